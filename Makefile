@@ -1,0 +1,28 @@
+# `make demo` and `make test` need Python 3.11 or later, pip and make; everything else they install.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/installed
+	$(BIN)/python tools/make_scenes.py --images 8 --seed 0 --out out/demo/scenes
+	$(BIN)/python tools/infer.py out/demo/scenes/images --weights demo --out out/demo/found
+	@echo "Look at out/demo/found/000000.png and its neighbours."
+
+test: $(VENV)/installed
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) out

@@ -1,0 +1,3 @@
+"""Photos in, instances out."""
+
+__version__ = "0.1.0"

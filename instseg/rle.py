@@ -1,0 +1,120 @@
+"""COCO's run-length coding, to and from a crop of the image.
+
+A mask of H x W is read column by column; `counts` holds the lengths of its runs, alternating
+between background and mask and beginning with background. The compressed form is pycocotools'
+string. Nothing here ever holds a full-size image: time and memory follow the crop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+
+
+def encode_crops(
+    crops: Sequence[NDArray[np.bool_]], offsets_yx: NDArray[np.int64], size_hw: tuple[int, int]
+) -> list[dict[str, Any]]:
+    """COCO RLE of masks given as crops, byte for byte what pycocotools writes.
+
+    Args:
+        crops: N bool arrays (h_i, w_i).
+        offsets_yx: (N, 2), the image pixel of each crop's first pixel; crops lie inside the image.
+        size_hw: the image.
+
+    Returns:
+        N dicts `{"size": [H, W], "counts": str}`.
+    """
+    if not len(crops):
+        return []
+    size = list(size_hw)
+    runs = [
+        {"size": size, "counts": _runs(crop, y, x, size_hw)}
+        for crop, (y, x) in zip(crops, offsets_yx.tolist(), strict=True)
+    ]
+    compressed = coco_mask.frPyObjects(runs, *size_hw)
+    return [{"size": list(size), "counts": rle["counts"].decode("ascii")} for rle in compressed]
+
+
+def decode_crop(
+    counts: str | bytes | Sequence[int], size_hw: tuple[int, int]
+) -> tuple[NDArray[np.bool_], tuple[int, int]]:
+    """The tight crop of one mask, and the (y, x) of its first pixel.
+
+    Args:
+        counts: compressed (str or bytes) or plain run lengths; a missing last run is background.
+        size_hw: the image.
+
+    Raises:
+        ValueError: when the runs do not fit the image.
+    """
+    height, width = size_hw
+    if isinstance(counts, str | bytes):
+        lengths = _decompress(counts)
+    else:
+        lengths = np.asarray(counts, dtype=np.int64)
+    edges = np.cumsum(lengths)
+    if (np.diff(edges, prepend=0, append=height * width) < 0).any():
+        raise ValueError(
+            f"RLE counts: expected runs of 0 or more pixels, {height * width} in all "
+            f"for a {height} x {width} image, got {lengths.sum()} in all, shortest {lengths.min()}"
+        )
+    starts, ends = edges[:-1:2], edges[1::2]
+    filled = starts < ends
+    starts, ends = starts[filled], ends[filled]
+    if not len(starts):
+        return np.zeros((0, 0), dtype=bool), (0, 0)
+
+    x_first, y_first = np.divmod(starts, height)
+    x_last, y_last = np.divmod(ends - 1, height)
+    wraps = (x_first < x_last).any()  # a run over two columns touches bottom and top
+    top, bottom = (0, height) if wraps else (int(y_first.min()), int(y_last.max()) + 1)
+    left, right = int(x_first[0]), int(x_last[-1]) + 1
+    crop_h, crop_w = bottom - top, right - left
+
+    first = (x_first - left) * crop_h + (y_first - top)  # runs, now in the crop's own columns
+    edges = np.stack([first, first + (ends - starts)], axis=1).ravel()
+    lengths = np.diff(edges, prepend=0, append=crop_h * crop_w)
+    columns = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(crop_w, crop_h)
+    return np.ascontiguousarray(columns.T), (top, left)
+
+
+def _runs(
+    crop: NDArray[np.bool_], top: int, left: int, size_hw: tuple[int, int]
+) -> NDArray[np.int64]:
+    """Run lengths of the whole image, found from the edges between crop rows alone."""
+    height, width = size_hw
+    crop_h, crop_w = crop.shape
+    changes = np.diff(crop, axis=0, prepend=False, append=False)  # (h + 1, w)
+    y, x = np.divmod(np.flatnonzero(changes), max(crop_w, 1))
+    edges = np.sort((x + left) * height + (y + top))
+    if crop_h == height:  # a run that goes on in the next column has no edge there
+        joins = np.flatnonzero(edges[1:] == edges[:-1])
+        edges = np.delete(edges, np.concatenate([joins, joins + 1]))
+    edges = edges[edges < height * width]
+    return np.diff(edges, prepend=0, append=height * width)
+
+
+def _decompress(counts: str | bytes) -> NDArray[np.int64]:
+    """Run lengths from pycocotools' string: 5 bits a character, low first, bit 6 "more follows".
+
+    From the fourth run on, the string holds the difference to the run two before.
+    """
+    raw = counts.encode("ascii") if isinstance(counts, str) else counts
+    codes = np.frombuffer(raw, dtype=np.uint8).astype(np.int64) - 48
+    if ((codes < 0) | (codes > 63)).any() or (codes[-1:] > 31).any():
+        raise ValueError(
+            f'RLE counts: expected characters "0" to "o", the last below "P", got {raw[-20:]!r}'
+        )
+    last = np.flatnonzero(codes < 32)
+    digits = np.diff(last, prepend=-1)
+    first = last - digits + 1
+    shifts = 5 * (np.arange(len(codes)) - np.repeat(first, digits))
+    values = np.add.reduceat((codes & 31) << shifts, first)
+    values -= np.where(codes[last] & 16, 1 << (5 * digits), 0)  # the top bit is the sign
+    values[1::2] = np.cumsum(values[1::2])
+    values[2::2] = np.cumsum(values[2::2])
+    return values
