@@ -1,0 +1,1 @@
+"""Datasets, drawn scenes and augmentation."""

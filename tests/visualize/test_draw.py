@@ -1,0 +1,292 @@
+"""What a user sees in a drawn photo."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from instseg.classes import COCO_CATEGORY_IDS, COCO_CLASSES, class_color
+from instseg.instances import Instances, Masks
+from instseg.visualize import draw_instances
+from instseg.visualize.draw import instance_colors, text_color
+
+NAMES = ("BG", "cat", "dog")
+
+
+def make(dense, class_ids=None, scores=None, class_names=NAMES, boxes=None):
+    masks = Masks.from_dense(np.asarray(dense, bool))
+    return Instances(
+        boxes=masks.boxes_xyxy() if boxes is None else boxes,
+        class_ids=[1] * len(masks) if class_ids is None else class_ids,
+        scores=[0.87] * len(masks) if scores is None else scores,
+        masks=masks,
+        class_names=class_names,
+    )
+
+
+def rectangles(size_hw, *boxes_xyxy):
+    dense = np.zeros((len(boxes_xyxy), *size_hw), bool)
+    for mask, (x0, y0, x1, y1) in zip(dense, boxes_xyxy, strict=True):
+        mask[y0:y1, x0:x1] = True
+    return dense
+
+
+def grey(height, width):
+    return np.full((height, width, 3), 120, np.uint8)
+
+
+def changed(before, after):
+    return (before != after).any(axis=2)
+
+
+def mask_only(image, instances, **options):
+    return draw_instances(image, instances, show_boxes=False, show_labels=False, **options)
+
+
+def label_pixels(image, instances):
+    return changed(image, draw_instances(image, instances, show_masks=False, show_boxes=False))
+
+
+def test_exactly_the_mask_changes():
+    yy, xx = np.mgrid[:200, :300]
+    donut = abs(np.hypot(yy - 100, xx - 150) - 50) < 20
+    image = np.random.default_rng(0).integers(0, 200, (200, 300, 3), dtype=np.uint8)
+    drawn = mask_only(image, make([donut]), opacity=0.5)
+    assert drawn.dtype == np.uint8 and drawn.shape == image.shape
+    assert (drawn[~donut] == image[~donut]).all()  # the hole stays as it was
+    middle = np.hypot(yy - 100, xx - 150).round() == 50
+    expected = (image[middle] + np.array(class_color("cat"), float)) / 2
+    assert np.abs(drawn[middle] - expected).max() <= 1
+
+
+def test_the_outline_is_solid_also_at_the_border_of_the_photo():
+    image = grey(100, 100)
+    drawn = mask_only(image, make(rectangles((100, 100), (60, 0, 100, 40))), opacity=0)
+    solid = (drawn == class_color("cat")).all(axis=2)
+    ring = np.zeros((100, 100), bool)
+    ring[0:40, 60:100] = True
+    ring[1:39, 61:99] = False
+    assert (solid == ring).all()
+    assert (drawn[~ring] == image[~ring]).all()
+
+
+@pytest.mark.parametrize(
+    ("size_hw", "line_px"), [((48, 64), 1), ((480, 640), 1), ((3000, 4000), 3)]
+)
+def test_lines_grow_with_the_photo(size_hw, line_px):
+    height, width = size_hw
+    mask = rectangles(size_hw, (width // 4, height // 4, width // 2, height // 2))
+    drawn = mask_only(grey(*size_hw), make(mask), opacity=0)
+    row = changed(grey(*size_hw), drawn)[height // 3]
+    assert row.sum() == 2 * line_px
+
+
+def test_a_box_is_drawn_on_its_own_pixels():
+    image = grey(100, 100)
+    instances = make(rectangles((100, 100), (10, 20, 40, 70)))
+    drawn = draw_instances(image, instances, show_masks=False, show_labels=False)
+    ys, xs = np.nonzero(changed(image, drawn))
+    assert (xs.min(), ys.min(), xs.max(), ys.max()) == (10, 20, 39, 69)
+    assert (drawn[20, 10:40] == class_color("cat")).all()
+    assert (drawn[30:60, 20:30] == image[30:60, 20:30]).all()
+
+
+def test_boxes_beyond_the_photo_are_cut():
+    instances = make(
+        rectangles((60, 80), (10, 10, 20, 20), (30, 30, 40, 40)),
+        boxes=[[-1e9, -5, 1e9, 500], [79.5, 59.5, 79.5, 59.5]],
+    )
+    drawn = draw_instances(grey(60, 80), instances, show_masks=False, show_labels=False)
+    border = changed(grey(60, 80), drawn)
+    assert border[0].all() and border[-1].all() and border[:, 0].all() and border[:, -1].all()
+
+
+def test_small_instances_lie_above_large_ones():
+    dense = rectangles((200, 200), (80, 80, 120, 120), (10, 10, 190, 190))
+    instances = make(dense, class_ids=[1, 2])
+    drawn = mask_only(grey(200, 200), instances, opacity=1)
+    assert tuple(drawn[100, 100]) == class_color("cat")
+    assert tuple(drawn[20, 20]) == class_color("dog")
+
+
+def test_colours_belong_to_the_class_and_differ_a_little_among_its_instances():
+    colors = instance_colors(["cat", "dog", "cat", "cat"])
+    assert colors[0] == class_color("cat") and colors[1] == class_color("dog")
+    assert len(set(colors)) == 4
+    assert instance_colors(["dog", "cat"]) == [class_color("dog"), class_color("cat")]
+
+
+@pytest.mark.parametrize("name", COCO_CLASSES[1:])
+def test_label_text_contrasts_with_every_plate(name):
+    def luminance(color):
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in color]
+        return np.dot(linear, (0.2126, 0.7152, 0.0722))
+
+    for color in instance_colors([name] * 5):
+        pair = [luminance(np.array(c) / 255) + 0.05 for c in (color, text_color(color))]
+        assert max(pair) / min(pair) >= 2.9
+
+
+def test_no_instances_leave_the_photo_as_it_is():
+    image = np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8)
+    drawn = draw_instances(image, Instances.empty((40, 50), NAMES))
+    assert (drawn == image).all()
+    assert not np.shares_memory(drawn, image)
+
+
+def test_an_instance_with_neither_mask_nor_box_is_left_out():
+    instances = make(np.zeros((1, 50, 60), bool))
+    assert (draw_instances(grey(50, 60), instances) == grey(50, 60)).all()
+
+
+def test_a_box_without_a_mask_is_drawn():
+    instances = make(np.zeros((1, 50, 60), bool), boxes=[[10, 20, 30, 40]])
+    assert changed(grey(50, 60), draw_instances(grey(50, 60), instances))[20:40, 10].all()
+
+
+def test_a_mask_of_one_pixel_is_visible():
+    instances = make(rectangles((30, 30), (29, 29, 30, 30)))
+    drawn = mask_only(grey(30, 30), instances)
+    assert tuple(drawn[29, 29]) == class_color("cat")
+    assert changed(grey(30, 30), drawn).sum() == 1
+
+
+@pytest.mark.parametrize("size_hw", [(1, 1), (1, 40), (40, 1), (8, 8)])
+def test_the_smallest_photos(size_hw):
+    instances = make(np.ones((1, *size_hw), bool))
+    assert draw_instances(grey(*size_hw), instances).shape == (*size_hw, 3)
+
+
+def test_the_input_is_not_modified_and_may_be_read_only():
+    image = grey(60, 80)
+    image.setflags(write=False)
+    drawn = draw_instances(image, make(rectangles((60, 80), (10, 10, 40, 40))))
+    assert (image == 120).all()
+    drawn[0, 0] = 1  # the result is the caller's to write on
+
+
+def test_flipped_views_in_memory_are_drawn_like_their_copies():
+    image = np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8)[:, ::-1]
+    yy, xx = np.mgrid[:60, :80]
+    views = Masks.from_dense((yy + 2 * xx < 70)[None]).flipped()
+    boxes = views.boxes_xyxy()
+    flipped = Instances(boxes=boxes, class_ids=[1], scores=[1], masks=views, class_names=NAMES)
+    expected = draw_instances(image.copy(), make(views.dense(), scores=[1]))
+    assert (draw_instances(image, flipped) == expected).all()
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (270, 0), (0, 170), (270, 170)])
+def test_a_label_stays_whole_inside_the_photo(corner):
+    x, y = corner
+    free = label_pixels(grey(200, 300), make(rectangles((200, 300), (100, 100, 130, 130))))
+    instances = make(rectangles((200, 300), (x, y, x + 30, y + 30)))
+    assert label_pixels(grey(200, 300), instances).sum() == free.sum()
+
+
+def test_labels_of_neighbours_do_not_cover_one_another():
+    boxes = [(40 + 6 * k, 60 + 4 * k, 80 + 6 * k, 100 + 4 * k) for k in range(6)]
+    image, instances = grey(240, 320), make(rectangles((240, 320), *boxes))
+    one_by_one = sum(label_pixels(image, instances[i]).sum() for i in range(6))
+    assert label_pixels(image, instances).sum() == one_by_one
+
+
+def test_where_there_is_no_room_the_best_scores_keep_their_labels():
+    boxes = [(0, 0, 64, 48)] * 30
+    scores = [0.5] * 29 + [0.99]
+    instances = make(rectangles((48, 64), *boxes), [1] * 29 + [2], scores)
+    image = grey(48, 64)
+    drawn = draw_instances(image, instances, show_masks=False, show_boxes=False)
+    alone = draw_instances(image, instances[29], show_masks=False, show_boxes=False)
+    best = changed(image, alone)
+    assert (drawn[best] == alone[best]).all()
+
+
+def test_a_long_name_shrinks_to_fit():
+    names = ("BG", "a rather long name")
+    instances = make(rectangles((120, 160), (40, 40, 80, 80)), class_names=names)
+    pixels = label_pixels(grey(120, 160), instances)
+    assert pixels.any() and not pixels[:, -1].any()
+
+
+def test_names_in_other_scripts_have_letters_of_their_own():
+    def drawn_as(name):
+        instances = make(rectangles((120, 160), (40, 40, 80, 80)), class_names=("BG", name))
+        picture = draw_instances(grey(120, 160), instances, show_masks=False, show_boxes=False)
+        letters = (picture == text_color(class_color(name))).all(axis=2)
+        return letters.tobytes()
+
+    assert len({drawn_as(name) for name in ("жук", "кот", "αβγ", "äöü")}) == 4
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((40, 50), np.uint8), r"\(H, W, 3\), got uint8 \(40, 50\)"),
+        (np.zeros((40, 50, 3), np.float32), r"got float32 \(40, 50, 3\)"),
+        (np.zeros((50, 40, 3), np.uint8), r"expected size \(50, 40\) as the image, got \(40, 50\)"),
+    ],
+)
+def test_a_wrong_photo_is_refused_with_expected_and_actual(image, message):
+    with pytest.raises(ValueError, match=message):
+        draw_instances(image, Instances.empty((40, 50), NAMES))
+
+
+def test_a_hundred_instances_on_twelve_megapixels_take_about_a_second_at_most():
+    rng = np.random.default_rng(0)
+    crops, offsets = [], []
+    for _ in range(100):
+        height, width = rng.integers(100, 800, 2)
+        yy, xx = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+        crops.append(yy**2 + xx**2 < 1)
+        offsets.append((rng.integers(0, 3000 - height), rng.integers(0, 4000 - width)))
+    masks = Masks.from_crops(crops, offsets, (3000, 4000))
+    instances = Instances(
+        boxes=masks.boxes_xyxy(),
+        class_ids=rng.integers(1, 81, 100),
+        scores=rng.uniform(0.5, 1, 100),
+        masks=masks,
+        class_names=COCO_CLASSES,
+    )
+    start = time.process_time()
+    draw_instances(grey(3000, 4000), instances)
+    assert time.process_time() - start < 2  # 0.4 s on an idle core
+
+
+def test_real_photos(coco_dir: Path):
+    document = json.loads((coco_dir / "annotations" / "instances_val2017.json").read_text())
+    for info in document["images"][:8]:
+        found = [
+            a for a in document["annotations"] if a["image_id"] == info["id"] and not a["iscrowd"]
+        ]
+        masks = Masks.from_polygons(
+            [a["segmentation"] for a in found], (info["height"], info["width"])
+        )
+        instances = Instances(
+            boxes=masks.boxes_xyxy(),
+            class_ids=[COCO_CATEGORY_IDS.index(a["category_id"]) for a in found],
+            scores=np.ones(len(found)),
+            masks=masks,
+            class_names=COCO_CLASSES,
+        )
+        photo = Image.open(coco_dir / "val2017" / info["file_name"]).convert("RGB")
+        image = np.asarray(photo)
+        anywhere = np.zeros(image.shape[:2], bool) | masks.dense().any(axis=0)
+        drawn = changed(image, mask_only(image, instances))
+        assert not drawn[~anywhere].any()
+        assert drawn.sum() >= 0.99 * anywhere.sum()
+        assert changed(image, draw_instances(image, instances)).any() == bool(found)
+
+
+def test_drawing_needs_neither_matplotlib_nor_torch():
+    script = (
+        "import sys, instseg.visualize.draw\n"
+        "assert not {'matplotlib', 'torch'} & set(sys.modules), 'imported'\n"
+        "from instseg.visualize import display_instances\n"
+        "assert 'matplotlib' in sys.modules and 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parents[2])
