@@ -1,0 +1,232 @@
+"""`instseg benchmark`: ours beside torchvision's own pipeline, in turn, in one run."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import platform
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from instseg.atomic import replacing
+from instseg.commands.terminal import console, progress, table
+from instseg.errors import InputError
+from instseg.image import list_images, read_image
+
+if TYPE_CHECKING:
+    import torch
+
+Rles = list[dict[str, Any]]
+
+DETECTIONS = 100
+PHOTO_HW = (3000, 4000)  # of the post-processing benchmark: 12 megapixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkConfig:
+    """Measures speed beside torchvision, in turn in one run; a ratio above 1 means ours is faster.
+
+    Args:
+        what: infer, from photo files to RLE with 100 detections each; or postprocess, from 100
+            soft masks on a 12-megapixel photo to RLE.
+        images: Photos, folders or globs; drawn scenes of 480 x 640 if none.
+        weights: coco-v1, coco-v2, a path, or random, for which every threshold is zero so that
+            the work is the same.
+        architecture: Of random weights: resnet50_fpn or resnet50_fpn_v2.
+        precision: Of ours; torchvision's runs in fp32.
+        repeats: Measurements of each side; the median counts.
+        seed: Of random weights, soft masks and boxes.
+        json: File to write the figures to.
+        out: Folder for the drawn scenes.
+    """
+
+    what: Literal["infer", "postprocess"] | None = None
+    images: list[str] | None = None
+    weights: str = "random"
+    architecture: str = "resnet50_fpn"
+    precision: Literal["auto", "fp32", "bf16"] = "fp32"
+    repeats: int = 5
+    seed: int = 0
+    json: Path | None = None
+    out: Path = Path("out/benchmark")
+
+
+def run(config: BenchmarkConfig) -> int:
+    """Measures, prints a table, and returns the exit code."""
+    if config.repeats < 1:
+        raise InputError("--repeats must be at least 1")
+    figures = infer(config) if config.what == "infer" else postprocess(config)
+    figures["versions"] = versions()
+    sides = ("ours", "peer")
+    table(
+        ["side", *figures["ours"]],
+        [(side, *(f"{value:.4g}" for value in figures[side].values())) for side in sides],
+    )
+    if config.json:
+        with replacing(config.json) as temporary:
+            temporary.write_text(json.dumps(figures, indent=1) + os.linesep)
+    console.print(f"{config.what}: {figures['ratio']:.2f} times as fast as torchvision")
+    return 0
+
+
+def infer(config: BenchmarkConfig) -> dict[str, Any]:
+    """Seconds a photo, from file to RLE."""
+    import torch
+
+    from instseg.models.mask_rcnn import build, coco_card, load_model
+    from instseg.predict import Predictor
+
+    torch.manual_seed(config.seed)
+    named = config.weights != "random"
+    model = load_model(config.weights) if named else build(coco_card(config.architecture))
+    threshold = 0.05 if named else 0.0
+    predictor = Predictor(
+        model,
+        device="cpu",
+        precision=config.precision,
+        score_threshold=threshold,
+        max_detections=DETECTIONS,
+    )
+    network = model.network
+    network.roi_heads.score_thresh = threshold
+    photos = list_images(config.images) if config.images else draw_photos(config.out)
+
+    def ours(path: Path) -> Rles:
+        return predictor(path).masks.to_rle()
+
+    def peer(path: Path) -> Rles:
+        image = torch.from_numpy(read_image(path)).permute(2, 0, 1).float() / 255
+        with torch.inference_mode():
+            found = network([image])[0]
+        return encode(found["masks"])
+
+    inputs = [photos[i % len(photos)] for i in range(config.repeats + 1)]
+    return in_turn(ours, peer, inputs) | {
+        "photos": len(photos),
+        "weights": config.weights,
+        "unit": "s/photo",
+    }
+
+
+def postprocess(config: BenchmarkConfig) -> dict[str, Any]:
+    """Seconds and memory from soft masks to RLE."""
+    from torchvision.models.detection.roi_heads import paste_masks_in_image
+
+    from instseg.postprocess import paste_masks
+
+    soft, boxes = soft_masks(config.seed)
+
+    def ours(_: int) -> Rles:
+        return paste_masks(soft, boxes, PHOTO_HW).to_rle()
+
+    def peer(_: int) -> Rles:
+        return encode(paste_masks_in_image(soft[:, None], boxes, PHOTO_HW))
+
+    figures = in_turn(ours, peer, list(range(config.repeats + 1)))
+    for side in ("ours", "peer"):
+        figures[side]["peak_mb"] = peak_mb(side, config.seed)
+    return figures | {"detections": DETECTIONS, "photo_hw": PHOTO_HW, "unit": "s"}
+
+
+def in_turn(
+    ours: Callable[[Any], Rles], peer: Callable[[Any], Rles], inputs: list[Any]
+) -> dict[str, Any]:
+    """Run both sides on each input, one after the other; the first input only warms up.
+
+    Returns:
+        `ours` and `peer`, each with `median`, `fastest` and `slowest` seconds, and `ratio` of the
+        medians.
+    """
+    seconds: dict[str, list[float]] = {"ours": [], "peer": []}
+    for each in progress(inputs, description="measuring", unit="rounds"):
+        for name, side in (("ours", ours), ("peer", peer)):
+            start = time.perf_counter()
+            side(each)
+            seconds[name].append(time.perf_counter() - start)
+    figures: dict[str, Any] = {
+        name: {
+            "median": statistics.median(times[1:]),
+            "fastest": min(times[1:]),
+            "slowest": max(times[1:]),
+        }
+        for name, times in seconds.items()
+    }
+    return figures | {"ratio": figures["peer"]["median"] / figures["ours"]["median"]}
+
+
+def encode(soft: torch.Tensor) -> Rles:
+    """Full-size soft masks (N, 1, H, W) as RLE, in the way of torchvision's own evaluation."""
+    from pycocotools import mask as coco_mask
+
+    return [
+        coco_mask.encode(np.asfortranarray(mask.numpy().astype(np.uint8)))
+        for mask in soft[:, 0] >= 0.5
+    ]
+
+
+def soft_masks(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Blobs (100, 28, 28) in boxes (100, 4) of 40 to 1,000 pixels, the small ones more often."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    height, width = PHOTO_HW
+    side = 40 * 25 ** torch.rand(DETECTIONS, 2, generator=generator)
+    room = torch.tensor([width, height]) - side
+    start = torch.rand(DETECTIONS, 2, generator=generator) * room
+    cells = torch.linspace(-1, 1, 28)
+    radius = cells[:, None] ** 2 + cells**2
+    noise = torch.rand(DETECTIONS, 28, 28, generator=generator)
+    return torch.sigmoid(8 * (0.8 - radius) + noise), torch.cat([start, start + side], dim=1)
+
+
+def peak_mb(side: str, seed: int) -> float:
+    """Memory that one side's post-processing adds to a fresh process, in megabytes."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(measure_peak, (side, seed))
+
+
+def measure_peak(side: str, seed: int) -> float:
+    """In a process of its own: the growth of its peak memory, in megabytes."""
+    from torchvision.models.detection.roi_heads import paste_masks_in_image
+
+    from instseg.postprocess import paste_masks
+
+    soft, boxes = soft_masks(seed)
+    paste_masks(soft[:1], boxes[:1], (64, 64)).to_rle()  # what is loaded once does not count
+    encode(soft[:1, None])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if side == "ours":
+        paste_masks(soft, boxes, PHOTO_HW).to_rle()
+    else:
+        encode(paste_masks_in_image(soft[:, None], boxes, PHOTO_HW))
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+
+
+def draw_photos(folder: Path) -> list[Path]:
+    """A few drawn scenes of COCO's usual size."""
+    from instseg.data.scenes import SceneConfig, write_scenes
+
+    write_scenes(folder, 4, SceneConfig(size_hw=(480, 640)))
+    return list_images([folder / "images"])
+
+
+def versions() -> dict[str, Any]:
+    """What the figures were measured with."""
+    import torch
+    import torchvision
+
+    return {
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+    }

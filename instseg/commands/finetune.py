@@ -1,0 +1,244 @@
+"""`instseg finetune`: train on COCO annotations, or on drawn scenes."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from instseg.atomic import replacing
+from instseg.commands.terminal import console, download_bar, progress, progress_bar, table
+from instseg.errors import InputError
+
+if TYPE_CHECKING:
+    from instseg.evaluation.validate import Example
+    from instseg.models.mask_rcnn import Model
+    from instseg.training.loop import Trainer
+
+LOG_EVERY = 20  # steps a line of log.csv is the mean of
+AP_THRESHOLD = 0.01  # AP needs the whole list; lower scores change it in the fourth decimal
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneConfig:
+    """Trains a network on COCO annotations, and writes model.safetensors.
+
+    Args:
+        coco_json: Annotations to train on, in COCO format.
+        images: Folder of their photos.
+        val_coco_json: Annotations to measure AP on, after the training.
+        val_images: Folder of their photos; that of --images if not given.
+        scenes: Train on this many drawn scenes, and not on annotations.
+        scene_sizes: Their sides in pixels; the scenes are divided evenly between the sizes, in
+            this order, so that small, quick ones come first.
+        val_scenes: Measure AP on this many other drawn scenes of 320 px, after the training.
+        weights: What to start from: coco-v2, coco-v1, demo, a path, or none.
+        architecture: What to build when --weights is none, or what a .pth file holds.
+        out: Folder for everything that is written.
+        epochs: How often every photo is seen.
+        batch_size: Images a step.
+        learning_rate: The highest.
+        weight_decay: Of weights; biases and norms have none.
+        warmup_steps: Steps in which the learning rate rises.
+        cooldown: Last share of the steps in which it falls to zero, 0 to 1.
+        average_decay: Of the moving average of the weights, which is what is kept.
+        save_every: Steps between checkpoints.
+        workers: Processes that prepare images.
+        store: Precision of the weights in the model file.
+        device: auto, cpu, cuda, cuda:1 or mps.
+        precision: Arithmetic; auto takes bf16 where the processor has it natively.
+        seed: Of everything random.
+        resume: Go on from the checkpoint in the --out folder.
+    """
+
+    coco_json: Path | None = None
+    images: Path | None = None
+    val_coco_json: Path | None = None
+    val_images: Path | None = None
+    scenes: int = 0
+    scene_sizes: list[int] = dataclasses.field(default_factory=lambda: [320])
+    val_scenes: int = 0
+    weights: str = "coco-v2"
+    architecture: str | None = None
+    out: Path = Path("out/finetune")
+    epochs: int = 10
+    batch_size: int = 4
+    learning_rate: float = 1e-4
+    weight_decay: float = 0.03
+    warmup_steps: int = 150
+    cooldown: float = 0.3
+    average_decay: float = 0.998
+    save_every: int = 200
+    workers: int = 1
+    store: Literal["fp32", "fp16"] = "fp32"
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    seed: int = 0
+    resume: bool = False
+
+
+def run(config: FinetuneConfig) -> int:
+    """Trains, validates, and writes the model file; returns the exit code."""
+    check(config)
+    trainer, model = make_trainer(config)
+    checkpoint = config.out / "checkpoint.pt"
+    if not config.resume:
+        checkpoint.unlink(missing_ok=True)
+    config.out.mkdir(parents=True, exist_ok=True)
+    train(trainer, checkpoint, config.out / "log.csv")
+    model.network.load_state_dict(trainer.average.state_dict())
+    metrics = measure(model, config)
+    path = save(model, metrics, config)
+    checkpoint.unlink()
+    figures = "".join(
+        f", {name} AP {metrics[kind]['AP']:.3f}"
+        for kind, name in (("bbox", "box"), ("segm", "mask"))
+        if kind in metrics
+    )
+    line = f"{path}: trained for {trainer.steps} steps{figures}; log in {config.out / 'log.csv'}"
+    console.print(line)
+    return 0
+
+
+def check(config: FinetuneConfig) -> None:
+    """Raise InputError for options that do not go together."""
+    if bool(config.scenes) == bool(config.coco_json):
+        raise InputError("say what to train on: --coco-json with --images, or --scenes")
+    if config.coco_json and not config.images:
+        raise InputError("--coco-json needs --images, the folder of its photos")
+    if config.weights == "none" and not config.architecture:
+        raise InputError("--weights none needs --architecture, such as compact")
+    if min(config.epochs, config.batch_size, config.save_every) < 1:
+        raise InputError("--epochs, --batch-size and --save-every must be at least 1")
+    if min(config.scene_sizes, default=0) < 64 or any(s % 32 for s in config.scene_sizes):
+        raise InputError("--scene-sizes must be multiples of 32, at least 64")
+
+
+def make_trainer(config: FinetuneConfig) -> tuple[Trainer, Model]:
+    """The model and its trainer, from the options."""
+    import torch
+
+    from instseg.data.coco import CocoData
+    from instseg.predict import choose_device, choose_dtype
+    from instseg.training.loop import Recipe, Trainer
+    from instseg.training.samples import CocoSamples, SceneSamples
+
+    torch.manual_seed(config.seed)
+    device = choose_device(config.device)
+    dataset: CocoSamples | SceneSamples
+    if config.coco_json and config.images:
+        data = CocoData.read(config.coco_json, config.images)
+        model = starting_model(config, data.class_names, data.category_ids)
+        dataset = CocoSamples(data, config.epochs, config.seed)
+    else:
+        names, ids = scene_classes()
+        model = starting_model(config, names, ids)
+        sizes = tuple(config.scene_sizes)
+        dataset = SceneSamples(config.scenes, sizes, config.batch_size, names, config.seed + 1)
+    recipe_names = {field.name for field in dataclasses.fields(Recipe)}
+    shared = {k: v for k, v in vars(config).items() if k in recipe_names}
+    trainer = Trainer(
+        model.network,
+        dataset,
+        Recipe(**shared),
+        device,
+        choose_dtype(config.precision, device),
+        resize=bool(config.coco_json),
+    )
+    if not trainer.steps:
+        raise InputError(f"{len(dataset)} images are less than one batch of {config.batch_size}")
+    return trainer, model
+
+
+def scene_classes() -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Names and dataset ids of the classes that scenes are drawn of, after background."""
+    from instseg.classes import COCO_CATEGORY_IDS, COCO_CLASSES
+    from instseg.data.scenes import SCENE_CLASSES
+
+    ids = (COCO_CATEGORY_IDS[COCO_CLASSES.index(name)] for name in SCENE_CLASSES)
+    return ("BG", *SCENE_CLASSES), (0, *ids)
+
+
+def starting_model(
+    config: FinetuneConfig, names: tuple[str, ...], category_ids: tuple[int, ...]
+) -> Model:
+    """The network that training starts from, with outputs for the dataset's classes."""
+    from instseg.models.heads import known_classes, with_classes
+    from instseg.models.mask_rcnn import fresh_model, load_model
+
+    if config.weights == "none":
+        return fresh_model(str(config.architecture), names, category_ids)
+    with download_bar() as update:
+        model = load_model(config.weights, architecture=config.architecture, progress=update)
+    known = known_classes(model, names)
+    table(["class", "head"], [(n, "kept" if n in known else "new") for n in names[1:]])
+    return with_classes(model, names, category_ids)
+
+
+def train(trainer: Trainer, checkpoint: Path, log_path: Path) -> None:
+    """Run the trainer under a progress bar, with a line in the log every few steps."""
+    recent: deque[dict[str, float]] = deque(maxlen=LOG_EVERY)
+    with progress_bar("training", "steps") as update, log_path.open("a", newline="") as file:
+        log = csv.writer(file)
+        for figures in trainer.run(checkpoint):
+            recent.append(figures)
+            update(figures["step"], trainer.steps)
+            if figures["step"] % LOG_EVERY == 0 or figures["step"] == trainer.steps:
+                means = {k: sum(f[k] for f in recent) / len(recent) for k in figures}
+                if file.tell() == 0:
+                    log.writerow(means)
+                log.writerow([f"{v:.5g}" for v in (means | {"step": figures["step"]}).values()])
+                file.flush()
+
+
+def measure(model: Model, config: FinetuneConfig) -> dict[str, Any]:
+    """AP on the validation data; empty without any."""
+    examples = list_examples(config)
+    if examples is None:
+        return {}
+    from instseg.evaluation.validate import validate
+    from instseg.predict import Predictor
+
+    predictor = Predictor(
+        model, device=config.device, precision="fp32", score_threshold=AP_THRESHOLD
+    )
+    return validate(predictor, progress(*examples, "validating"))
+
+
+def list_examples(config: FinetuneConfig) -> tuple[Iterator[Example], int] | None:
+    """Validation images with their truth, and how many; None without any."""
+    from instseg.data.coco import CocoData
+    from instseg.data.scenes import SceneConfig, draw_scene
+
+    if config.val_coco_json:
+        folder = config.val_images or config.images
+        if folder is None:
+            raise InputError("--val-coco-json needs --val-images, the folder of its photos")
+        data = CocoData.read(config.val_coco_json, folder)
+        return (data.load(i) for i in range(len(data))), len(data)
+    if config.val_scenes:
+        scenes = (draw_scene(i, SceneConfig(seed=0)) for i in range(config.val_scenes))
+        return ((scene.image, scene.instances) for scene in scenes), config.val_scenes
+    return None
+
+
+def save(model: Model, metrics: dict[str, Any], config: FinetuneConfig) -> Path:
+    """Write the model file, and the metrics beside it."""
+    import torch
+
+    recipe = json.loads(json.dumps(asdict(config), default=str))
+    provenance = {"recipe": recipe, "metrics": metrics}
+    described = dataclasses.replace(
+        model, card=dataclasses.replace(model.card, provenance=provenance)
+    )
+    path = config.out / "model.safetensors"
+    described.save(path, dtype=torch.float16 if config.store == "fp16" else None)
+    with replacing(config.out / "metrics.json") as temporary:
+        temporary.write_text(json.dumps(metrics, indent=1) + os.linesep)
+    return path

@@ -1,0 +1,141 @@
+"""What a command says on the terminal: closing lines, tables, one-line errors, progress."""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TypeVar
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.text import Text
+
+BAR_AFTER_S = 2.0
+
+Item = TypeVar("Item")
+
+
+class _Console(Console):
+    """Prints text as it is: no markup, no colouring of numbers, no wrapping of long paths."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+    def on_broken_pipe(self) -> None:
+        """Whoever read the output has left: the command goes on and says no more."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+
+
+console = _Console()
+"""Standard output: `console.print(line)`."""
+
+errors = _Console(stderr=True)
+"""Standard error, also the place of the progress bar."""
+
+
+def error(message: object) -> None:
+    """Prints one line `instseg: message` on standard error."""
+    errors.print("instseg: " + " ".join(str(message).split()))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Prints a plain table on standard output: first column to the left, the others to the right.
+
+    Args:
+        columns: Headings.
+        rows: One cell per column, of which `str()` is shown.
+    """
+    lines = [[str(cell) for cell in row] for row in [columns, *rows]]
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    for number, (first, *others) in enumerate(lines):
+        cells = [set_cell_size(first, widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        console.print("  ".join(cells).rstrip(), style=None if number else "bold")
+
+
+class _Pace(ProgressColumn):
+    """Rate and time left over the whole run, steadier than over the last few steps."""
+
+    def render(self, task: Task) -> Text:
+        rate = task.completed / task.elapsed if task.elapsed else 0.0
+        text = f"{rate:.3g} {task.fields['unit']}/s" if rate else ""
+        if rate and task.remaining is not None:
+            text += f", {timedelta(seconds=round(task.remaining / rate))} left"
+        return Text(text)
+
+
+@contextmanager
+def progress_bar(
+    description: str = "", unit: str = "images"
+) -> Iterator[Callable[[float, float | None], None]]:
+    """Shows a bar for work that reports its own progress.
+
+    The bar appears on standard error once the work has taken two seconds, only where standard
+    error is a terminal, and goes away at the end.
+
+    Args:
+        description: Words before the bar.
+        unit: What is counted, for the rate.
+
+    Yields:
+        `update(done, total)`, to be called with running counts; `total` is None while unknown.
+    """
+    counts = TextColumn("{task.completed:.0f}/{task.fields[goal]} {task.fields[unit]}")
+    words = TextColumn("{task.description}", markup=False)
+    bar = Progress(
+        words, BarColumn(), counts, _Pace(), console=errors, transient=True, redirect_stdout=False
+    )
+    task = bar.add_task(description, total=None, unit=unit, goal="?")
+    begin_s = time.monotonic()
+
+    def update(done: float, total: float | None) -> None:
+        goal = "?" if total is None else f"{total:.0f}"
+        bar.update(task, completed=done, total=total, goal=goal)
+        due = time.monotonic() - begin_s > BAR_AFTER_S
+        if due and not bar.live.is_started and errors.is_terminal:
+            bar.start()
+
+    try:
+        yield update
+    finally:
+        if bar.live.is_started:
+            bar.stop()
+
+
+def progress(
+    iterable: Iterable[Item],
+    total: int | None = None,
+    description: str = "",
+    unit: str = "images",
+) -> Iterator[Item]:
+    """Passes `iterable` through under a progress bar (see `progress_bar`).
+
+    Args:
+        iterable: What to go through; its length is the total where it has one.
+        total: Number of items, for an iterable without length.
+        description: Words before the bar.
+        unit: What the items are, for the rate.
+
+    Yields:
+        The items, unchanged.
+    """
+    if total is None and isinstance(iterable, Sized):
+        total = len(iterable)
+    with progress_bar(description, unit) as update:
+        for done, item in enumerate(iterable):
+            update(done, total)
+            yield item
+
+
+@contextmanager
+def download_bar() -> Iterator[Callable[[int, int | None], None]]:
+    """Shows a bar for a download, if there is one.
+
+    Yields:
+        `update(done_bytes, total_bytes)`; `total_bytes` is None while unknown.
+    """
+    with progress_bar("downloading weights", "MB") as update:
+        yield lambda done, total: update(done / 1e6, None if total is None else total / 1e6)

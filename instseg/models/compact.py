@@ -1,0 +1,202 @@
+"""`compact`: a Mask R-CNN small enough to live in the repository and quick on any processor.
+
+A ResNet of basic blocks (He et al. 2016) with a feature pyramid (Lin et al. 2017) on strides 8 to
+64, for images of about 320 px. Masks are predicted from a map of their own at stride 4, where
+thin parts are still to be seen.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
+from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.mask_rcnn import MaskRCNNHeads
+from torchvision.models.detection.roi_heads import RoIHeads
+from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
+from torchvision.models.detection.transform import GeneralizedRCNNTransform
+
+from instseg.models.roi_align import PyramidRoIAlign
+
+LEVELS = ("p3", "p4", "p5", "p6")  # strides 8, 16, 32, 64
+MASK_LEVEL = "mask"  # stride 4, for masks alone
+ANCHOR_PX = ((16, 26), (40, 60), (84, 120), (168, 240))
+ASPECT_RATIOS = (0.5, 1.0, 2.0)
+BN_MOMENTUM = 0.03
+
+
+def conv_norm(
+    in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1
+) -> nn.Sequential:
+    """A convolution without bias, and its batch norm."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(out_channels, momentum=BN_MOMENTUM),
+    )
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions beside a shortcut."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = conv_norm(in_channels, out_channels, 3, stride)
+        self.conv2 = conv_norm(out_channels, out_channels)
+        same = in_channels == out_channels and stride == 1
+        self.shortcut = nn.Identity() if same else conv_norm(in_channels, out_channels, 1, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in, H, W) -> (B, out, H / stride, W / stride)."""
+        inner = F.relu(self.conv1(x), inplace=True)
+        return F.relu(self.conv2(inner) + self.shortcut(x), inplace=True)
+
+
+class CompactBackbone(nn.Module):
+    """Trunk and feature pyramid.
+
+    Args:
+        width: Channels at stride 4; doubled at each further stage.
+        channels: Channels of the pyramid's levels.
+        mask_channels: Channels of the stride-4 map for masks.
+    """
+
+    def __init__(self, width: int = 32, channels: int = 96, mask_channels: int = 64) -> None:
+        super().__init__()
+        self.out_channels = channels
+        self.stem = nn.Sequential(
+            conv_norm(3, width // 2, stride=2),
+            nn.ReLU(inplace=True),
+            conv_norm(width // 2, width, stride=2),
+            nn.ReLU(inplace=True),
+        )
+        widths = [width, width, 2 * width, 4 * width, 8 * width]
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                BasicBlock(widths[i], widths[i + 1], 1 if i == 0 else 2),
+                BasicBlock(widths[i + 1], widths[i + 1]),
+            )
+            for i in range(4)
+        )
+        self.lateral = nn.ModuleList(nn.Conv2d(c, channels, 1) for c in widths[2:])
+        self.smooth = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(3))
+        self.mask_lateral = nn.Conv2d(width, mask_channels, 1)
+        self.mask_reduce = nn.Conv2d(channels, mask_channels, 1)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """(B, 3, H, W) -> the maps named in `LEVELS` and `MASK_LEVEL`."""
+        x = self.stem(x)
+        stages = []
+        for stage in self.stages:
+            x = stage(x)
+            stages.append(x)
+        merged = [self.lateral[2](stages[3])]
+        for i in (1, 0):
+            up = F.interpolate(merged[0], size=stages[i + 1].shape[-2:])
+            merged.insert(0, self.lateral[i](stages[i + 1]) + up)
+        levels = [smooth(m) for smooth, m in zip(self.smooth, merged, strict=True)]
+        levels.append(F.max_pool2d(levels[-1], 1, 2))
+        out = OrderedDict(zip(LEVELS, levels, strict=True))
+        up = F.interpolate(self.mask_reduce(levels[0]), size=stages[0].shape[-2:])
+        out[MASK_LEVEL] = self.mask_lateral(stages[0]) + up
+        return out
+
+
+class DenseMaskPredictor(nn.Module):
+    """Doubles the resolution and gives one mask logit a class.
+
+    A 2x2 transposed convolution of stride 2 is a dense layer on each cell: as matrix products it
+    trains three times faster on a CPU.
+    """
+
+    def __init__(self, channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.upsample = nn.Linear(channels, 4 * channels)
+        self.logits = nn.Linear(channels, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, M, M) -> (N, num_classes, 2M, 2M) logits."""
+        cells = F.relu(self.upsample(x.permute(0, 2, 3, 1)), inplace=True)  # [N,M,M,4C]
+        n, m = cells.shape[:2]
+        logits = self.logits(cells.view(n, m, m, 2, 2, self.channels))  # [N,M,M,2,2,K]
+        return logits.permute(0, 5, 1, 3, 2, 4).reshape(n, logits.shape[-1], 2 * m, 2 * m)
+
+
+class PyramidRPN(RegionProposalNetwork):
+    """Region proposals from the pyramid alone, not from the map for masks."""
+
+    def forward(
+        self,
+        images: ImageList,
+        features: dict[str, Tensor],
+        targets: list[dict[str, Tensor]] | None = None,
+    ) -> tuple[list[Tensor], dict[str, Tensor]]:
+        """As the base class, without `MASK_LEVEL`."""
+        return super().forward(images, {name: features[name] for name in LEVELS}, targets)
+
+
+def compact(
+    num_classes: int,
+    *,
+    width: int = 32,
+    channels: int = 96,
+    mask_channels: int = 64,
+    head_channels: int = 256,
+    mask_head: tuple[int, ...] = (64, 64, 64),
+    min_size: int = 320,
+    max_size: int = 544,
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406),
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225),
+) -> GeneralizedRCNN:
+    """Build the network with fresh weights.
+
+    Args:
+        num_classes: Outputs, background included.
+        width: Channels of the trunk at stride 4.
+        channels: Channels of the pyramid.
+        mask_channels: Channels of the stride-4 map for masks.
+        head_channels: Width of the box head's two dense layers.
+        mask_head: Channels of the mask head's convolutions.
+        min_size: Pixels of the shorter side that photos are resized to.
+        max_size: Pixels that the longer side must not exceed.
+        mean: Subtracted from RGB in 0..1.
+        std: Divides it.
+
+    Returns:
+        A torchvision detection model: lists of (3, H, W) images in, dicts out.
+    """
+    backbone = CompactBackbone(width, channels, mask_channels)
+    anchors = AnchorGenerator(ANCHOR_PX, (ASPECT_RATIOS,) * len(ANCHOR_PX))
+    rpn = PyramidRPN(
+        anchors,
+        RPNHead(channels, anchors.num_anchors_per_location()[0]),
+        fg_iou_thresh=0.6,
+        bg_iou_thresh=0.3,
+        batch_size_per_image=128,
+        positive_fraction=0.5,
+        pre_nms_top_n={"training": 400, "testing": 500},
+        post_nms_top_n={"training": 300, "testing": 300},
+        nms_thresh=0.7,
+    )
+    roi_heads = RoIHeads(
+        PyramidRoIAlign(LEVELS[:3], 7, finest_stride=8, finest_px=48),
+        TwoMLPHead(channels * 7 * 7, head_channels),
+        FastRCNNPredictor(head_channels, num_classes),
+        fg_iou_thresh=0.5,
+        bg_iou_thresh=0.5,
+        batch_size_per_image=64,
+        positive_fraction=0.25,
+        bbox_reg_weights=None,
+        score_thresh=0.05,
+        nms_thresh=0.5,
+        detections_per_img=100,
+        mask_roi_pool=PyramidRoIAlign((MASK_LEVEL,), 14, finest_stride=4),
+        mask_head=MaskRCNNHeads(mask_channels, mask_head, 1),
+        mask_predictor=DenseMaskPredictor(mask_head[-1], num_classes),
+    )
+    transform = GeneralizedRCNNTransform(min_size, max_size, list(mean), list(std))
+    return GeneralizedRCNN(backbone, rpn, roi_heads, transform)

@@ -1,0 +1,39 @@
+"""What the tests of commands share."""
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory) -> Path:
+    """A model file of two classes that finds something, anything, in every photo."""
+    import torch
+
+    from instseg.model_file import ModelCard
+    from instseg.models.mask_rcnn import build
+
+    torch.manual_seed(0)
+    card = ModelCard(
+        architecture="compact",
+        architecture_args={
+            "num_classes": 3,
+            "width": 8,
+            "channels": 8,
+            "mask_channels": 8,
+            "head_channels": 16,
+            "mask_head": [8],
+            "min_size": 64,
+            "max_size": 96,
+        },
+        class_names=("BG", "cat", "dog"),
+        category_ids=(0, 17, 18),
+        preprocessing={},
+        thresholds={},
+        provenance={"made by": "a test"},
+    )
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    model = build(card)
+    model.network.roi_heads.mask_predictor.logits.bias.data.fill_(2.0)  # no empty masks
+    model.save(path)
+    return path

@@ -1,0 +1,86 @@
+"""`instseg finetune` as a user runs it."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from instseg.cli import main
+from instseg.data.scenes import SceneConfig, write_scenes
+from instseg.model_file import read_model_card
+
+FRESH = ["--weights", "none", "--architecture", "compact", "--workers", "0"]
+TOOL = Path(__file__).resolve().parents[2] / "tools" / "finetune.py"
+
+
+def test_scenes_in_a_model_file_out(tmp_path, capsys):
+    scenes = ["--scenes", "8", "--scene-sizes", "[64]", "--val-scenes", "2", "--batch-size", "2"]
+    assert main(["finetune", *FRESH, *scenes, "--out", str(tmp_path), "--store", "fp16"]) == 0
+    path = tmp_path / "model.safetensors"
+    assert str(path) in capsys.readouterr().out
+    card = read_model_card(path)
+    assert card.architecture == "compact"
+    assert len(card.class_names) == 17
+    assert card.category_ids[card.class_names.index("stop sign")] == 13
+    assert card.provenance["recipe"]["scenes"] == 8
+    assert "AP" in json.loads((tmp_path / "metrics.json").read_text())["segm"]
+    rows = list(csv.DictReader((tmp_path / "log.csv").open()))
+    assert rows[-1]["step"] == "4"
+    assert float(rows[-1]["loss"]) > 0
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_a_coco_dataset_and_a_start_from_other_classes(tmp_path, capsys, tiny_weights):
+    path = write_scenes(tmp_path / "data", 4, SceneConfig(size_hw=(64, 80)))
+    document = json.loads(path.read_text())
+    document["categories"].append({"id": 999, "name": "cat"})  # the starting weights know it
+    path.write_text(json.dumps(document))
+    data = ["--coco-json", str(path), "--images", str(path.parent / "images"), "--epochs", "1"]
+    options = ["--weights", str(tiny_weights), "--workers", "0", "--batch-size", "2"]
+    assert main(["finetune", *data, *options, "--out", str(tmp_path / "out")]) == 0
+    told = capsys.readouterr().out
+    assert "kept" in next(line for line in told.splitlines() if line.startswith("cat "))
+    assert "new" in next(line for line in told.splitlines() if line.startswith("donut "))
+    card = read_model_card(tmp_path / "out" / "model.safetensors")
+    assert card.category_ids[card.class_names.index("cat")] == 999
+
+
+def test_a_killed_run_goes_on_with_resume(tmp_path):
+    scenes = ["--scenes", "60", "--scene-sizes", "[64]", "--batch-size", "2", "--save-every", "2"]
+    command = [sys.executable, TOOL, *FRESH, *scenes, "--out", tmp_path]
+    running = subprocess.Popen(command)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "checkpoint.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert not (tmp_path / "model.safetensors").exists()
+    subprocess.run([*command, "--resume"], check=True)
+    steps = [int(row["step"]) for row in csv.DictReader((tmp_path / "log.csv").open())]
+    assert steps[-1] == 30
+    assert (tmp_path / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ([], "--coco-json"),
+        (["--coco-json", "a.json"], "--images"),
+        (["--coco-json", "a.json", "--images", ".", "--scenes", "8"], "--scenes"),
+        (["--scenes", "8", "--weights", "none"], "--architecture"),
+        (["--scenes", "8", "--scene-sizes", "[100]", *FRESH], "--scene-sizes"),
+        (["--scenes", "1", "--batch-size", "2", *FRESH], "batch"),
+        (["--coco-json", "none.json", "--images", ".", *FRESH], "none.json"),
+        (["--scenes", "8", "--weights", "none", "--architecture", "big"], "big"),
+    ],
+)
+def test_wrong_options_are_one_line(tmp_path, capsys, options, words):
+    assert main(["finetune", *options, "--out", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr().err
+    assert words in told
+    assert told.count("\n") == 1

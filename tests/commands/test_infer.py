@@ -1,0 +1,207 @@
+import csv
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from instseg.commands.infer import AHEAD, InferConfig, map_ahead, name_photos, run
+from instseg.image import read_image
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> Path:
+    """Three photos in two folders; two share a base name, two differ only by the suffix."""
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for name in ("a/1.png", "b/1.png", "b/1.jpg"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        pixels = rng.integers(0, 255, (48, 64, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / name)
+    return folder
+
+
+def config(photos: Path, weights: Path, out: Path, **options) -> InferConfig:
+    defaults = {"inputs": [str(photos)], "recursive": True, "device": "cpu"}
+    sparing = {"score_threshold": 0.2, "max_detections": 4}
+    return InferConfig(weights=str(weights), out=out, **(defaults | sparing | options))
+
+
+def document(out: Path) -> dict:
+    return json.loads((out / "predictions.json").read_text())
+
+
+def names(out: Path) -> set[str]:
+    return {image["file_name"] for image in document(out)["images"]}
+
+
+def test_writes_an_overlay_of_each_photo_and_a_document(photos, tiny_weights, tmp_path, capsys):
+    assert run(config(photos, tiny_weights, tmp_path / "out")) == 0
+    out = tmp_path / "out"
+    pictures = {path.relative_to(out).as_posix() for path in out.rglob("*.png")}
+    assert pictures == {"a/1.png", "b/1.png.png", "b/1.jpg.png"}
+    photo, overlay = read_image(photos / "a" / "1.png"), read_image(out / "a" / "1.png")
+    assert overlay.shape == photo.shape
+    assert (overlay != photo).any()
+    assert names(out) == {"a/1.png", "b/1.png", "b/1.jpg"}
+    assert len(document(out)["annotations"]) == 12
+    assert {each["category_id"] for each in document(out)["annotations"]} <= {17, 18}
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[0].split() == ["class", "instances"]
+    assert f"{out}: wrote predictions.json, overlays: 12 instances in 3 photos" in printed.out
+    assert printed.err == ""
+
+
+def test_label_maps_measurements_and_crops_on_request(photos, tiny_weights, tmp_path):
+    wishes = {"overlay": False, "label_map": True, "csv": True, "crops": True}
+    assert run(config(photos / "a", tiny_weights, tmp_path, **wishes)) == 0
+    assert not (tmp_path / "1.png").exists()
+    with Image.open(tmp_path / "labels" / "1.png") as labels:
+        assert labels.size == (64, 48)
+        assert set(np.unique(np.asarray(labels))) <= {0, 1, 2}
+    annotations = document(tmp_path)["annotations"]
+    with (tmp_path / "instances.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["area_px"]) for row in rows] == [each["area"] for each in annotations]
+    crops = sorted((tmp_path / "crops" / "1").iterdir())
+    assert [path.name for path in crops] == [
+        f"{number:03d}_{row['class']}.png" for number, row in enumerate(rows)
+    ]
+    with Image.open(crops[0]) as crop:
+        assert crop.mode == "RGBA"
+        assert np.count_nonzero(np.asarray(crop)[..., 3]) == annotations[0]["area"]
+
+
+def test_bad_photos_are_listed_and_the_rest_goes_on(photos, tiny_weights, tmp_path, capsys):
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("no photo")
+    inputs = [str(bad), str(photos / "a" / "1.png"), str(tmp_path / "missing.jpg")]
+    assert run(config(photos, tiny_weights, tmp_path / "out", inputs=inputs)) == 1
+    printed = capsys.readouterr()
+    lines = printed.err.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith(f"instseg: {bad}: not an image")
+    assert "missing.jpg: no such file" in lines[1]
+    assert "1 photo," in printed.out
+    assert "2 photos failed" in printed.out
+    assert len(names(tmp_path / "out")) == 1
+
+
+def test_nothing_readable_is_a_failure(photos, tiny_weights, tmp_path):
+    inputs = [str(tmp_path / "missing.jpg")]
+    assert run(config(photos, tiny_weights, tmp_path / "out", inputs=inputs)) == 2
+    assert document(tmp_path / "out")["images"] == []
+
+
+def test_image_ids_come_from_a_dataset(photos, tiny_weights, tmp_path, capsys):
+    coco_json = tmp_path / "coco.json"
+    images = [{"id": 70, "file_name": "a/1.png"}, {"id": 5, "file_name": "elsewhere/1.jpg"}]
+    coco_json.write_text(json.dumps({"images": images}))
+    assert run(config(photos, tiny_weights, tmp_path / "out", coco_json=coco_json)) == 1
+    ids = {image["file_name"]: image["id"] for image in document(tmp_path / "out")["images"]}
+    assert ids == {"a/1.png": 70, "b/1.jpg": 5}
+    assert "1.png: has no image id in" in capsys.readouterr().err
+
+
+def test_only_the_classes_asked_for(photos, tiny_weights, tmp_path):
+    for classes in ("dog", "cat, dog", ["dog"]):
+        run(config(photos, tiny_weights, tmp_path, classes=classes, score_threshold=0.05))
+        wanted = {18} if classes != "cat, dog" else {17, 18}
+        found = {each["category_id"] for each in document(tmp_path)["annotations"]}
+        assert found
+        assert found <= wanted
+
+
+def test_resume_skips_what_is_done(photos, tiny_weights, tmp_path, capsys):
+    run(config(photos / "a", tiny_weights, tmp_path, inputs=[str(photos / "a" / "1.png")]))
+    (tmp_path / "1.png").unlink()
+    assert run(config(photos / "a", tiny_weights, tmp_path, resume=True)) == 0
+    assert not (tmp_path / "1.png").exists()
+    assert "1 photo done before" in capsys.readouterr().out
+    assert len(document(tmp_path)["images"]) == 1
+
+
+def command(photos: Path, weights: Path, out: Path, *options: str) -> list[str]:
+    tool = [sys.executable, str(ROOT / "tools" / "infer.py"), str(photos), "--device", "cpu"]
+    return [*tool, "--weights", str(weights), "--out", str(out), "--score-threshold=0", *options]
+
+
+@pytest.fixture(scope="module")
+def environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def test_stopped_run_leaves_a_document_and_can_be_resumed(tiny_weights, tmp_path, environment):
+    many = tmp_path / "many"
+    many.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8)
+    for number in range(80):
+        Image.fromarray(pixels).save(many / f"{number:03d}.png")
+    out, journal = tmp_path / "out", tmp_path / "out" / "predictions.jsonl"
+    arguments = command(many, tiny_weights, out, "--max-detections=2")
+    with subprocess.Popen(arguments, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        deadline_s = time.monotonic() + 60
+        while not (journal.exists() and journal.stat().st_size > 500):
+            assert time.monotonic() < deadline_s
+            time.sleep(0.01)
+        process.terminate()
+        assert process.communicate()[1] == "instseg: terminated\n"
+    assert process.returncode == 128 + signal.SIGTERM
+    before = names(out)
+    assert 0 < len(before) < 80
+    assert all((out / name).exists() for name in before)
+    assert run(config(many, tiny_weights, out, resume=True)) == 0
+    assert names(out) == {f"{number:03d}.png" for number in range(80)}
+    assert len(document(out)["images"]) == 80
+
+
+def test_a_full_disk_is_one_line(photos, tiny_weights, tmp_path, environment):
+    done = subprocess.run(
+        command(photos, tiny_weights, tmp_path / "out", "--recursive"),
+        env=environment,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000)),
+        check=False,
+    )
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "too large" in done.stderr
+
+
+def test_names_mirror_the_folders_and_never_collide(tmp_path):
+    files = [tmp_path / "x" / name for name in ("a/1.jpg", "a/2.jpg", "b/1.jpg", "b/1.png")]
+    named = name_photos([*files, tmp_path / "x" / "b" / ".." / "a" / "1.jpg"])
+    assert [photo.name for photo in named] == ["a/1.jpg", "a/2.jpg", "b/1.jpg", "b/1.png"]
+    assert [photo.picture for photo in named] == ["a/1", "a/2", "b/1.jpg", "b/1.png"]
+    assert name_photos(files[:1])[0].name == "1.jpg"
+    own = name_photos([tmp_path / "x" / "labels" / "1.jpg", tmp_path / "x" / "1.jpg"])
+    assert [photo.picture for photo in own] == ["x/labels/1", "x/1"]
+
+
+def test_map_ahead_keeps_order_and_never_runs_far_ahead():
+    started = 0
+    lock = threading.Lock()
+
+    def work(number: int) -> int:
+        nonlocal started
+        with lock:
+            started += 1
+        time.sleep(0.002 * (number % 3))
+        return number
+
+    with ThreadPoolExecutor(4) as pool:
+        for taken, number in enumerate(map_ahead(pool, work, range(50))):
+            assert number == taken
+            assert started <= taken + 1 + AHEAD

@@ -1,0 +1,23 @@
+from pathlib import Path
+
+import pytest
+
+from instseg.commands.info import InfoConfig, run
+from instseg.errors import InputError
+
+
+def test_shows_what_the_file_holds(tiny_weights, capsys):
+    assert run(InfoConfig(file=tiny_weights)) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "architecture compact" in lines
+    assert "cat 17, dog 18" in lines
+    assert "provenance made by a test" in lines
+    assert "arguments" in " ".join(lines)
+    assert f"file {tiny_weights}" in lines
+
+
+def test_refuses_what_is_no_model_file(tmp_path):
+    for name in ("missing.safetensors", "text.pth"):
+        Path(tmp_path / "text.pth").write_text("nothing")
+        with pytest.raises(InputError, match=name):
+            run(InfoConfig(file=tmp_path / name))

@@ -1,0 +1,55 @@
+"""New heads for new classes."""
+
+import pytest
+import torch
+
+from instseg.models.heads import known_classes, with_classes
+from instseg.models.mask_rcnn import build, coco_card, fresh_model
+
+OLD = ("BG", "cup", "bottle", "clock")
+NEW = ("BG", "clock", "wine", "cup")
+
+
+@pytest.fixture(scope="module")
+def pair():
+    torch.manual_seed(0)
+    old = fresh_model("compact", OLD, (0, 1, 2, 3))
+    return old, with_classes(old, NEW, (0, 10, 20, 30))
+
+
+def rows_of(model, name, class_id, rows):
+    return model.network.state_dict()[name][class_id * rows : (class_id + 1) * rows]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("roi_heads.box_predictor.cls_score.weight", 1),
+        ("roi_heads.box_predictor.bbox_pred.bias", 4),
+        ("roi_heads.mask_predictor.logits.weight", 1),
+    ],
+)
+def test_classes_of_the_same_name_keep_their_rows(pair, name, rows):
+    old, new = pair
+    for class_name in ("BG", "clock", "cup"):
+        kept = rows_of(new, name, NEW.index(class_name), rows)
+        assert torch.equal(kept, rows_of(old, name, OLD.index(class_name), rows))
+
+
+def test_everything_below_the_heads_is_kept_and_the_card_is_new(pair):
+    old, new = pair
+    old_state, new_state = old.network.state_dict(), new.network.state_dict()
+    assert torch.equal(new_state["backbone.stem.0.0.weight"], old_state["backbone.stem.0.0.weight"])
+    assert new.card.class_names == NEW
+    assert new.card.category_ids == (0, 10, 20, 30)
+    assert old.card.class_names == OLD
+    assert known_classes(old, NEW) == ["clock", "cup"]
+
+
+def test_coco_heads_of_91_outputs_give_their_rows_by_dataset_id():
+    torch.manual_seed(0)
+    old = build(coco_card("resnet50_fpn"))
+    new = with_classes(old, ("BG", "toothbrush", "person"), (0, 1, 2))
+    name = "roi_heads.box_predictor.cls_score.weight"
+    assert torch.equal(rows_of(new, name, 1, 1), rows_of(old, name, 90, 1))  # COCO's toothbrush
+    assert torch.equal(rows_of(new, name, 2, 1), rows_of(old, name, 1, 1))

@@ -1,0 +1,163 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from instseg import __version__
+from instseg.cli import VERBS, main
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = ("torch", "torchvision", "matplotlib", "skimage", "lightning")
+ASK = """
+import sys
+from instseg.cli import main
+code = main(sys.argv[1:])
+print("loaded", *sys.modules)
+sys.exit(code)
+"""
+
+
+def process(*arguments: str, **options) -> subprocess.Popen[str]:
+    """A command of its own, as a user starts it."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, *arguments], env=environment, **(pipes | options))
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_is_tidy_and_loads_nothing_heavy(verb):
+    with process("-c", ASK, verb, "--help") as help_process:
+        text, errors = help_process.communicate()
+    assert (help_process.returncode, errors) == (0, "")
+    usage, _, loaded = text.partition("loaded ")
+    assert usage.startswith(f"usage: instseg {verb} [options]")
+    assert "--config" in usage
+    assert "--debug" in usage
+    options = [word for word in usage.split() if word.startswith("--")]
+    assert not [option for option in options if "_" in option]
+    assert "print" not in " ".join(options)
+    assert not set(HEAVY) & set(loaded.split())
+
+
+def test_overview_and_version(capsys):
+    assert main(["--help"]) == 0
+    overview = capsys.readouterr().out
+    assert all(f"  {verb} " in overview for verb in VERBS)
+    assert main([]) == 2
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.endswith(f"instseg {__version__}\n")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_tool_of_each_command_runs_from_a_checkout(verb, tmp_path):
+    tool = ROOT / "tools" / f"{verb.replace('-', '_')}.py"
+    done = subprocess.run(
+        [sys.executable, tool, "--help"],
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith(f"usage: {tool} [options]")
+
+
+def test_every_tool_is_a_command():
+    tools = {path.stem.replace("_", "-") for path in (ROOT / "tools").glob("*.py")}
+    assert tools == set(VERBS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["bogus"], "bogus is no command; choose one of infer"),
+        (["make-scenes", "--imges", "3"], "unrecognized arguments: --imges"),
+        (["make-scenes", "--images", "many"], "--images: Expected a int. Got value: many"),
+        (["infer", "x.jpg", "--preset", "slow"], "--preset: Expected one of 'default', 'fast'"),
+        (["infer"], "no inputs given"),
+        (["infer", "nothing*.jpg"], "nothing*.jpg"),
+        (["info", "missing.safetensors"], "missing.safetensors: cannot be read"),
+        (["info", "--config", "missing.yaml"], "missing.yaml: No such file or directory"),
+    ],
+)
+def test_what_the_user_got_wrong_is_one_line(arguments, told, capsys):
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("instseg: ")
+    assert len(printed.err.splitlines()) == 1
+    assert told in printed.err
+    assert printed.out == ""
+
+
+def test_debug_adds_the_traceback(capsys):
+    assert main(["info", "missing.safetensors", "--debug"]) == 2
+    errors = capsys.readouterr().err
+    assert "Traceback" in errors
+    assert errors.splitlines()[-1].startswith("instseg: missing.safetensors")
+
+
+def test_options_come_from_a_file_and_the_command_line_goes_first(tmp_path, capsys):
+    config = tmp_path / "scenes.yaml"
+    out = tmp_path / "from_file"
+    config.write_text(f"out: {out}\nimages: 2\nsize: 64\nmost-objects: 3\nleast_objects: 1\n")
+    for arguments in (
+        ["--config", str(config), "--images", "1"],
+        ["--images=1", f"--config={config}"],
+    ):
+        assert main(["make_scenes", *arguments]) == 0
+        assert len(list((out / "images").iterdir())) == 1
+        assert str(out) in capsys.readouterr().out
+
+
+def test_positional_comes_from_a_file_too(tmp_path, capsys):
+    config = tmp_path / "info.yaml"
+    config.write_text("file: from_file.safetensors\n")
+    assert main(["info", "--config", str(config)]) == 2
+    assert "from_file.safetensors" in capsys.readouterr().err
+    assert main(["info", "typed.safetensors", "--config", str(config)]) == 2
+    assert "typed.safetensors" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("imges: 3\n", "unknown options ['imges']"),
+        ("images: many\n", "--images: Expected a int. Got value: many"),
+        ("- images\n", "expected lines of the form"),
+        ("images: [\n", "is not YAML"),
+    ],
+)
+def test_a_wrong_file_is_one_line(tmp_path, text, told, capsys):
+    config = tmp_path / "scenes.yaml"
+    config.write_text(text)
+    assert main(["make-scenes", "--config", str(config)]) == 2
+    errors = capsys.readouterr().err
+    assert told in errors
+    assert len(errors.splitlines()) == 1
+
+
+def test_interrupt_is_one_line(tmp_path):
+    arguments = ("tools/make_scenes.py", "--images", "100000", "--out", str(tmp_path))
+    with process(*arguments, cwd=ROOT) as running:
+        deadline_s = time.monotonic() + 60
+        while not list((tmp_path / "images").glob("*")):
+            assert time.monotonic() < deadline_s
+            time.sleep(0.01)
+        running.send_signal(signal.SIGINT)
+        errors = running.communicate()[1]
+    assert (running.returncode, errors) == (130, "instseg: interrupted\n")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["info", "--help"]])
+def test_a_reader_that_leaves_early_is_no_error(arguments):
+    script = f"import sys; from instseg.cli import main; sys.exit(main({arguments}))"
+    with process("-c", script) as running:
+        assert running.stdout is not None
+        running.stdout.close()
+        assert running.stderr is not None
+        errors = running.stderr.read()
+    assert (running.returncode, errors) == (0, "")

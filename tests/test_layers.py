@@ -1,0 +1,96 @@
+"""The layers of the design, read from the imports: who may know of whom."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LAYERS = [  # files and folders of the package; each imports only from lower layers and its own
+    {"errors", "atomic", "classes", "image", "rle", "masks", "instances"},
+    {"model_file", "download", "weights", "merge", "postprocess", "semantic", "results"},
+    {"models", "data", "evaluation", "visualize"},
+    {"training", "predict", "report"},
+    {"commands"},
+    {"cli"},
+    {"tools"},
+]
+LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
+WITHOUT_TORCH = LAYERS[0] | {"semantic", "results", "visualize", "evaluation"}
+FILES = sorted([*(ROOT / "instseg").rglob("*.py"), *(ROOT / "tools").glob("*.py")])
+
+
+def part_of(module: str) -> str:
+    """The file or folder of the package that a dotted name lies in; "" for the package itself."""
+    return [*module.split("."), ""][1]
+
+
+def module_of(path: Path) -> str:
+    """`instseg/data/scenes.py` is instseg.data.scenes, every tool is instseg.tools.NAME."""
+    relative = path.relative_to(ROOT).with_suffix("")
+    parts = relative.parts if relative.parts[0] == "instseg" else ("instseg", *relative.parts)
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def imports_of(path: Path) -> set[str]:
+    """Dotted names of everything a file imports, inside functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            whole = node.module == "instseg"  # `from instseg import rle` is instseg.rle
+            found |= {f"instseg.{a.name}" for a in node.names} if whole else {str(node.module)}
+    return found
+
+
+def ids(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("path", FILES, ids=ids)
+def test_imports_go_down(path):
+    mine = part_of(module_of(path))
+    if not mine:
+        return  # the package itself hands on names of every layer
+    assert mine in LAYER_OF, f"{mine} has no layer"
+    for module in imports_of(path):
+        part = part_of(module) if module.split(".")[0] == "instseg" else ""
+        if part not in LAYER_OF:  # another package, or __version__
+            continue
+        beside = mine == part or (is_file(mine) and is_file(part))
+        allowed = LAYER_OF[part] < LAYER_OF[mine] or (LAYER_OF[part] == LAYER_OF[mine] and beside)
+        assert allowed, f"{mine} (layer {LAYER_OF[mine]}) imports {module} ({LAYER_OF[part]})"
+
+
+def is_file(part: str) -> bool:
+    return (ROOT / "instseg" / f"{part}.py").is_file()
+
+
+@pytest.mark.parametrize("path", FILES, ids=ids)
+def test_only_commands_print_and_parse_arguments(path):
+    mine = part_of(module_of(path))
+    if LAYER_OF.get(mine, 0) >= LAYER_OF["commands"]:
+        return
+    names = {module.split(".")[0] for module in imports_of(path)}
+    assert not names & {"argparse", "jsonargparse", "rich"}
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    assert not [call for call in calls if getattr(call.func, "id", "") == "print"]
+
+
+def test_what_needs_no_torch_does_not_load_it():
+    modules = [module_of(path) for path in FILES if part_of(module_of(path)) in WITHOUT_TORCH]
+    lines = [*(f"import {module}" for module in modules), "import sys"]
+    lines += ["sys.exit(sorted({'torch', 'torchvision'} & sys.modules.keys()) or 0)"]
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
