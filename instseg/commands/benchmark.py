@@ -19,7 +19,8 @@ import numpy as np
 from instseg.atomic import replacing
 from instseg.commands.terminal import console, progress, table
 from instseg.errors import InputError
-from instseg.image import list_images, read_image
+from instseg.image import read_image
+from instseg.listing import list_images
 
 if TYPE_CHECKING:
     import torch

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from instseg.commands.terminal import console, download_bar, error, progress_bar, table
 from instseg.errors import InputError
-from instseg.image import list_images, read_image, write_image
+from instseg.image import read_image, write_image
 from instseg.instances import Instances
+from instseg.listing import list_images
 from instseg.results import (
     CsvWriter,
     PredictionWriter,
