@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,15 +67,9 @@ def join_flipped(found: Instances, mirrored: Instances) -> Instances:
     """
     mirrored_boxes = mirrored.boxes.copy()
     mirrored_boxes[:, [0, 2]] = found.size_hw[1] - mirrored.boxes[:, [2, 0]]
-    back = Instances(
-        boxes=mirrored_boxes,
-        class_ids=mirrored.class_ids,
-        scores=mirrored.scores,
-        masks=mirrored.masks.flipped(),
-        class_names=mirrored.class_names,
-    )
+    back = replace(mirrored, boxes=mirrored_boxes, masks=mirrored.masks.flipped())
     both = Instances.concatenate([found, back])
-    scores = both.scores / 2
+    scores = both.scores * np.float32(0.5)
     repeats = []
     for i, j in pairs_of_same(found, back):
         best, other = sorted((i, len(found) + j), key=lambda row: -both.scores[row])
@@ -127,13 +122,8 @@ def join_tiles(
 def on_canvas(part: Instances, window: Window, size_hw: tuple[int, int]) -> Instances:
     """A tile's instances in the coordinates of the photo."""
     y, x = window[0].start, window[1].start
-    return Instances(
-        boxes=part.boxes + np.array([x, y, x, y], dtype=np.float32),
-        class_ids=part.class_ids,
-        scores=part.scores,
-        masks=part.masks.placed((y, x), size_hw),
-        class_names=part.class_names,
-    )
+    boxes = part.boxes + np.array([x, y, x, y], dtype=np.float32)
+    return replace(part, boxes=boxes, masks=part.masks.placed((y, x), size_hw))
 
 
 def union(pieces: Instances) -> Instances:
@@ -141,12 +131,11 @@ def union(pieces: Instances) -> Instances:
     if len(pieces) == 1:
         return pieces
     low, high = pieces.boxes[:, :2].min(axis=0), pieces.boxes[:, 2:].max(axis=0)
-    return Instances(
+    return replace(
+        pieces[0],
         boxes=np.concatenate([low, high])[None],
-        class_ids=pieces.class_ids[:1],
         scores=pieces.scores.max(keepdims=True),
         masks=pieces.masks.union(),
-        class_names=pieces.class_names,
     )
 
 
@@ -161,14 +150,14 @@ def agreement_in_strips(
     pieces: Instances, tile_of: NDArray[np.int64], windows: Sequence[Window]
 ) -> NDArray[np.bool_]:
     """Which pieces of different tiles agree inside the strip that both tiles see: bool (N, N)."""
-    same = np.zeros((len(pieces), len(pieces)), dtype=bool)
-    touching = np.argwhere(np.triu(pieces.masks.iou(pieces.masks) > 0, 1))
-    for i, j in touching:
-        if tile_of[i] == tile_of[j] or pieces.class_ids[i] != pieces.class_ids[j]:
-            continue
-        strip = shared(windows[tile_of[i]], windows[tile_of[j]])
-        first, second = (clipped(pieces.masks[int(k)], strip) for k in (i, j))
-        same[i, j] = first.iou(second)[0, 0] > SAME_OBJECT_IOU
+    ious = np.zeros((len(pieces), len(pieces)))
+    for a, b in combinations(range(len(windows)), 2):
+        strip = shared(windows[a], windows[b])
+        first, second = np.flatnonzero(tile_of == a), np.flatnonzero(tile_of == b)
+        in_first, in_second = (clipped(pieces.masks[rows], strip) for rows in (first, second))
+        ious[np.ix_(first, second)] = in_first.iou(in_second)
+    same_class = pieces.class_ids[:, None] == pieces.class_ids[None]
+    same = (ious > SAME_OBJECT_IOU) & same_class
     return same | same.T
 
 

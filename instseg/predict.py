@@ -175,7 +175,7 @@ class Predictor:
         # the mean of two scores may pass the threshold though one of them does not
         choice = replace(self.choice, score_threshold=self.choice.score_threshold / 2)
         found = self._look(images, choice)
-        mirrored = self._look([np.ascontiguousarray(image[:, ::-1]) for image in images], choice)
+        mirrored = self._look([image[:, ::-1].copy() for image in images], choice)
         joined = [join_flipped(*pair) for pair in zip(found, mirrored, strict=True)]
         return [self._finish(instances) for instances in joined]
 
@@ -242,10 +242,10 @@ def as_array(image: str | Path | Image | Tensor) -> Image:
             )
         if image.is_floating_point():
             image = (image.clamp(0, 1) * 255).round().to(torch.uint8)
-        return np.ascontiguousarray(image.cpu().permute(1, 2, 0).numpy())
+        return image.cpu().permute(1, 2, 0).numpy()
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"image array: expected uint8 (H, W, 3), got {image.dtype} {image.shape}")
-    return np.ascontiguousarray(image)
+    return image.copy()  # of plain strides, writable, as torch wants it
 
 
 def check_range(name: str, value: float, low: float, high: float) -> None:
@@ -259,7 +259,7 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        torch.empty(0, device=name)
+        torch.zeros(1, device=name).item()
         return torch.device(name)
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"--device {name} is not to be had on this machine; use cpu") from error

@@ -14,7 +14,7 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from instseg.data.scenes import draw_scene
 from instseg.model_file import ModelCard
-from instseg.models.mask_rcnn import Model, build
+from instseg.models.mask_rcnn import PREPROCESSING, Model, build
 
 SPREAD = {  # standard deviation of the values that each output layer gives
     "rpn.head.cls_logits": 1.0,
@@ -36,12 +36,10 @@ TINY_CARD = ModelCard(
         "mask_channels": 8,
         "head_channels": 16,
         "mask_head": [8],
-        "min_size": 64,
-        "max_size": 96,
     },
     class_names=("BG", "cat", "dog", "cup"),
     category_ids=(0, 17, 18, 47),
-    preprocessing={},
+    preprocessing={**PREPROCESSING, "min_size": 64, "max_size": 96},
     thresholds={},
     provenance={},
 )

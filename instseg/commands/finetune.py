@@ -93,6 +93,8 @@ def run(config: FinetuneConfig) -> int:
     config.out.mkdir(parents=True, exist_ok=True)
     train(trainer, checkpoint, config.out / "log.csv")
     model.network.load_state_dict(trainer.average.state_dict())
+    if config.store == "fp16":
+        model.network.half().float()  # what is measured is what is stored
     metrics = measure(model, config)
     path = save(model, metrics, config)
     checkpoint.unlink()
@@ -233,6 +235,7 @@ def save(model: Model, metrics: dict[str, Any], config: FinetuneConfig) -> Path:
     import torch
 
     recipe = json.loads(json.dumps(asdict(config), default=str))
+    del recipe["out"], recipe["resume"]
     provenance = {"recipe": recipe, "metrics": metrics}
     described = dataclasses.replace(
         model, card=dataclasses.replace(model.card, provenance=provenance)

@@ -147,10 +147,6 @@ def compact(
     mask_channels: int = 64,
     head_channels: int = 256,
     mask_head: tuple[int, ...] = (64, 64, 64),
-    min_size: int = 320,
-    max_size: int = 544,
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406),
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225),
 ) -> GeneralizedRCNN:
     """Build the network with fresh weights.
 
@@ -161,10 +157,6 @@ def compact(
         mask_channels: Channels of the stride-4 map for masks.
         head_channels: Width of the box head's two dense layers.
         mask_head: Channels of the mask head's convolutions.
-        min_size: Pixels of the shorter side that photos are resized to.
-        max_size: Pixels that the longer side must not exceed.
-        mean: Subtracted from RGB in 0..1.
-        std: Divides it.
 
     Returns:
         A torchvision detection model: lists of (3, H, W) images in, dicts out.
@@ -198,5 +190,5 @@ def compact(
         mask_head=MaskRCNNHeads(mask_channels, mask_head, 1),
         mask_predictor=DenseMaskPredictor(mask_head[-1], num_classes),
     )
-    transform = GeneralizedRCNNTransform(min_size, max_size, list(mean), list(std))
+    transform = GeneralizedRCNNTransform(320, 544, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     return GeneralizedRCNN(backbone, rpn, roi_heads, transform)

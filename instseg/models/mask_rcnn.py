@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torchvision.models.detection import MaskRCNN, maskrcnn_resnet50_fpn_v2
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
+from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import FrozenBatchNorm2d
 
 from instseg.classes import COCO_CATEGORY_IDS, COCO_CLASSES
@@ -95,6 +96,10 @@ def build(card: ModelCard) -> Model:
             f"architecture {card.architecture!r} is unknown; use one of {', '.join(ARCHITECTURES)}"
         )
     network = builder(**card.architecture_args)
+    prepare = card.preprocessing
+    network.transform = GeneralizedRCNNTransform(
+        prepare["min_size"], prepare["max_size"], prepare["mean"], prepare["std"]
+    )
     return Model(network=network.eval(), card=card)
 
 

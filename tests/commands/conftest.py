@@ -11,7 +11,7 @@ def tiny_weights(tmp_path_factory) -> Path:
     import torch
 
     from instseg.model_file import ModelCard
-    from instseg.models.mask_rcnn import build
+    from instseg.models.mask_rcnn import PREPROCESSING, build
 
     torch.manual_seed(0)
     card = ModelCard(
@@ -23,12 +23,10 @@ def tiny_weights(tmp_path_factory) -> Path:
             "mask_channels": 8,
             "head_channels": 16,
             "mask_head": [8],
-            "min_size": 64,
-            "max_size": 96,
         },
         class_names=("BG", "cat", "dog"),
         category_ids=(0, 17, 18),
-        preprocessing={},
+        preprocessing={**PREPROCESSING, "min_size": 64, "max_size": 96},
         thresholds={},
         provenance={"made by": "a test"},
     )

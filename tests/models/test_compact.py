@@ -4,14 +4,20 @@ import copy
 
 import pytest
 import torch
+import torch.nn.functional as F
 from stand_in import TINY_CARD, stand_in_model
 
 from instseg.data.scenes import SCENE_CLASSES, draw_scene
 from instseg.model_file import describe, save_model_file
-from instseg.models.compact import LEVELS, MASK_LEVEL, CompactBackbone, compact
+from instseg.models.compact import (
+    LEVELS,
+    MASK_LEVEL,
+    CompactBackbone,
+    DenseMaskPredictor,
+    compact,
+)
 from instseg.models.inference import fold_batch_norms
-
-SMALL = TINY_CARD.architecture_args
+from instseg.models.mask_rcnn import build
 
 
 def make_targets(count, size_hw):
@@ -52,7 +58,7 @@ def test_outputs_have_torchvisions_form(size_hw):
 @pytest.mark.parametrize("counts", [(2, 1), (0, 3), (0, 0)])
 def test_losses_are_finite_and_reach_every_weight(counts):
     torch.manual_seed(0)
-    network = compact(**SMALL).train()
+    network = build(TINY_CARD).network.train()
     sizes = [(64, 80), (61, 77)]
     targets = [make_targets(count, size) for count, size in zip(counts, sizes, strict=True)]
     losses = network([torch.rand(3, *size) for size in sizes], targets)
@@ -76,7 +82,7 @@ def test_a_few_steps_on_one_scene_bring_the_loss_down():
     boxes, ids = torch.tensor(scene.instances.boxes), torch.tensor(scene.instances.class_ids)
     masks = torch.from_numpy(scene.instances.masks.dense()).to(torch.uint8)
     target = {"boxes": boxes, "labels": ids % 3 + 1, "masks": masks}
-    network = compact(**SMALL).train()
+    network = build(TINY_CARD).network.train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     totals = []
     for _ in range(25):
@@ -86,7 +92,7 @@ def test_a_few_steps_on_one_scene_bring_the_loss_down():
         total.backward()
         optimizer.step()
         totals.append(total.item())
-    assert sum(totals[-5:]) < 0.6 * sum(totals[:5])
+    assert sum(totals[-5:]) < 0.7 * sum(totals[:5])
 
 
 def test_stored_size(tmp_path):
@@ -97,6 +103,17 @@ def test_stored_size(tmp_path):
     assert len(SCENE_CLASSES) >= 16
     assert path.stat().st_size < 12 * 2**20
     assert describe(path)["dtypes"]["F16"] > 100
+
+
+@torch.inference_mode()
+def test_dense_mask_predictor_is_a_transposed_convolution():
+    predictor = DenseMaskPredictor(6, 4)
+    predictor.upsample.bias.copy_(torch.rand(6).repeat(4))  # one for each channel
+    x = torch.rand(3, 6, 5, 5)
+    weight = predictor.upsample.weight.view(2, 2, 6, 6).permute(3, 2, 0, 1)
+    cells = F.conv_transpose2d(x, weight, predictor.upsample.bias[:6], stride=2).relu()
+    expected = F.conv2d(cells, predictor.logits.weight[:, :, None, None], predictor.logits.bias)
+    torch.testing.assert_close(predictor(x), expected)
 
 
 @torch.inference_mode()

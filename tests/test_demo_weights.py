@@ -1,0 +1,80 @@
+"""The embedded weights do what the README says, on scenes that they were not trained on."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from instseg import Predictor
+from instseg.cli import main
+from instseg.data.scenes import SCENE_CLASSES, SceneConfig, draw_scene
+from instseg.evaluation.validate import validate
+from instseg.model_file import read_model_card
+
+PATH = Path(__file__).resolve().parents[1] / "weights" / "demo.safetensors"
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    return Predictor("demo", precision="fp32")
+
+
+def matched(found, truth):
+    """How many true objects an instance of the same class overlaps by more than half."""
+    same = found.class_ids[:, None] == [found.class_names.index(name) for name in truth.names]
+    return int(((found.masks.iou(truth.masks) > 0.5) & same).any(axis=0).sum())
+
+
+def test_the_file_is_small_and_describes_itself():
+    assert PATH.stat().st_size <= 12e6
+    card = read_model_card(PATH)
+    assert card.architecture == "compact"
+    assert card.class_names == ("BG", *SCENE_CLASSES)
+    assert card.provenance["metrics"]["segm"]["AP"] >= 0.58
+    assert min(card.provenance["metrics"]["segm"]["per_class"].values()) >= 0.30
+
+
+def test_the_stated_accuracy_is_reached():
+    scenes = (draw_scene(i, SceneConfig(seed=0)) for i in range(40))
+    careful = Predictor("demo", precision="fp32", score_threshold=0.01)
+    scores = validate(careful, ((scene.image, scene.instances) for scene in scenes))
+    assert scores["segm"]["AP"] > 0.58
+
+
+def test_an_object_that_a_seam_cuts_is_found_whole():
+    """A scene four times the size that the network looks at, in tiles of its size."""
+    scene = draw_scene(3, SceneConfig(size_hw=(640, 640), objects=(14, 18), object_px=(24, 150)))
+    tiled = Predictor("demo", precision="fp32", tile=320, overlap=0.25)
+    found = tiled(scene.image)
+    truth = scene.instances
+    assert matched(found, truth) >= 0.8 * len(truth)
+    assert len(found) <= 1.3 * len(truth)  # no object twice
+    whole = matched(Predictor("demo", precision="fp32")(scene.image), truth)
+    assert matched(found, truth) >= whole
+
+
+def test_flipping_keeps_what_was_found(predictor):
+    scene = draw_scene(1)
+    flipped = Predictor("demo", precision="fp32", flip=True)(scene.image)
+    assert matched(flipped, scene.instances) >= matched(predictor(scene.image), scene.instances) - 1
+    assert (flipped.scores <= 1).all()
+
+
+def test_bf16_finds_the_same_objects(predictor):
+    scene = draw_scene(2)
+    rough = Predictor("demo", precision="bf16")(scene.image)
+    exact = predictor(scene.image)
+    sure = exact[exact.scores > 0.8]
+    assert matched(rough, sure) == len(sure)
+
+
+def test_the_command_of_the_readme(tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["make-scenes", "--images", "3", "--out", str(tmp_path / "scenes")]) == 0
+    photos = str(tmp_path / "scenes" / "images")
+    assert main(["infer", photos, "--weights", "demo", "--out", str(out)]) == 0
+    document = json.loads((out / "predictions.json").read_text())
+    assert len(document["images"]) == 3
+    assert document["annotations"]
+    assert (out / "000000.png").exists()
+    assert "predictions.json" in capsys.readouterr().out
