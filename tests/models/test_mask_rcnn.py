@@ -52,11 +52,11 @@ class StandIn:
         return load_model(self.path, architecture=self.architecture)
 
     @torch.inference_mode()
-    def reference(self, image, count=100) -> tuple[Instances, list[str]]:
+    def reference(self, image) -> tuple[Instances, list[str]]:
         """What torchvision finds, without "N/A", and the names of all that it found."""
         (found,) = self.peer([torch.from_numpy(image).permute(2, 0, 1) / 255])
         names = [self.categories[label] for label in found["labels"]]
-        rows = [i for i, name in enumerate(names) if name != "N/A"][:count]
+        rows = [i for i, name in enumerate(names) if name != "N/A"][:100]
         masks = Masks.from_dense((found["masks"][rows, 0] >= 0.5).numpy())
         instances = Instances(
             boxes=found["boxes"][rows].numpy(),
@@ -164,11 +164,10 @@ def test_equal_to_torchvision_at_full_size(stand_in, request):
     assert_parity(predict(stand_in.model(), image), stand_in.reference(image)[0])
 
 
+@pytest.mark.parametrize("stand_in", ["resnet50_fpn"], indirect=True)
 def test_parity_notices_another_eps(quick):
     """What rebuilding `resnet50_fpn` with `weights=None` would do."""
     stand_in, model = quick
-    if stand_in.architecture != "resnet50_fpn":
-        pytest.skip("has no frozen batch norms")
     frozen = [m for m in model.network.modules() if isinstance(m, FrozenBatchNorm2d)]
     assert {module.eps for module in frozen} == {0.0}
     for module in frozen:
