@@ -37,10 +37,11 @@ class Predictor:
         weights: `coco-v2`, `coco-v1`, `demo`, a path, or a loaded `Model`.
         architecture: What a `.pth` file holds.
         device: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
-        precision: `fp32`, `bf16`, or `auto`: bf16 where the processor has it natively.
+        precision: `fp32`, `bf16`, or `auto`: bf16 where the processor has it natively. With the
+            demo weights bf16 changed AP by 0.002 (see docs/performance.md).
         preset: `default`, or `fast`: photos are resized to 0.6 of the usual size.
         score_threshold: Only instances that score above it, 0..1.
-        classes: Only these class names.
+        classes: Only these class names, or this one.
         max_detections: The best so many of an image.
         cross_class_nms: Of two instances whose masks overlap by more than this IoU the lower
             scored is left out, whatever their classes; None keeps both.
@@ -63,7 +64,7 @@ class Predictor:
         precision: str = "auto",
         preset: str = "default",
         score_threshold: float = 0.5,
-        classes: Sequence[str] | None = None,
+        classes: str | Sequence[str] | None = None,
         max_detections: int = 100,
         cross_class_nms: float | None = None,
         tile: int | None = None,
@@ -157,9 +158,10 @@ class Predictor:
             )
         return results
 
-    def _ids_of(self, names: Sequence[str] | None) -> frozenset[int] | None:
+    def _ids_of(self, names: str | Sequence[str] | None) -> frozenset[int] | None:
         if names is None:
             return None
+        names = [names] if isinstance(names, str) else names
         unknown = [name for name in names if name not in self.class_names[1:]]
         if unknown:
             raise InputError(
