@@ -90,6 +90,7 @@ def run(config: FinetuneConfig) -> int:
     checkpoint = config.out / "checkpoint.pt"
     if not config.resume:
         checkpoint.unlink(missing_ok=True)
+        (config.out / "log.csv").unlink(missing_ok=True)
     config.out.mkdir(parents=True, exist_ok=True)
     train(trainer, checkpoint, config.out / "log.csv")
     model.network.load_state_dict(trainer.average.state_dict())

@@ -73,7 +73,8 @@ class CocoData:
         """A photo, uint8 RGB (H, W, 3), and its objects without crowds.
 
         Raises:
-            InputError: when the photo cannot be read, or is not of the size the file states.
+            InputError: when the photo cannot be read or is not of the size the file states, or an
+                annotation is broken.
         """
         record = self.images[index]
         path = self.folder / record["file_name"]
@@ -85,26 +86,29 @@ class CocoData:
                 f"{stated[1]} x {stated[0]}; correct the size in the JSON, or the photo"
             )
         objects = [a for a in self.annotations[record["id"]] if not a.get("iscrowd", 0)]
-        return image, self._instances(objects, stated)
+        return image, self._instances(objects, stated, path)
 
     def _instances(
-        self, objects: Sequence[Mapping[str, Any]], size_hw: tuple[int, int]
+        self, objects: Sequence[Mapping[str, Any]], size_hw: tuple[int, int], path: Path
     ) -> Instances:
         class_of = {category: i for i, category in enumerate(self.category_ids)}
-        parts = [Masks.empty(size_hw)]
+        parts, class_ids = [Masks.empty(size_hw)], []
         for each in objects:
-            shape = each["segmentation"]
             try:
+                class_ids.append(class_of[each["category_id"]])
+                shape = each["segmentation"]
                 if isinstance(shape, Mapping):
                     parts.append(Masks.from_rle([dict(shape)], size_hw))
                 else:
                     parts.append(Masks.from_polygons([shape], size_hw))
-            except ValueError as error:
-                raise InputError(f"annotation {each['id']}: {error}") from error
+            except (KeyError, ValueError) as error:
+                missing = isinstance(error, KeyError)
+                problem = f"no such key, or no such category: {error}" if missing else error
+                raise InputError(f"{path}: annotation {each.get('id')}: {problem}") from error
         masks = Masks.concatenate(parts)
         return Instances(
             boxes=masks.boxes_xyxy(),
-            class_ids=np.array([class_of[o["category_id"]] for o in objects], dtype=np.int64),
+            class_ids=np.array(class_ids, dtype=np.int64),
             scores=np.ones(len(objects), dtype=np.float32),
             masks=masks,
             class_names=self.class_names,

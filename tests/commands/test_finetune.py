@@ -20,6 +20,7 @@ TOOL = Path(__file__).resolve().parents[2] / "tools" / "finetune.py"
 
 def test_scenes_in_a_model_file_out(tmp_path, capsys):
     scenes = ["--scenes", "8", "--scene-sizes", "[64]", "--val-scenes", "2", "--batch-size", "2"]
+    (tmp_path / "log.csv").write_text("of another run\n")
     assert main(["finetune", *FRESH, *scenes, "--out", str(tmp_path), "--store", "fp16"]) == 0
     path = tmp_path / "model.safetensors"
     assert str(path) in capsys.readouterr().out

@@ -63,6 +63,14 @@ def test_real_annotations_equal_pycocotools(coco_dir):
             {"annotations": [{"id": 5, "image_id": 9, "category_id": 40, "segmentation": [[1]]}]},
             "annotation 5",
         ),
+        (
+            {"annotations": [{"id": 6, "image_id": 9, "category_id": 3, "segmentation": []}]},
+            r"a\.png: annotation 6: .*category: 3",
+        ),
+        (
+            {"annotations": [{"id": 7, "image_id": 9, "category_id": 40}]},
+            "annotation 7: .*segmentation",
+        ),
     ],
 )
 def test_a_wrong_photo_or_shape_is_named(tmp_path, changes, words):
