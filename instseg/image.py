@@ -58,7 +58,9 @@ _UPRIGHT = {
 _BITS, _PHOTOMETRIC, _ORIENTATION, _PLANAR, _SAMPLE_FORMAT = 258, 262, 274, 284, 339
 
 
-def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def read_image(
+    path: str | Path, *, max_pixels: int = MAX_PIXELS, upright: bool = True
+) -> NDArray[np.uint8]:
     """Read a JPEG, PNG, WebP, TIFF, BMP or GIF file as RGB.
 
     The first page or frame is taken, the EXIF orientation applied, transparency laid over white,
@@ -67,6 +69,7 @@ def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.
     Args:
         path: The file; its content, not its suffix, tells the format.
         max_pixels: Refuse an image whose header announces more than this.
+        upright: Apply the EXIF orientation; else the pixels come as they are stored.
 
     Returns:
         uint8 (H, W, 3), RGB, 0..255, contiguous and writable.
@@ -87,7 +90,7 @@ def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.
         ) from error
     with file:
         try:
-            return _decode(file, path, max_pixels)
+            return _decode(file, path, max_pixels, upright)
         except InputError:
             raise
         except Exception as error:  # decoders raise all kinds of errors on damaged data
@@ -99,7 +102,7 @@ def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.
             ) from error
 
 
-def _decode(file: BinaryIO, path: Path, max_pixels: int) -> NDArray[np.uint8]:
+def _decode(file: BinaryIO, path: Path, max_pixels: int, upright: bool) -> NDArray[np.uint8]:
     head = file.read(12)
     file.seek(0)
     if not head:
@@ -114,15 +117,15 @@ def _decode(file: BinaryIO, path: Path, max_pixels: int) -> NDArray[np.uint8]:
     except SyntaxError:
         if opener is not TiffImagePlugin.TiffImageFile:
             raise
-        return _decode_tiff(file, path, max_pixels)
+        return _decode_tiff(file, path, max_pixels, upright)
     _check_size(path, image.width, image.height, max_pixels)
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         tags = image.tag_v2
         if tags.get(_PLANAR) == 2 and max(tags[_BITS]) > 8:  # Pillow reads these wrongly
-            return _decode_tiff(file, path, max_pixels)
+            return _decode_tiff(file, path, max_pixels, upright)
         _check_whole(file, tags)
     image.load()
-    return _to_rgb8(_upright(image, _orientation(image)))
+    return _to_rgb8(_upright(image, _orientation(image)) if upright else image)
 
 
 def _check_whole(file: BinaryIO, tags: Mapping[int, Any]) -> None:
@@ -141,7 +144,7 @@ def _check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
         )
 
 
-def _decode_tiff(file: BinaryIO, path: Path, max_pixels: int) -> NDArray[np.uint8]:
+def _decode_tiff(file: BinaryIO, path: Path, max_pixels: int, upright: bool) -> NDArray[np.uint8]:
     """Read the kinds of TIFF that Pillow does not know, such as float RGB."""
     import tifffile
 
@@ -158,7 +161,7 @@ def _decode_tiff(file: BinaryIO, path: Path, max_pixels: int) -> NDArray[np.uint
             array = np.moveaxis(array, 0, -1)
         if page.photometric == 0 and array.dtype.kind == "u":  # 0 is white
             array = ~array
-        orientation = page.tags.valueof(_ORIENTATION, 1)
+        orientation = page.tags.valueof(_ORIENTATION, 1) if upright else 1
     return np.array(_upright(Image.fromarray(to_rgb8(array)), orientation))
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import time
-from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Sequence
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
@@ -280,48 +279,6 @@ def write_label_map(path: Path, labels: NDArray[np.uint8], class_names: Sequence
         class_names: Names by class id.
     """
     write_indexed_png(path, labels, palette(class_names))
-
-
-def read_image_ids(coco_json: Path) -> dict[str, int]:
-    """The id of each `file_name` of a COCO dataset.
-
-    Raises:
-        InputError: The file is missing or no COCO dataset.
-    """
-    try:
-        images = json.loads(coco_json.read_text(encoding="utf-8"))["images"]
-        return {image["file_name"]: int(image["id"]) for image in images}
-    except OSError as error:
-        raise InputError(f"{coco_json}: cannot be read ({error.strerror})") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f'{coco_json}: not a COCO dataset; it needs "images" with "id" and "file_name"'
-        ) from error
-
-
-def match_image_ids(ids: Mapping[str, int], file_names: Iterable[str]) -> dict[str, int]:
-    """Find the ids of files whose folders may be written otherwise than in the dataset.
-
-    Args:
-        ids: The id of each `file_name` of the dataset.
-        file_names: Names of files.
-
-    Returns:
-        The id of each that has the same name there, or else the same name after the last slash,
-        if only one file on either side has that.
-    """
-    wanted = list(file_names)
-    bases = Counter(PurePosixPath(name).name for name in wanted)
-    known_bases = Counter(PurePosixPath(name).name for name in ids)
-    by_base = {PurePosixPath(name).name: number for name, number in ids.items()}
-    found = {}
-    for name in wanted:
-        base = PurePosixPath(name).name
-        if name in ids:
-            found[name] = ids[name]
-        elif bases[base] == 1 == known_bases[base]:
-            found[name] = by_base[base]
-    return found
 
 
 def _write_line(file: TextIO, record: Json) -> TextIO:

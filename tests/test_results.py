@@ -17,8 +17,6 @@ from instseg.instances import Instances, Masks
 from instseg.results import (
     CsvWriter,
     PredictionWriter,
-    match_image_ids,
-    read_image_ids,
     write_label_map,
 )
 
@@ -214,28 +212,3 @@ def test_label_map_reads_back_as_class_ids(tmp_path):
     with Image.open(tmp_path / "deep" / "a.png") as image:
         assert np.array_equal(np.asarray(image), labels)
         assert image.convert("RGB").getpixel((0, 0)) == (0, 0, 0)
-
-
-def test_image_ids_of_a_dataset(tmp_path):
-    path = tmp_path / "coco.json"
-    images = [{"id": 7, "file_name": "val/a.jpg"}, {"id": 8, "file_name": "b.jpg"}]
-    path.write_text(json.dumps({"images": images}))
-    assert read_image_ids(path) == {"val/a.jpg": 7, "b.jpg": 8}
-
-
-@pytest.mark.parametrize("text", ["", "[]", '{"images": [{}]}', '{"images": 3}'])
-def test_what_is_no_dataset_is_refused(tmp_path, text):
-    path = tmp_path / "coco.json"
-    path.write_text(text)
-    with pytest.raises(InputError, match=r"coco\.json"):
-        read_image_ids(path)
-    with pytest.raises(InputError, match="No such file"):
-        read_image_ids(tmp_path / "none.json")
-
-
-def test_image_ids_match_by_name_then_by_base_name_if_only_one_has_it():
-    ids = {"x/a.jpg": 1, "x/b.jpg": 2, "y/b.jpg": 3, "c.jpg": 4}
-    files = ["x/a.jpg", "b.jpg", "p/c.jpg", "q/d.jpg"]
-    assert match_image_ids(ids, files) == {"x/a.jpg": 1, "p/c.jpg": 4}
-    assert match_image_ids(ids, ["p/c.jpg", "q/c.jpg"]) == {}
-    assert match_image_ids(ids, ["y/b.jpg", "x/b.jpg"]) == {"y/b.jpg": 3, "x/b.jpg": 2}

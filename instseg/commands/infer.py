@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from instseg.coco_json import match_image_ids, read_image_ids
 from instseg.commands.terminal import console, download_bar, error, progress_bar, table
 from instseg.errors import InputError
 from instseg.image import read_image, write_image
@@ -24,8 +25,6 @@ from instseg.listing import list_images
 from instseg.results import (
     CsvWriter,
     PredictionWriter,
-    match_image_ids,
-    read_image_ids,
     write_label_map,
 )
 from instseg.semantic import to_semantic

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from instseg.coco_json import Annotation, Dataset, Image, read_dataset
 from instseg.errors import InputError
 from instseg.image import read_image
 from instseg.instances import Instances, Masks
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,49 +25,51 @@ class CocoData:
 
     Attributes:
         folder: Where the photos are.
-        images: The file's image records, in its order.
+        dataset: The file's records.
         annotations: For each image id its annotations, crowds included.
         class_names: In the order of the file's category ids, after "BG".
         category_ids: The dataset id of each class, after 0.
     """
 
     folder: Path
-    images: Sequence[Mapping[str, Any]]
-    annotations: Mapping[int, Sequence[Mapping[str, Any]]]
+    dataset: Dataset
+    annotations: Mapping[int, Sequence[Annotation]]
     class_names: tuple[str, ...]
     category_ids: tuple[int, ...]
 
     @classmethod
     def read(cls, coco_json: Path, folder: Path) -> CocoData:
-        """Read the JSON; photos are read when they are asked for.
+        """Read the JSON; photos and outlines are read when they are asked for.
 
         Raises:
             InputError: when it is not a COCO dataset.
         """
-        try:
-            document = json.loads(coco_json.read_bytes())
-            images, categories = document["images"], document["categories"]
-            annotations: dict[int, list[Mapping[str, Any]]] = {i["id"]: [] for i in images}
-            for annotation in document["annotations"]:
-                annotations[annotation["image_id"]].append(annotation)
-        except OSError as error:
-            raise InputError(f"{coco_json}: {error.strerror}; check --coco-json") from error
-        except json.JSONDecodeError as error:
-            where = f"line {error.lineno}, column {error.colno}"
-            raise InputError(f"{coco_json}: not valid JSON: {error.msg} at {where}") from error
-        except (KeyError, TypeError) as error:
-            raise InputError(
-                f"{coco_json}: {error} is missing; a COCO dataset has images, annotations, "
-                "categories, and annotations of its own images"
-            ) from error
-        ordered = sorted(categories, key=lambda category: category["id"])
+        dataset = read_dataset(coco_json)
+        annotations: dict[int, list[Annotation]] = {image.id: [] for image in dataset.images}
+        for each in dataset.annotations:
+            if each.image_id not in annotations:
+                raise InputError(
+                    f"{coco_json}: annotation {each.id} is of image {each.image_id}, which is not "
+                    "among its own images; `instseg doctor --fix` leaves it out"
+                )
+            annotations[each.image_id].append(each)
+        ordered = sorted(dataset.categories, key=lambda category: category.id)
         return cls(
             folder=folder,
-            images=images,
+            dataset=dataset,
             annotations=annotations,
-            class_names=("BG", *(category["name"] for category in ordered)),
-            category_ids=(0, *(category["id"] for category in ordered)),
+            class_names=("BG", *(category.name for category in ordered)),
+            category_ids=(0, *(category.id for category in ordered)),
         )
+
+    @property
+    def images(self) -> Sequence[Image]:
+        """The file's image records, in its order."""
+        return self.dataset.images
+
+    @cached_property
+    def _class_of(self) -> dict[int, int]:
+        return {category: i for i, category in enumerate(self.category_ids)}
 
     def __len__(self) -> int:
         return len(self.images)
@@ -76,40 +81,71 @@ class CocoData:
             InputError: when the photo cannot be read or is not of the size the file states, or an
                 annotation is broken.
         """
+        return self.photo(index), self.objects(index)
+
+    def photo(self, index: int) -> NDArray[np.uint8]:
+        """A photo, uint8 RGB (H, W, 3), turned as its annotations are.
+
+        Where the stated size fits only the photo as it is stored, without its EXIF orientation,
+        it is taken so, with a warning in the log.
+
+        Raises:
+            InputError: when it cannot be read or is not of the size the file states.
+        """
         record = self.images[index]
-        path = self.folder / record["file_name"]
+        path = self.folder / record.file_name
         image = read_image(path)
-        stated = (record["height"], record["width"])
-        if image.shape[:2] != stated:
+        stated = (record.height, record.width)
+        if image.shape[:2] == stated:
+            return image
+        stored = read_image(path, upright=False)
+        if stored.shape[:2] != stated:
             raise InputError(
                 f"{path}: is {image.shape[1]} x {image.shape[0]} pixels, its annotations are for "
                 f"{stated[1]} x {stated[0]}; correct the size in the JSON, or the photo"
             )
-        objects = [a for a in self.annotations[record["id"]] if not a.get("iscrowd", 0)]
-        return image, self._instances(objects, stated, path)
+        log.warning(
+            "%s: annotated without its EXIF orientation, and so taken without it; remove the "
+            "orientation from the photo, or others will see it turned",
+            path,
+        )
+        return stored
 
-    def _instances(
-        self, objects: Sequence[Mapping[str, Any]], size_hw: tuple[int, int], path: Path
-    ) -> Instances:
-        class_of = {category: i for i, category in enumerate(self.category_ids)}
+    def objects(self, index: int) -> Instances:
+        """The objects of a photo, without crowds.
+
+        Raises:
+            InputError: when an annotation is broken.
+        """
+        record = self.images[index]
+        size_hw = (record.height, record.width)
         parts, class_ids = [Masks.empty(size_hw)], []
-        for each in objects:
+        for each in self.annotations[record.id]:
+            if each.iscrowd:
+                continue
             try:
-                class_ids.append(class_of[each["category_id"]])
-                shape = each["segmentation"]
-                if isinstance(shape, Mapping):
-                    parts.append(Masks.from_rle([dict(shape)], size_hw))
-                else:
-                    parts.append(Masks.from_polygons([shape], size_hw))
-            except (KeyError, ValueError) as error:
+                class_ids.append(self._class_of[each.category_id])
+                parts.append(_masks(each.outline(), size_hw))
+            except (KeyError, TypeError, ValueError) as error:
                 missing = isinstance(error, KeyError)
                 problem = f"no such key, or no such category: {error}" if missing else error
-                raise InputError(f"{path}: annotation {each.get('id')}: {problem}") from error
+                raise InputError(
+                    f"{self.folder / record.file_name}: annotation {each.id}: {problem}; "
+                    "`instseg doctor --fix` mends the file"
+                ) from error
         masks = Masks.concatenate(parts)
         return Instances(
             boxes=masks.boxes_xyxy(),
             class_ids=np.array(class_ids, dtype=np.int64),
-            scores=np.ones(len(objects), dtype=np.float32),
+            scores=np.ones(len(class_ids), dtype=np.float32),
             masks=masks,
             class_names=self.class_names,
         )
+
+
+def _masks(outline: object, size_hw: tuple[int, int]) -> Masks:
+    if isinstance(outline, dict):
+        return Masks.from_rle([outline], size_hw)
+    if isinstance(outline, list):
+        return Masks.from_polygons([outline], size_hw)
+    raise ValueError("has no segmentation")

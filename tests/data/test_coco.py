@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
+from pycocotools import mask
 from pycocotools.coco import COCO
 
 from instseg.data.coco import CocoData
@@ -49,7 +51,7 @@ def test_real_annotations_equal_pycocotools(coco_dir):
     referee = COCO(str(path))
     for index in range(0, len(data), 8):
         _, instances = data.load(index)
-        ids = referee.getAnnIds(data.images[index]["id"], iscrowd=False)
+        ids = referee.getAnnIds(data.images[index].id, iscrowd=False)
         expected = [referee.annToRLE(a)["counts"].decode() for a in referee.loadAnns(ids)]
         assert [rle["counts"] for rle in instances.masks.to_rle()] == expected
 
@@ -79,25 +81,48 @@ def test_a_wrong_photo_or_shape_is_named(tmp_path, changes, words):
         data.load(0)
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ('{"images": [}', "line 1, column 13"),
-        ('{"images": []}', "categories"),
-        ("[]", "is missing"),
-        (
-            '{"images": [], "categories": [], "annotations": [{"image_id": 3}]}',
-            "its own images",
-        ),
-    ],
-)
-def test_what_is_no_dataset_is_refused_in_one_line(tmp_path, text, words):
-    path = tmp_path / "data.json"
-    path.write_text(text)
-    with pytest.raises(InputError, match=words) as caught:
-        CocoData.read(path, tmp_path)
-    assert "\n" not in str(caught.value)
-    assert str(path) in str(caught.value)
+def test_an_annotation_of_an_unknown_image_is_named(tmp_path):
+    stray = {"id": 8, "image_id": 3, "category_id": 40}
+    with pytest.raises(InputError, match=r"data\.json: annotation 8 .* image 3"):
+        CocoData.read(*write_dataset(tmp_path, annotations=[stray]))
+
+
+def test_holes_parts_and_crowds(tmp_path):
+    """A ring coded plainly, the same compressed, an object of two parts, and a crowd."""
+    ring = np.zeros((10, 20), dtype=np.uint8, order="F")
+    ring[2:8, 2:8], ring[4:6, 4:6] = 1, 0
+    compressed = mask.encode(ring)
+    compressed["counts"] = compressed["counts"].decode()
+    edges = np.flatnonzero(np.diff(ring.ravel(order="F"), prepend=0, append=0))
+    plain = {"size": [10, 20], "counts": np.diff(edges, prepend=0, append=200).tolist()}
+    parts = [[0, 0, 3, 0, 3, 3, 0, 3], [10, 5, 14, 5, 14, 9, 10, 9]]
+    common = {"image_id": 9, "category_id": 40}
+    annotations = [
+        {"id": 1, "segmentation": plain, **common},
+        {"id": 2, "segmentation": compressed, **common},
+        {"id": 3, "segmentation": parts, **common},
+        {"id": 4, "segmentation": plain, "iscrowd": 1, **common},
+    ]
+    data = CocoData.read(*write_dataset(tmp_path, annotations=annotations))
+    masks = data.objects(0).masks
+    assert len(masks) == 3
+    assert np.array_equal(masks.dense(0), ring)
+    assert np.array_equal(masks.dense(1), ring)
+    assert masks.areas()[2] == 9 + 16
+
+
+@pytest.mark.parametrize("upright", [True, False])
+def test_a_photo_is_turned_as_its_annotations_are(tmp_path, caplog, upright):
+    """Annotated on the turned photo, which everyone sees, or on the pixels as they are stored."""
+    size = {"height": 20, "width": 10} if upright else {"height": 10, "width": 20}
+    images = [{"id": 9, "file_name": "turned.jpg", **size}]
+    path, folder = write_dataset(tmp_path, images=images, annotations=[])
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn it by 90 degrees to see it upright
+    Image.new("RGB", (20, 10), "red").save(folder / "turned.jpg", exif=exif)
+    photo = CocoData.read(path, folder).photo(0)
+    assert photo.shape == (*size.values(), 3)
+    assert ("turned.jpg" in caplog.text) == (not upright)
 
 
 def test_a_missing_file_is_named(tmp_path):
