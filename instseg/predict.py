@@ -41,6 +41,8 @@ class Predictor:
             demo weights bf16 changed AP by 0.002 (see docs/performance.md).
         preset: `default`, or `fast`: photos are resized to 0.6 of the usual size.
         score_threshold: Only instances that score above it, 0..1.
+        stored_thresholds: Take the threshold of each class from the model file instead, where it
+            holds one.
         classes: Only these class names, or this one.
         max_detections: The best so many of an image.
         cross_class_nms: Of two instances whose masks overlap by more than this IoU the lower
@@ -64,6 +66,7 @@ class Predictor:
         precision: str = "auto",
         preset: str = "default",
         score_threshold: float = 0.5,
+        stored_thresholds: bool = False,
         classes: str | Sequence[str] | None = None,
         max_detections: int = 100,
         cross_class_nms: float | None = None,
@@ -90,8 +93,17 @@ class Predictor:
         self.card = model.card
         self.device = choose_device(device)
         self.dtype = choose_dtype(precision, self.device)
+        if stored_thresholds and not self.card.thresholds:
+            raise InputError(
+                f"{weights}: no thresholds are stored in these weights; "
+                "`instseg evaluate --save-thresholds` finds and stores them"
+            )
+        stored = self.card.thresholds if stored_thresholds else {}
+        self.score_thresholds = np.array(
+            [stored.get(name, score_threshold) for name in self.class_names], dtype=np.float32
+        )
         self.choice = Choice(
-            score_threshold=score_threshold,
+            score_threshold=float(self.score_thresholds[1:].min()),
             max_detections=max_detections,
             class_ids=self._ids_of(classes),
         )
@@ -192,7 +204,7 @@ class Predictor:
         return self._finish(join_tiles(parts, windows, whole))
 
     def _finish(self, found: Instances) -> Instances:
-        found = found[found.scores > self.choice.score_threshold]
+        found = found[found.scores > self.score_thresholds[found.class_ids]]
         if self.cross_class_nms is not None:
             found = drop_repeats(found, self.cross_class_nms)
         best = np.argsort(-found.scores, kind="stable")[: self.choice.max_detections]

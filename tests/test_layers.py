@@ -10,7 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [  # files and folders of the package; each imports only from lower layers and its own
-    {"errors", "atomic", "classes", "coco_json", "image", "listing", "rle", "masks", "instances"},
+    {"errors", "ahead", "atomic", "classes", "coco_json", "image", "listing"}
+    | {"rle", "masks", "instances"},
     {"model_file", "download", "weights", "merge", "postprocess", "semantic", "results"},
     {"models", "data", "evaluation", "visualize"},
     {"training", "predict", "report"},

@@ -6,16 +6,17 @@ import os
 import re
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from instseg.ahead import map_ahead
 from instseg.coco_json import match_image_ids, read_image_ids
 from instseg.commands.terminal import console, download_bar, error, progress_bar, table
 from instseg.errors import InputError
@@ -34,11 +35,8 @@ if TYPE_CHECKING:
     from instseg.predict import Predictor
 
 THREADS = 4  # that read and write
-AHEAD = 3  # photos that wait before and after the network
 
 Image = NDArray[np.uint8]
-In = TypeVar("In")
-Out = TypeVar("Out")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +53,8 @@ class InferConfig:
         preset: fast looks at photos at 0.6 of the usual size.
         seed: Of random numbers; finding instances uses none.
         score_threshold: Instances that score lower are left out, 0 to 1.
+        thresholds: stored takes the threshold of each class that evaluate has stored in the model
+            file, and --score-threshold where there is none.
         classes: Only these class names, with commas between them.
         max_detections: The best so many of a photo.
         cross_class_nms: Leave out the lower scored of two instances whose masks overlap by more
@@ -80,6 +80,7 @@ class InferConfig:
     preset: Literal["default", "fast"] = "default"
     seed: int = 0
     score_threshold: float = 0.5
+    thresholds: Literal["stored"] | None = None
     classes: list[str] | str | None = None
     max_detections: int = 100
     cross_class_nms: float | None = None
@@ -157,19 +158,6 @@ def name_photos(paths: Iterable[Path]) -> list[Photo]:
     ]
 
 
-def map_ahead(
-    pool: ThreadPoolExecutor, function: Callable[[In], Out], items: Iterable[In]
-) -> Iterator[Out]:
-    """Like `map`, in threads, a few items ahead and never more, so that memory stays flat."""
-    waiting: deque[Future[Out]] = deque()
-    for item in items:
-        waiting.append(pool.submit(function, item))
-        if len(waiting) > AHEAD:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
-
-
 def _load(config: InferConfig) -> Predictor:
     import torch
 
@@ -187,6 +175,7 @@ def _load(config: InferConfig) -> Predictor:
             precision=config.precision,
             preset=config.preset,
             score_threshold=config.score_threshold,
+            stored_thresholds=config.thresholds == "stored",
             classes=classes,
             max_detections=config.max_detections,
             cross_class_nms=config.cross_class_nms,

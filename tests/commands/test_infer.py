@@ -5,16 +5,14 @@ import resource
 import signal
 import subprocess
 import sys
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from instseg.commands.infer import AHEAD, InferConfig, map_ahead, name_photos, run
+from instseg.commands.infer import InferConfig, name_photos, run
 from instseg.image import read_image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -188,20 +186,3 @@ def test_names_mirror_the_folders_and_never_collide(tmp_path):
     assert name_photos(files[:1])[0].name == "1.jpg"
     own = name_photos([tmp_path / "x" / "labels" / "1.jpg", tmp_path / "x" / "1.jpg"])
     assert [photo.picture for photo in own] == ["x/labels/1", "x/1"]
-
-
-def test_map_ahead_keeps_order_and_never_runs_far_ahead():
-    started = 0
-    lock = threading.Lock()
-
-    def work(number: int) -> int:
-        nonlocal started
-        with lock:
-            started += 1
-        time.sleep(0.002 * (number % 3))
-        return number
-
-    with ThreadPoolExecutor(4) as pool:
-        for taken, number in enumerate(map_ahead(pool, work, range(50))):
-            assert number == taken
-            assert started <= taken + 1 + AHEAD

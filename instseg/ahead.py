@@ -1,0 +1,35 @@
+"""Work in threads, a few items ahead."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+AHEAD = 3
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+def map_ahead(
+    pool: ThreadPoolExecutor, function: Callable[[In], Out], items: Iterable[In]
+) -> Iterator[Out]:
+    """Like `map`, in threads, a few items ahead and never more, so that memory stays flat.
+
+    Args:
+        pool: The threads.
+        function: What is done to each item.
+        items: Taken as they are needed.
+
+    Yields:
+        The results, in order.
+    """
+    waiting: deque[Future[Out]] = deque()
+    for item in items:
+        waiting.append(pool.submit(function, item))
+        if len(waiting) > AHEAD:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
