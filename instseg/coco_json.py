@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
@@ -166,29 +166,6 @@ def _no_garbage_collection() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-def as_document(dataset: Dataset, keep: Sequence[int] | None = None) -> Json:
-    """A dataset as plain dicts with every outline decoded, as evaluators take it.
-
-    Args:
-        dataset: What `read_dataset` gave.
-        keep: Only these image ids.
-    """
-    kept = None if keep is None else set(keep)
-    return {
-        "images": [
-            msgspec.structs.asdict(image)
-            for image in dataset.images
-            if kept is None or image.id in kept
-        ],
-        "categories": [msgspec.structs.asdict(category) for category in dataset.categories],
-        "annotations": [
-            {**msgspec.structs.asdict(each), "segmentation": each.outline()}
-            for each in dataset.annotations
-            if kept is None or each.image_id in kept
-        ],
-    }
 
 
 def match_image_ids(ids: Mapping[str, int], file_names: Iterable[str]) -> dict[str, int]:

@@ -111,6 +111,23 @@ def save_model_file(
         temporary.write_bytes(save(tensors, metadata={_KEY: card.to_json()}))  # save_file: mode 600
 
 
+def with_card(path: Path, card: ModelCard, target: Path) -> None:
+    """Write a model file's tensors, as they are stored, with another card.
+
+    Args:
+        path: The model file.
+        card: What the new file says about the tensors.
+        target: The new file, which may be the old one.
+
+    Raises:
+        InputError: The file is damaged, or the new one cannot be written.
+    """
+    from safetensors.torch import load_file, save
+
+    with replacing(target, durable=True) as temporary:
+        temporary.write_bytes(save(load_file(path), metadata={_KEY: card.to_json()}))
+
+
 def load_model_file(path: str | Path) -> "tuple[ModelCard, dict[str, torch.Tensor]]":
     """Read a model file.
 

@@ -5,7 +5,6 @@ import json
 import pytest
 
 from instseg.coco_json import (
-    as_document,
     match_image_ids,
     read_dataset,
     read_image_ids,
@@ -47,20 +46,11 @@ def test_a_dataset_is_read_with_its_outlines(tmp_path):
     dataset = read_dataset(write(tmp_path / "b.json", annotations=[other]))
     assert dataset.annotations[0].outline() == rle
     assert dataset.annotations[0].iscrowd
-    assert as_document(dataset)["annotations"][0]["segmentation"] == rle
 
 
 def test_ids_written_as_decimals_or_words_are_numbers(tmp_path):
     images = [{"id": "9", "file_name": "a.jpg", "height": 10.0, "width": 20}]
     assert read_dataset(write(tmp_path / "a.json", images=images)).images[0].id == 9
-
-
-def test_a_document_holds_the_wanted_images_alone(tmp_path):
-    images = [{"id": i, "height": 10, "width": 20} for i in (9, 10)]
-    dataset = read_dataset(write(tmp_path / "a.json", images=images))
-    document = as_document(dataset, keep=[10])
-    assert [image["id"] for image in document["images"]] == [10]
-    assert document["annotations"] == []
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -121,18 +123,9 @@ class CocoData:
         size_hw = (record.height, record.width)
         parts, class_ids = [Masks.empty(size_hw)], []
         for each in self.annotations[record.id]:
-            if each.iscrowd:
-                continue
-            try:
+            if not each.iscrowd:
+                parts.append(self._masks(each, record))
                 class_ids.append(self._class_of[each.category_id])
-                parts.append(_masks(each.outline(), size_hw))
-            except (KeyError, TypeError, ValueError) as error:
-                missing = isinstance(error, KeyError)
-                problem = f"no such key, or no such category: {error}" if missing else error
-                raise InputError(
-                    f"{self.folder / record.file_name}: annotation {each.id}: {problem}; "
-                    "`instseg doctor --fix` mends the file"
-                ) from error
         masks = Masks.concatenate(parts)
         return Instances(
             boxes=masks.boxes_xyxy(),
@@ -142,10 +135,49 @@ class CocoData:
             class_names=self.class_names,
         )
 
+    def document(self) -> dict[str, Any]:
+        """The dataset as plain dicts with every outline decoded, as evaluators take it.
 
-def _masks(outline: object, size_hw: tuple[int, int]) -> Masks:
-    if isinstance(outline, dict):
-        return Masks.from_rle([outline], size_hw)
-    if isinstance(outline, list):
-        return Masks.from_polygons([outline], size_hw)
-    raise ValueError("has no segmentation")
+        A box or an area that the file does not state is that of the outline.
+
+        Raises:
+            InputError: when an annotation is broken.
+        """
+        return {
+            "images": [msgspec.structs.asdict(image) for image in self.images],
+            "categories": [msgspec.structs.asdict(c) for c in self.dataset.categories],
+            "annotations": [
+                self._complete(each, image)
+                for image in self.images
+                for each in self.annotations[image.id]
+            ],
+        }
+
+    def _complete(self, annotation: Annotation, image: Image) -> dict[str, Any]:
+        record = msgspec.structs.asdict(annotation) | {"segmentation": annotation.outline()}
+        if annotation.bbox is None or annotation.area is None:
+            masks = self._masks(annotation, image)
+            left, top, right, bottom = masks.boxes_xyxy()[0].tolist()
+            stated = {key: value for key, value in record.items() if value is not None}
+            record |= {"bbox": [left, top, right - left, bottom - top]}
+            record |= {"area": int(masks.areas()[0])} | stated
+        return record
+
+    def _masks(self, annotation: Annotation, image: Image) -> Masks:
+        """The one mask of an annotation."""
+        size_hw = (image.height, image.width)
+        outline = annotation.outline()
+        try:
+            if annotation.category_id not in self._class_of:
+                raise ValueError(f"of category {annotation.category_id}, which is not listed")
+            if isinstance(outline, dict):
+                return Masks.from_rle([outline], size_hw)
+            if isinstance(outline, list):
+                return Masks.from_polygons([outline], size_hw)
+            raise ValueError("has no segmentation")
+        except (KeyError, TypeError, ValueError) as error:
+            problem = f"has no {error}" if isinstance(error, KeyError) else error
+            raise InputError(
+                f"{self.folder / image.file_name}: annotation {annotation.id}: {problem}; "
+                "`instseg doctor --fix` mends the file"
+            ) from error

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
+from numpy.typing import NDArray
+
+from instseg.evaluation.matching import Matches, match
+
+Kind = Literal["bbox", "segm", "boundary"]
 
 METRICS = (
     "AP",
@@ -24,38 +32,126 @@ METRICS = (
     "ARm",
     "ARl",
 )
+SIZES = ("all", "small", "medium", "large")  # by area in pixels: up to 32^2, up to 96^2, more
+MAX_DETECTIONS = (1, 10, 100)  # of one class in one image
 
 
-def average_precision(
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What the evaluator found.
+
+    Attributes:
+        class_names: K names, by rising category id.
+        objects: Number of objects of each class, crowds apart.
+        max_detections: M numbers of detections of one class in one image.
+        precision: float64 (T, 101, K, A, M) at IoU 0.50 to 0.95, recall 0 to 1, for each class,
+            size and number of detections; -1 where there is no object.
+        recall: float64 (T, K, A, M), the highest that is reached; -1 likewise.
+    """
+
+    class_names: tuple[str, ...]
+    objects: tuple[int, ...]
+    max_detections: tuple[int, ...]
+    precision: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    _evaluator: Any
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """COCO's twelve numbers, and AP and AR at more than 100 detections if asked for.
+
+        0..1, or -1 where there is no object.
+        """
+        return self._scores(slice(None)) | {
+            f"{name}{most}": _mean(values[..., 0, m])
+            for m, most in enumerate(self.max_detections[3:], start=3)
+            for name, values in (("AP_", self.precision), ("AR", self.recall))
+        }
+
+    @property
+    def per_class(self) -> dict[str, dict[str, float]]:
+        """The twelve numbers of each class."""
+        return {name: self._scores(slice(k, k + 1)) for k, name in enumerate(self.class_names)}
+
+    @cached_property
+    def matches(self) -> Matches:
+        """How each detection fared."""
+        return match(self._evaluator)
+
+    def _scores(self, classes: slice) -> dict[str, float]:
+        precision, recall = self.precision[:, :, classes], self.recall[:, classes]
+        values = [
+            precision[..., 0, 2],
+            precision[0, ..., 0, 2],
+            precision[5, ..., 0, 2],
+            *(precision[..., size, 2] for size in (1, 2, 3)),
+            *(recall[..., 0, m] for m in (0, 1, 2)),
+            *(recall[..., size, 2] for size in (1, 2, 3)),
+        ]
+        return dict(zip(METRICS, map(_mean, values), strict=True))
+
+
+def evaluate(
     truth: Mapping[str, Any],
     results: Sequence[Mapping[str, Any]],
-    kind: Literal["bbox", "segm"],
-) -> dict[str, Any]:
-    """COCO's twelve numbers, and the AP of each class.
+    kind: Kind,
+    *,
+    max_detections: Sequence[int] = MAX_DETECTIONS,
+) -> Evaluation:
+    """Compare results with the truth.
+
+    The size of a detected mask is its own area, also where its record holds a box (pycocotools
+    would take the area of the box).
 
     Args:
         truth: A COCO document: images, annotations, categories.
         results: COCO results: `image_id`, `category_id`, `score`, and `bbox` or `segmentation`.
-        kind: Boxes or masks.
-
-    Returns:
-        The names of `METRICS` to numbers in 0..1 (-1 where there is no ground truth), and
-        `per_class`, category name to AP.
+        kind: Boxes; masks; or masks and their outlines, whichever overlap less ("Boundary IoU",
+            Cheng et al., CVPR 2021).
+        max_detections: 1, 10, 100, and more where an image holds more objects.
     """
     own = {**truth, "annotations": [dict(a) for a in truth["annotations"]]}  # it adds to records
+    found = prepare_results(results, kind)
     with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress
         ground = COCO(own)
-        if results:
-            found = ground.loadRes([dict(record) for record in results])
-        else:
-            found = COCO({**own, "annotations": []})
-        evaluator = COCOeval_faster(ground, found, kind)
-        evaluator.run()
-    scores: dict[str, Any] = dict(zip(METRICS, map(float, evaluator.stats[:12]), strict=True))
-    precision = evaluator.eval["precision"][:, :, :, 0, -1]  # [IoU, recall, class]
-    names = {c["id"]: c["name"] for c in truth["categories"]}
-    per_class = {}
-    for k, category_id in enumerate(evaluator.params.catIds):
-        valid = precision[:, :, k][precision[:, :, k] > -1]
-        per_class[names[category_id]] = float(np.mean(valid)) if valid.size else -1.0
-    return scores | {"per_class": per_class}
+        detected = ground.loadRes(found) if found else COCO({**own, "annotations": []})
+        evaluator = COCOeval_faster(ground, detected, kind)
+        evaluator.params.maxDets = list(max_detections)
+        evaluator.evaluate()
+        evaluator.accumulate()
+    names = {category["id"]: category["name"] for category in truth["categories"]}
+    category_ids = evaluator.params.catIds
+    objects = Counter(a["category_id"] for a in own["annotations"] if not a.get("iscrowd", 0))
+    return Evaluation(
+        class_names=tuple(names[i] for i in category_ids),
+        objects=tuple(objects[i] for i in category_ids),
+        max_detections=tuple(max_detections),
+        precision=evaluator.eval["precision"],
+        recall=evaluator.eval["recall"],
+        _evaluator=evaluator,
+    )
+
+
+def prepare_results(results: Sequence[Mapping[str, Any]], kind: Kind) -> list[dict[str, Any]]:
+    """Copies of results without the box where masks are measured, and the other way round."""
+    key, other = ("bbox", "segmentation") if kind == "bbox" else ("segmentation", "bbox")
+    return [
+        {name: value for name, value in record.items() if name != other or key not in record}
+        for record in results
+    ]
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    valid = values[values > -1]
+    return float(valid.mean()) if valid.size else -1.0
+
+
+def average_precision(
+    truth: Mapping[str, Any], results: Sequence[Mapping[str, Any]], kind: Kind
+) -> dict[str, Any]:
+    """COCO's twelve numbers by the names of `METRICS`, and `per_class`, class name to AP.
+
+    See `evaluate`. Numbers are 0..1, or -1 where there is no ground truth.
+    """
+    found = evaluate(truth, results, kind)
+    return found.scores | {"per_class": {n: s["AP"] for n, s in found.per_class.items()}}

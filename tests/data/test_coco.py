@@ -67,7 +67,7 @@ def test_real_annotations_equal_pycocotools(coco_dir):
         ),
         (
             {"annotations": [{"id": 6, "image_id": 9, "category_id": 3, "segmentation": []}]},
-            r"a\.png: annotation 6: .*category: 3",
+            r"a\.png: annotation 6: .*category 3",
         ),
         (
             {"annotations": [{"id": 7, "image_id": 9, "category_id": 40}]},
@@ -123,6 +123,16 @@ def test_a_photo_is_turned_as_its_annotations_are(tmp_path, caplog, upright):
     photo = CocoData.read(path, folder).photo(0)
     assert photo.shape == (*size.values(), 3)
     assert ("turned.jpg" in caplog.text) == (not upright)
+
+
+def test_a_document_states_boxes_and_areas_that_the_file_leaves_out(tmp_path):
+    document = CocoData.read(*write_dataset(tmp_path)).document()
+    (annotation,) = document["annotations"]
+    assert annotation["segmentation"] == [[2, 3, 12, 3, 12, 8, 2, 8]]
+    assert (annotation["bbox"], annotation["area"]) == ([2, 3, 10, 5], 50)
+    stated = {"id": 1, "image_id": 9, "category_id": 40, "bbox": [1, 2, 3, 4], "area": 11.5}
+    document = CocoData.read(*write_dataset(tmp_path, annotations=[stated])).document()
+    assert document["annotations"][0] == {**stated, "segmentation": None, "iscrowd": 0}
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -1,0 +1,194 @@
+"""Everything that is said about one result: how good it is, how sure that is, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instseg.evaluation.bootstrap import (
+    RESAMPLES,
+    Resampled,
+    draw_halves,
+    interval,
+    p_value,
+    resample,
+)
+from instseg.evaluation.coco_ap import MAX_DETECTIONS, METRICS, Evaluation, Kind, evaluate
+from instseg.evaluation.confusion import confusion_matrix
+from instseg.evaluation.error_taxonomy import ErrorTaxonomy, error_taxonomy
+from instseg.evaluation.operating_points import (
+    Calibration,
+    OperatingPoint,
+    calibration,
+    operating_points,
+)
+
+Json = dict[str, Any]
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """Why a result is not better.
+
+    Attributes:
+        points: The best score threshold of each class, None where none of its objects is found.
+        calibration: What scores are worth.
+        errors: What each kind of error costs.
+        confusion: int64 (K + 1, K + 1), truth by prediction at the best thresholds, background
+            first.
+    """
+
+    points: Sequence[OperatingPoint | None]
+    calibration: Calibration
+    errors: ErrorTaxonomy
+    confusion: NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assessment:
+    """One result, measured one way.
+
+    Attributes:
+        kind: Boxes, masks or boundaries.
+        evaluation: What the evaluator found.
+        resampled: The same of resampled images.
+        explanation: Of boxes and masks.
+    """
+
+    kind: Kind
+    evaluation: Evaluation
+    resampled: Resampled
+    explanation: Explanation | None
+
+    @property
+    def intervals(self) -> dict[str, Range | None]:
+        """95% intervals of the twelve numbers."""
+        scores = self.evaluation.scores
+        return {name: interval(self.resampled.scores[name], scores[name]) for name in METRICS}
+
+    def class_rows(self) -> list[Json]:
+        """A row per class: its objects, twelve numbers, the interval of AP, its best threshold."""
+        rows = []
+        for k, (name, scores) in enumerate(self.evaluation.per_class.items()):
+            limits = interval(self.resampled.per_class[k], scores["AP"])
+            low, high = limits or (None, None)
+            point = self.explanation.points[k] if self.explanation else None
+            rows.append(
+                {
+                    "class": name,
+                    "objects": self.evaluation.objects[k],
+                    **{metric: _or_none(value) for metric, value in scores.items()},
+                    "AP_low": low,
+                    "AP_high": high,
+                    **(asdict(point) if point else dict.fromkeys(_POINT)),
+                }
+            )
+        return rows
+
+    def as_json(self) -> Json:
+        """What `metrics.json` holds of it."""
+        block: Json = {
+            "scores": self.evaluation.scores,
+            "intervals": self.intervals,
+            "per_class": self.class_rows(),
+        }
+        if self.explanation:
+            scale = self.explanation.calibration
+            block["errors"] = asdict(self.explanation.errors)
+            block["calibration"] = {
+                "ece": _or_none(scale.ece),
+                "confidence": list(map(_or_none, scale.confidence)),
+                "precision": list(map(_or_none, scale.precision)),
+                "counts": scale.counts.tolist(),
+            }
+            block["confusion"] = self.explanation.confusion.tolist()
+        return block
+
+
+_POINT = ("threshold", "f1", "precision", "recall")
+
+
+def assess(
+    truth: Mapping[str, Any],
+    results: Sequence[Mapping[str, Any]],
+    kind: Kind,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Assessment:
+    """Evaluate a result, resample it, and, of boxes and masks, explain it.
+
+    Args:
+        truth: A COCO document: images, annotations, categories.
+        results: COCO results.
+        kind: Boxes, masks or boundaries.
+        resamples: For the intervals.
+        seed: Of the resamples; two results with the same seed are resampled alike.
+    """
+    evaluation = evaluate(truth, results, kind, max_detections=detection_limits(truth))
+    matches = evaluation.matches
+    weights = draw_halves(len(matches.image_ids), resamples=resamples, seed=seed)
+    explanation = None
+    if kind != "boundary":
+        points = operating_points(matches)
+        names = evaluation.class_names
+        least = {n: p.threshold if p else np.inf for n, p in zip(names, points, strict=True)}
+        explanation = Explanation(
+            points=points,
+            calibration=calibration(matches),
+            errors=error_taxonomy(truth, results, kind),
+            confusion=confusion_matrix(truth, results, kind, score_threshold=least),
+        )
+    return Assessment(
+        kind=kind,
+        evaluation=evaluation,
+        resampled=resample(matches, weights),
+        explanation=explanation,
+    )
+
+
+def detection_limits(truth: Mapping[str, Any]) -> tuple[int, ...]:
+    """COCO's 1, 10 and 100 detections, and more where an image holds more than 100 objects."""
+    _, counts = np.unique([a["image_id"] for a in truth["annotations"]], return_counts=True)
+    most = counts.max(initial=0)
+    return (*MAX_DETECTIONS, *(n for n in (300, 1000, 3000) if most > 100 and n < 3 * most))
+
+
+def compare(first: Assessment, second: Assessment) -> dict[str, Json]:
+    """The second's twelve numbers against the first's, in the same halves of the images.
+
+    Both are of the same truth, and resampled with the same seed.
+
+    Returns:
+        For each name: `difference` (second less first), its 95% `interval`, and `p`, two-sided;
+        None where there is no object.
+    """
+    table = {}
+    for name in METRICS:
+        pair = [a.evaluation.scores[name] for a in (first, second)]
+        if min(pair) < 0:
+            table[name] = dict.fromkeys(("difference", "interval", "p"))
+            continue
+        value = pair[1] - pair[0]
+        differences = second.resampled.scores[name] - first.resampled.scores[name]
+        limits = interval(differences, value, lowest=-1)
+        table[name] = {"difference": value, "interval": limits, "p": p_value(differences, value)}
+    return table
+
+
+def thresholds(assessment: Assessment) -> dict[str, float]:
+    """The best threshold of each class that has one."""
+    points: Iterable[OperatingPoint | None] = (
+        assessment.explanation.points if assessment.explanation else ()
+    )
+    names = assessment.evaluation.class_names
+    return {n: p.threshold for n, p in zip(names, points, strict=False) if p}
+
+
+def _or_none(value: float) -> float | None:
+    return float(value) if np.isfinite(value) and value > -1 else None

@@ -1,0 +1,60 @@
+"""Which classes a model takes for which."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instseg.evaluation.overlaps import find_overlaps
+
+DEFAULT_SCORE = 0.3
+
+
+def confusion_matrix(
+    truth: Mapping[str, Any],
+    results: Sequence[Mapping[str, Any]],
+    kind: Literal["bbox", "segm"],
+    *,
+    iou_threshold: float = 0.5,
+    score_threshold: float | Mapping[str, float] = DEFAULT_SCORE,
+) -> NDArray[np.int64]:
+    """Count objects by their true class and the class that was found.
+
+    In each image every detection, by falling score, takes the object, free as yet and of any
+    class, that it overlaps most; of equal IoUs one of its own class. Unmatched detections with at
+    least `iou_threshold` of their area in a crowd region of their class are left out.
+
+    Args:
+        truth: A COCO document: images, annotations, categories.
+        results: COCO results: `image_id`, `category_id`, `score`, and `bbox` or `segmentation`;
+            those of unlisted images or categories are left out.
+        kind: Boxes or masks.
+        iou_threshold: The least IoU of a match, above 0, up to 1.
+        score_threshold: The least score of a detection that counts, for all classes or by class
+            name; classes that are not named have `DEFAULT_SCORE`.
+
+    Returns:
+        int64 (K + 1, K + 1). Rows are the truth, columns the prediction; 0 is the background,
+        1..K are the categories in order of their ids. Row 0 holds detections of nothing, column 0
+        objects that were not found, and [0, 0] is 0.
+    """
+    by_name = score_threshold if isinstance(score_threshold, Mapping) else {}
+    default = DEFAULT_SCORE if isinstance(score_threshold, Mapping) else score_threshold
+    least = {c["id"]: by_name.get(c["name"], default) for c in truth["categories"]}
+    sure = [r for r in results if r["score"] >= least.get(r["category_id"], np.inf)]
+    overlaps = find_overlaps(truth, sure, kind, min_iou=iou_threshold)
+
+    matched = overlaps.match(np.ones(len(overlaps.ious), dtype=bool))
+    hit = matched >= 0
+    true_class = np.zeros(len(matched), dtype=np.int64)  # of each detection; 0, the background
+    true_class[hit] = overlaps.object_classes[matched[hit]] + 1
+    counted = hit | (overlaps.crowd_ious < iou_threshold)
+    unfound = np.delete(overlaps.object_classes, matched[hit]) + 1
+
+    side = overlaps.n_classes + 1
+    rows = np.concatenate([true_class[counted], unfound])
+    columns = np.concatenate([overlaps.detection_classes[counted] + 1, np.zeros_like(unfound)])
+    return np.bincount(rows * side + columns, minlength=side**2).reshape(side, side)

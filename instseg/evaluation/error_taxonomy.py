@@ -1,0 +1,207 @@
+"""Why a model is not better: what each kind of error costs in AP50.
+
+The definitions are those of Bolya et al., "TIDE: A General Toolbox for Identifying Object
+Detection Errors" (ECCV 2020), with the conventions of its `tidecv` package, so that the numbers
+compare with published ones:
+
+* The 100 best-scored detections of an image count, over all classes together.
+* AP is the mean over classes that have objects or detections: a class that is only found, never
+  there, counts with 0. COCO leaves it out, and takes 100 detections per class, so that its AP50
+  differs a little.
+* A crowd region excuses unmatched detections of its own class that lie in it with more than half
+  of their area. They still are in the counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instseg.evaluation.overlaps import Overlaps, find_overlaps
+
+ERRORS = ("classification", "localisation", "both", "duplicate", "background", "missed")
+FOREGROUND_IOU = 0.5
+BACKGROUND_IOU = 0.1
+MAX_DETS = 100
+
+_CORRECT = -1
+_CLASSIFICATION, _LOCALISATION, _BOTH, _DUPLICATE, _BACKGROUND, _MISSED = range(len(ERRORS))
+_RECALLS = np.arange(101) / 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorTaxonomy:
+    """What each kind of error costs.
+
+    Attributes:
+        ap50: AP at IoU 0.5, 0..1; None without ground truth.
+        costs: AP50 that would be gained by mending all errors of one kind and no other, 0..1: the
+            six `ERRORS`; `false_positives`, all wrong detections scored below the right ones; and
+            `false_negatives`, all unfound objects out of the ground truth. They do not add up.
+            None without ground truth.
+        counts: Errors of each of the six kinds.
+    """
+
+    ap50: float | None
+    costs: dict[str, float | None]
+    counts: dict[str, int]
+
+
+def error_taxonomy(
+    truth: Mapping[str, Any],
+    results: Sequence[Mapping[str, Any]],
+    kind: Literal["bbox", "segm"],
+) -> ErrorTaxonomy:
+    """Sort wrong detections and unfound objects into six kinds of error, and price each kind.
+
+    A detection is correct when it overlaps an object of its class, not found by a better-scored
+    one, with IoU of at least 0.5. Of the others, in this order:
+
+    * localisation: IoU 0.1 to 0.5 with an object of its class;
+    * classification: at least 0.5 with an object of another class;
+    * duplicate: at least 0.5 with an object of its class that is found already;
+    * background: at most 0.1 with every object;
+    * both: everything else, that is, the wrong class and a bad place.
+
+    Missed are the unfound objects that no classification or localisation error points at.
+
+    A mended classification or localisation error becomes a correct detection if its object is
+    unfound and no better-scored error points at it; else it vanishes, as the other wrong
+    detections do. Missed objects leave the ground truth; when nothing else is left, AP is 1.
+
+    Args:
+        truth: A COCO document: images, annotations, categories.
+        results: COCO results: `image_id`, `category_id`, `score`, and `bbox` or `segmentation`.
+        kind: Boxes or masks.
+    """
+    overlaps = find_overlaps(truth, results, kind, min_iou=BACKGROUND_IOU, max_dets=MAX_DETS)
+    matched = overlaps.match(overlaps.same_class & (overlaps.ious >= FOREGROUND_IOU))
+    found = np.zeros(len(overlaps.object_classes), dtype=bool)
+    found[matched[matched >= 0]] = True
+    error, target = _kinds(overlaps, matched >= 0, found)
+
+    pointing = np.flatnonzero(target >= 0)
+    pointing = pointing[~found[target[pointing]]]
+    pointed, first = np.unique(target[pointing], return_index=True)
+    mends = np.zeros(len(error), dtype=bool)  # the best-scored error that points at an object
+    mends[pointing[first]] = True
+    missed = ~found
+    missed[pointed] = False
+
+    counts = np.bincount(error[error != _CORRECT], minlength=len(ERRORS))
+    counts[_MISSED] = np.count_nonzero(missed)
+    ap50, costs = None, dict.fromkeys((*ERRORS, "false_positives", "false_negatives"))
+    if len(found):
+        ap50, costs = _costs(overlaps, error, target, mends, found, missed)
+    return ErrorTaxonomy(
+        ap50=ap50, costs=costs, counts=dict(zip(ERRORS, counts.tolist(), strict=True))
+    )
+
+
+def _kinds(
+    overlaps: Overlaps, correct: NDArray[np.bool_], found: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The kind of error of each detection, and the object that its mended form would match."""
+    same = overlaps.same_class
+    own_iou, own = _best(overlaps, same)
+    other_iou, other = _best(overlaps, ~same)
+    found_iou, _ = _best(overlaps, same & found[overlaps.objects])
+    error = np.select(
+        [
+            correct,
+            (own_iou >= BACKGROUND_IOU) & (own_iou <= FOREGROUND_IOU),
+            other_iou >= FOREGROUND_IOU,
+            found_iou >= FOREGROUND_IOU,
+            np.maximum(own_iou, other_iou) <= BACKGROUND_IOU,
+        ],
+        [_CORRECT, _LOCALISATION, _CLASSIFICATION, _DUPLICATE, _BACKGROUND],
+        _BOTH,
+    )
+    target = np.select([error == _LOCALISATION, error == _CLASSIFICATION], [own, other], -1)
+    return error, target
+
+
+def _best(
+    overlaps: Overlaps, chosen: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Highest IoU of each detection among the chosen pairs, and its object; 0 and -1 for none."""
+    iou = np.zeros(len(overlaps.scores))
+    best = np.full(len(overlaps.scores), -1, dtype=np.int64)
+    pairs = np.flatnonzero(chosen)
+    detection, first = np.unique(overlaps.detections[pairs], return_index=True)
+    iou[detection] = overlaps.ious[pairs[first]]
+    best[detection] = overlaps.objects[pairs[first]]
+    return iou, best
+
+
+def _costs(
+    overlaps: Overlaps,
+    error: NDArray[np.int64],
+    target: NDArray[np.int64],
+    mends: NDArray[np.bool_],
+    found: NDArray[np.bool_],
+    missed: NDArray[np.bool_],
+) -> tuple[float, dict[str, float | None]]:
+    """AP50, and what it gains when each kind of error is mended."""
+    scores, classes = overlaps.scores, overlaps.detection_classes
+    object_classes, n_classes = overlaps.object_classes, overlaps.n_classes
+    correct = error == _CORRECT
+    counted = correct | (overlaps.crowd_ious <= FOREGROUND_IOU)
+    objects = np.bincount(object_classes, minlength=n_classes)
+
+    by_score = np.argsort(-scores, kind="stable")
+    by_score = by_score[counted[by_score]]
+    ap50 = _mean_ap(classes[by_score], correct[by_score], objects)
+
+    # TIDE puts errors before correct detections of equal score when it mends, though not above
+    errors_first = np.lexsort((correct, -scores))
+    costs: dict[str, float | None] = {}
+    for code, name in enumerate(ERRORS):
+        mended = mends & (error == code)
+        kept = np.where(error == code, mends, counted)[errors_first]
+        new_classes = np.where(mended, object_classes[target], classes)[errors_first]
+        gone = object_classes[missed] if code == _MISSED else object_classes[:0]
+        left = objects - np.bincount(gone, minlength=n_classes)
+        new_ap50 = _mean_ap(new_classes[kept], (correct | mended)[errors_first][kept], left)
+        costs[name] = max(new_ap50 - ap50, 0.0)  # below 0 only by the steps of the 101 recalls
+
+    right_first = np.lexsort((-scores, ~correct))
+    right_first = right_first[counted[right_first]]
+    without = _mean_ap(classes[right_first], correct[right_first], objects)
+    costs["false_positives"] = without - ap50
+    of_found = np.bincount(object_classes[found], minlength=n_classes)
+    kept = errors_first[counted[errors_first]]
+    costs["false_negatives"] = _mean_ap(classes[kept], correct[kept], of_found) - ap50
+    return ap50, costs
+
+
+def _mean_ap(
+    classes: NDArray[np.int64], correct: NDArray[np.bool_], objects: NDArray[np.int64]
+) -> float:
+    """Mean AP over classes with detections or objects; 1 if there are none.
+
+    Args:
+        classes: (N,) of detections by falling score.
+        correct: (N,) of the same.
+        objects: (K,), how many there are to find in each class.
+    """
+    order = np.argsort(classes, kind="stable")
+    limits = np.searchsorted(classes[order], np.arange(len(objects) + 1))
+    parts = np.split(correct[order], limits[1:-1])
+    aps = [_ap(part, n) for part, n in zip(parts, objects, strict=True) if len(part) or n]
+    return float(np.mean(aps)) if aps else 1.0
+
+
+def _ap(correct: NDArray[np.bool_], n_objects: int) -> float:
+    """Mean, over COCO's 101 recalls, of the best precision at that recall or above."""
+    if not n_objects:
+        return 0.0
+    hits = np.cumsum(correct)
+    precision = hits / np.arange(1, len(hits) + 1)
+    precision = np.maximum.accumulate(precision[::-1])[::-1]
+    reached = np.searchsorted(hits / n_objects, _RECALLS)
+    return float(precision[reached[reached < len(hits)]].sum() / len(_RECALLS))

@@ -1,0 +1,195 @@
+"""Which detections overlap which objects, over a whole dataset and regardless of class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Overlaps:
+    """N detections, M objects that are no crowds, and the P pairs of them that overlap.
+
+    Classes are 0..K-1, in the order of category ids. Detections lie image by image, by falling
+    score; equal scores keep the order of the results. Objects lie image by image, as annotated.
+
+    Attributes:
+        n_classes: K.
+        scores: float64 (N,).
+        detection_classes: int64 (N,).
+        object_classes: int64 (M,).
+        crowd_ious: float64 (N,), 0..1: the largest share of the detection inside a crowd region of
+            its own class; shares below the smallest IoU asked for are 0.
+        detections: int64 (P,), 0..N-1. Pairs are sorted by detection, then by falling IoU, of
+            equal IoUs the object of the same class first.
+        objects: int64 (P,), 0..M-1.
+        ious: float64 (P,), 0..1.
+    """
+
+    n_classes: int
+    scores: NDArray[np.float64]
+    detection_classes: NDArray[np.int64]
+    object_classes: NDArray[np.int64]
+    crowd_ious: NDArray[np.float64]
+    detections: NDArray[np.int64]
+    objects: NDArray[np.int64]
+    ious: NDArray[np.float64]
+
+    @property
+    def same_class(self) -> NDArray[np.bool_]:
+        """Bool (P,): the detection names the object's class."""
+        same: NDArray[np.bool_] = (
+            self.detection_classes[self.detections] == self.object_classes[self.objects]
+        )
+        return same
+
+    def match(self, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Give each detection, by falling score, the free object that it overlaps most.
+
+        Args:
+            allowed: bool (P,), the pairs that may match.
+
+        Returns:
+            int64 (N,), the object of each detection, -1 for none.
+        """
+        matched = np.full(len(self.scores), -1, dtype=np.int64)
+        taken: set[int] = set()
+        last = -1  # the detection matched last: its other pairs are passed over
+        pairs = zip(self.detections[allowed].tolist(), self.objects[allowed].tolist(), strict=True)
+        for detection, found in pairs:
+            if detection != last and found not in taken:
+                matched[detection] = found
+                taken.add(found)
+                last = detection
+        return matched
+
+
+def find_overlaps(
+    truth: Mapping[str, Any],
+    results: Sequence[Record],
+    kind: Literal["bbox", "segm"],
+    *,
+    min_iou: float,
+    max_dets: int | None = None,
+) -> Overlaps:
+    """The IoU of each detection with each object of its image, by pycocotools.
+
+    Annotations and results of images or categories that the truth does not list are left out.
+
+    Args:
+        truth: A COCO document: images, annotations, categories.
+        results: COCO results: `image_id`, `category_id`, `score`, and `bbox` or `segmentation`.
+        kind: Boxes or masks.
+        min_iou: Above 0; pairs that overlap less are dropped.
+        max_dets: The best-scored detections that count in each image, over all classes; None: all.
+    """
+    images = {image["id"]: i for i, image in enumerate(truth["images"])}
+    category_ids = sorted(category["id"] for category in truth["categories"])
+    classes = {category_id: k for k, category_id in enumerate(category_ids)}
+    annotations = truth["annotations"]
+
+    scores = np.array([result["score"] for result in results], dtype=np.float64)
+    found, found_image, found_class = _arrange(results, -scores, images, classes)
+    rank = np.arange(len(found)) - np.searchsorted(found_image, found_image)  # in its image
+    best = rank < (len(results) if max_dets is None else max_dets)
+    found, found_image, found_class = found[best], found_image[best], found_class[best]
+    as_annotated = np.arange(len(annotations))
+    region, region_image, region_class = _arrange(annotations, as_annotated, images, classes)
+    crowd = np.array([annotations[i].get("iscrowd", 0) for i in region.tolist()], dtype=np.uint8)
+
+    detections, regions, ious = _pairs(
+        _shapes([results[i] for i in found.tolist()], kind, truth["images"]),
+        found_image,
+        _shapes([annotations[i] for i in region.tolist()], kind, truth["images"]),
+        region_image,
+        crowd,
+        min_iou,
+    )
+    same = found_class[detections] == region_class[regions]
+    in_crowd = crowd[regions] == 1
+    crowd_ious = np.zeros(len(found))
+    np.maximum.at(crowd_ious, detections[in_crowd & same], ious[in_crowd & same])
+
+    order = np.lexsort((~same, -ious, detections))
+    order = order[~in_crowd[order]]
+    number = np.cumsum(crowd == 0) - 1  # of each region, counting those that are objects
+    return Overlaps(
+        n_classes=len(classes),
+        scores=scores[found],
+        detection_classes=found_class,
+        object_classes=region_class[crowd == 0],
+        crowd_ious=crowd_ious,
+        detections=detections[order],
+        objects=number[regions[order]],
+        ious=ious[order],
+    )
+
+
+def _arrange(
+    records: Sequence[Record],
+    key: NDArray[Any],
+    images: Mapping[Any, int],
+    classes: Mapping[Any, int],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Records of listed images and categories, by image and rising key: index, image and class."""
+    image_of = np.array([images.get(r["image_id"], -1) for r in records], dtype=np.int64)
+    class_of = np.array([classes.get(r["category_id"], -1) for r in records], dtype=np.int64)
+    order = np.lexsort((key, image_of))
+    order = order[(image_of[order] >= 0) & (class_of[order] >= 0)]
+    return order, image_of[order], class_of[order]
+
+
+def _shapes(
+    records: Sequence[Record], kind: Literal["bbox", "segm"], images: Sequence[Record]
+) -> Any:
+    """What pycocotools compares: float64 (N, 4) xywh, or N RLE dicts."""
+    if kind == "bbox":
+        sides = chain.from_iterable(record["bbox"] for record in records)
+        return np.fromiter(sides, dtype=np.float64).reshape(-1, 4)
+    sizes_hw = {image["id"]: (image["height"], image["width"]) for image in images}
+    return [_rle(r["segmentation"], *sizes_hw[r["image_id"]]) for r in records]
+
+
+def _rle(segmentation: Any, height: int, width: int) -> Any:
+    """Compressed RLE of polygons (of none: an empty mask), of plain or of compressed RLE."""
+    if isinstance(segmentation, list):
+        parts = coco_mask.frPyObjects(segmentation, height, width) if segmentation else []
+        return coco_mask.merge(parts)
+    if isinstance(segmentation["counts"], list):
+        return coco_mask.frPyObjects(segmentation, height, width)
+    return segmentation
+
+
+def _pairs(
+    shapes: Any,
+    shape_image: NDArray[np.int64],
+    regions: Any,
+    region_image: NDArray[np.int64],
+    crowd: NDArray[np.uint8],
+    min_iou: float,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Detection, region and IoU of every pair that overlaps enough; both come image by image."""
+    both = np.intersect1d(shape_image, region_image)
+    limits = [
+        np.searchsorted(shape_image, both),
+        np.searchsorted(shape_image, both, "right"),
+        np.searchsorted(region_image, both),
+        np.searchsorted(region_image, both, "right"),
+    ]
+    nothing = np.zeros(0, dtype=np.int64)
+    pairs = [(nothing, nothing, np.zeros(0))]
+    for start, stop, first, last in np.stack(limits, axis=1).tolist():
+        # pycocotools holds the interpreter's lock here: threads would gain nothing
+        ious = coco_mask.iou(shapes[start:stop], regions[first:last], crowd[first:last])
+        rows, columns = np.nonzero(ious >= min_iou)  # (detections, regions)
+        pairs.append((start + rows, first + columns, ious[rows, columns]))
+    detection, region, iou = zip(*pairs, strict=True)
+    return np.concatenate(detection), np.concatenate(region), np.concatenate(iou)
