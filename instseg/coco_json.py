@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 import msgspec
 
 from instseg.errors import InputError
+from instseg.memory import no_garbage_collection
 
 Json = dict[str, Any]
 Form = TypeVar("Form")
@@ -135,7 +134,7 @@ def _read(path: Path) -> bytes:
 
 def _decode(content: bytes, path: Path, form: type[Form]) -> Form:
     try:
-        with _no_garbage_collection():
+        with no_garbage_collection():
             return msgspec.json.decode(content, type=form, strict=False)
     except msgspec.ValidationError as error:
         raise InputError(
@@ -154,18 +153,6 @@ def _place(content: bytes) -> str | None:
     except ValueError as error:
         return str(error)
     return None
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Millions of new objects, none of them garbage: looking for it would cost a third."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def match_image_ids(ids: Mapping[str, int], file_names: Iterable[str]) -> dict[str, int]:

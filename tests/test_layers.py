@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [  # files and folders of the package; each imports only from lower layers and its own
     {"errors", "ahead", "atomic", "classes", "coco_json", "image", "listing"}
-    | {"rle", "masks", "instances"},
+    | {"memory", "rle", "masks", "instances"},
     {"model_file", "download", "weights", "merge", "postprocess", "semantic", "results"},
     {"models", "data", "evaluation", "visualize"},
     {"training", "predict", "report"},

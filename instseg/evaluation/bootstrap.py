@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,7 @@ Weights = NDArray[np.float32]
 
 RESAMPLES = 1000
 Z = 1.96  # standard deviations on either side that hold 95%
-CELLS = 2**19  # of a table of detections and resamples; a larger one would leave the cache
-THREADS = 2
+CELLS = 2**22  # of a table of detections and resamples, so that memory stays small
 RANKS = (1, 10, 100)  # detections of one class in one image that count for AR1, AR10, AR100
 
 
@@ -52,13 +52,12 @@ def resample(matches: Matches, weights: Weights) -> Resampled:
 
     Args:
         matches: Of the whole data.
-        weights: (N, R), how often each image counts; ones give the scores of the data itself.
+        weights: (N, R) of zeros and ones, which images count; ones give the scores of the whole.
     """
-    classes = range(len(matches.category_ids))
-    with ThreadPoolExecutor(THREADS) as pool:
-        tables = list(pool.map(lambda k: _score_class(matches, k, weights), classes))
-    shape = (0, len(matches.gt_ignored), len(matches.iou_thresholds), 4, weights.shape[1])
-    table = np.stack(tables) if tables else np.zeros(shape)  # (K, A, T, 4, R)
+    sides = (len(matches.category_ids), len(matches.gt_ignored), len(matches.iou_thresholds))
+    table = np.zeros((*sides, 4, weights.shape[1]))  # [class, size, IoU, AP and AR, resample]
+    for k in range(len(table)):
+        _score_class(table[k], matches, k, weights)
     precision, recall = table[..., 0, :], table[..., 1:, :]
     values = [
         precision[:, 0],
@@ -119,40 +118,43 @@ def _mean(values: Floats) -> Floats:
     return np.where(count, total / np.maximum(count, 1), np.nan)
 
 
-def _score_class(matches: Matches, k: int, weights: Weights) -> Floats:
-    """AP, AR1, AR10 and AR100 of one class: (A, T, 4, R); NaN where a resample has no object."""
+def _score_class(table: Floats, matches: Matches, k: int, weights: Weights) -> None:
+    """Fill in AP, AR1, AR10 and AR100 of one class: (A, T, 4, R); NaN where there is no object."""
     dets = slice(*np.searchsorted(matches.det_class, [k, k + 1]))
     image, rank = matches.det_image[dets], matches.det_rank[dets]
-    true, ignored = matches.det_true[:, :, dets], matches.det_ignored[:, :, dets]
     of_class = matches.gt_class == k
-    tables = []
     for size, gt_ignored in enumerate(matches.gt_ignored):
-        objects = weights[matches.gt_image[of_class & ~gt_ignored]].sum(axis=0, dtype=np.float64)
-        some = np.flatnonzero(objects)
-        table = np.full((len(matches.iou_thresholds), 4, weights.shape[1]), np.nan)
-        step = max(1, CELLS // max(1, true[size].any(axis=0).sum()))
-        for columns in np.split(some, range(step, len(some), step)):
-            table[..., columns] = _score_size(
-                true[size],
-                ignored[size],
-                image,
-                rank,
-                weights if len(columns) == weights.shape[1] else weights[:, columns],
-                objects[columns],
-                matches.recall_thresholds,
-            )
-        tables.append(table)
-    return np.stack(tables)
+        true, ignored = matches.det_true[size, :, dets], matches.det_ignored[size, :, dets]
+        objects = weights[matches.gt_image[of_class & ~gt_ignored]].sum(axis=0).astype(np.int64)
+        step = max(1, CELLS // max(1, true.any(axis=0).sum()))
+        for start in range(0, weights.shape[1], step):
+            columns = slice(start, start + step)
+            part = np.ascontiguousarray(weights[:, columns])
+            gains = _Gains(matches.recall_thresholds, np.maximum(objects[columns], 1))
+            table[size][..., columns] = _score_size(true, ignored, image, rank, part, gains)
+        table[size][..., objects == 0] = np.nan
+
+
+class _Gains:
+    """How many recall thresholds each hit passes, in resamples with so many objects."""
+
+    def __init__(self, recall_thresholds: Floats, objects: Ints) -> None:
+        counts, column = np.unique(objects, return_inverse=True)
+        hits = np.arange(counts.max(initial=0) + 1)
+        recall = hits / counts[:, None]
+        passed = np.searchsorted(recall_thresholds, recall, side="right")
+        passed[:, 0] = 0  # the first hit passes recall 0 too
+        self._table = np.diff(passed, axis=1, prepend=0).astype(np.float32).ravel()
+        self._offset = (column * len(hits)).astype(np.int32)
+        self.thresholds, self.objects = len(recall_thresholds), objects
+
+    def of(self, hits: Weights) -> Weights:
+        """By the running number of hits, (n, R)."""
+        return self._table.take(hits.astype(np.int32) + self._offset)
 
 
 def _score_size(
-    true: Bools,
-    ignored: Bools,
-    image: Ints,
-    rank: Ints,
-    weights: Weights,
-    objects: Floats,
-    recall_thresholds: Floats,
+    true: Bools, ignored: Bools, image: Ints, rank: Ints, weights: Weights, gains: _Gains
 ) -> Floats:
     """AP, AR1, AR10 and AR100 at one object size: (T, 4, R).
 
@@ -160,25 +162,22 @@ def _score_size(
     to there is nearly the same at every IoU threshold: it is summed once, and corrected.
     """
     found = np.flatnonzero(true.any(axis=0))
-    image_found, rank_found = image[found], rank[found]
     after = np.searchsorted(found, np.arange(true.shape[1]))  # the next found one, or itself
     counted = _cumulative(~ignored[0], after, image, weights, len(found))
     table = np.zeros((len(true), 4, weights.shape[1]))
     for t, (is_true, is_ignored) in enumerate(zip(true, ignored, strict=True)):
-        rows = is_true[found]
-        if not rows.any():
-            continue
+        rows = np.flatnonzero(is_true[found])
+        total = counted[rows]
         changed = ignored[0].astype(np.int8) - is_ignored
-        correction = _cumulative(changed, after, image, weights, len(found))
-        each = weights[image_found[rows]]
-        hits = np.cumsum(each, axis=0, dtype=np.float64)
-        precision = hits / np.maximum((counted + correction)[rows], np.spacing(1))
-        best_after = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
-        passed = np.searchsorted(recall_thresholds, hits / objects, side="right")
-        gained = np.diff(passed, axis=0, prepend=0)
-        table[t, 0] = (gained * best_after).sum(axis=0) / len(recall_thresholds)
+        if changed.any():
+            total += _cumulative(changed, after, image, weights, len(found))[rows]
+        each = weights[image[found[rows]]]
+        hits = _run_down(np.add, each.copy())
+        precision = np.divide(hits, np.maximum(total, 1), dtype=np.float64)
+        _run_down(np.maximum, precision[::-1])  # the best at this recall or above
+        table[t, 0] = np.einsum("ij,ij,ij->j", each, gains.of(hits), precision) / gains.thresholds
         for m, most in enumerate(RANKS, start=1):
-            table[t, m] = each[rank_found[rows] < most].sum(axis=0) / objects
+            table[t, m] = each[rank[found[rows]] < most].sum(axis=0) / gains.objects
     return table
 
 
@@ -187,8 +186,13 @@ def _cumulative(
 ) -> Weights:
     """Running weighted sum of values, read at each found detection: (rows, R)."""
     used = np.flatnonzero(values & (after < rows))
-    if not len(used):
-        return np.zeros((1, weights.shape[1]), dtype=np.float32)
     shape = (rows, len(weights))
     sums = csr_array((values[used].astype(np.float32), (after[used], image[used])), shape=shape)
-    return np.cumsum(sums @ weights, axis=0)
+    return _run_down(np.add, sums @ weights)
+
+
+def _run_down(operation: np.ufunc, rows: NDArray[Any]) -> NDArray[Any]:
+    """Accumulate along axis 0, in place; numpy's own accumulation is several times slower there."""
+    for above, row in pairwise(rows):
+        operation(above, row, out=row)
+    return rows

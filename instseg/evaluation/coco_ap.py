@@ -11,10 +11,13 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from faster_coco_eval import COCO, COCOeval_faster
+from faster_coco_eval import COCO, COCOeval_faster, mask
 from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
 
 from instseg.evaluation.matching import Matches, match
+from instseg.evaluation.overlaps import to_rle
+from instseg.memory import no_garbage_collection
 
 Kind = Literal["bbox", "segm", "boundary"]
 
@@ -110,18 +113,19 @@ def evaluate(
             Cheng et al., CVPR 2021).
         max_detections: 1, 10, 100, and more where an image holds more objects.
     """
-    own = {**truth, "annotations": [dict(a) for a in truth["annotations"]]}  # it adds to records
-    found = prepare_results(results, kind)
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress
-        ground = COCO(own)
-        detected = ground.loadRes(found) if found else COCO({**own, "annotations": []})
-        evaluator = COCOeval_faster(ground, detected, kind)
+    with no_garbage_collection(), contextlib.redirect_stdout(io.StringIO()):  # it prints
+        ground = COCO({**truth, "annotations": _objects(truth, kind)})
+        detected = COCO({**truth, "annotations": _detections(truth, results, kind)})
+        if kind == "segm":  # "bbox" spares it the coding of all masks
+            evaluator = _MaskEvaluator(ground, detected, "bbox")
+        else:
+            evaluator = COCOeval_faster(ground, detected, kind)
         evaluator.params.maxDets = list(max_detections)
         evaluator.evaluate()
         evaluator.accumulate()
     names = {category["id"]: category["name"] for category in truth["categories"]}
     category_ids = evaluator.params.catIds
-    objects = Counter(a["category_id"] for a in own["annotations"] if not a.get("iscrowd", 0))
+    objects = Counter(a["category_id"] for a in truth["annotations"] if not a.get("iscrowd", 0))
     return Evaluation(
         class_names=tuple(names[i] for i in category_ids),
         objects=tuple(objects[i] for i in category_ids),
@@ -132,13 +136,54 @@ def evaluate(
     )
 
 
-def prepare_results(results: Sequence[Mapping[str, Any]], kind: Kind) -> list[dict[str, Any]]:
-    """Copies of results without the box where masks are measured, and the other way round."""
-    key, other = ("bbox", "segmentation") if kind == "bbox" else ("segmentation", "bbox")
-    return [
-        {name: value for name, value in record.items() if name != other or key not in record}
-        for record in results
-    ]
+class _MaskEvaluator(COCOeval_faster):
+    """Compares masks only where an image has detections and objects of a class.
+
+    The evaluator itself would decode and encode every mask of the dataset beforehand.
+    """
+
+    def computeIoU(self, imgId: int, catId: int) -> Any:  # noqa: N802, N803
+        """Overlaps (detections by falling score, objects)."""
+        sides = (self.dt_dataset, self.gt_dataset)
+        found, objects = (s.get_instances([imgId], [catId], True)[0][0] for s in sides)
+        best = np.argsort([-d["score"] for d in found], kind="stable")[: self.params.maxDets[-1]]
+        return coco_mask.iou(
+            [found[i]["segmentation"] for i in best],
+            [each["segmentation"] for each in objects],
+            [int(each["iscrowd"]) for each in objects],
+        )
+
+
+def _objects(truth: Mapping[str, Any], kind: Kind) -> list[dict[str, Any]]:
+    """Copies of the annotations, as the evaluator adds to them; outlines as RLE for masks."""
+    copies = [{**a, "iscrowd": int(a.get("iscrowd") or 0)} for a in truth["annotations"]]
+    if kind == "segm":
+        sizes_hw = {image["id"]: (image["height"], image["width"]) for image in truth["images"]}
+        for each in copies:
+            each["segmentation"] = to_rle(each["segmentation"], *sizes_hw[each["image_id"]])
+    return copies
+
+
+def _detections(
+    truth: Mapping[str, Any], results: Sequence[Mapping[str, Any]], kind: Kind
+) -> list[dict[str, Any]]:
+    """Results as annotations, each with its number and area.
+
+    COCO's own `loadRes` measures one mask at a time, which takes longer than the evaluation.
+    """
+    records: list[dict[str, Any]]
+    if kind == "bbox":
+        records = [{"bbox": r["bbox"], "area": r["bbox"][2] * r["bbox"][3]} for r in results]
+    else:
+        sizes_hw = {image["id"]: (image["height"], image["width"]) for image in truth["images"]}
+        rles = [to_rle(r["segmentation"], *sizes_hw.get(r["image_id"], (0, 0))) for r in results]
+        areas = mask.area(rles).tolist()
+        records = [{"segmentation": r, "area": a} for r, a in zip(rles, areas, strict=True)]
+    for number, (record, result) in enumerate(zip(records, results, strict=True), start=1):
+        record["id"], record["iscrowd"] = number, 0
+        for key in ("image_id", "category_id", "score"):
+            record[key] = result[key]
+    return records
 
 
 def _mean(values: NDArray[np.float64]) -> float:

@@ -155,10 +155,10 @@ def _shapes(
         sides = chain.from_iterable(record["bbox"] for record in records)
         return np.fromiter(sides, dtype=np.float64).reshape(-1, 4)
     sizes_hw = {image["id"]: (image["height"], image["width"]) for image in images}
-    return [_rle(r["segmentation"], *sizes_hw[r["image_id"]]) for r in records]
+    return [to_rle(r["segmentation"], *sizes_hw[r["image_id"]]) for r in records]
 
 
-def _rle(segmentation: Any, height: int, width: int) -> Any:
+def to_rle(segmentation: Any, height: int, width: int) -> Any:
     """Compressed RLE of polygons (of none: an empty mask), of plain or of compressed RLE."""
     if isinstance(segmentation, list):
         parts = coco_mask.frPyObjects(segmentation, height, width) if segmentation else []

@@ -62,10 +62,13 @@ def drawn_matches(n_images, rng, n_classes=CLASSES):
     )
 
 
-def scores_of(matches):
-    """The scores of all images: those of one resample that holds each once."""
-    whole = resample(matches, np.ones((len(matches.image_ids), 1), dtype=np.float32))
-    return {name: whole.scores[name][0] for name in METRICS}
+def resampled(matches, resamples, seed=0):
+    """The scores of all images, and those of halves of them."""
+    images = len(matches.image_ids)
+    whole = np.ones((images, 1), dtype=np.float32)
+    halves = draw_halves(images, resamples=resamples, seed=seed)
+    scores = resample(matches, np.hstack([whole, halves])).scores
+    return {n: v[0] for n, v in scores.items()}, {n: v[1:] for n, v in scores.items()}
 
 
 @pytest.mark.parametrize("kind", ["bbox", "segm", "boundary"])
@@ -105,15 +108,14 @@ def test_a_resample_scores_as_a_dataset_of_its_images(coco_dir, kind):
 def test_intervals_hold_the_true_score_in_95_of_100_cases():
     """The truth is the score of 100,000 images; a case is a test set of 300."""
     rng = np.random.default_rng(0)
-    truth = scores_of(drawn_matches(100_000, rng))
+    truth, _ = resampled(drawn_matches(100_000, rng), 0)
     cases = 250
     hits = dict.fromkeys(SHOWN, 0)
     for case in range(cases):
         matches = drawn_matches(IMAGES, rng)
-        value = scores_of(matches)
-        halves = resample(matches, draw_halves(IMAGES, resamples=200, seed=case))
+        value, halves = resampled(matches, 200, seed=case)
         for name in SHOWN:
-            low, high = interval(halves.scores[name], value[name])
+            low, high = interval(halves[name], value[name])
             hits[name] += low <= truth[name] <= high
     coverage = {name: count / cases for name, count in hits.items()}
     assert all(0.93 <= share <= 0.97 for share in coverage.values()), coverage
@@ -126,11 +128,10 @@ def test_equal_detectors_seldom_differ_and_a_better_one_does():
     surprises = found = 0
     for case in range(cases):
         first, second = drawn_matches(IMAGES, rng), drawn_matches(IMAGES, rng)
-        halves = draw_halves(IMAGES, resamples=100, seed=case)
-        one, other = (resample(m, halves).scores["AP"] for m in (first, second))
-        value = scores_of(second)["AP"] - scores_of(first)["AP"]
-        surprises += p_value(other - one, value) < 0.05
-        found += p_value(other - one + 0.1, value + 0.1) < 0.05
+        one, other = (resampled(matches, 100, seed=case) for matches in (first, second))
+        value, halves = (b["AP"] - a["AP"] for a, b in zip(one, other, strict=True))
+        surprises += p_value(halves, value) < 0.05
+        found += p_value(halves + 0.1, value + 0.1) < 0.05
     assert 0.01 <= surprises / cases <= 0.1
     assert found / cases > 0.8
 

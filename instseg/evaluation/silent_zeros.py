@@ -1,0 +1,309 @@
+"""Why an AP is zero or means nothing though the evaluator says no word: found before it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from instseg.evaluation.records import Floats, Found, Ids, Truth, best_matches, broken
+
+MANY = 10  # among fewer records, likeness may be chance
+BETTER = 0.2  # how much better another reading must agree with the truth, 0 to 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Something in the ground truth or in the results that spoils the numbers.
+
+    Attributes:
+        code: A stable name, as "no-shared-image".
+        severity: "error": the numbers mean nothing; "warning": they may mislead.
+        message: One line: what is wrong, how much of it, an example, the mend.
+    """
+
+    code: str
+    severity: Literal["error", "warning"]
+    message: str
+
+
+def explain_zeros(
+    truth: Mapping[str, Any],
+    results: Sequence[Mapping[str, Any]],
+    kind: Literal["bbox", "segm", "boundary"],
+) -> list[Problem]:
+    """Find what would make the evaluator's numbers zero, -1 or meaningless.
+
+    Half a million results take about two seconds. Codes: bad-ground-truth, no-ground-truth,
+    only-crowds, no-results, no-boxes, no-masks, bad-results, no-shared-image, unknown-images,
+    few-images, no-shared-category, unknown-categories, shifted-categories, relative-boxes,
+    box-format, boxes-outside, mask-size, nan-scores, scores-outside, equal-scores,
+    duplicate-results.
+
+    Args:
+        truth: A COCO document: images, annotations, categories.
+        results: COCO results: `image_id`, `category_id`, `score`, and `bbox` or `segmentation`
+            (RLE). Both may be malformed: that is found too.
+        kind: What is to be evaluated.
+
+    Returns:
+        The problems, none for sound data. One that hides others is given alone.
+    """
+    field = "bbox" if kind == "bbox" else "segmentation"
+    problems = [*_truth_problems(truth), *_result_problems(results, field)]
+    if problems:
+        return problems
+    known, found = Truth.read(truth), Found.read(results, field)
+    problems = [*_image_problems(known, found)]
+    if any(problem.severity == "error" for problem in problems):
+        return problems
+    shape_problems = _box_problems if kind == "bbox" else _size_problems
+    for check in (_category_problems, shape_problems, _score_problems, _duplicate_problems):
+        problems += check(known, found)
+    return problems
+
+
+def _error(code: str, message: str) -> Problem:
+    return Problem(code=code, severity="error", message=message)
+
+
+def _warning(code: str, message: str) -> Problem:
+    return Problem(code=code, severity="warning", message=message)
+
+
+def _truth_problems(truth: Mapping[str, Any]) -> Iterator[Problem]:
+    lines = [
+        *broken(truth.get("images"), "images", ("id", "height", "width")),
+        *broken(truth.get("annotations"), "annotations", ("image_id", "category_id")),
+        *broken(truth.get("categories"), "categories", ("id",)),
+    ]
+    if lines:
+        yield from (_error("bad-ground-truth", line) for line in lines)
+    elif not truth["annotations"]:
+        yield _error(
+            "no-ground-truth",
+            f"the ground truth has {len(truth['images']):,} images and no annotations, so there is "
+            "nothing to find; give the annotations, not a list of images",
+        )
+    elif all(annotation.get("iscrowd") for annotation in truth["annotations"]):
+        yield _error(
+            "only-crowds",
+            f"all {len(truth['annotations']):,} annotations of the ground truth are crowds, which "
+            "AP leaves out; set iscrowd to 0 for single objects",
+        )
+
+
+def _result_problems(results: Sequence[Mapping[str, Any]], field: str) -> Iterator[Problem]:
+    lines = [*broken(results, "results", ("image_id", "category_id", "score", field))]
+    if lines and all(isinstance(r, Mapping) and field not in r for r in results):
+        here, there = ("boxes", "masks") if field == "bbox" else ("masks", "boxes")
+        yield _error(
+            f"no-{here}",
+            f"{here} are to be evaluated and none of the {len(results):,} results has a {field}; "
+            f"evaluate {there}, or write results with {here}",
+        )
+    elif lines:
+        yield from (_error("bad-results", line) for line in lines)
+    elif not results:
+        yield _error(
+            "no-results",
+            "there are no results, so every AP is zero; lower the score threshold of the program "
+            "that wrote them, or see whether this is the right file",
+        )
+
+
+def _image_problems(known: Truth, found: Found) -> Iterator[Problem]:
+    given, counts = np.unique(found.image_ids, return_counts=True)
+    strange = ~np.isin(given, known.image_ids)
+    wrong, total, images = int(counts[strange].sum()), len(found.image_ids), len(known.image_ids)
+    if wrong:
+        mend = "evaluate against the annotations of the images that were predicted"
+        if given[0] in (0, 1) and given[-1] <= images:
+            mend = f"if they are positions in its list of {images:,} images, write each image's id"
+        yield (_error if wrong > total / 2 else _warning)(
+            "no-shared-image" if strange.all() else "unknown-images",
+            f"{wrong:,} of {total:,} results are of images that the ground truth does not have: "
+            f"their image ids are {_some(given[strange])}, those of the ground truth "
+            f"{_some(known.image_ids)}; {mend}",
+        )
+        return
+    with_objects = np.unique(known.object_images)
+    covered = np.isin(with_objects, given)
+    if covered.mean() < 0.5:
+        yield _warning(
+            "few-images",
+            f"only {covered.sum():,} of {len(with_objects):,} images with objects have results, "
+            f"the others ({_some(with_objects[~covered])}) count as missed; predict them too, or "
+            "evaluate without them",
+        )
+
+
+def _category_problems(known: Truth, found: Found) -> Iterator[Problem]:
+    given, counts = np.unique(found.category_ids, return_counts=True)
+    strange = ~np.isin(given, known.category_ids)
+    wrong, total = int(counts[strange].sum()), len(found.category_ids)
+    if reading := _better_categories(known, found):
+        yield _error(
+            "shifted-categories",
+            f"the category ids of the results ({_some(given)}) are not the dataset's "
+            f"({_some(known.category_ids)}): results that lie on an object agree with its class "
+            f"far more often when read as {reading}; write the dataset's own ids",
+        )
+    elif wrong:
+        mend = "or give the annotations that have these categories"
+        for reading, ids in _category_readings(known, given).items():
+            if np.isin(ids, known.category_ids).all():
+                mend = f"they look like {reading}"
+                break
+        yield (_error if wrong > total / 2 else _warning)(
+            "no-shared-category" if strange.all() else "unknown-categories",
+            f"{wrong:,} of {total:,} results are of categories that the ground truth does not "
+            f"have: their ids are {_some(given[strange])}, the dataset's are "
+            f"{_some(known.category_ids)}; write the dataset's own ids, {mend}",
+        )
+
+
+def _category_readings(known: Truth, ids: Ids) -> dict[str, Ids]:
+    """What ids may have been meant as, in ids of the dataset, -1 where there is none."""
+    ordered, count = known.category_ids, len(known.category_ids)
+    padded = np.concatenate([ordered, [-1]])
+    return {
+        f"positions 1 to {count} in its list": padded[_or_last(ids - 1, count)],
+        f"positions 0 to {count - 1} in its list": padded[_or_last(ids, count)],
+        "ids one too low": ids + 1,
+        "ids one too high": ids - 1,
+    }
+
+
+def _or_last(at: Ids, count: int) -> Ids:
+    return np.where((at >= 0) & (at < count), at, count)
+
+
+def _better_categories(known: Truth, found: Found) -> str | None:
+    """Another reading of the ids, by which results agree better with the objects they lie on."""
+    if found.boxes_xywh is None:
+        return None
+    objects, results, ious = best_matches(known, found, found.boxes_xywh)
+    close = ious > 0.6
+    if close.sum() < MANY:
+        return None
+    right, given = known.object_categories[objects[close]], found.category_ids[results[close]]
+    agreement = {n: np.mean(ids == right) for n, ids in _category_readings(known, given).items()}
+    best = max(agreement, key=lambda name: agreement[name])
+    return best if agreement[best] > np.mean(given == right) + BETTER else None
+
+
+def _box_problems(known: Truth, found: Found) -> Iterator[Problem]:
+    assert found.boxes_xywh is not None
+    boxes, sides = found.boxes_xywh, known.sizes_of(found.image_ids)[:, ::-1]  # width, height
+    example = f"as {boxes[0].round(3).tolist()}"
+    beyond = np.mean((boxes[:, :2] + boxes[:, 2:] > 1.1 * sides).any(axis=1))
+    if np.mean(np.abs(boxes).max(axis=1) <= 1.5) > 0.99 and np.nanmedian(sides) > MANY:
+        yield _error(
+            "relative-boxes",
+            f"the boxes ({example}) are parts of the image, 0 to 1, where pixels are due; multiply "
+            "x and width by the image's width, y and height by its height",
+        )
+    elif reading := _better_box_format(known, found, boxes, sides):
+        yield _error(
+            "box-format",
+            f"the boxes ({example}) are {reading} where [x, y, width, height] is due; convert them",
+        )
+    elif beyond > 0.2:
+        yield _warning(
+            "boxes-outside",
+            f"{beyond:.0%} of the boxes ({example}) reach far out of their image; give them in "
+            "pixels of the original image, not of a resized one",
+        )
+
+
+def _better_box_format(known: Truth, found: Found, boxes: Floats, sides: Floats) -> str | None:
+    """What the boxes are, if not x, y, width, height.
+
+    Corners are told by their place: as such they fit into the image, otherwise they would not.
+    Where objects lie near the top left corner, and for centres, the overlap with the truth tells.
+    """
+    start, end = boxes[:, :2], boxes[:, 2:]
+    corners, centres = "[x1, y1, x2, y2]", "[centre x, centre y, width, height]"
+    ordered = (end >= start).all(axis=1)
+    fitting = ordered & (end <= 1.02 * sides).all(axis=1)
+    beyond = (start + end > 1.1 * sides).any(axis=1)
+    if len(boxes) >= MANY and beyond.mean() > 0.2 and fitting.mean() > 0.95:
+        return corners
+    readings = {"": boxes, centres: np.hstack([start - end / 2, end])}
+    if ordered.mean() > 0.95:
+        readings[corners] = np.hstack([start, end - start])
+    overlap = {}
+    for name, boxes_xywh in readings.items():
+        objects, _, ious = best_matches(known, found, boxes_xywh)
+        if len(objects) < MANY:
+            return None
+        overlap[name] = ious.mean()
+    best = max(overlap, key=lambda name: overlap[name])
+    return best if overlap[best] > overlap[""] + BETTER else None
+
+
+def _size_problems(known: Truth, found: Found) -> Iterator[Problem]:
+    assert found.sizes_hw is not None
+    stated = known.sizes_of(found.image_ids)
+    wrong = (found.sizes_hw != stated).any(axis=1) & ~np.isnan(stated[:, 0])
+    if not wrong.any():
+        return
+    first = int(np.argmax(wrong))
+    mend = "resize the masks to the original images before encoding them"
+    if (found.sizes_hw[wrong] == stated[wrong, ::-1]).all():
+        mend = "height and width are swapped: an RLE's size is [height, width], its runs go down"
+    yield (_error if wrong.mean() > 0.5 else _warning)(
+        "mask-size",
+        f"{wrong.sum():,} of {len(wrong):,} masks have another size than their image: "
+        f"results[{first}] is {found.sizes_hw[first].astype(int).tolist()}, image "
+        f"{found.image_ids[first]} is {stated[first].astype(int).tolist()}; {mend}",
+    )
+
+
+def _score_problems(_: Truth, found: Found) -> Iterator[Problem]:
+    scores = found.scores
+    odd = ~np.isfinite(scores)
+    if odd.any():
+        yield _error(
+            "nan-scores",
+            f"{odd.sum():,} of {len(scores):,} scores are no finite numbers, the first is "
+            f"results[{np.argmax(odd)}], so there is no order; see why the model gives such scores",
+        )
+        return
+    low, high = scores.min(), scores.max()
+    if low < 0 or high > 1:
+        percent = low >= 0 and 1 < high <= 100
+        yield _warning(
+            "scores-outside",
+            f"scores go from {low:.4g} to {high:.4g} and should lie in 0..1: AP needs only their "
+            "order, but thresholds and calibration mean nothing; "
+            + ("divide them by 100 if they are percentages" if percent else "write probabilities"),
+        )
+    if low == high and len(scores) >= MANY:
+        yield _warning(
+            "equal-scores",
+            f"all {len(scores):,} scores are {low:.4g}, so AP hangs on the order of the file; "
+            "write how sure the model is",
+        )
+
+
+def _duplicate_problems(_: Truth, found: Found) -> Iterator[Problem]:
+    keys = (found.shapes, found.scores, found.category_ids, found.image_ids)
+    order = np.lexsort(keys)
+    repeats = np.all([key[order[1:]] == key[order[:-1]] for key in keys], axis=0).sum()
+    if repeats >= max(2, 0.01 * len(order)):
+        yield (_error if repeats > 0.4 * len(order) else _warning)(
+            "duplicate-results",
+            f"{repeats:,} of {len(order):,} results repeat another one exactly and count as false; "
+            "keep one of each, and see whether the list was written twice",
+        )
+
+
+def _some(values: Ids) -> str:
+    """All of a few numbers, else the first ones and the last."""
+    if len(values) <= 6:
+        return ", ".join(map(str, values.tolist()))
+    return f"{', '.join(map(str, values[:4].tolist()))} ... {values[-1]}"

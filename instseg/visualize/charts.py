@@ -1,0 +1,289 @@
+"""Charts of an evaluation: matplotlib figures apart from pyplot, so that any thread may draw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import ArrayLike, NDArray
+
+from instseg.atomic import replacing
+
+Floats = NDArray[np.float64]
+
+# Colours of Okabe and Ito, which the colour-blind tell apart, and greys.
+BLUE, SKY, GREEN, RED = "#0072B2", "#56B4E9", "#009E73", "#D55E00"
+INK, SOFT, GREY, RULE = "#1F2328", "#57606A", "#C9CED4", "#E9EBEE"
+SHADES = LinearSegmentedColormap.from_list("shades", ["#FFFFFF", "#A6CDE8", BLUE, "#062B57"])
+DASHES = ("-", "--", ":")
+
+DPI = 150
+TITLE_PT, LABEL_PT, SMALL_PT = 11, 9, 8
+LONGEST_NAME = 24  # characters
+CLASSES_WITH_COUNTS = 25  # a confusion matrix with more has no room for numbers
+MOST_CONFUSED = 30
+MOST_ROWS = 40  # of `class_intervals`
+NAMED_CLASSES = 3  # best and worst, in `precision_recall`
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, whole or not at all."""
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+def precision_recall(curves: Mapping[str, Floats], overall: Mapping[str, Floats]) -> Figure:
+    """Precision over recall: every class thin, the means bold, best and worst classes named.
+
+    Args:
+        curves: Of each class, precision (101,) at recall 0, 0.01 ... 1. A class with a negative
+            number or NaN has no meaning and is left out.
+        overall: Mean curves (101,) by name, as "IoU 0.50"; at most three.
+    """
+    figure = _figure(7.6, 4.6)
+    axes = _axes(figure, "Precision and recall")
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
+    means = {name: float(np.mean(each)) for name, each in curves.items() if np.all(each >= 0)}
+    ranked = sorted(means, key=lambda name: -means[name])
+    if not ranked:
+        _say(axes, "no class has objects")
+        return figure
+    recall = np.linspace(0, 1, 101)
+    for name in ranked:
+        axes.plot(recall, _while_any(curves[name]), color=GREY, linewidth=0.7)
+    named = min(NAMED_CLASSES, len(ranked) // 2)
+    legend = []
+    for heading, lines, color, width in (
+        ("all classes", {n: (c, np.mean(c)) for n, c in overall.items()}, BLUE, 2.4),
+        ("best classes", {n: (curves[n], means[n]) for n in ranked[:named]}, GREEN, 1.3),
+        ("worst classes", {n: (curves[n], means[n]) for n in ranked[::-1][:named]}, RED, 1.3),
+    ):
+        if lines:
+            legend.append(Line2D([], [], linestyle="none", label=heading))
+        for (name, (curve, mean)), dashes in zip(lines.items(), DASHES, strict=False):
+            line = axes.plot(recall, _while_any(curve), dashes, color=color, linewidth=width)[0]
+            line.set_label(f"{_short(name)}  {mean:.3f}")
+            legend.append(line)
+    legend.append(Line2D([], [], color=GREY, label=f"each of {len(ranked)} classes"))
+    box = axes.legend(handles=legend, loc="upper left", bbox_to_anchor=(1.02, 1.01), frameon=False)
+    for line, text in zip(legend, box.get_texts(), strict=True):
+        weight = "bold" if line.get_linestyle() == "None" else "normal"
+        text.set(fontsize=SMALL_PT, color=INK, fontweight=weight)
+    return figure
+
+
+def confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> Figure:
+    """Which classes are taken for which, each row in shares of the true class.
+
+    With more than 25 classes only the 30 with most mistakes are shown, without numbers.
+
+    Args:
+        matrix: Counts (K + 1, K + 1), rows the truth, columns the prediction, 0 the background.
+        names: Of the K classes.
+    """
+    count = len(names)
+    shown = np.arange(1, count + 1)
+    title = "Confusion of classes"
+    if count > CLASSES_WITH_COUNTS:
+        mistakes = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * matrix.diagonal()
+        shown = np.sort(1 + np.argsort(-mistakes[1:], kind="stable")[:MOST_CONFUSED])
+        title += f": the {len(shown)} of {count} with most mistakes" if count > len(shown) else ""
+    kept = np.append(shown, 0)
+    labels = [*(_short(names[i - 1]) for i in shown.tolist()), "background"]
+    totals = matrix.sum(axis=1, keepdims=True)
+    shares = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
+    side = 2.6 + (0.42 if count <= CLASSES_WITH_COUNTS else 0.24) * max(len(kept), 5)
+    figure = _figure(side + 0.7, side)
+    axes = _axes(figure, title, grid=None)
+    image = axes.imshow(shares[np.ix_(kept, kept)], cmap=SHADES, vmin=0, vmax=1)
+    places = np.arange(len(kept))
+    axes.set_xticks(places, labels, rotation=90)
+    axes.set_yticks(places, labels)
+    axes.set(xlabel="prediction", ylabel="truth")
+    axes.tick_params(which="both", labelsize=SMALL_PT, length=0)
+    axes.set_xticks(places[1:] - 0.5, minor=True)
+    axes.set_yticks(places[1:] - 0.5, minor=True)
+    axes.grid(which="minor", color=RULE, linewidth=0.6)
+    axes.axhline(len(shown) - 0.5, color=SOFT, linewidth=0.8)
+    axes.axvline(len(shown) - 0.5, color=SOFT, linewidth=0.8)
+    bar = figure.colorbar(image, shrink=0.6, aspect=30, ticks=[0, 0.5, 1])
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=SMALL_PT, colors=SOFT, length=0)
+    bar.set_label("share of the row", fontsize=SMALL_PT, color=SOFT)
+    if count <= CLASSES_WITH_COUNTS:
+        _write_counts(axes, matrix[np.ix_(kept, kept)], shares[np.ix_(kept, kept)])
+    return figure
+
+
+def _write_counts(axes: Axes, counts: NDArray[np.int64], shares: Floats) -> None:
+    for row, column in np.argwhere(counts > 0).tolist():
+        number = int(counts[row, column])
+        axes.text(
+            column,
+            row,
+            f"{number}" if number < 10_000 else f"{number / 1000:.0f}k",
+            ha="center",
+            va="center",
+            fontsize=SMALL_PT - 1,
+            color="white" if shares[row, column] > 0.45 else INK,
+        )
+
+
+def error_bars(errors: Mapping[str, float]) -> Figure:
+    """What each type of error costs.
+
+    Args:
+        errors: AP50 that would be gained without it, 0 to 1, by its name; drawn in their order.
+    """
+    figure = _figure(6.4, 1.3 + 0.36 * max(len(errors), 2))
+    axes = _axes(figure, "What each type of error costs", grid="x")
+    axes.set_xlabel("AP50 that would be gained without it")
+    if not errors:
+        _say(axes, "no errors")
+        return figure
+    values = list(errors.values())
+    places = np.arange(len(values))
+    axes.barh(places, values, height=0.62, color=BLUE)
+    axes.set_yticks(places, [_short(name) for name in errors])
+    axes.invert_yaxis()
+    axes.set_xlim(min(0, *values), max(0.01, *values) * 1.15)
+    for place, value in zip(places, values, strict=True):
+        axes.annotate(
+            f"{value:.3f}",
+            (max(value, 0), place),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=LABEL_PT,
+            color=INK,
+        )
+    return figure
+
+
+def reliability(
+    confidence: ArrayLike, precision: ArrayLike, counts: ArrayLike, ece: float
+) -> Figure:
+    """How far scores can be read as probabilities, over how many detections have which score.
+
+    Args:
+        confidence: (B,) mean score of the detections in each of B equal bins of 0..1.
+        precision: (B,) share of them that are right.
+        counts: (B,) how many they are; bins without any are left out.
+        ece: Expected calibration error, 0 to 1.
+    """
+    number = np.asarray(counts, np.float64)
+    bins, used = len(number), number > 0
+    score, right = (np.asarray(each, np.float64)[used] for each in (confidence, precision))
+    figure = _figure(5.2, 5.6)
+    grid = figure.add_gridspec(2, 1, height_ratios=(3, 1))
+    axes = _axes(figure, "Are the scores probabilities?", place=grid[0])
+    axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle="--", label="perfect")
+    axes.vlines(score, score, right, color=RED, linewidth=4, alpha=0.35, label="gap")
+    axes.plot(score, right, color=BLUE, marker="o", markersize=4.5, linewidth=1.5, label="measured")
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="precision")
+    axes.tick_params(labelbottom=False)
+    told = f"expected calibration error {ece:.3f}" if used.any() else "no detections"
+    axes.text(0.98, 0.05, told, ha="right", transform=axes.transAxes, fontsize=LABEL_PT, color=INK)
+    axes.legend(frameon=False, fontsize=SMALL_PT, labelcolor=INK, loc="upper left")
+    below = _axes(figure, "", place=grid[1])
+    below.bar((np.arange(bins) + 0.5) / bins, number, width=0.9 / bins, color=SKY)
+    below.set(xlim=(0, 1), xlabel="score", ylabel="detections")
+    if used.any() and number.max() > 50 * number[used].min():
+        below.set_yscale("log")
+        below.set_ylim(bottom=0.7)
+    else:
+        below.set_ylim(0, max(1.0, 1.08 * number.max(initial=0)))
+        below.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    below.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    below.minorticks_off()
+    figure.align_ylabels()
+    return figure
+
+
+def class_intervals(
+    names: Sequence[str], values: ArrayLike, lows: ArrayLike, highs: ArrayLike
+) -> Figure:
+    """AP of each class with its 95% interval, best first; of many only the best and the worst.
+
+    Args:
+        names: Of the K classes.
+        values: (K,) AP, 0 to 1; a class with a negative number, NaN or None is left out.
+        lows: (K,) lower ends of the intervals; NaN or None for none.
+        highs: (K,) upper ends.
+    """
+    value, low, high = (np.array(each, dtype=np.float64) for each in (values, lows, highs))
+    ranked = np.argsort(-value, kind="stable")
+    ranked = ranked[value[ranked] >= 0]
+    title, known = "AP of each class, with 95% intervals", len(ranked)
+    half = MOST_ROWS // 2
+    if known > MOST_ROWS:
+        title += f"\nthe {half} best and the {half} worst of {known}"
+        ranked = np.concatenate([ranked[:half], ranked[-half:]])
+    figure = _figure(6.4, 1.5 + 0.19 * max(len(ranked), 4))
+    axes = _axes(figure, title, grid="x")
+    axes.set(xlim=(0, 1), xlabel="AP")
+    if not known:
+        _say(axes, "no class has objects")
+        return figure
+    places = np.arange(len(ranked), dtype=np.float64)
+    if known > MOST_ROWS:
+        places[half:] += 1
+        axes.axhline(half, color=SOFT, linewidth=0.8, linestyle=":")
+    axes.hlines(places, low[ranked], high[ranked], color=SKY, linewidth=3)
+    axes.plot(value[ranked], places, color=BLUE, marker="o", markersize=4.5, linestyle="none")
+    axes.set_yticks(places, [_short(names[i]) for i in ranked.tolist()])
+    axes.tick_params(axis="y", labelsize=SMALL_PT)
+    axes.set_ylim(places[-1] + 0.8, -0.8)
+    return figure
+
+
+def _figure(width_in: float, height_in: float) -> Figure:
+    figure = Figure(figsize=(width_in, height_in), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _axes(
+    figure: Figure,
+    title: str,
+    *,
+    grid: Literal["both", "x", "y"] | None = "both",
+    place: SubplotSpec | None = None,
+) -> Axes:
+    """Axes in the charts' one style, with grid lines across the given axis."""
+    axes = figure.add_subplot(place) if place else figure.add_subplot()
+    for side, spine in axes.spines.items():
+        spine.set(color=GREY, visible=side in ("left", "bottom"))
+    axes.tick_params(colors=SOFT, labelcolor=INK, labelsize=LABEL_PT, length=0)
+    axes.set_axisbelow(True)
+    if grid:
+        axes.grid(axis=grid, color=RULE, linewidth=0.8)
+    axes.set_title(title, loc="left", fontsize=TITLE_PT, color=INK, fontweight="bold", pad=10)
+    for label in (axes.xaxis.label, axes.yaxis.label):
+        label.set(fontsize=LABEL_PT, color=SOFT)
+    return axes
+
+
+def _say(axes: Axes, words: str) -> None:
+    """Words instead of a chart that has nothing to show."""
+    axes.set_yticks([])
+    axes.text(0.5, 0.5, words, ha="center", va="center", transform=axes.transAxes, color=SOFT)
+
+
+def _short(name: str) -> str:
+    """A name that leaves room for the chart: of a long one the middle goes, ends tell more."""
+    return name if len(name) <= LONGEST_NAME else f"{name[:14]}…{name[-9:]}"
+
+
+def _while_any(curve: Floats) -> Floats:
+    """A curve of precision without what lies on the axis, where no detection is left."""
+    return np.where(np.cumsum(curve <= 0) > 1, np.nan, curve)

@@ -1,0 +1,62 @@
+"""Everything that is said about one result."""
+
+import json
+
+import pytest
+
+from instseg.evaluation.assess import assess, compare, detection_limits, thresholds
+
+HALF = 50
+
+
+@pytest.fixture(scope="module")
+def golden(coco_dir):
+    folder = coco_dir / "golden"
+    truth = json.loads((folder / "instances_val2014_100.json").read_text())
+    results = json.loads((folder / "instances_val2014_fakesegm100_results.json").read_text())
+    return truth, results
+
+
+def test_metrics_hold_scores_within_their_intervals_as_plain_json(golden):
+    found = assess(*golden, "segm", resamples=200)
+    block = json.loads(json.dumps(found.as_json(), allow_nan=False))
+    assert block["scores"]["AP"] == pytest.approx(0.3195452758576433, abs=1e-9)
+    for name, (low, high) in block["intervals"].items():
+        assert low < block["scores"][name] < high
+    person = block["per_class"][0]
+    assert (person["class"], person["objects"]) == ("person", 250)
+    assert person["AP_low"] < person["AP"] < person["AP_high"]
+    assert thresholds(found)["person"] == person["threshold"]
+    assert set(block["errors"]["costs"]) > {"localisation", "missed"}
+    assert len(block["confusion"]) == 81
+
+
+def test_a_class_without_objects_has_none_for_numbers(golden):
+    rows = assess(*golden, "segm", resamples=100).class_rows()
+    absent = next(row for row in rows if row["objects"] == 0)
+    assert absent["AP"] is None
+    assert absent["AP_low"] is None
+    assert absent["threshold"] is None
+
+
+def test_a_worse_result_on_the_same_data_is_told_apart(golden):
+    truth, results = golden
+    kept = {image["id"] for image in truth["images"][:HALF]}
+    worse = [r for i, r in enumerate(results) if r["image_id"] not in kept or i % 2]
+    first, second = (assess(truth, each, "segm", resamples=200) for each in (results, worse))
+    difference = compare(first, second)["AP"]
+    assert difference["difference"] < 0
+    assert difference["interval"][1] < 0
+    assert difference["p"] < 0.05
+    same = compare(first, first)["AP"]
+    assert (same["difference"], same["p"]) == (0, 1)
+
+
+def test_crowded_images_are_measured_with_more_detections():
+    def crowded(count):
+        return {"annotations": [{"image_id": 1}] * count}
+
+    assert detection_limits(crowded(100)) == (1, 10, 100)
+    assert detection_limits(crowded(101)) == (1, 10, 100, 300)
+    assert detection_limits(crowded(400)) == (1, 10, 100, 300, 1000)
+    assert detection_limits({"annotations": []}) == (1, 10, 100)
