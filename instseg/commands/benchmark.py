@@ -1,4 +1,4 @@
-"""`instseg benchmark`: ours beside torchvision's own pipeline, in turn, in one run."""
+"""`instseg benchmark`: ours beside torchvision's pipeline or pycocotools, in turn, in one run."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from instseg.atomic import replacing
+from instseg.commands import benchmark_evaluate
+from instseg.commands.benchmark_evaluate import highest_memory_mb
 from instseg.commands.terminal import console, progress, table
 from instseg.errors import InputError
 from instseg.image import read_image
@@ -32,24 +35,28 @@ PHOTO_HW = (3000, 4000)  # of the post-processing benchmark: 12 megapixels
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkConfig:
-    """Measures speed beside torchvision, in turn in one run; a ratio above 1 means ours is faster.
+    """Measures speed beside others, in turn in one run; a ratio above 1 means ours is faster.
 
     Args:
-        what: infer, from photo files to RLE with 100 detections each; or postprocess, from 100
-            soft masks on a 12-megapixel photo to RLE.
+        what: infer, from photo files to RLE with 100 detections each; postprocess, from 100
+            soft masks on a 12-megapixel photo to RLE; evaluate, COCO AP of boxes and masks, 100
+            detections an image; or read, a COCO file as large as that of the training photos. The
+            first two beside torchvision, the others beside pycocotools.
         images: Photos, folders or globs; drawn scenes of 480 x 640 if none.
+        images_count: Images to make up for evaluate (500 if none) and read (100,000 if none).
         weights: coco-v1, coco-v2, a path, or random, for which every threshold is zero so that
             the work is the same.
         architecture: Of random weights: resnet50_fpn or resnet50_fpn_v2.
         precision: Of ours; torchvision's runs in fp32.
         repeats: Measurements of each side; the median counts.
-        seed: Of random weights, soft masks and boxes.
+        seed: Of random weights, soft masks, boxes and what is made up.
         json: File to write the figures to.
-        out: Folder for the drawn scenes.
+        out: Folder for the drawn scenes and the files that are made up.
     """
 
-    what: Literal["infer", "postprocess"] | None = None
+    what: Literal["infer", "postprocess", "evaluate", "read"] | None = None
     images: list[str] | None = None
+    images_count: int | None = None
     weights: str = "random"
     architecture: str = "resnet50_fpn"
     precision: Literal["auto", "fp32", "bf16"] = "fp32"
@@ -63,7 +70,7 @@ def run(config: BenchmarkConfig) -> int:
     """Measures, prints a table, and returns the exit code."""
     if config.repeats < 1:
         raise InputError("--repeats must be at least 1")
-    figures = infer(config) if config.what == "infer" else postprocess(config)
+    figures = _figures(config)
     figures["versions"] = versions()
     sides = ("ours", "peer")
     table(
@@ -73,8 +80,25 @@ def run(config: BenchmarkConfig) -> int:
     if config.json:
         with replacing(config.json) as temporary:
             temporary.write_text(json.dumps(figures, indent=1) + os.linesep)
-    console.print(f"{config.what}: {figures['ratio']:.2f} times as fast as torchvision")
+    ratio = figures["ratio"]
+    peer = "torchvision" if config.what in ("infer", "postprocess") else "pycocotools"
+    for task, times in (ratio if isinstance(ratio, dict) else {config.what: ratio}).items():
+        console.print(f"{task}: {times:.2f} times as fast as {peer}")
     return 0
+
+
+def _figures(config: BenchmarkConfig) -> dict[str, Any]:
+    if config.what == "infer":
+        return infer(config)
+    if config.what == "postprocess":
+        return postprocess(config)
+    if config.images_count is not None and config.images_count < 1:
+        raise InputError("--images-count must be at least 1")
+    if config.what == "evaluate":
+        images, measure = config.images_count or 500, benchmark_evaluate.evaluate
+    else:
+        images, measure = config.images_count or 100_000, benchmark_evaluate.read
+    return measure(images, config.repeats, config.seed, config.out)
 
 
 def infer(config: BenchmarkConfig) -> dict[str, Any]:
@@ -210,12 +234,6 @@ def measure_peak(side: str, seed: int) -> float:
     return highest_memory_mb() - before
 
 
-def highest_memory_mb() -> float:
-    """Of this process so far, by Linux's account (`getrusage` also counts what started it)."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
-
-
 def draw_photos(folder: Path) -> list[Path]:
     """A few drawn scenes of COCO's usual size."""
     from instseg.data.scenes import SceneConfig, write_scenes
@@ -232,6 +250,7 @@ def versions() -> dict[str, Any]:
     return {
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,
+        **{name: version(name) for name in ("numpy", "pycocotools", "faster-coco-eval")},
         "python": platform.python_version(),
         "cores": os.cpu_count(),
         "cpu": torch.backends.cpu.get_cpu_capability(),

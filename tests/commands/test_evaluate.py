@@ -1,0 +1,207 @@
+"""`instseg evaluate`, run on files."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from instseg.commands.evaluate import EvaluateConfig, run
+from instseg.commands.infer import InferConfig
+from instseg.commands.infer import run as infer
+from instseg.data.scenes import SceneConfig, write_scenes
+from instseg.errors import InputError
+from instseg.model_file import read_model_card
+
+ROOT = Path(__file__).resolve().parents[2]
+SCENES = 9  # no multiple of two processes
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("scenes")
+    write_scenes(folder, SCENES, SceneConfig(size_hw=(160, 160)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def measured(dataset, tmp_path_factory) -> Path:
+    """What a measurement of the demo weights writes."""
+    out = tmp_path_factory.mktemp("measured")
+    shutil.copy(ROOT / "weights" / "demo.safetensors", out / "model.safetensors")
+    assert run(config(dataset, out, weights=str(out / "model.safetensors"), referee=True)) == 0
+    return out
+
+
+def config(dataset, out, **options):
+    common = {"coco_json": dataset / "annotations.json", "images": dataset / "images"}
+    return EvaluateConfig(**common, out=out, resamples=100, **options)
+
+
+def metrics(folder):
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def test_a_model_is_measured_with_intervals_causes_and_plots(measured):
+    found = metrics(measured)
+    assert found["data"]["images"] == SCENES
+    for kind in ("bbox", "segm"):
+        low, high = found[kind]["intervals"]["AP"]
+        assert 0.3 < low < found[kind]["scores"]["AP"] < high <= 1
+        assert found[kind]["errors"]["costs"]["missed"] >= 0
+    with (measured / "per_class.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 * found["data"]["classes"]
+    assert {row["kind"] for row in rows} == {"bbox", "segm"}
+    for name in ("precision_recall", "confusion", "errors", "calibration", "classes"):
+        with Image.open(measured / f"mask_{name}.png") as picture:
+            assert min(picture.size) > 300
+
+
+def test_its_predictions_measured_again_have_the_same_scores(dataset, measured, tmp_path):
+    results = measured / "predictions.json"
+    assert run(config(dataset, tmp_path, results=results, plots=False)) == 0
+    assert metrics(tmp_path)["segm"] == metrics(measured)["segm"]
+    bare = tmp_path / "list.json"
+    bare.write_text(json.dumps(json.loads(results.read_text())["annotations"]))
+    assert run(config(dataset, tmp_path, results=bare, plots=False)) == 0
+    assert metrics(tmp_path)["bbox"] == metrics(measured)["bbox"]
+
+
+def test_what_infer_writes_is_matched_by_file_and_class_names(
+    dataset, measured, tmp_path, tiny_weights, capsys
+):
+    """Its image ids are its own, from 1 on; here also in another order, of another folder."""
+    inputs = [str(path) for path in sorted((dataset / "images").iterdir(), reverse=True)]
+    weights = str(measured / "model.safetensors")
+    options = {"overlay": False, "score_threshold": 0.01}
+    infer(InferConfig(inputs=inputs, weights=weights, out=tmp_path, **options))
+    results = tmp_path / "predictions.json"
+    document = json.loads(results.read_text())
+    for image in document["images"]:
+        image["id"] += 1000
+    for annotation in document["annotations"]:
+        annotation["image_id"] += 1000
+        annotation["category_id"] += 500
+    for category in document["categories"]:
+        category["id"] += 500
+    results.write_text(json.dumps(document))
+    assert run(config(dataset, tmp_path, results=results, plots=False)) == 0
+    assert metrics(tmp_path)["segm"]["scores"] == metrics(measured)["segm"]["scores"]
+    few = {**document, "images": document["images"][:4]}
+    results.write_text(json.dumps(few))
+    capsys.readouterr()
+    run(config(dataset, tmp_path, results=results, plots=False))
+    assert f"4 of the dataset's {SCENES} photos" in capsys.readouterr().err
+
+
+def test_against_other_results_the_difference_is_told(dataset, measured, tmp_path, capsys):
+    results = json.loads((measured / "predictions.json").read_text())["annotations"]
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps([r for r in results if r["id"] % 3]))
+    assert (
+        run(
+            config(
+                dataset, tmp_path, results=measured / "predictions.json", against=other, plots=False
+            )
+        )
+        == 0
+    )
+    difference = metrics(tmp_path)["against"]["segm"]["AP"]
+    assert difference["difference"] > 0
+    assert difference["interval"][0] <= difference["difference"] <= difference["interval"][1]
+    assert 0 <= difference["p"] <= 1
+    assert "other.json" in capsys.readouterr().out
+
+
+def test_boundaries_are_measured_if_asked_for(dataset, measured, tmp_path):
+    options = {"results": measured / "predictions.json", "boundary": True, "plots": False}
+    assert run(config(dataset, tmp_path, **options)) == 0
+    scores = metrics(tmp_path)
+    assert scores["boundary"]["scores"]["AP"] <= scores["segm"]["scores"]["AP"]
+
+
+def test_thresholds_are_stored_and_used(dataset, measured, tmp_path):
+    weights = tmp_path / "own.safetensors"
+    shutil.copy(measured / "model.safetensors", weights)
+    images = [str(dataset / "images")]
+    asked = InferConfig(
+        inputs=images, weights=str(weights), out=tmp_path / "b", thresholds="stored", overlay=False
+    )
+    with pytest.raises(InputError, match="save-thresholds"):
+        infer(asked)
+    out = tmp_path / "evaluated"
+    run(config(dataset, out, weights=str(weights), save_thresholds=True, plots=False))
+    stored = read_model_card(weights).thresholds
+    per_class = {row["class"]: row for row in metrics(out)["segm"]["per_class"]}
+    assert stored == {n: row["threshold"] for n, row in per_class.items() if row["threshold"]}
+    infer(asked)
+    document = json.loads((tmp_path / "b" / "predictions.json").read_text())
+    names = {category["id"]: category["name"] for category in document["categories"]}
+    assert document["annotations"]
+    for annotation in document["annotations"]:
+        least = stored.get(names[annotation["category_id"]], 0.5)
+        assert annotation["score"] > least
+    assert (
+        read_model_card(weights).class_names
+        == read_model_card(ROOT / "weights" / "demo.safetensors").class_names
+    )
+
+
+def test_two_processes_have_the_numbers_of_one(dataset, tmp_path):
+    """The photos cannot be shared out evenly."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    tool = [str(ROOT / "tools" / "evaluate.py"), "--weights", "demo", "--no-plots"]
+    tool += ["--coco-json", str(dataset / "annotations.json"), "--images", str(dataset / "images")]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+    for count in (1, 2):
+        command = [*launch, str(count), *tool, "--out", str(tmp_path / str(count))]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("metrics.json") == 1
+    first, second = metrics(tmp_path / "1"), metrics(tmp_path / "2")
+    assert first["segm"] == second["segm"]
+    assert first["bbox"] == second["bbox"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"image_id": 99_999}, "image"),
+        ({"category_id": 1_000}, "categor"),
+        ({"segmentation": {"size": [7, 7], "counts": "Q1"}}, "another size than their image"),
+    ],
+)
+def test_numbers_that_mean_nothing_are_refused_by_name(dataset, measured, tmp_path, change, words):
+    results = json.loads((measured / "predictions.json").read_text())["annotations"]
+    path = tmp_path / "wrong.json"
+    path.write_text(json.dumps([{**r, **change} for r in results]))
+    with pytest.raises(InputError, match=rf"wrong\.json: .*{words}"):
+        run(config(dataset, tmp_path, results=path))
+    assert not (tmp_path / "metrics.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, "--weights .* or --results"),
+        ({"weights": "demo", "results": Path("a.json")}, "--weights .* or --results"),
+        ({"results": Path("a.json"), "save_thresholds": True}, "--save-thresholds needs"),
+        ({"weights": "demo", "images": None}, "--images"),
+        ({"results": Path("none.json")}, r"none\.json: cannot be read"),
+    ],
+)
+def test_options_that_do_not_go_together_are_named(dataset, tmp_path, options, words):
+    with pytest.raises(InputError, match=words):
+        common = {"coco_json": dataset / "annotations.json", "images": dataset / "images"}
+        run(EvaluateConfig(**{**common, "out": tmp_path, **options}))
+
+
+def test_a_model_of_other_classes_is_refused(dataset, tmp_path, tiny_weights):
+    with pytest.raises(InputError, match=r"knows none of the dataset's classes: .*cat, dog"):
+        run(config(dataset, tmp_path, weights=str(tiny_weights)))

@@ -1,0 +1,77 @@
+"""A model over a whole dataset."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from instseg.commands.predict_dataset import predict_dataset
+from instseg.data.coco import CocoData
+from instseg.errors import InputError
+from instseg.image import write_image
+from instseg.predict import Predictor
+
+ROOT = Path(__file__).resolve().parents[2]
+PEAK_AFTER = """
+import sys
+from pathlib import Path
+from instseg.commands.predict_dataset import predict_dataset
+from instseg.data.coco import CocoData
+from instseg.predict import Predictor
+
+data = CocoData.read(Path(sys.argv[1]), Path(sys.argv[1]).parent)
+assert predict_dataset(Predictor(sys.argv[2], score_threshold=0.9), data) is not None
+print(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+"""
+
+
+def write_dataset(folder, images, size_hw=(480, 640)):
+    """One photo that is listed many times."""
+    rng = np.random.default_rng(0)
+    write_image(folder / "a.png", rng.integers(0, 255, (*size_hw, 3), dtype=np.uint8))
+    height, width = size_hw
+    records = [
+        {"id": 3 * i, "file_name": "a.png", "height": height, "width": width}
+        for i in range(images, 0, -1)
+    ]
+    categories = [{"id": 50, "name": "dog"}, {"id": 2, "name": "cat"}]
+    path = folder / "data.json"
+    path.write_text(json.dumps({"images": records, "annotations": [], "categories": categories}))
+    return path
+
+
+def test_results_carry_the_ids_of_the_dataset(tmp_path, tiny_weights):
+    data = CocoData.read(write_dataset(tmp_path, 3, (64, 64)), tmp_path)
+    results = predict_dataset(Predictor(tiny_weights, score_threshold=0.0), data)
+    assert [r["image_id"] for r in results] == sorted(r["image_id"] for r in results)[::-1]
+    assert {r["image_id"] for r in results} == {3, 6, 9}
+    assert {r["category_id"] for r in results} <= {2, 50}
+
+
+def test_a_photo_of_another_size_stops_it(tmp_path, tiny_weights):
+    path = write_dataset(tmp_path, 1, (64, 64))
+    write_image(tmp_path / "a.png", np.zeros((64, 32, 3), dtype=np.uint8))
+    with pytest.raises(InputError, match=r"a\.png: is 32 x 64 pixels"):
+        predict_dataset(Predictor(tiny_weights), CocoData.read(path, tmp_path))
+
+
+def test_memory_stays_flat(tmp_path, tiny_weights):
+    """Kept photos would be 0.9 MB each."""
+    peaks_kb = []
+    for images in (20, 140):
+        folder = tmp_path / str(images)
+        command = [sys.executable, "-c", PEAK_AFTER]
+        command += [str(write_dataset(folder, images)), str(tiny_weights)]
+        done = subprocess.run(
+            command,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        peaks_kb.append(int(done.stdout))
+    assert peaks_kb[1] - peaks_kb[0] < 40_000
