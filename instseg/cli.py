@@ -45,6 +45,10 @@ VERBS = {
         summary="find the instances in photos", config="InferConfig", positional="inputs"
     ),
     "finetune": Verb(summary="train on your own COCO annotations", config="FinetuneConfig"),
+    "doctor": Verb(summary="find and repair what is wrong with a dataset", config="DoctorConfig"),
+    "evaluate": Verb(
+        summary="measure AP, how sure it is, and why it is not higher", config="EvaluateConfig"
+    ),
     "make-scenes": Verb(summary="draw a dataset in COCO format", config="MakeScenesConfig"),
     "benchmark": Verb(
         summary="measure speed against torchvision", config="BenchmarkConfig", positional="what"

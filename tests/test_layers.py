@@ -13,14 +13,14 @@ LAYERS = [  # files and folders of the package; each imports only from lower lay
     {"errors", "ahead", "atomic", "classes", "coco_json", "image", "listing"}
     | {"memory", "rle", "masks", "instances"},
     {"model_file", "download", "weights", "merge", "postprocess", "semantic", "results"},
-    {"models", "data", "evaluation", "visualize"},
+    {"models", "data", "doctor", "evaluation", "visualize"},
     {"training", "predict", "report"},
     {"commands"},
     {"cli"},
     {"tools"},
 ]
 LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
-WITHOUT_TORCH = LAYERS[0] | {"semantic", "results", "visualize", "evaluation"}
+WITHOUT_TORCH = LAYERS[0] | {"semantic", "results", "doctor", "visualize", "evaluation"}
 FILES = sorted([*(ROOT / "instseg").rglob("*.py"), *(ROOT / "tools").glob("*.py")])
 
 

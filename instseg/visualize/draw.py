@@ -172,8 +172,10 @@ def _draw_labels(
     drawn = []
     for text, box, color in zip(texts, boxes, colors, strict=True):
         room_px = size_wh[0] - font_px / 2
-        fitting_px = int(font_px * room_px / pen.textlength(text, _font(font_px, text.isascii())))
-        font = _font(max(SMALLEST_LABEL_PX, min(font_px, fitting_px)), text.isascii())
+        fitting_px = int(
+            font_px * room_px / pen.textlength(text, label_font(font_px, text.isascii()))
+        )
+        font = label_font(max(SMALLEST_LABEL_PX, min(font_px, fitting_px)), text.isascii())
         plate_wh = math.ceil(pen.textlength(text, font) + font.size / 2), _px(1.3 * font.size)
         plate, hidden = _free_place(box, plate_wh, plates, small, size_wh)
         if hidden <= 0.5:
@@ -217,7 +219,7 @@ def _overlaps(places: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[n
 
 
 @cache
-def _font(size_px: int, ascii_only: bool) -> ImageFont.FreeTypeFont:
+def label_font(size_px: int, ascii_only: bool) -> ImageFont.FreeTypeFont:
     if ascii_only:
         font = ImageFont.load_default(size=size_px)
         assert isinstance(font, ImageFont.FreeTypeFont)  # it is, whenever a size is given

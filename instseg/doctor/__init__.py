@@ -1,0 +1,1 @@
+"""What is wrong with a COCO dataset, and its repair."""

@@ -1,0 +1,187 @@
+"""What is wrong with annotations by their numbers alone: no photo is read, no mask rasterised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instseg.doctor.findings import Finding
+from instseg.doctor.polygons import Polygons, polygon_trouble
+from instseg.doctor.table import Table, is_whole, quick_growth
+
+TOLERANCE_PX = 2.0
+"""Boxes this close are equal: COCO's own crowd boxes are a pixel short of their masks."""
+
+_SMALLEST_IMAGE_PX = 16  # in a smaller one, numbers up to 1 may well be pixels
+_ENOUGH_BOXES = 10  # to tell a format by
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shapes:
+    """The masks of N annotations, as far as they are sound.
+
+    Attributes:
+        polygons: Their polygons.
+        extents: float64 (N, 4), xyxy of the polygons; NaN where there are none.
+        rles: The annotations with an RLE of their image's size.
+        fit: bool (N,), which have polygons near their image and in pixels.
+    """
+
+    polygons: Polygons
+    extents: NDArray[np.float64]
+    rles: list[int]
+    fit: NDArray[np.bool_]
+
+
+@quick_growth()
+def check_masks(table: Table) -> tuple[Shapes, list[Finding]]:
+    """Sort the segmentations of a dataset into sound ones and findings."""
+    given = table.segmentations
+    flat = [
+        i for i, s in enumerate(given) if isinstance(s, list) and s and type(s[0]) in (int, float)
+    ]
+    missing = [i for i, s in enumerate(given) if not isinstance(s, list | dict) or not s]
+    rles = [i for i, s in enumerate(given) if isinstance(s, dict) and s]
+    broken = [i for i in rles if not _is_rle(given[i])]
+    unfit = set(broken)
+    sizes = table.sizes_wh[:, ::-1].tolist()
+    other = [i for i in rles if i not in unfit and given[i]["size"] != sizes[i]]
+    unfit.update(other)
+
+    wrapped = set(flat)
+    polygons = Polygons.collect([None if i in wrapped else s for i, s in enumerate(given)])
+    extents = polygons.extents()
+    fit, found = _check_polygons(table, polygons, extents)
+    example = f"{given[other[0]]['size']} in an image of {_hw(table, other[0])}" if other else ""
+    found += [
+        *table.found("mask-missing", np.array(missing, dtype=np.int64)),
+        *table.found("polygon-flat", np.array(flat, dtype=np.int64)),
+        *table.found("rle-broken", np.array(broken, dtype=np.int64)),
+        *table.found("rle-size", np.array(other, dtype=np.int64), example),
+    ]
+    sound = [i for i in rles if i not in unfit]
+    return Shapes(polygons=polygons, extents=extents, rles=sound, fit=fit), found
+
+
+def _hw(table: Table, index: int) -> list[int]:
+    return [int(side) for side in table.sizes_wh[index, ::-1]]
+
+
+def _is_rle(value: dict[str, Any]) -> bool:
+    size, counts = value.get("size"), value.get("counts")
+    sized = isinstance(size, list) and len(size) == 2 and all(map(is_whole, size))
+    return sized and (
+        isinstance(counts, str) or (isinstance(counts, list) and all(map(is_whole, counts)))
+    )
+
+
+def _check_polygons(
+    table: Table, polygons: Polygons, extents: NDArray[np.float64]
+) -> tuple[NDArray[np.bool_], list[Finding]]:
+    found = []
+    for code, owners in polygons.troubles.items():
+        parts = table.segmentations[owners[0]]
+        part = next(part for part in parts if polygon_trouble(part) == code)
+        found += table.found(code, np.array(owners), ascii(part)[:40])
+    known = ~np.isnan(extents[:, 0])
+    over_px = np.hstack([-extents[:, :2], extents[:, 2:] - table.sizes_wh]).max(axis=1, initial=-1)
+    relative = _relative(extents, known, table)
+    far = known & (over_px > table.sizes_wh.max(axis=1, initial=0))
+    found += table.found("polygon-relative", relative)
+    found += table.found("polygon-far-outside", far)
+    found += table.found("polygon-outside", known & (over_px > 1) & ~far)
+    return known & ~relative & ~far, found
+
+
+def _relative(
+    numbers: NDArray[np.float64], known: NDArray[np.bool_], table: Table
+) -> NDArray[np.bool_]:
+    """Which of (N, 4) numbers are shares of the image; none, unless nearly all of them are."""
+    small = np.all((numbers >= 0) & (numbers <= 1), axis=1)
+    small &= (table.sizes_wh >= _SMALLEST_IMAGE_PX).all(axis=1)
+    mostly = known.any() and small.sum() > 0.9 * known.sum()
+    return small if mostly else np.zeros(len(numbers), dtype=bool)
+
+
+def check_boxes(table: Table, extents: NDArray[np.float64]) -> list[Finding]:
+    """Find boxes that are wrong by themselves, or next to their masks.
+
+    Args:
+        table: The annotations.
+        extents: float64 (N, 4), xyxy of each mask in pixels, NaN where unknown.
+    """
+    boxes, wh = table.boxes, table.sizes_wh
+    known = ~np.isnan(boxes[:, 0])
+    xyxy = np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
+    masks = np.hstack([extents[:, :2].clip(0, wh), extents[:, 2:].clip(0, wh)])
+    apart_px = np.abs(xyxy - masks).max(axis=1, initial=0)
+    relative = _relative(boxes, known, table)
+    corners = _corners(boxes, apart_px, masks, wh) & ~relative
+    pixels = known & ~relative & ~corners
+    positive = pixels & (boxes[:, 2:] > 0).all(axis=1)
+    overlap = _iou(xyxy, masks)
+    apart = positive & (apart_px > TOLERANCE_PX)  # NaN, for an unknown mask, is not
+    off = apart & (overlap < 0.5)
+    return [
+        *table.found("box-missing", ~known),
+        *table.found("box-relative", relative),
+        *table.found("box-xyxy", corners),
+        *table.found("box-degenerate", pixels & ~positive),
+        *table.found("box-negative", positive & (boxes[:, :2] < -1).any(axis=1)),
+        *table.found("box-outside", positive & (xyxy[:, 2:] > wh + 1).any(axis=1)),
+        *table.found("box-not-mask", off),
+        *table.found("box-loose", apart & ~off & (overlap < 0.9)),
+    ]
+
+
+def _corners(
+    boxes: NDArray[np.float64],
+    apart_px: NDArray[np.float64],
+    masks: NDArray[np.float64],
+    wh: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """Which boxes are x0, y0, x1, y1; none, unless the dataset as a whole is written so.
+
+    The masks tell, where most boxes have one. Without masks, every box has to be a proper one when
+    read as corners, and a good part of them has to leave the image when read as x, y, w, h.
+    """
+    compared = ~np.isnan(apart_px)
+    fits = compared & (apart_px <= TOLERANCE_PX)
+    as_corners = np.abs(boxes - masks).max(axis=1, initial=0) <= TOLERANCE_PX
+    suits = as_corners & ~fits
+    if compared.any():
+        mostly = suits.sum() > 0.5 * compared.sum()
+    else:
+        suits = ~np.isnan(boxes[:, 0])
+        start, stop, limit = boxes[suits, :2], boxes[suits, 2:], wh[suits] + 1
+        proper = len(start) >= _ENOUGH_BOXES and ((stop > start) & (stop <= limit)).all()
+        mostly = proper and (start + stop > limit).any(axis=1).mean() > 0.2
+    return suits if mostly else np.zeros(len(boxes), dtype=bool)
+
+
+def _iou(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """IoU of each box xyxy with its counterpart: (N,); NaN where one is unknown or both empty."""
+    sides = np.minimum(one[:, 2:], other[:, 2:]) - np.maximum(one[:, :2], other[:, :2])
+    shared = sides.clip(0).prod(axis=1)
+    areas = [(b[:, 2:] - b[:, :2]).clip(0).prod(axis=1) for b in (one, other)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return shared / (areas[0] + areas[1] - shared)
+
+
+def check_flags(table: Table) -> list[Finding]:
+    """Find missing areas, and crowd flags that are missing, wrong or improbable."""
+    records = [table.document["annotations"][row] for row in table.rows]
+    absent = np.array(["iscrowd" not in record for record in records], dtype=bool)
+    known = np.array([record.get("iscrowd") in (0, 1) for record in records], dtype=bool)
+    polygons = np.array([isinstance(s, list) for s in table.segmentations], dtype=bool)
+    every = len(table) > 1 and bool(table.crowd.all())
+    return [
+        *table.found("area-missing", np.isnan(table.areas)),
+        *table.found("crowd-missing", absent),
+        *table.found("crowd-value", ~absent & ~known),
+        *table.found("crowd-all", np.full(len(table), every)),
+        *table.found("crowd-polygon", table.crowd & polygons & (not every)),
+    ]

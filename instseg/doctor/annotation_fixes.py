@@ -1,0 +1,84 @@
+"""How one annotation is mended; a mask is taken to be right, its box and area follow from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from instseg.doctor.polygons import Polygons, clipped, polygon_trouble
+from instseg.doctor.table import is_number
+from instseg.masks import Masks
+
+SizeWh = tuple[int, int]
+
+
+def fix_annotation(code: str, record: dict[str, Any], size_wh: SizeWh) -> dict[str, Any]:
+    """The new values of an annotation that a finding concerns.
+
+    Args:
+        code: Of the finding, one that "repair" mends.
+        record: The annotation.
+        size_wh: Width and height of its image.
+
+    Returns:
+        Keys and values to set; {} when there is no way to repair it.
+    """
+    if code.startswith("crowd"):
+        return _crowd(code, record, size_wh)
+    mask = record.get("segmentation")
+    if code.startswith("polygon"):
+        mask = _mended(code, mask, size_wh)
+        return {"segmentation": mask, **measures(mask, size_wh)} if mask else {}
+    measured = measures(mask, size_wh)
+    if code.startswith("area"):
+        return {"area": measured["area"]} if measured else {}
+    return {"bbox": measured["bbox"]} if measured else {}
+
+
+def measures(segmentation: Any, size_wh: SizeWh) -> dict[str, Any]:
+    """Box and area of a mask, as COCO has them: of a polygon, its extent and what it encloses.
+
+    Returns:
+        "bbox" as x, y, width, height inside the image, and "area"; {} for what is no sound mask.
+    """
+    if isinstance(segmentation, dict):
+        try:
+            masks = Masks.from_rle([segmentation], size_wh[::-1])
+        except (ValueError, KeyError, TypeError, OverflowError):
+            return {}
+        corners, area = masks.boxes_xyxy()[0].astype(np.float64), masks.areas()[0].item()
+    else:
+        polygons = Polygons.collect([segmentation])
+        if polygons.troubles or not len(polygons.starts):
+            return {}
+        corners, area = polygons.extents()[0], polygons.areas()[0].item()
+        corners = np.clip(corners, 0, [*size_wh, *size_wh])
+    start, stop = corners.reshape(2, 2).round(2)
+    bbox = np.concatenate([start, stop - start]).round(2)
+    return {"bbox": bbox.tolist(), "area": round(area, 4)}
+
+
+def _mended(code: str, mask: Any, size_wh: SizeWh) -> list[list[float]]:
+    """The sound part of polygons, after the mend of one trouble."""
+    if code == "polygon-flat":
+        mask = [mask]
+    kept = [part for part in mask if polygon_trouble(part) is None]
+    if code == "polygon-relative":
+        return [(np.reshape(part, (-1, 2)) * size_wh).ravel().tolist() for part in kept]
+    if code in ("polygon-outside", "polygon-far-outside"):
+        inside = [clipped(np.reshape(part, (-1, 2)).astype(np.float64), size_wh) for part in kept]
+        return [points.ravel().tolist() for points in inside if len(points) >= 3]
+    return kept
+
+
+def _crowd(code: str, record: dict[str, Any], size_wh: SizeWh) -> dict[str, Any]:
+    if code != "crowd-polygon":
+        value = record.get("iscrowd")
+        flagged = value == "1" or (is_number(value) and value != 0)
+        return {"iscrowd": int(flagged and code != "crowd-all")}
+    polygons = _mended(code, record["segmentation"], size_wh)
+    polygons = [part for part in _mended("polygon-outside", polygons, size_wh) if len(part) >= 6]
+    if not polygons:
+        return {}
+    return {"segmentation": Masks.from_polygons([polygons], size_wh[::-1]).to_rle()[0]}

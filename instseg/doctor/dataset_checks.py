@@ -1,0 +1,65 @@
+"""What is wrong with a dataset as a whole: its classes, by itself and next to a validation set."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from instseg.doctor.findings import Finding, finding
+from instseg.doctor.table import Table, short
+
+FEW_OBJECTS = 10
+
+
+def objects_per_class(table: Table) -> Counter[str]:
+    """How many objects each class has, crowds left out; 0 for a class without."""
+    counts: Counter[str] = Counter({table.class_name(number): 0 for number in table.categories})
+    for number, count in Counter(table.category_ids[~table.crowd].tolist()).items():
+        counts[table.class_name(number)] += count
+    return counts
+
+
+def check_classes(table: Table) -> list[Finding]:
+    """Find classes of few or no objects, and images without any."""
+    found = []
+    if not len(table):
+        found.append(finding("no-objects", table.document))
+    used = set(table.image_ids.tolist())
+    bare = [row for number, row in table.images.items() if number not in used]
+    if bare:
+        found.append(finding("images-empty", table.document, "images", bare))
+    counts = objects_per_class(table)
+    few = {name for name, count in counts.items() if 0 < count < FEW_OBJECTS}
+    empty = {name for name, count in counts.items() if not count}
+    return found + _classes(table, "class-few", few) + _classes(table, "class-empty", empty)
+
+
+def compare_classes(table: Table, val: Table) -> list[Finding]:
+    """Find classes with objects on one side only, and categories that differ."""
+    train_counts, val_counts = objects_per_class(table), objects_per_class(val)
+    train = {name for name, count in train_counts.items() if count}
+    theirs = {name for name, count in val_counts.items() if count}
+    unlearned = theirs - train
+    found = _classes(table, "class-not-in-val", train - theirs)
+    if unlearned:
+        found.append(finding("class-not-in-train", table.document, detail=_names(unlearned)))
+    ids = {table.class_name(number): number for number in table.categories}
+    other = {val.class_name(number): number for number in val.categories}
+    differ = {name for name in ids.keys() | other if ids.get(name) != other.get(name)}
+    if differ:
+        words = (
+            f"{short(n)} is {ids.get(n, 'absent')}, there {other.get(n, 'absent')}"
+            for n in sorted(differ)[:3]
+        )
+        found.append(finding("categories-differ", table.document, detail="; ".join(words)))
+    return found
+
+
+def _classes(table: Table, code: str, names: set[str]) -> list[Finding]:
+    rows = [row for number, row in table.categories.items() if table.class_name(number) in names]
+    return [finding(code, table.document, "categories", rows, _names(names))] if rows else []
+
+
+def _names(names: Iterable[str]) -> str:
+    shown = sorted(names)
+    return ", ".join(map(short, shown[:8])) + (", ..." if len(shown) > 8 else "")

@@ -1,0 +1,252 @@
+"""What can be wrong with a COCO dataset: every finding of the doctor, with its weight and mend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Severity = Literal["error", "warning", "note"]
+Fix = Literal["drop", "repair"]
+
+SHOWN_IDS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One kind of trouble in one part of a dataset.
+
+    Attributes:
+        code: Stable name, a key of `RULES`.
+        severity: "error" breaks or falsifies training or evaluation, "warning" probably does, a
+            "note" is worth knowing.
+        message: What is wrong, and what to do or what it leads to.
+        count: Records concerned.
+        ids: The ids of the first `SHOWN_IDS`; "annotations[3]" for a record without a sound id.
+        fix: What `repair` does with the records.
+        section: The list of the document that holds the records; "" for the document itself.
+        rows: Their places in that list.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    count: int
+    ids: tuple[int | str, ...]
+    fix: Fix | None
+    section: str
+    rows: tuple[int, ...] = field(repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """The finding for a JSON file, without the rows."""
+        keys = ("code", "severity", "count", "section", "ids", "message", "fix")
+        return {key: getattr(self, key) for key in keys}
+
+
+def finding(
+    code: str, document: Any, section: str = "", rows: Sequence[int] = (), detail: object = ""
+) -> Finding:
+    """A finding of a known code.
+
+    Args:
+        code: A key of `RULES`.
+        document: The COCO document, for the ids.
+        section: "images", "annotations" or "categories"; "" for the document itself.
+        rows: Places of the records in that list.
+        detail: Goes into the rule's message.
+    """
+    rule = RULES[code]
+    return Finding(
+        code=code,
+        severity=rule.severity,
+        message=rule.message.format(detail=detail),
+        count=len(rows) or 1,
+        ids=tuple(_id(document, section, row) for row in rows[:SHOWN_IDS]),
+        fix=rule.fix,
+        section=section,
+        rows=tuple(int(row) for row in rows),
+    )
+
+
+def _id(document: Any, section: str, row: int) -> int | str:
+    record = document[section][row]
+    known = record.get("id") if isinstance(record, dict) else None
+    return known if type(known) is int else f"{section}[{row}]"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Weight, mend and words of one code; `{detail}` in the message is filled in."""
+
+    severity: Severity
+    fix: Fix | None
+    message: str
+
+
+RULES: dict[str, Rule] = {
+    # The document and its records
+    "not-coco": Rule(
+        "error",
+        None,
+        "the document is {detail}, not an object with images, annotations and categories; "
+        "export it as COCO instances",
+    ),
+    "section-missing": Rule(
+        "error", "repair", "{detail} missing or not a list; export the dataset again"
+    ),
+    "record-not-object": Rule(
+        "error", "drop", "records that are not objects, for example {detail}"
+    ),
+    "key-missing": Rule("error", "repair", "records that lack {detail}"),
+    "key-type": Rule("error", "repair", "records with a value of a wrong kind: {detail}"),
+    "image-id-twice": Rule(
+        "error", "drop", "images whose id another image has: their annotations cannot be told apart"
+    ),
+    "annotation-id-twice": Rule("error", "repair", "annotations whose id another annotation has"),
+    "annotation-id-zero": Rule(
+        "warning",
+        "repair",
+        "annotation with id 0, which pycocotools takes for not found: number from 1",
+    ),
+    "category-id-twice": Rule("error", "drop", "categories whose id another category has"),
+    "category-name-twice": Rule(
+        "error", "repair", "categories whose name another one has ({detail}): one class in two"
+    ),
+    "file-name-twice": Rule(
+        "error",
+        "repair",
+        "images whose file another image record names too ({detail}): each has the other's "
+        "objects as background",
+    ),
+    "unknown-image": Rule("error", "drop", "annotations of images that are not in the file"),
+    "unknown-category": Rule(
+        "error", "drop", "annotations of categories that are not in the file ({detail})"
+    ),
+    # Photos
+    "file-outside-folder": Rule(
+        "error", "drop", "file names that lead out of the folder of photos, not opened: {detail}"
+    ),
+    "photo-missing": Rule("error", "drop", "photos that are not in the folder: {detail}"),
+    "photo-unreadable": Rule("error", "drop", "photos that cannot be read: {detail}"),
+    "size-exif": Rule(
+        "error",
+        "repair",
+        "the stated size is that of the photo before its EXIF rotation, which instseg applies "
+        "({detail}): state the rotated size, and check that the masks are rotated as well",
+    ),
+    "size-swapped": Rule("error", "repair", "width and height are exchanged: {detail}"),
+    "size-other": Rule(
+        "error",
+        "drop",
+        "the photo is of another size than stated, so its masks do not fit: {detail}",
+    ),
+    "exif-rotation": Rule(
+        "note",
+        None,
+        "photos with an EXIF rotation that fits the stated size; programs that ignore EXIF will "
+        "see them unrotated",
+    ),
+    "image-too-large": Rule(
+        "error", "drop", "images of more pixels than instseg reads ({detail}); make them smaller"
+    ),
+    "image-size-unusual": Rule(
+        "warning", None, "images of unusual size or shape: {detail}; is that intended?"
+    ),
+    "photo-twice": Rule(
+        "warning", None, "photos that are, byte for byte, another photo of the set: {detail}"
+    ),
+    "photo-similar": Rule(
+        "note",
+        None,
+        "photos that look like another photo of the set: {detail}; copies, or a burst?",
+    ),
+    "photo-in-val": Rule(
+        "error",
+        "drop",
+        "photos that are in the validation set too: {detail}; its scores will be too good",
+    ),
+    "photo-like-val": Rule(
+        "warning", None, "photos that look like one of the validation set: {detail}"
+    ),
+    # Boxes
+    "box-missing": Rule("error", "repair", "annotations without a box of four finite numbers"),
+    "box-degenerate": Rule("error", "repair", "boxes with a width or height of 0 or less"),
+    "box-xyxy": Rule(
+        "error", "repair", "boxes written as x0, y0, x1, y1; COCO's are x, y, width, height"
+    ),
+    "box-relative": Rule(
+        "error", "repair", "boxes in units of the image's size (0 to 1); COCO's are in pixels"
+    ),
+    "box-negative": Rule("warning", "repair", "boxes that begin left of or above the image"),
+    "box-outside": Rule(
+        "warning", "repair", "boxes that reach over the image's right or lower end"
+    ),
+    "box-not-mask": Rule(
+        "error", "repair", "boxes that do not match their masks (IoU below 0.5): which is right?"
+    ),
+    "box-loose": Rule(
+        "warning", "repair", "boxes that match their masks badly (IoU below 0.9, 2 pixels or more)"
+    ),
+    # Masks
+    "mask-missing": Rule(
+        "error", "drop", "annotations without a mask; instance segmentation cannot use boxes alone"
+    ),
+    "polygon-flat": Rule(
+        "error", "repair", "masks written as one flat list; COCO has a list of polygons"
+    ),
+    "polygon-broken": Rule(
+        "error", "repair", "polygons that are not a list of finite numbers, for example {detail}"
+    ),
+    "polygon-odd": Rule("error", "repair", "polygons with an odd number of coordinates"),
+    "polygon-short": Rule("error", "repair", "polygons of fewer than three points"),
+    "polygon-relative": Rule(
+        "error", "repair", "polygons in units of the image's size (0 to 1); COCO's are in pixels"
+    ),
+    "polygon-far-outside": Rule(
+        "error",
+        "repair",
+        "polygons more than an image's size away from the image: were they drawn at another size?",
+    ),
+    "polygon-outside": Rule(
+        "warning", "repair", "polygons that reach over the image's border by more than a pixel"
+    ),
+    "polygon-crosses": Rule(
+        "note", None, "polygons whose outline crosses itself; what it encloses may be a surprise"
+    ),
+    "rle-broken": Rule("error", "drop", "RLE masks without a size and counts of whole numbers"),
+    "rle-runs": Rule("error", "drop", "RLE masks whose runs do not fit their image: {detail}"),
+    "rle-size": Rule("error", "drop", "RLE masks of another size than their image: {detail}"),
+    "mask-empty": Rule("error", "drop", "masks that cover no pixel of their image"),
+    "area-missing": Rule("error", "repair", "annotations without an area of 0 or more"),
+    "area-off": Rule(
+        "warning", "repair", "areas that are not the mask's: {detail}; AP by size sorts by them"
+    ),
+    "crowd-missing": Rule("warning", "repair", "annotations without iscrowd, taken for objects"),
+    "crowd-value": Rule("error", "repair", "annotations whose iscrowd is neither 0 nor 1"),
+    "crowd-all": Rule(
+        "error",
+        "repair",
+        "every annotation is flagged as a crowd, which training leaves out: set iscrowd to 0",
+    ),
+    "crowd-polygon": Rule(
+        "warning",
+        "repair",
+        "crowds with polygons: training leaves them out; set iscrowd to 0 if they are single "
+        "objects, otherwise write them as RLE",
+    ),
+    "annotation-twice": Rule(
+        "warning", "drop", "objects annotated twice (same class, mask IoU above 0.95): {detail}"
+    ),
+    # Classes and the dataset as a whole
+    "no-objects": Rule("warning", None, "no objects at all: nothing to learn from"),
+    "images-empty": Rule("note", None, "images without annotations, used as pure background"),
+    "class-few": Rule("warning", None, "classes of fewer than 10 objects: {detail}"),
+    "class-empty": Rule("note", None, "classes without objects: {detail}"),
+    "class-not-in-val": Rule("warning", None, "classes without objects to validate on: {detail}"),
+    "class-not-in-train": Rule(
+        "warning", None, "classes of the validation set without objects to train on: {detail}"
+    ),
+    "categories-differ": Rule(
+        "warning", None, "categories that differ from the validation set's: {detail}"
+    ),
+}

@@ -1,0 +1,140 @@
+"""What is wrong with masks once they are drawn: empty ones, areas, objects annotated twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+
+from instseg.doctor.annotation_checks import Shapes
+from instseg.doctor.findings import Finding
+from instseg.doctor.table import Table
+from instseg.image import MAX_PIXELS
+from instseg.masks import Masks
+
+SAME_OBJECT_IOU = 0.95
+
+_LONGEST_PX = 100_000  # pycocotools' memory follows the outline of a polygon
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Drawn:
+    """What the masks of N annotations measure.
+
+    Attributes:
+        areas: float64 (N,), pixels; NaN where there is no sound mask.
+        boxes: float64 (N, 4), xyxy in pixels, right and bottom exclusive; NaN where there is no
+            pixel.
+        undecoded: Why an annotation's RLE could not be decoded.
+        twice: Pairs of annotations of one object, the later one first.
+    """
+
+    areas: NDArray[np.float64]
+    boxes: NDArray[np.float64]
+    undecoded: dict[int, str]
+    twice: list[tuple[int, int]]
+
+
+def draw(table: Table, shapes: Shapes, progress: Callable[[int, int], None] | None = None) -> Drawn:
+    """Rasterise every mask, image by image.
+
+    Args:
+        table: N annotations.
+        shapes: Their masks.
+        progress: Called with the images done, and all.
+    """
+    drawn = Drawn(
+        areas=np.full(len(table), np.nan),
+        boxes=np.full((len(table), 4), np.nan),
+        undecoded={},
+        twice=[],
+    )
+    drawable = shapes.fit.copy()
+    drawable[shapes.rles] = True
+    drawable &= (table.sizes_wh.prod(axis=1) <= MAX_PIXELS) & (table.sizes_wh <= _LONGEST_PX).all(1)
+    groups = table.by_image()
+    for done, group in enumerate(groups, start=1):
+        _draw_image(table, shapes, group[drawable[group]], drawn)
+        if progress:
+            progress(done, len(groups))
+    drawn.boxes[drawn.areas == 0] = np.nan
+    return drawn
+
+
+def _draw_image(table: Table, shapes: Shapes, group: NDArray[np.int64], drawn: Drawn) -> None:
+    if not len(group):
+        return
+    width, height = (int(side) for side in table.sizes_wh[group[0]])
+    coded, kept = [], []
+    for i in group.tolist():
+        if shapes.fit[i]:
+            parts = [part.ravel() for part in shapes.polygons.parts_of(i)]
+            coded.append(coco_mask.merge(coco_mask.frPyObjects(parts, height, width)))
+            kept.append(i)
+            continue
+        try:
+            coded += Masks.from_rle([table.segmentations[i]], (height, width)).to_rle()
+            kept.append(i)
+        except (ValueError, OverflowError) as error:
+            drawn.undecoded[i] = str(error)
+    if kept:
+        drawn.areas[kept] = coco_mask.area(coded)
+        drawn.boxes[kept] = coco_mask.toBbox(coded)
+        drawn.boxes[kept, 2:] += drawn.boxes[kept, :2]
+        drawn.twice.extend(_twice(table, coded, np.array(kept), drawn))
+
+
+def _twice(
+    table: Table, coded: list[Any], order: NDArray[np.int64], drawn: Drawn
+) -> list[tuple[int, int]]:
+    """Pairs of one class whose masks are nearly the same; crowds are no objects."""
+    areas, boxes, classes = drawn.areas[order], drawn.boxes[order], table.category_ids[order]
+    start = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    stop = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    shared = (stop - start).clip(0).prod(axis=2)  # no masks share more than their boxes do
+    shared = np.minimum(shared, np.minimum(areas[:, None], areas))
+    likely = shared > SAME_OBJECT_IOU * np.maximum(areas[:, None], areas)
+    likely &= (classes[:, None] == classes) & ~(table.crowd[order][:, None] | table.crowd[order])
+    return [
+        (int(order[later]), int(order[early]))
+        for early, later in np.argwhere(np.triu(likely, k=1)).tolist()
+        if coco_mask.iou([coded[early]], [coded[later]], [0])[0, 0] > SAME_OBJECT_IOU
+    ]
+
+
+def check_drawn(table: Table, shapes: Shapes, drawn: Drawn) -> list[Finding]:
+    """Find masks that cannot be decoded, are empty, cross themselves, or have another area."""
+    undecoded = list(drawn.undecoded)
+    reason = " ".join(drawn.undecoded[undecoded[0]].split())[:200] if undecoded else ""
+    later = sorted({late for late, _ in drawn.twice})
+    pair = ""
+    if drawn.twice:
+        late, early = (table.document["annotations"][table.rows[i]]["id"] for i in drawn.twice[0])
+        pair = f"{late} is {early} again"
+    return [
+        *table.found("rle-runs", np.array(undecoded, dtype=np.int64), reason),
+        *table.found("mask-empty", drawn.areas == 0),
+        *table.found("polygon-crosses", shapes.polygons.crossing()),
+        *_areas_off(table, shapes, drawn),
+        *table.found("annotation-twice", np.array(later, dtype=np.int64), pair),
+    ]
+
+
+def _areas_off(table: Table, shapes: Shapes, drawn: Drawn) -> list[Finding]:
+    """Areas neither of the pixels nor, as COCO's own are, of the polygons.
+
+    COCO's crowd areas are up to a third larger than their masks; nothing depends on them.
+    """
+    enclosed = shapes.polygons.areas()
+    off = ~table.crowd & (drawn.areas > 0)
+    for truth in (drawn.areas, enclosed):
+        off &= np.abs(table.areas - truth) > np.maximum(0.1 * truth, 16)
+    words = ""
+    if off.any():
+        i = int(np.flatnonzero(off)[0])
+        words = f"{table.areas[i]:.6g} where the mask has {drawn.areas[i]:.0f} pixels"
+    return table.found("area-off", off, words)

@@ -1,0 +1,154 @@
+"""What is wrong between a dataset and its photos: missing, of another size, the same twice."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from instseg.doctor.findings import Finding, finding
+from instseg.doctor.photos import Photo, leads_out, similar_pairs
+from instseg.doctor.table import Table, short
+from instseg.image import MAX_PIXELS
+
+_UNUSUAL_SIDE_PX = (32, 10_000)
+_UNUSUAL_RATIO = 8
+
+Photos = Mapping[str, Photo]
+
+
+def check_file_names(table: Table, folder: Path | None, photos: Photos | None) -> list[Finding]:
+    """Find images whose file leads out of the folder, or is not there.
+
+    Args:
+        table: The dataset.
+        folder: Where the photos are; None if that is not to be checked.
+        photos: Those known to exist; None to look for them now.
+    """
+    out, missing = [], []
+    for row, record in _images(table):
+        name = record["file_name"]
+        if leads_out(name):
+            out.append((row, short(name)))
+        elif folder and not _exists(folder, name, photos):
+            missing.append((row, short(name)))
+    if missing and len(missing) + len(out) == len(table.images):
+        missing[0] = (missing[0][0], f"{missing[0][1]} and all others; is {folder} their folder?")
+    return _found(table, "file-outside-folder", out) + _found(table, "photo-missing", missing)
+
+
+def _exists(folder: Path, name: str, photos: Photos | None) -> bool:
+    if photos is not None:
+        return name in photos
+    return os.path.isfile(folder / name)  # noqa: PTH113  which takes any name, also \0
+
+
+def check_stated_sizes(table: Table) -> list[Finding]:
+    """Find images that are too large to read, or oddly small, large or narrow."""
+    large, odd = [], []
+    for row, record in _images(table):
+        width, height = record["width"], record["height"]
+        shorter, longer = sorted((width, height))
+        words = f"{short(record['file_name'])} is {width} x {height}"
+        if width * height > MAX_PIXELS:
+            large.append((row, words))
+        elif (
+            shorter < _UNUSUAL_SIDE_PX[0]
+            or longer > _UNUSUAL_SIDE_PX[1]
+            or longer > _UNUSUAL_RATIO * shorter
+        ):
+            odd.append((row, words))
+    return _found(table, "image-too-large", large) + _found(table, "image-size-unusual", odd)
+
+
+def check_photos(table: Table, photos: Photos) -> list[Finding]:
+    """Find photos that cannot be read or are of another size than stated."""
+    cases: dict[str, list[tuple[int, str]]] = {}
+    for row, record in _images(table):
+        photo = photos.get(record["file_name"])
+        code = photo and _trouble(record, photo)
+        if photo and code:
+            stated = f"{record['width']} x {record['height']}"
+            size = " x ".join(map(str, photo.stored_wh or ()))
+            words = f"{short(record['file_name'])} is {size}, stated {stated}"
+            cases.setdefault(code, []).append((row, photo.problem or words))
+    return [each for code, found in cases.items() for each in _found(table, code, found)]
+
+
+def _trouble(record: Mapping[str, Any], photo: Photo) -> str | None:
+    stated = (record["width"], record["height"])
+    if photo.problem:
+        return "photo-unreadable"
+    if stated == photo.upright_wh:
+        return "exif-rotation" if photo.orientation > 1 else None
+    if stated == photo.stored_wh:
+        return "size-exif"
+    return "size-swapped" if stated[::-1] == photo.upright_wh else "size-other"
+
+
+def check_copies(table: Table, photos: Photos) -> list[Finding]:
+    """Find photos that are another photo of the set, or look like one."""
+    first: dict[bytes, tuple[int, str]] = {}
+    copies, kept = [], []
+    for row, record in _images(table):
+        name = record["file_name"]
+        digest = photos[name].digest if name in photos else None
+        if digest is None:
+            continue
+        early_row, early = first.setdefault(digest, (row, name))
+        if early_row == row:
+            kept.append((row, name))
+        elif early != name:  # one file in two records is a finding of its own
+            copies.append((row, f"{short(name)} is {short(early)}"))
+    alike = {}
+    for one, other in _similar([photos[name].fingerprint for _, name in kept]):
+        alike[kept[other][0]] = f"{short(kept[other][1])} and {short(kept[one][1])}"
+    return _found(table, "photo-twice", copies) + _found(table, "photo-similar", alike.items())
+
+
+def check_leaks(table: Table, photos: Photos, val: Table, val_photos: Photos) -> list[Finding]:
+    """Find photos of the training set that are in the validation set, or look like one of it."""
+    theirs = {
+        val_photos[r["file_name"]].digest: r["file_name"]
+        for _, r in _images(val)
+        if r["file_name"] in val_photos
+    }
+    same, rest = [], []
+    for row, record in _images(table):
+        name = record["file_name"]
+        digest = photos[name].digest if name in photos else None
+        if digest is not None and digest in theirs:
+            same.append((row, f"{short(name)} is {short(theirs[digest])}"))
+        elif digest is not None:
+            rest.append((row, name))
+    names = list(dict.fromkeys(theirs.values()))
+    prints = [photos[name].fingerprint for _, name in rest]
+    prints += [val_photos[name].fingerprint for name in names]
+    alike = {}
+    for one, other in _similar(prints):
+        if one < len(rest) <= other:
+            row, name = rest[one]
+            alike[row] = f"{short(name)} and {short(names[other - len(rest)])}"
+    return _found(table, "photo-in-val", same) + _found(table, "photo-like-val", alike.items())
+
+
+def _similar(fingerprints: list[int | None]) -> list[list[int]]:
+    """Pairs of places in the list, the earlier first."""
+    known = np.array([i for i, bits in enumerate(fingerprints) if bits is not None], dtype=np.int64)
+    bits = np.array([fingerprints[i] for i in known], dtype=np.uint64)
+    pairs: list[list[int]] = known[similar_pairs(bits)].tolist()
+    return pairs
+
+
+def _images(table: Table) -> list[tuple[int, Any]]:
+    return [(row, table.document["images"][row]) for row in table.images.values()]
+
+
+def _found(table: Table, code: str, cases: Any) -> list[Finding]:
+    """A finding on images from (row, example) pairs, if there are any."""
+    cases = list(cases)
+    rows = [row for row, _ in cases]
+    return [finding(code, table.document, "images", rows, cases[0][1])] if cases else []

@@ -1,0 +1,111 @@
+"""What a user sees of `instseg doctor`."""
+
+import json
+import os
+
+import pytest
+from coco_documents import sound, write_json, write_photos
+
+from instseg.cli import main
+from instseg.image import read_image
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """A broken JSON, its photos, and the folder for what is written."""
+    document = sound()
+    document["annotations"][0]["bbox"] = [10, 5, 0, 20]
+    document["annotations"][2]["image_id"] = 99
+    document["images"][2]["file_name"] = "\x1b[2J\ud800.png"
+    path = write_json(tmp_path / "train.json", document)
+    return path, write_photos(tmp_path / "photos"), tmp_path / "out"
+
+
+def doctor(path, folder, out, *more):
+    options = ["--coco-json", str(path), "--out", str(out), *map(str, more)]
+    return main(["doctor", *options, *(["--images", str(folder)] if folder else [])])
+
+
+def test_findings_are_printed_and_written(dataset, capsys):
+    path, folder, out = dataset
+    before = path.read_bytes()
+    assert doctor(path, folder, out) == 1
+    printed = capsys.readouterr().out
+    assert "box-degenerate" in printed and "id 101" in printed
+    assert "3 images, 8 objects" in printed and "dog 5" in printed
+    assert "\x1b[2J" not in printed
+    last = printed.splitlines()[-1]
+    assert "3 errors" in last and str(out / "findings.json") in last
+    report = json.loads((out / "findings.json").read_text())
+    found = {each["code"]: each for each in report["findings"]}
+    assert found["unknown-image"] == {
+        "code": "unknown-image",
+        "severity": "error",
+        "count": 1,
+        "section": "annotations",
+        "ids": [103],
+        "message": found["unknown-image"]["message"],
+        "fix": "drop",
+    }
+    assert report["statistics"]["classes"] == {"dog": 5, "cup": 3}
+    assert read_image(out / "contact_sheet.png").size
+    assert path.read_bytes() == before
+
+
+def test_the_repaired_file_has_no_errors(dataset, tmp_path, capsys):
+    path, folder, out = dataset
+    assert doctor(path, folder, out, "--fix", tmp_path / "fixed.json") == 1
+    printed = capsys.readouterr().out
+    assert "dropped" in printed and "repaired" in printed
+    changes = json.loads((out / "changes.json").read_text())
+    assert {
+        "section": "annotations",
+        "id": 101,
+        "code": "box-degenerate",
+        "action": "repair",
+        "before": {"bbox": [10, 5, 0, 20]},
+        "after": {"bbox": [10.0, 5.0, 30.0, 20.0]},
+    } in changes
+    assert any(c["id"] == 103 and c["after"] is None for c in changes)
+    assert doctor(tmp_path / "fixed.json", folder, out, "--no-contact-sheet") == 0
+
+
+@pytest.mark.parametrize("way", ["same", "link", "hard link", "val"])
+def test_an_input_is_never_overwritten(dataset, tmp_path, capsys, way):
+    path, folder, out = dataset
+    val = write_json(tmp_path / "val.json", sound())
+    target = {"same": path, "val": val}.get(way, tmp_path / "other.json")
+    if way == "link":
+        target.symlink_to(path)
+    if way == "hard link":
+        os.link(path, target)
+    before = path.read_bytes()
+    assert doctor(path, folder, out, "--fix", target, "--val-coco-json", val) == 2
+    assert "input" in capsys.readouterr().err
+    assert path.read_bytes() == before and json.loads(val.read_text()) == sound()
+
+
+@pytest.mark.parametrize("text", ['{"images": [}', "[1, 2]"])
+def test_nothing_to_examine_or_repair(tmp_path, capsys, text):
+    path = tmp_path / "bad.json"
+    path.write_text(text)
+    assert doctor(path, None, tmp_path / "out", "--fix", tmp_path / "fixed.json") == 2
+    said = capsys.readouterr().err
+    assert str(path) in said and said.count("\n") == 1
+    assert not (tmp_path / "fixed.json").exists()
+
+
+def test_without_photos_and_without_faults(tmp_path, capsys):
+    path = write_json(tmp_path / "a.json", sound())
+    assert doctor(path, None, tmp_path / "out") == 0
+    assert "0 errors, 1 warning, 0 notes" in capsys.readouterr().out
+    assert not (tmp_path / "out" / "contact_sheet.png").exists()
+
+
+def test_a_validation_set_is_compared(dataset, tmp_path, capsys):
+    _, folder, out = dataset
+    path = write_json(tmp_path / "a.json", sound())
+    both = ["--val-coco-json", path, "--val-images", folder]
+    assert doctor(path, folder, out, *both) == 1
+    assert "photo-in-val" in capsys.readouterr().out
+    assert doctor(path, folder, out, "--val-images", folder) == 2
