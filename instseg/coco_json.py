@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, TypeVar
 
 import msgspec
@@ -153,6 +154,14 @@ def _place(content: bytes) -> str | None:
     except ValueError as error:
         return str(error)
     return None
+
+
+def leads_out(file_name: str) -> bool:
+    """Whether a file name of a dataset leads out of the folder of photos, on any system."""
+    if ".." not in file_name and ":" not in file_name and file_name[:1] not in ("/", "\\"):
+        return False  # as nearly all do, and pathlib is slow
+    path = PureWindowsPath(file_name)  # knows both kinds of slashes, and drives
+    return bool(path.anchor) or Path(os.path.normpath(path.as_posix())).parts[:1] == ("..",)
 
 
 def match_image_ids(ids: Mapping[str, int], file_names: Iterable[str]) -> dict[str, int]:

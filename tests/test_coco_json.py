@@ -5,6 +5,7 @@ import json
 import pytest
 
 from instseg.coco_json import (
+    leads_out,
     match_image_ids,
     read_dataset,
     read_image_ids,
@@ -110,3 +111,11 @@ def test_image_ids_match_by_name_then_by_base_name_if_only_one_has_it():
     assert match_image_ids(ids, files) == {"x/a.jpg": 1, "p/c.jpg": 4}
     assert match_image_ids(ids, ["p/c.jpg", "q/c.jpg"]) == {}
     assert match_image_ids(ids, ["y/b.jpg", "x/b.jpg"]) == {"y/b.jpg": 3, "x/b.jpg": 2}
+
+
+@pytest.mark.parametrize(
+    ("name", "out"),
+    [("a/b.jpg", False), ("a/../b.jpg", False), ("..a.jpg", False), ("..", True), ("/a", True)],
+)
+def test_which_names_lead_out(name, out):
+    assert leads_out(name) == out

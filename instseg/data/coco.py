@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.coco_json import Annotation, Dataset, Image, read_dataset
+from instseg.coco_json import Annotation, Dataset, Image, leads_out, read_dataset
 from instseg.errors import InputError
 from instseg.image import read_image
 from instseg.instances import Instances, Masks
@@ -96,6 +96,8 @@ class CocoData:
         """
         record = self.images[index]
         path = self.folder / record.file_name
+        if leads_out(record.file_name):
+            raise InputError(f"{record.file_name}: leads out of {self.folder}, and is not opened")
         image = read_image(path)
         stated = (record.height, record.width)
         if image.shape[:2] == stated:

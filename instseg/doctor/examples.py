@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from instseg.coco_json import leads_out
 from instseg.doctor.findings import Finding
-from instseg.doctor.photos import leads_out
 from instseg.doctor.polygons import Polygons, clipped
 from instseg.doctor.table import Table
 from instseg.errors import InputError

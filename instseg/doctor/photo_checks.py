@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from instseg.coco_json import leads_out
 from instseg.doctor.findings import Finding, finding
-from instseg.doctor.photos import Photo, leads_out, similar_pairs
+from instseg.doctor.photos import Photo, similar_pairs
 from instseg.doctor.table import Table, short
 from instseg.image import MAX_PIXELS
 

@@ -10,12 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from instseg.coco_json import leads_out
 from instseg.errors import InputError
 from instseg.image import MAX_PIXELS, read_image
 
@@ -48,14 +49,6 @@ class Photo:
         """Width and height as instseg reads it, the EXIF orientation applied."""
         turned = self.stored_wh is not None and self.orientation >= 5
         return self.stored_wh[::-1] if turned else self.stored_wh  # type: ignore[index]
-
-
-def leads_out(file_name: str) -> bool:
-    """Whether a file name of a dataset leads out of the folder of photos, on any system."""
-    if ".." not in file_name and ":" not in file_name and file_name[:1] not in ("/", "\\"):
-        return False  # as nearly all do, and pathlib is slow
-    path = PureWindowsPath(file_name)  # knows both kinds of slashes, and drives
-    return bool(path.anchor) or Path(os.path.normpath(path.as_posix())).parts[:1] == ("..",)
 
 
 def inspect_photos(

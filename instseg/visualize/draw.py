@@ -220,6 +220,7 @@ def _overlaps(places: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[n
 
 @cache
 def label_font(size_px: int, ascii_only: bool) -> ImageFont.FreeTypeFont:
+    """The font of labels; one that has more than Latin letters only where they are needed."""
     if ascii_only:
         font = ImageFont.load_default(size=size_px)
         assert isinstance(font, ImageFont.FreeTypeFont)  # it is, whenever a size is given

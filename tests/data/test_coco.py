@@ -135,6 +135,14 @@ def test_a_document_states_boxes_and_areas_that_the_file_leaves_out(tmp_path):
     assert document["annotations"][0] == {**stated, "segmentation": None, "iscrowd": 0}
 
 
+def test_a_file_name_that_leads_out_of_the_folder_is_not_opened(tmp_path):
+    write_image(tmp_path / "secret.png", np.zeros((10, 20, 3), np.uint8))
+    images = [{"id": 9, "file_name": "../secret.png", "height": 10, "width": 20}]
+    data = CocoData.read(*write_dataset(tmp_path, images=images, annotations=[]))
+    with pytest.raises(InputError, match=r"secret\.png: leads out"):
+        data.photo(0)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"none\.json"):
         CocoData.read(tmp_path / "none.json", tmp_path)

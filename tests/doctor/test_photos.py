@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from instseg.doctor.photos import inspect_photo, leads_out, perceptual_hash, similar_pairs
+from instseg.doctor.photos import inspect_photo, perceptual_hash, similar_pairs
 
 
 @given(st.lists(st.integers(0, 63), max_size=60), st.integers(0, 2**32), st.integers(0, 3))
@@ -66,11 +66,3 @@ def test_an_announced_giant_is_refused(tmp_path):
     giant[18:26] = (60_000).to_bytes(4, "little") * 2
     (tmp_path / "a.bmp").write_bytes(giant)
     assert "limit" in inspect_photo(tmp_path / "a.bmp", decode=False).problem
-
-
-@pytest.mark.parametrize(
-    ("name", "out"),
-    [("a/b.jpg", False), ("a/../b.jpg", False), ("..a.jpg", False), ("..", True), ("/a", True)],
-)
-def test_which_names_lead_out(name, out):
-    assert leads_out(name) == out
