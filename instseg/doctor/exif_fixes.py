@@ -40,7 +40,7 @@ def fix_exif_sizes(patient: Patient, rows: Sequence[int], table: Table, photos: 
 
     Which they were, the masks of all these images tell: those of an upright photo leave the stated
     size somewhere, those of the unturned one would leave the upright size. Where none of them
-    tells, images with annotations are dropped.
+    tells, they are taken to be drawn on the photo whose size is stated.
     """
     images = {patient.document["images"][row]["id"]: row for row in rows}
     annotations = {
@@ -49,18 +49,15 @@ def fix_exif_sizes(patient: Patient, rows: Sequence[int], table: Table, photos: 
     votes = [_vote(table, i) for i in annotations]
     upright, stored = votes.count("upright"), votes.count("stored")
     for i, row in annotations.items():
-        if stored > upright and patient.is_left("annotations", row):
+        if stored >= upright and patient.is_left("annotations", row):
             _turn(
                 patient,
                 row,
                 photos[table.image(int(table.image_ids[i]))["file_name"]].orientation,
                 table.sizes_wh[i].astype(int).tolist(),
             )
-    annotated = {int(table.image_ids[i]) for i in annotations}
-    for number, row in images.items():
-        if number in annotated and upright == stored:
-            patient.drop(_CODE, "images", row)
-        elif patient.is_left("images", row):
+    for row in images.values():
+        if patient.is_left("images", row):
             record = patient.document["images"][row]
             sides = {"width": record["height"], "height": record["width"]}
             patient.change(_CODE, "images", row, **sides)

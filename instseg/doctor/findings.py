@@ -131,8 +131,9 @@ RULES: dict[str, Rule] = {
     "size-exif": Rule(
         "error",
         "repair",
-        "the stated size is that of the photo before its EXIF rotation, which instseg applies "
-        "({detail}): state the rotated size, and check that the masks are rotated as well",
+        "the stated size is that of the photo before its EXIF rotation ({detail}): instseg then "
+        "takes the photo unrotated, most programs do not; state the rotated size, and rotate the "
+        "masks",
     ),
     "size-swapped": Rule("error", "repair", "width and height are exchanged: {detail}"),
     "size-other": Rule(

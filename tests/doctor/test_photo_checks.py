@@ -119,11 +119,12 @@ def turned_document(width, height):
 
 @pytest.mark.parametrize("orientation", [5, 6, 7, 8])
 @pytest.mark.parametrize("kind", ["polygons", "rle"])
-def test_masks_of_the_unturned_photo_are_turned_with_it(folder, orientation, kind):
+@pytest.mark.parametrize("certain", [True, False])
+def test_masks_of_the_unturned_photo_are_turned_with_it(folder, orientation, kind, certain):
     write_turned(folder, orientation)
     document = turned_document(80, 60)
     wide = annotation(2, 10, 3, [[0, 30, 79, 30, 79, 40, 0, 40]], [0, 30, 79, 10], 790)
-    document["annotations"].append(wide)  # would not fit the upright photo
+    document["annotations"] += [wide] * certain  # would not fit the upright photo
     if kind == "rle":
         dark = np.zeros((60, 80), bool)
         dark[5:25, 10:40] = True
@@ -148,11 +149,6 @@ def test_masks_of_the_upright_photo_stay(folder):
     assert [a["segmentation"] for a in after["annotations"]] == [
         a["segmentation"] for a in document["annotations"]
     ]
-
-
-def test_where_nothing_tells_the_image_is_dropped(folder):
-    write_turned(folder, 6)
-    assert image_ids(check(turned_document(80, 60), folder)[1]) == []
 
 
 def test_a_stated_upright_size_is_a_note(folder):

@@ -1,7 +1,6 @@
 """Every silent zero is named, and sound data is left in peace."""
 
 import json
-import time
 
 import numpy as np
 import pytest
@@ -303,10 +302,3 @@ def test_every_result_twice():
 def test_several_problems_are_all_named():
     broken = changed(bbox=corners, score=lambda _: 1.0)
     assert [p.code for p in explain_zeros(TRUTH, broken, "bbox")] == ["box-format", "equal-scores"]
-
-
-def test_a_hundred_thousand_results_take_about_half_a_second():
-    many = [{**r, "score": r["score"] + i * 1e-9} for i in range(2500) for r in RESULTS]
-    start = time.perf_counter()
-    assert explain_zeros(TRUTH, many, "bbox") == []
-    assert time.perf_counter() - start < 5
