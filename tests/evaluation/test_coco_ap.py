@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
+from instseg.evaluation.bootstrap import resample
 from instseg.evaluation.coco_ap import METRICS, average_precision, evaluate
 from instseg.evaluation.referee import disagreements, referee_scores
 
@@ -101,8 +102,12 @@ def test_any_data_scores_as_pycocotools_says(kind, annotations, results):
     """Ties, crowds, empty images, no detections, no objects."""
     truth = document(annotations)
     found = [{k: v for k, v in r.items() if k != "area"} for r in results]
-    scores = evaluate(truth, found, kind).scores
+    evaluation = evaluate(truth, found, kind)
+    scores = evaluation.scores
     assert disagreements(scores, referee_scores(truth, found, kind)) == []
+    counted = resample(evaluation.matches, np.ones((3, 1), dtype=np.float32)).scores
+    counted = {name: np.nan_to_num(value[0], nan=-1) for name, value in counted.items()}
+    assert disagreements(counted, scores) == []
 
 
 def truth(boxes_xywh):
