@@ -1,0 +1,101 @@
+"""Simple copy-paste: objects of one photo put on another, which they partly hide."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from instseg.instances import Instances
+from instseg.masks import Masks
+
+ENOUGH_PIXELS = 16  # 4 x 4: one cell of the finest feature map
+ENOUGH_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class CopyPaste:
+    """Pastes a random subset of another photo's objects on a photo.
+
+    From "Simple Copy-Paste is a Strong Data Augmentation Method for Instance Segmentation"
+    (Ghiasi et al., CVPR 2021), without blending, which the paper finds to be of no use.
+
+    Args:
+        p: Share of the photos that are pasted on, 0..1.
+        most: Objects pasted on one photo at most; None for no limit.
+    """
+
+    p: float = 0.5
+    most: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.p <= 1:
+            raise ValueError(f"p: expected 0..1, got {self.p}")
+        if self.most is not None and self.most < 1:
+            raise ValueError(f"most: expected 1 or more, got {self.most}")
+
+    def choose(self, count: int) -> NDArray[np.int64]:
+        """Rows of 1 to `most` of `count` objects, in order, by torch's global generator."""
+        most = min(count, self.most or count)
+        number = int(torch.randint(most, ())) + 1 if most else 0
+        return np.sort(torch.randperm(count)[:number].numpy())
+
+
+def paste(
+    image: NDArray[np.uint8],
+    instances: Instances,
+    crowds: Masks,
+    other_image: NDArray[np.uint8],
+    pasted: Instances,
+    offset_yx: tuple[int, int],
+) -> tuple[NDArray[np.uint8], Instances, Masks]:
+    """Put objects of another photo on a photo, at their own scale.
+
+    Args:
+        image: uint8 RGB (H, W, 3); not modified.
+        instances: Its objects.
+        crowds: Its crowd regions.
+        other_image: uint8 RGB, of any size.
+        pasted: Objects of the other photo, with the same class names.
+        offset_yx: Where the other photo's first pixel comes to lie, of any sign.
+
+    Returns:
+        The photo with the objects; its own objects where they still show, and after them the
+        pasted ones where they lie inside; its crowd regions where they still show.
+    """
+    size_hw = instances.size_hw
+    added = remaining(pasted, pasted.masks.placed(offset_yx, size_hw))
+    cover = added.masks.union().dense(0)
+    ys, xs = np.nonzero(cover)
+    canvas = image.copy()
+    canvas[ys, xs] = other_image[ys - offset_yx[0], xs - offset_yx[1]]
+    showing = remaining(instances, _without(instances.masks, cover))
+    crowds = _without(crowds, cover)
+    crowds = crowds[crowds.areas() > 0]
+    return canvas, Instances.concatenate([showing, added]), crowds
+
+
+def remaining(instances: Instances, masks: Masks) -> Instances:
+    """Instances with new masks and the boxes of these, without objects that are all but gone.
+
+    An object stays with 16 pixels, or with a tenth of those it had, which keeps small objects:
+    less of it cannot be told from its surroundings, and would teach the network to guess.
+
+    Args:
+        instances: N objects as they were.
+        masks: N masks as they are now, of any image size.
+    """
+    enough = np.clip(ENOUGH_SHARE * instances.masks.areas(), 1, ENOUGH_PIXELS)
+    changed = dataclasses.replace(instances, masks=masks, boxes=masks.boxes_xyxy())
+    return changed[masks.areas() >= enough]
+
+
+def _without(masks: Masks, cover: NDArray[np.bool_]) -> Masks:
+    """Masks less the pixels of `cover`, bool (H, W)."""
+    crops = [
+        crop & ~cover[window] for crop, window in zip(masks.crops, masks.windows(), strict=True)
+    ]
+    return Masks.from_crops(crops, masks.offsets_yx, masks.size_hw)
