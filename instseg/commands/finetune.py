@@ -13,10 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from instseg.atomic import replacing
-from instseg.commands.terminal import console, download_bar, progress, progress_bar, table
+from instseg.commands.terminal import (
+    console,
+    download_bar,
+    error,
+    progress,
+    progress_bar,
+    table,
+)
 from instseg.errors import InputError
 
 if TYPE_CHECKING:
+    from instseg.data.coco import CocoData
     from instseg.evaluation.validate import Example
     from instseg.models.mask_rcnn import Model
     from instseg.training.loop import Trainer
@@ -38,7 +46,9 @@ class FinetuneConfig:
         scene_sizes: Their sides in pixels; the scenes are divided evenly between the sizes, in
             this order, so that small, quick ones come first.
         val_scenes: Measure AP on this many other drawn scenes of 320 px, after the training.
+        skip_bad: Go on without what the doctor finds wrong with the dataset, or repaired.
         weights: What to start from: coco-v2, coco-v1, demo, a path, or none.
+        map: Classes that start from a class of another name, OLD=NEW with commas between.
         architecture: What to build when --weights is none, or what a .pth file holds.
         out: Folder for everything that is written.
         epochs: How often every photo is seen.
@@ -64,7 +74,9 @@ class FinetuneConfig:
     scenes: int = 0
     scene_sizes: list[int] = dataclasses.field(default_factory=lambda: [320])
     val_scenes: int = 0
+    skip_bad: bool = False
     weights: str = "coco-v2"
+    map: str = ""
     architecture: str | None = None
     out: Path = Path("out/finetune")
     epochs: int = 10
@@ -115,6 +127,7 @@ def check(config: FinetuneConfig) -> None:
         raise InputError("say what to train on: --coco-json with --images, or --scenes")
     if config.coco_json and not config.images:
         raise InputError("--coco-json needs --images, the folder of its photos")
+    renamed_classes(config.map)
     if config.weights == "none" and not config.architecture:
         raise InputError("--weights none needs --architecture, such as compact")
     if min(config.epochs, config.batch_size, config.save_every) < 1:
@@ -127,7 +140,6 @@ def make_trainer(config: FinetuneConfig) -> tuple[Trainer, Model]:
     """The model and its trainer, from the options."""
     import torch
 
-    from instseg.data.coco import CocoData
     from instseg.predict import choose_device, choose_dtype
     from instseg.training.loop import Recipe, Trainer
     from instseg.training.samples import CocoSamples, SceneSamples
@@ -136,7 +148,7 @@ def make_trainer(config: FinetuneConfig) -> tuple[Trainer, Model]:
     device = choose_device(config.device)
     dataset: CocoSamples | SceneSamples
     if config.coco_json and config.images:
-        data = CocoData.read(config.coco_json, config.images)
+        data = sound_data(config, config.coco_json, config.images)
         model = starting_model(config, data.class_names, data.category_ids)
         dataset = CocoSamples(data, config.epochs, config.seed)
     else:
@@ -159,6 +171,36 @@ def make_trainer(config: FinetuneConfig) -> tuple[Trainer, Model]:
     return trainer, model
 
 
+def sound_data(config: FinetuneConfig, coco_json: Path, images: Path) -> CocoData:
+    """A dataset without errors that the doctor sees at a glance.
+
+    Raises:
+        InputError: It has some, and `skip_bad` is not set.
+    """
+    from instseg.data.coco import CocoData
+    from instseg.doctor.examine import examine_document, quick_check, survey
+    from instseg.doctor.repair import repair
+    from instseg.doctor.table import read_document
+
+    wrong = [f for f in quick_check(coco_json, images) if f.severity == "error"]
+    if not wrong:
+        return CocoData.read(coco_json, images)
+    for each in wrong:
+        error(f"{coco_json}: {each.code}, {each.count} times: {each.message}")
+    if not config.skip_bad:
+        raise InputError(
+            f"{coco_json}: {len(wrong)} kinds of errors; `instseg doctor --coco-json {coco_json} "
+            f"--images {images} --fix fixed.json` mends them, --skip-bad goes on without"
+        )
+    around = survey(read_document(coco_json), images, photos="no")
+    healed, changes = repair(examine_document(read_document(coco_json), around), around)
+    path = config.out / f"sound_{coco_json.name}"
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(healed.document))
+    console.print(f"{path}: the dataset after {len(changes)} changes, which is used")
+    return CocoData.read(path, images)
+
+
 def scene_classes() -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Names and dataset ids of the classes that scenes are drawn of, after background."""
     from instseg.classes import COCO_CATEGORY_IDS, COCO_CLASSES
@@ -172,16 +214,24 @@ def starting_model(
     config: FinetuneConfig, names: tuple[str, ...], category_ids: tuple[int, ...]
 ) -> Model:
     """The network that training starts from, with outputs for the dataset's classes."""
-    from instseg.models.heads import known_classes, with_classes
+    from instseg.models.heads import match_classes, with_classes
     from instseg.models.mask_rcnn import fresh_model, load_model
 
     if config.weights == "none":
         return fresh_model(str(config.architecture), names, category_ids)
     with download_bar() as update:
         model = load_model(config.weights, architecture=config.architecture, progress=update)
-    known = known_classes(model, names)
-    table(["class", "head"], [(n, "kept" if n in known else "new") for n in names[1:]])
-    return with_classes(model, names, category_ids)
+    sources = match_classes(model.card.class_names[1:], names[1:], renamed_classes(config.map))
+    table(["class", "starts from"], [(n, sources.get(n, "nothing")) for n in names[1:]])
+    return with_classes(model, names, category_ids, sources)
+
+
+def renamed_classes(text: str) -> dict[str, str]:
+    """Old names to new names, from `OLD=NEW, ...`."""
+    pairs = [each.split("=") for each in text.split(",") if each.strip()]
+    if any(len(pair) != 2 for pair in pairs):
+        raise InputError(f"--map {text}: expected OLD=NEW, with commas between several")
+    return {old.strip(): new.strip() for old, new in pairs}
 
 
 def train(trainer: Trainer, checkpoint: Path, log_path: Path) -> None:
@@ -216,14 +266,13 @@ def measure(model: Model, config: FinetuneConfig) -> dict[str, Any]:
 
 def list_examples(config: FinetuneConfig) -> tuple[Iterator[Example], int] | None:
     """Validation images with their truth, and how many; None without any."""
-    from instseg.data.coco import CocoData
     from instseg.data.scenes import SceneConfig, draw_scene
 
     if config.val_coco_json:
         folder = config.val_images or config.images
         if folder is None:
             raise InputError("--val-coco-json needs --val-images, the folder of its photos")
-        data = CocoData.read(config.val_coco_json, folder)
+        data = sound_data(config, config.val_coco_json, folder)
         return (data.load(i) for i in range(len(data))), len(data)
     if config.val_scenes:
         scenes = (draw_scene(i, SceneConfig(seed=0)) for i in range(config.val_scenes))

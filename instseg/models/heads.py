@@ -3,8 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from collections.abc import Mapping, Sequence
 
+from instseg.errors import InputError
 from instseg.models.mask_rcnn import Model, build
+
+ALIASES = (  # names that datasets (Pascal VOC, Open Images, LVIS) have for the same class
+    ("airplane", "aeroplane", "plane"),
+    ("bicycle", "bike"),
+    ("cell phone", "cellphone", "mobile phone", "telephone"),
+    ("couch", "sofa"),
+    ("dining table", "diningtable"),
+    ("donut", "doughnut"),
+    ("hair drier", "hair dryer"),
+    ("keyboard", "computer keyboard"),
+    ("laptop", "laptop computer"),
+    ("motorcycle", "motorbike"),
+    ("person", "human", "pedestrian"),
+    ("potted plant", "pottedplant", "houseplant"),
+    ("refrigerator", "fridge"),
+    ("sports ball", "ball"),
+    ("tv", "tvmonitor", "television"),
+)
+_ALIAS_OF = {name: names[0] for names in ALIASES for name in names}
 
 PER_OUTPUT = {  # parameters of the last layers: rows per output
     "roi_heads.box_predictor.cls_score": 1,
@@ -14,8 +36,48 @@ PER_OUTPUT = {  # parameters of the last layers: rows per output
 }
 
 
+def match_classes(
+    known: Sequence[str], wanted: Sequence[str], renamed: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Which known class each wanted class starts from.
+
+    Names match whatever their capitals, dashes and underscores, and by `ALIASES`.
+
+    Args:
+        known: Names of a model's classes, without "BG".
+        wanted: Names of the new classes, without "BG".
+        renamed: Wanted names by the known names that they start from; goes before all else.
+
+    Returns:
+        Known names by wanted names, in the order of `wanted`; classes that start anew are missing.
+
+    Raises:
+        InputError: A name of `renamed` does not exist.
+    """
+    sources = {new: old for old, new in (renamed or {}).items()}
+    if strangers := [old for old in sources.values() if old not in known]:
+        raise InputError(f"--map: the starting model knows no {strangers[0]!r}, but {_some(known)}")
+    if strangers := [new for new in sources if new not in wanted]:
+        raise InputError(f"--map: the dataset has no {strangers[0]!r}, but {_some(wanted)}")
+    by_key = {_key(name): name for name in reversed(known)}
+    found = {name: sources.get(name) or by_key.get(_key(name)) for name in wanted}
+    return {name: old for name, old in found.items() if old is not None}
+
+
+def _key(name: str) -> str:
+    plain = re.sub(r"[\s_-]+", " ", name.strip().casefold())
+    return _ALIAS_OF.get(plain, plain)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+
+
 def with_classes(
-    model: Model, class_names: tuple[str, ...], category_ids: tuple[int, ...]
+    model: Model,
+    class_names: tuple[str, ...],
+    category_ids: tuple[int, ...],
+    sources: Mapping[str, str] | None = None,
 ) -> Model:
     """A copy of a model for other classes.
 
@@ -23,11 +85,15 @@ def with_classes(
         model: Is not changed.
         class_names: Names by class id, [0] is "BG".
         category_ids: Dataset ids by class id.
+        sources: The model's class that a new one starts from, as `match_classes` finds it; if None
+            it is asked.
 
     Returns:
-        The same weights but for the heads' last layers: their rows come from the class of the
-        same name, and are fresh for classes that the model does not know.
+        The same weights but for the heads' last layers: their rows come from the class that a new
+        one starts from, and are fresh for the others.
     """
+    if sources is None:
+        sources = match_classes(model.card.class_names[1:], class_names[1:])
     card = dataclasses.replace(
         model.card,
         architecture_args={**model.card.architecture_args, "num_classes": len(class_names)},
@@ -49,13 +115,9 @@ def with_classes(
             state[key] = old_state[key]
             continue
         for class_id, name in enumerate(class_names):
-            if (output := output_of_class.get(name)) is not None:
+            output = output_of_class.get(sources.get(name, "") if class_id else "BG")
+            if output is not None:
                 new_rows = slice(class_id * rows, (class_id + 1) * rows)
                 state[key][new_rows] = old_state[key][output * rows : (output + 1) * rows]
     new.network.load_state_dict(state)
     return new
-
-
-def known_classes(model: Model, class_names: tuple[str, ...]) -> list[str]:
-    """The names, without "BG", that a model already knows."""
-    return [name for name in class_names[1:] if name in model.card.class_names[1:]]

@@ -43,12 +43,31 @@ def test_a_coco_dataset_and_a_start_from_other_classes(tmp_path, capsys, tiny_we
     path.write_text(json.dumps(document))
     data = ["--coco-json", str(path), "--images", str(path.parent / "images"), "--epochs", "1"]
     options = ["--weights", str(tiny_weights), "--workers", "0", "--batch-size", "2"]
+    options += ["--map", "dog=donut"]
     assert main(["finetune", *data, *options, "--out", str(tmp_path / "out")]) == 0
-    told = capsys.readouterr().out
-    assert "kept" in next(line for line in told.splitlines() if line.startswith("cat "))
-    assert "new" in next(line for line in told.splitlines() if line.startswith("donut "))
+    told = {line[:15].strip(): line[15:].strip() for line in capsys.readouterr().out.splitlines()}
+    assert (told["cat"], told["donut"], told["cup"]) == ("cat", "dog", "nothing")
     card = read_model_card(tmp_path / "out" / "model.safetensors")
     assert card.category_ids[card.class_names.index("cat")] == 999
+
+
+def test_a_dataset_with_errors_is_refused_or_skipped(tmp_path, capsys):
+    path = write_scenes(tmp_path / "data", 4, SceneConfig(size_hw=(64, 64)))
+    document = json.loads(path.read_text())
+    document["annotations"][0]["bbox"] = [1, 2, 0, -3]
+    document["images"].append({"id": 77, "file_name": "gone.jpg", "height": 64, "width": 64})
+    path.write_text(json.dumps(document))
+    data = ["--coco-json", str(path), "--images", str(path.parent / "images"), "--epochs", "1"]
+    command = ["finetune", *data, *FRESH, "--batch-size", "2", "--out", str(tmp_path / "out")]
+    assert main(command) == 2
+    told = capsys.readouterr().err
+    assert "box-degenerate" in told
+    assert "photo-missing" in told
+    assert "instseg doctor --coco-json" in told
+    assert not (tmp_path / "out" / "model.safetensors").exists()
+    assert main([*command, "--skip-bad"]) == 0
+    assert "2 changes" in capsys.readouterr().out
+    assert (tmp_path / "out" / "model.safetensors").exists()
 
 
 def test_a_killed_run_goes_on_with_resume(tmp_path):
@@ -74,6 +93,7 @@ def test_a_killed_run_goes_on_with_resume(tmp_path):
         (["--coco-json", "a.json"], "--images"),
         (["--coco-json", "a.json", "--images", ".", "--scenes", "8"], "--scenes"),
         (["--scenes", "8", "--weights", "none"], "--architecture"),
+        (["--scenes", "8", "--map", "cup"], "OLD=NEW"),
         (["--scenes", "8", "--scene-sizes", "[100]", *FRESH], "--scene-sizes"),
         (["--scenes", "1", "--batch-size", "2", *FRESH], "batch"),
         (["--coco-json", "none.json", "--images", ".", *FRESH], "none.json"),

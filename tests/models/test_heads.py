@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from instseg.models.heads import known_classes, with_classes
+from instseg.errors import InputError
+from instseg.models.heads import match_classes, with_classes
 from instseg.models.mask_rcnn import build, coco_card, fresh_model
 
 OLD = ("BG", "cup", "bottle", "clock")
@@ -43,7 +44,6 @@ def test_everything_below_the_heads_is_kept_and_the_card_is_new(pair):
     assert new.card.class_names == NEW
     assert new.card.category_ids == (0, 10, 20, 30)
     assert old.card.class_names == OLD
-    assert known_classes(old, NEW) == ["clock", "cup"]
 
 
 def test_coco_heads_of_91_outputs_give_their_rows_by_dataset_id():
@@ -53,3 +53,30 @@ def test_coco_heads_of_91_outputs_give_their_rows_by_dataset_id():
     name = "roi_heads.box_predictor.cls_score.weight"
     assert torch.equal(rows_of(new, name, 1, 1), rows_of(old, name, 90, 1))  # COCO's toothbrush
     assert torch.equal(rows_of(new, name, 2, 1), rows_of(old, name, 1, 1))
+
+
+def test_names_match_whatever_their_spelling():
+    known = ("person", "tv", "dining table", "traffic light")
+    wanted = ("Traffic_Light", "tvmonitor", "pedestrian", "diningtable", "unicorn")
+    assert match_classes(known, wanted) == {
+        "Traffic_Light": "traffic light",
+        "tvmonitor": "tv",
+        "pedestrian": "person",
+        "diningtable": "dining table",
+    }
+
+
+def test_an_own_mapping_goes_first_and_its_names_must_exist():
+    known, wanted = ("horse", "cat"), ("zebra", "cat")
+    assert match_classes(known, wanted, {"horse": "zebra"}) == {"zebra": "horse", "cat": "cat"}
+    with pytest.raises(InputError, match=r"--map: the starting model knows no 'mule'"):
+        match_classes(known, wanted, {"mule": "zebra"})
+    with pytest.raises(InputError, match=r"--map: the dataset has no 'okapi'"):
+        match_classes(known, wanted, {"horse": "okapi"})
+
+
+def test_a_class_starts_from_the_rows_of_the_class_it_is_mapped_to(pair):
+    old, _ = pair
+    new = with_classes(old, ("BG", "mug"), (0, 1), {"mug": "cup"})
+    name = "roi_heads.box_predictor.cls_score.weight"
+    assert torch.equal(rows_of(new, name, 1, 1), rows_of(old, name, OLD.index("cup"), 1))
