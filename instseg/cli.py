@@ -51,7 +51,9 @@ VERBS = {
     ),
     "make-scenes": Verb(summary="draw a dataset in COCO format", config="MakeScenesConfig"),
     "benchmark": Verb(
-        summary="measure speed against torchvision and pycocotools", config="BenchmarkConfig", positional="what"
+        summary="measure speed against torchvision and pycocotools",
+        config="BenchmarkConfig",
+        positional="what",
     ),
     "info": Verb(summary="show what a model file holds", config="InfoConfig", positional="file"),
 }

@@ -7,9 +7,10 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from instseg.errors import InputError
 from instseg.memory import no_garbage_collection
@@ -17,27 +18,31 @@ from instseg.memory import no_garbage_collection
 Json = dict[str, Any]
 Form = TypeVar("Form")
 
+Id = Annotated[int, Meta(gt=-(2**53), lt=2**53)]  # which every program can hold, also as a float
+Side = Annotated[int, Meta(gt=0, lt=2**31)]
+Coordinate = Annotated[float, Meta(gt=-1e9, lt=1e9)]
+
 _NULL = msgspec.Raw(b"null")
 
 
 class ImageName(msgspec.Struct, gc=False, kw_only=True):
     """What a photo is called; `file_name` may hold folders."""
 
-    id: int
+    id: Id
     file_name: str = ""
 
 
 class Image(ImageName, gc=False, kw_only=True):
     """A photo of a dataset."""
 
-    height: int
-    width: int
+    height: Side
+    width: Side
 
 
 class Category(msgspec.Struct, gc=False, kw_only=True):
     """A class of a dataset."""
 
-    id: int
+    id: Id
     name: str
 
 
@@ -49,12 +54,12 @@ class Annotation(msgspec.Struct, gc=False, kw_only=True):
     """
 
     id: int = 0
-    image_id: int
-    category_id: int
+    image_id: Id
+    category_id: Id
     segmentation: msgspec.Raw = _NULL
-    bbox: list[float] | None = None
-    area: float | None = None
-    iscrowd: int | bool | None = 0
+    bbox: Annotated[list[Coordinate], Meta(min_length=4, max_length=4)] | None = None
+    area: Annotated[float, Meta(ge=0, lt=1e10)] | None = None
+    iscrowd: Annotated[int, Meta(ge=0, le=1)] | bool | None = 0
 
     def outline(self) -> Any:
         """Polygons (a list of flat [x0, y0, ...]), or RLE (a dict), or None."""
@@ -127,10 +132,15 @@ def read_results(path: Path) -> Found:
 
 
 def _read(path: Path) -> bytes:
+    """The content as UTF-8, also of a file that begins with a byte order mark."""
     try:
-        return path.read_bytes()
+        content = path.read_bytes()
+        encoding = json.detect_encoding(content)
+        return content if encoding == "utf-8" else content.decode(encoding).encode()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except UnicodeError as error:
+        raise InputError(f"{path}: not JSON text ({error}); export it again") from error
 
 
 def _decode(content: bytes, path: Path, form: type[Form]) -> Form:
@@ -138,22 +148,28 @@ def _decode(content: bytes, path: Path, form: type[Form]) -> Form:
         with no_garbage_collection():
             return msgspec.json.decode(content, type=form, strict=False)
     except msgspec.ValidationError as error:
-        raise InputError(
-            f"{path}: not of COCO's form: {error}; `instseg doctor` lists all that is wrong"
-        ) from error
-    except msgspec.DecodeError as error:
-        raise InputError(f"{path}: not valid JSON: {_place(content) or error}") from error
+        mend = "`instseg doctor` lists all that is wrong"
+        if form not in (Dataset, _Images):
+            mend = "results are a list, or a document with images, annotations and categories"
+        raise InputError(f"{path}: not of COCO's form: {error}; {mend}") from error
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        place = _place(content) or error
+        raise InputError(f"{path}: not valid JSON: {place}; export it again") from error
 
 
 def _place(content: bytes) -> str | None:
-    """Line and column of the error, which msgspec does not tell."""
+    """What is wrong, and in which line and column, which msgspec does not tell."""
     try:
-        json.loads(content)
+        json.loads(content, parse_constant=_refuse)
     except json.JSONDecodeError as error:
         return f"{error.msg} at line {error.lineno}, column {error.colno}"
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return str(error)
     return None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"it holds {constant}, which is no JSON number")
 
 
 def leads_out(file_name: str) -> bool:

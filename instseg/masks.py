@@ -133,11 +133,7 @@ class Masks:
                 are joined, so a polygon cannot cut a hole. No polygons: an empty mask.
             size_hw: the image.
         """
-        coded = []
-        for polygons in objects:
-            parts = [_polygon(polygon) for polygon in polygons]
-            joined = coco_mask.merge(coco_mask.frPyObjects(parts, *size_hw)) if parts else None
-            coded.append(joined or {"size": size_hw, "counts": []})
+        coded = [rle.polygons_to_rle(polygons, size_hw) for polygons in objects]
         return cls.from_rle(coded, size_hw)
 
     @classmethod
@@ -246,14 +242,3 @@ def _tight_window(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> tuple[int, int
         return (0, 0, 0, 0)
     columns = np.flatnonzero(mask.any(axis=0))
     return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
-
-
-def _polygon(flat_xy: Sequence[float]) -> NDArray[np.float64]:
-    """One polygon, checked: pycocotools would take four numbers for a box."""
-    points = np.asarray(flat_xy, dtype=np.float64)
-    if points.ndim != 1 or len(points) < 6 or len(points) % 2 or not np.isfinite(points).all():
-        raise ValueError(
-            f"polygon: expected at least 3 finite points as flat [x0, y0, x1, y1, ...], "
-            f"got shape {points.shape}: {points.ravel()[:8].tolist()}"
-        )
-    return points

@@ -39,6 +39,53 @@ def encode_crops(
     return [{"size": list(size), "counts": rle["counts"].decode("ascii")} for rle in compressed]
 
 
+def to_rle(outline: Any, size_hw: tuple[int, int]) -> dict[str, Any]:
+    """A COCO segmentation as compressed RLE.
+
+    Args:
+        outline: Polygons, which are checked, or RLE, which is not.
+        size_hw: the image.
+
+    Raises:
+        ValueError: for a polygon that is not at least 3 finite points.
+    """
+    if isinstance(outline, list):
+        return polygons_to_rle(outline, size_hw)
+    plain = isinstance(outline["counts"], list)
+    return dict(coco_mask.frPyObjects(outline, *size_hw) if plain else outline)
+
+
+def polygons_to_rle(
+    polygons: Sequence[Sequence[float]], size_hw: tuple[int, int]
+) -> dict[str, Any]:
+    """One mask of COCO polygons as compressed RLE, rasterised by pycocotools.
+
+    Args:
+        polygons: each flat [x0, y0, x1, y1, ...] in pixels; of none, an empty mask.
+        size_hw: the image.
+
+    Raises:
+        ValueError: for a polygon that is not at least 3 finite points.
+    """
+    height, width = size_hw
+    if not len(polygons):
+        empty = {"size": [height, width], "counts": [height * width]}
+        return dict(coco_mask.frPyObjects(empty, height, width))
+    parts = coco_mask.frPyObjects([_polygon(each) for each in polygons], height, width)
+    return dict(coco_mask.merge(parts))
+
+
+def _polygon(flat_xy: Sequence[float]) -> NDArray[np.float64]:
+    """One polygon, checked: pycocotools would take four numbers for a box."""
+    points = np.asarray(flat_xy, dtype=np.float64)
+    if points.ndim != 1 or len(points) < 6 or len(points) % 2 or not np.isfinite(points).all():
+        raise ValueError(
+            f"polygon: expected at least 3 finite points as flat [x0, y0, x1, y1, ...], "
+            f"got shape {points.shape}: {points.ravel()[:8].tolist()}"
+        )
+    return points
+
+
 def decode_crop(
     counts: str | bytes | Sequence[int], size_hw: tuple[int, int]
 ) -> tuple[NDArray[np.bool_], tuple[int, int]]:

@@ -83,7 +83,7 @@ def run(config: EvaluateConfig) -> int:
     results = read(config.results, data, truth) if config.results else predict(config, data, truth)
     if results is None:
         return 0  # the first process evaluates
-    kinds = held_kinds(truth, results, boundary=config.boundary)
+    kinds = held_kinds(config, truth, results)
     assessments = assess_all(config, truth, results, kinds, config.results)
     comparisons: dict[str, Json] = {}
     if config.against:
@@ -197,6 +197,11 @@ def read(path: Path, data: CocoData, truth: Json) -> list[Json]:
         {image.file_name: image.id for image in data.images},
         [image.file_name for image in found.images],
     )
+    if not by_name:
+        raise InputError(
+            f"{path}: has none of the dataset's photos; they are matched by file name, and it has "
+            f"{_some([image.file_name for image in found.images])}"
+        )
     if len(by_name) < len(data.images):
         error(
             f"{path}: has {len(by_name)} of the dataset's {len(data.images)} photos, by their file "
@@ -212,13 +217,19 @@ def read(path: Path, data: CocoData, truth: Json) -> list[Json]:
     ]
 
 
-def held_kinds(truth: Json, results: Sequence[Json], *, boundary: bool) -> list[Kind]:
+def held_kinds(config: EvaluateConfig, truth: Json, results: Sequence[Json]) -> list[Kind]:
     """Boxes and masks, where truth and results hold them, and boundaries if they are wanted."""
     first = results[0] if results else {"bbox": None, "segmentation": None}
-    masks = "segmentation" in first and all(a["segmentation"] for a in truth["annotations"])
+    without = [a for a in truth["annotations"] if not a["segmentation"]]
+    masks = "segmentation" in first and len(without) < len(truth["annotations"])
+    if masks and without:
+        raise InputError(
+            f"{config.coco_json}: {len(without)} annotations have no outline, for example of image "
+            f"{without[0]['image_id']}, the others have; `instseg doctor --fix` drops them"
+        )
     kinds: list[Kind] = ["bbox"] if "bbox" in first or not masks else []
     kinds += ["segm"] if masks else []
-    return [*kinds, "boundary"] if masks and boundary else kinds
+    return [*kinds, "boundary"] if masks and config.boundary else kinds
 
 
 def assess_all(
@@ -270,13 +281,13 @@ def save_thresholds(config: EvaluateConfig, assessments: Sequence[Assessment]) -
     best = by_kind.get("segm") or by_kind["bbox"]
     weights = str(config.weights)
     source = locate(weights)
-    target = source if weights not in NAMED else config.out / f"{weights}.safetensors"
+    own = weights not in NAMED and source.suffix == ".safetensors"
+    target = source if own else config.out / f"{Path(weights).stem}.safetensors"
     if source.suffix == ".safetensors":
         with_card(source, replace(read_model_card(source), thresholds=best), target)
-        return str(target)
-    model = load_model(weights, architecture=config.architecture)
-    target = config.out / f"{source.stem}.safetensors"
-    replace(model, card=replace(model.card, thresholds=best)).save(target)
+    else:
+        model = load_model(weights, architecture=config.architecture)
+        replace(model, card=replace(model.card, thresholds=best)).save(target)
     return str(target)
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from instseg.evaluation.validate import Example
     from instseg.models.mask_rcnn import Model
     from instseg.training.loop import Trainer
+    from instseg.training.samples import CocoSamples
 
 LOG_EVERY = 20  # steps a line of log.csv is the mean of
 AP_THRESHOLD = 0.01  # AP needs the whole list; lower scores change it in the fourth decimal
@@ -50,6 +51,10 @@ class FinetuneConfig:
         weights: What to start from: coco-v2, coco-v1, demo, a path, or none.
         map: Classes that start from a class of another name, OLD=NEW with commas between.
         architecture: What to build when --weights is none, or what a .pth file holds.
+        augment: What is done to photos, names of torchvision.transforms.v2 or CopyPaste with their
+            arguments; see docs/finetuning.md for the default.
+        rare: Photos come more often that have classes which fewer than this share of photos have.
+        empty_share: At most this share of what is seen is photos without objects; all if not given.
         out: Folder for everything that is written.
         epochs: How often every photo is seen.
         batch_size: Images a step.
@@ -78,6 +83,9 @@ class FinetuneConfig:
     weights: str = "coco-v2"
     map: str = ""
     architecture: str | None = None
+    augment: list[Any] | None = None
+    rare: float = 0.001
+    empty_share: float | None = None
     out: Path = Path("out/finetune")
     epochs: int = 10
     batch_size: int = 4
@@ -141,16 +149,16 @@ def make_trainer(config: FinetuneConfig) -> tuple[Trainer, Model]:
     import torch
 
     from instseg.predict import choose_device, choose_dtype
-    from instseg.training.loop import Recipe, Trainer
-    from instseg.training.samples import CocoSamples, SceneSamples
+    from instseg.training.loop import Recipe, Samples, Trainer
+    from instseg.training.samples import SceneSamples
 
     torch.manual_seed(config.seed)
     device = choose_device(config.device)
-    dataset: CocoSamples | SceneSamples
+    dataset: Samples
     if config.coco_json and config.images:
         data = sound_data(config, config.coco_json, config.images)
         model = starting_model(config, data.class_names, data.category_ids)
-        dataset = CocoSamples(data, config.epochs, config.seed)
+        dataset = coco_samples(config, data)
     else:
         names, ids = scene_classes()
         model = starting_model(config, names, ids)
@@ -167,7 +175,7 @@ def make_trainer(config: FinetuneConfig) -> tuple[Trainer, Model]:
         resize=bool(config.coco_json),
     )
     if not trainer.steps:
-        raise InputError(f"{len(dataset)} images are less than one batch of {config.batch_size}")
+        raise InputError(f"{config.scenes} scenes are less than one batch of {config.batch_size}")
     return trainer, model
 
 
@@ -199,6 +207,31 @@ def sound_data(config: FinetuneConfig, coco_json: Path, images: Path) -> CocoDat
         temporary.write_text(json.dumps(healed.document))
     console.print(f"{path}: the dataset after {len(changes)} changes, which is used")
     return CocoData.read(path, images)
+
+
+def coco_samples(config: FinetuneConfig, data: CocoData) -> CocoSamples:
+    """The photos of a dataset, augmented, in an order that suits it."""
+    import numpy as np
+
+    from instseg.data.transforms import DEFAULT_STEPS, parse_augmentations
+    from instseg.training.samples import CocoSamples
+    from instseg.training.sampling import Order, repeat_factors
+
+    classes = [
+        {a.category_id for a in data.annotations[image.id] if not a.iscrowd}
+        for image in data.images
+    ]
+    order = Order(
+        images=len(data),
+        batch_size=config.batch_size,
+        seed=config.seed,
+        repeats=repeat_factors(classes, config.rare),
+        groups=np.array([image.width > image.height for image in data.images]),
+        empty=np.array([not each for each in classes]),
+        empty_share=config.empty_share,
+    )
+    steps = DEFAULT_STEPS if config.augment is None else config.augment
+    return CocoSamples(data, config.epochs, order, parse_augmentations(steps))
 
 
 def scene_classes() -> tuple[tuple[str, ...], tuple[int, ...]]:

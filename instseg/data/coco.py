@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,7 @@ from instseg.coco_json import Annotation, Dataset, Image, leads_out, read_datase
 from instseg.errors import InputError
 from instseg.image import read_image
 from instseg.instances import Instances, Masks
+from instseg.rle import to_rle
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,9 @@ class CocoData:
             InputError: when it is not a COCO dataset.
         """
         dataset = read_dataset(coco_json)
+        _check_unique(coco_json, "image id", [image.id for image in dataset.images])
+        _check_unique(coco_json, "category id", [c.id for c in dataset.categories])
+        _check_unique(coco_json, "category name", [c.name for c in dataset.categories])
         annotations: dict[int, list[Annotation]] = {image.id: [] for image in dataset.images}
         for each in dataset.annotations:
             if each.image_id not in annotations:
@@ -137,49 +142,80 @@ class CocoData:
             class_names=self.class_names,
         )
 
-    def document(self) -> dict[str, Any]:
-        """The dataset as plain dicts with every outline decoded, as evaluators take it.
-
-        A box or an area that the file does not state is that of the outline.
+    def crowds(self, index: int) -> Masks:
+        """The crowd regions of a photo.
 
         Raises:
             InputError: when an annotation is broken.
         """
+        record = self.images[index]
+        crowds = [self._masks(a, record) for a in self.annotations[record.id] if a.iscrowd]
+        return Masks.concatenate([Masks.empty((record.height, record.width)), *crowds])
+
+    def document(self) -> dict[str, Any]:
+        """The dataset as plain dicts, as evaluators take it.
+
+        Outlines are compressed RLE, or None where there is none; a box or an area that the file
+        does not state is that of the outline; annotations are numbered from 1, as evaluators take
+        an id of 0 for "not found".
+
+        Raises:
+            InputError: when an annotation is broken.
+        """
+        pairs = [(a, image) for image in self.images for a in self.annotations[image.id]]
         return {
             "images": [msgspec.structs.asdict(image) for image in self.images],
             "categories": [msgspec.structs.asdict(c) for c in self.dataset.categories],
             "annotations": [
-                self._complete(each, image)
-                for image in self.images
-                for each in self.annotations[image.id]
+                {"id": number, **self._record(annotation, image)}
+                for number, (annotation, image) in enumerate(pairs, start=1)
             ],
         }
 
-    def _complete(self, annotation: Annotation, image: Image) -> dict[str, Any]:
-        record = msgspec.structs.asdict(annotation) | {"segmentation": annotation.outline()}
-        if annotation.bbox is None or annotation.area is None:
-            masks = self._masks(annotation, image)
+    def _record(self, annotation: Annotation, image: Image) -> dict[str, Any]:
+        boxed = annotation.bbox is not None and annotation.area is not None
+        coded = None if boxed and not annotation.outline() else self._rle(annotation, image)
+        record = {
+            "image_id": annotation.image_id,
+            "category_id": annotation.category_id,
+            "segmentation": coded,
+            "bbox": annotation.bbox,
+            "area": annotation.area,
+            "iscrowd": int(bool(annotation.iscrowd)),
+        }
+        if coded and not boxed:
+            masks = Masks.from_rle([coded])
             left, top, right, bottom = masks.boxes_xyxy()[0].tolist()
-            stated = {key: value for key, value in record.items() if value is not None}
-            record |= {"bbox": [left, top, right - left, bottom - top]}
-            record |= {"area": int(masks.areas()[0])} | stated
+            measured = {"bbox": [left, top, right - left, bottom - top], "area": masks.areas()[0]}
+            record |= {key: value for key, value in measured.items() if record[key] is None}
         return record
 
     def _masks(self, annotation: Annotation, image: Image) -> Masks:
         """The one mask of an annotation."""
+        return Masks.from_rle([self._rle(annotation, image)])
+
+    def _rle(self, annotation: Annotation, image: Image) -> dict[str, Any]:
+        """The mask of an annotation, checked, as compressed RLE."""
         size_hw = (image.height, image.width)
         outline = annotation.outline()
         try:
             if annotation.category_id not in self._class_of:
                 raise ValueError(f"of category {annotation.category_id}, which is not listed")
+            if not outline or not isinstance(outline, dict | list):
+                raise ValueError("has no segmentation")
+            coded = to_rle(outline, size_hw)
             if isinstance(outline, dict):
-                return Masks.from_rle([outline], size_hw)
-            if isinstance(outline, list):
-                return Masks.from_polygons([outline], size_hw)
-            raise ValueError("has no segmentation")
-        except (KeyError, TypeError, ValueError) as error:
+                Masks.from_rle([coded], size_hw)  # it raises for another size, and for bad runs
+        except (KeyError, OverflowError, TypeError, ValueError) as error:
             problem = f"has no {error}" if isinstance(error, KeyError) else error
             raise InputError(
                 f"{self.folder / image.file_name}: annotation {annotation.id}: {problem}; "
                 "`instseg doctor --fix` mends the file"
             ) from error
+        return coded
+
+
+def _check_unique(path: Path, what: str, values: Sequence[object]) -> None:
+    if len(set(values)) < len(values):
+        again = Counter(values).most_common(1)[0][0]
+        raise InputError(f"{path}: {what} {again!r} twice; `instseg doctor --fix` mends the file")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torchvision import tv_tensors
 from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
 
 from instseg.data.copy_paste import CopyPaste, paste, remaining
 from instseg.errors import InputError
@@ -22,19 +23,10 @@ from instseg.masks import Masks
 Sample = tuple[NDArray[np.uint8], Instances, Masks]
 Other = Callable[[], tuple[NDArray[np.uint8], Instances]]
 
-# RandomIoUCrop is not here: it needs boxes, and never ends on a photo without any.
-TORCHVISION_NAMES = (
-    *("RandomHorizontalFlip", "RandomVerticalFlip", "RandomRotation", "RandomAffine"),
-    *("RandomPerspective", "ElasticTransform", "RandomCrop", "RandomResizedCrop"),
-    *("RandomZoomOut", "ScaleJitter", "RandomShortestSize", "ColorJitter", "RandomGrayscale"),
-    *("RandomAdjustSharpness", "RandomPosterize", "RandomSolarize", "RandomAutocontrast"),
-    *("RandomEqualize", "GaussianBlur"),
-)
-AUGMENTATION_NAMES = (*TORCHVISION_NAMES, "CopyPaste")
-
-# For small datasets, whose objects keep their upright look and nearly their colours. The scale
-# changes within the photo's own size: a network that resizes its photos would undo ScaleJitter
-# (give ScaleJitter and then RandomCrop one fixed size for the large-scale jitter of papers).
+# For small datasets, whose objects keep their upright look and nearly their colours (their hue
+# wholly: changing it takes as long as all the rest). The scale changes within the photo's own
+# size: a network that resizes its photos would undo ScaleJitter. For the large-scale jitter of
+# papers, give ScaleJitter, and RandomCrop after it, one fixed size.
 DEFAULT_STEPS: tuple[Mapping[str, Mapping[str, Any]], ...] = (
     {"RandomHorizontalFlip": {"p": 0.5}},
     {"ColorJitter": {"brightness": 0.2, "contrast": 0.2, "saturation": 0.2}},
@@ -50,12 +42,72 @@ DEFAULT_ARGUMENTS = {
 }
 
 
+class _Labels(tv_tensors.Mask):
+    """Label maps, resized by "nearest-exact", as torchvision's masks land half a pixel astray."""
+
+
+@F.register_kernel(F.resize, _Labels)
+def _resize(labels: _Labels, size: list[int], **_: Any) -> _Labels:
+    exact = v2.InterpolationMode.NEAREST_EXACT
+    return _Labels(F.resize_image(labels.as_subclass(torch.Tensor), size, interpolation=exact))
+
+
+@F.register_kernel(F.resized_crop, _Labels)
+def _resized_crop(
+    labels: _Labels, top: int, left: int, height: int, width: int, size: list[int], **_: Any
+) -> _Labels:
+    return _resize(F.crop(labels, top, left, height, width), size)
+
+
+class _AtLeastOnePixel:
+    """Keeps a long, narrow photo from being scaled to no width, where torchvision fails."""
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """The new size: see torchvision."""
+        height, width = super().make_params(flat_inputs)["size"]  # type: ignore[misc]
+        return {"size": (max(height, 1), max(width, 1))}
+
+
+class _ScaleJitter(_AtLeastOnePixel, v2.ScaleJitter):
+    """Torchvision's."""
+
+
+class _RandomShortestSize(_AtLeastOnePixel, v2.RandomShortestSize):
+    """Torchvision's."""
+
+
+# RandomIoUCrop is not among them: it needs boxes, and may never end on a photo without any.
+_KINDS: dict[str, type[Any]] = {
+    "RandomHorizontalFlip": v2.RandomHorizontalFlip,
+    "RandomVerticalFlip": v2.RandomVerticalFlip,
+    "RandomRotation": v2.RandomRotation,
+    "RandomAffine": v2.RandomAffine,
+    "RandomPerspective": v2.RandomPerspective,
+    "ElasticTransform": v2.ElasticTransform,
+    "RandomCrop": v2.RandomCrop,
+    "RandomResizedCrop": v2.RandomResizedCrop,
+    "RandomZoomOut": v2.RandomZoomOut,
+    "ScaleJitter": _ScaleJitter,
+    "RandomShortestSize": _RandomShortestSize,
+    "ColorJitter": v2.ColorJitter,
+    "RandomGrayscale": v2.RandomGrayscale,
+    "RandomAdjustSharpness": v2.RandomAdjustSharpness,
+    "RandomPosterize": v2.RandomPosterize,
+    "RandomSolarize": v2.RandomSolarize,
+    "RandomAutocontrast": v2.RandomAutocontrast,
+    "RandomEqualize": v2.RandomEqualize,
+    "GaussianBlur": v2.GaussianBlur,
+    "CopyPaste": CopyPaste,
+}
+AUGMENTATION_NAMES = tuple(_KINDS)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Step:
     """One of torchvision's transforms.
 
     Attributes:
-        transform: It takes a tv_tensors.Image and a tv_tensors.Mask.
+        transform: It takes a photo and its label maps.
         least_side: Photos with a shorter side are left as they are, as the transform fails there.
     """
 
@@ -93,8 +145,8 @@ class Augmentation:
             instances: Its objects.
             crowds: Its crowd regions.
             seed: Integers of 0 or more, all that chance depends on.
-            other: Gives the photo and objects that CopyPaste takes from, which go through the
-                stages before it too; called only when something is pasted. Needed with CopyPaste.
+            other: Gives the photo and objects that CopyPaste takes from, which go through
+                torchvision's transforms before it too; called only to paste. CopyPaste needs it.
         """
         sample = (image, instances, crowds)
         seeds = np.random.SeedSequence(seed).generate_state(2 * len(self.stages)).tolist()
@@ -105,7 +157,9 @@ class Augmentation:
                 if not isinstance(stage, CopyPaste):
                     sample = _transform(stage, *sample)
                 elif torch.rand(()) < stage.p:
-                    before = Augmentation(stages=self.stages[:number])
+                    earlier = self.stages[:number]
+                    moves = tuple(each for each in earlier if not isinstance(each, CopyPaste))
+                    before = Augmentation(stages=moves)
                     sample = _copy_paste(stage, sample, other, before, seeds[2 * number + 1])
         return sample
 
@@ -141,7 +195,7 @@ def _parse_step(entry: Any) -> Step | CopyPaste:
     name, given = pairs[0]
     if name not in AUGMENTATION_NAMES:
         raise InputError(f"augmentation {name}: take one of {', '.join(AUGMENTATION_NAMES)}")
-    kind = CopyPaste if name == "CopyPaste" else _OURS.get(name) or getattr(v2, name)
+    kind = _KINDS[name]
     known = inspect.signature(kind).parameters
     defaults = {key: value for key, value in DEFAULT_ARGUMENTS.items() if key in known}
     try:
@@ -159,8 +213,8 @@ def _parse_step(entry: Any) -> Step | CopyPaste:
 def _arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments as torchvision takes them, from those of a config."""
     arguments = dict(given)
-    if "fill" in arguments:  # the borders of masks are background, whatever those of photos are
-        arguments["fill"] = {tv_tensors.Image: arguments["fill"], tv_tensors.Mask: 0}
+    if "fill" in arguments:  # masks have none of it: their borders are background
+        arguments["fill"] = {tv_tensors.Image: arguments["fill"], _Labels: None}
     if "interpolation" in arguments:
         arguments["interpolation"] = v2.InterpolationMode(arguments["interpolation"])
     return arguments
@@ -175,7 +229,7 @@ def _tried(transform: v2.Transform) -> Step:
     side = max(64, step.least_side)
     trial = [
         tv_tensors.Image(torch.zeros(3, side, side, dtype=torch.uint8)),
-        tv_tensors.Mask(torch.zeros(1, side, side, dtype=torch.uint8)),
+        _Labels(torch.zeros(1, side, side, dtype=torch.uint8)),
     ]
     with torch.random.fork_rng(devices=[]):
         transform(*trial)
@@ -183,23 +237,6 @@ def _tried(transform: v2.Transform) -> Step:
         for each in trial:
             transform.transform(each, params)
     return step
-
-
-class _ScaleJitter(v2.ScaleJitter):
-    """Torchvision's, which fails where a long, narrow photo comes to be less than a pixel wide."""
-
-    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        height, width = super().make_params(flat_inputs)["size"]
-        return {"size": (max(height, 1), max(width, 1))}
-
-
-class _RandomShortestSize(v2.RandomShortestSize):
-    """Torchvision's, likewise."""
-
-    make_params = _ScaleJitter.make_params
-
-
-_OURS = {}
 
 
 def _copy_paste(
@@ -222,7 +259,7 @@ def _transform(
     """Put a photo and all its masks through torchvision's transforms together."""
     labels, places = _to_labels(Masks.concatenate([instances.masks, crowds]))
     photo = tv_tensors.Image(torch.from_numpy(image.copy()).permute(2, 0, 1))
-    planes = tv_tensors.Mask(torch.from_numpy(labels))
+    planes = _Labels(torch.from_numpy(labels))
     for step in steps:
         if min(photo.shape[-2:]) >= step.least_side:
             photo, planes = step.transform(photo, planes)

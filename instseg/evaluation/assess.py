@@ -39,8 +39,8 @@ class Explanation:
         points: The best score threshold of each class, None where none of its objects is found.
         calibration: What scores are worth.
         errors: What each kind of error costs.
-        confusion: int64 (K + 1, K + 1), truth by prediction at the best thresholds, background
-            first.
+        confusion: int64 (K + 1, K + 1), truth by prediction at the best thresholds (0.3 for
+            classes without one), background first.
     """
 
     points: Sequence[OperatingPoint | None]
@@ -137,7 +137,7 @@ def assess(
     if kind != "boundary":
         points = operating_points(matches)
         names = evaluation.class_names
-        least = {n: p.threshold if p else np.inf for n, p in zip(names, points, strict=True)}
+        least = {n: p.threshold for n, p in zip(names, points, strict=True) if p}
         explanation = Explanation(
             points=points,
             calibration=calibration(matches),

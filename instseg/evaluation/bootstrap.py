@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from instseg.evaluation.coco_ap import METRICS
+from instseg.evaluation.coco_ap import MAX_DETECTIONS, METRICS
 from instseg.evaluation.matching import Bools, Floats, Ints, Matches
 
 Weights = NDArray[np.float32]
 
 RESAMPLES = 1000
+LEAST_SHARE = 0.7  # of the halves that must have a score
 Z = 1.96  # standard deviations on either side that hold 95%
 CELLS = 2**22  # of a table of detections and resamples, so that memory stays small
-RANKS = (1, 10, 100)  # detections of one class in one image that count for AR1, AR10, AR100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,18 +58,13 @@ def resample(matches: Matches, weights: Weights) -> Resampled:
     table = np.zeros((*sides, 4, weights.shape[1]))  # [class, size, IoU, AP and AR, resample]
     for k in range(len(table)):
         _score_class(table[k], matches, k, weights)
-    precision, recall = table[..., 0, :], table[..., 1:, :]
-    values = [
-        precision[:, 0],
-        precision[:, 0, 0],
-        precision[:, 0, 5],
-        *(precision[:, size] for size in (1, 2, 3)),
-        *(recall[:, 0, :, m] for m in (0, 1, 2)),
-        *(recall[:, size, :, 2] for size in (1, 2, 3)),
-    ]
-    means = [_mean(value.reshape(-1, weights.shape[1])) for value in values]
+    scores = {
+        name: table[:, each.size, each.iou, each.recall * (1 + each.limit)]
+        for name, each in METRICS.items()
+    }
     return Resampled(
-        scores=dict(zip(METRICS, means, strict=True)), per_class=precision[:, 0].mean(axis=1)
+        scores={n: _mean(v.reshape(-1, weights.shape[1])) for n, v in scores.items()},
+        per_class=table[:, 0, :, 0].mean(axis=1),
     )
 
 
@@ -87,27 +82,32 @@ def interval(halves: Floats, value: float, *, lowest: float = 0.0) -> tuple[floa
         lowest: The interval is cut off here and at 1.
 
     Returns:
-        Low and high; None where fewer than half of the halves have a score.
+        Low and high; None where the halves cannot tell: fewer than 70% of them have a score, as
+        with objects in a single image, or all have the same.
     """
     valid = halves[np.isfinite(halves)]
-    if 2 * len(valid) < len(halves):
+    if len(valid) < LEAST_SHARE * len(halves) or valid.std() == 0:
         return None
     centre, reach = 2 * value - valid.mean(), Z * valid.std()
     return float(np.clip(centre - reach, lowest, 1)), float(np.clip(centre + reach, lowest, 1))
 
 
-def p_value(halves: Floats, value: float) -> float:
+def p_value(halves: Floats, value: float) -> float | None:
     """How probable a difference this large is if there is none, two-sided: `interval` turned round.
 
     Args:
         halves: (R,) differences in the same halves; NaN where there is none.
         value: The difference itself.
+
+    Returns:
+        0..1; 1 for equal results, None where the halves cannot tell.
     """
+    if value == 0 and not np.nan_to_num(halves).any():
+        return 1.0
+    if interval(halves, value, lowest=-1) is None:
+        return None
     valid = halves[np.isfinite(halves)]
-    spread = valid.std()
-    if spread == 0:
-        return 1.0 if value == 0 else 0.0
-    return math.erfc(abs(2 * value - valid.mean()) / spread / math.sqrt(2))
+    return math.erfc(abs(2 * value - float(valid.mean())) / float(valid.std()) / math.sqrt(2))
 
 
 def _mean(values: Floats) -> Floats:
@@ -120,11 +120,12 @@ def _mean(values: Floats) -> Floats:
 
 def _score_class(table: Floats, matches: Matches, k: int, weights: Weights) -> None:
     """Fill in AP, AR1, AR10 and AR100 of one class: (A, T, 4, R); NaN where there is no object."""
-    dets = slice(*np.searchsorted(matches.det_class, [k, k + 1]))
+    first, last = np.searchsorted(matches.det_class, [k, k + 1])
+    dets = first + np.flatnonzero(matches.det_rank[first:last] < MAX_DETECTIONS[-1])
     image, rank = matches.det_image[dets], matches.det_rank[dets]
     of_class = matches.gt_class == k
     for size, gt_ignored in enumerate(matches.gt_ignored):
-        true, ignored = matches.det_true[size, :, dets], matches.det_ignored[size, :, dets]
+        true, ignored = matches.det_true[size][:, dets], matches.det_ignored[size][:, dets]
         objects = weights[matches.gt_image[of_class & ~gt_ignored]].sum(axis=0).astype(np.int64)
         step = max(1, CELLS // max(1, true.any(axis=0).sum()))
         for start in range(0, weights.shape[1], step):
@@ -176,7 +177,7 @@ def _score_size(
         precision = np.divide(hits, np.maximum(total, 1), dtype=np.float64)
         _run_down(np.maximum, precision[::-1])  # the best at this recall or above
         table[t, 0] = np.einsum("ij,ij,ij->j", each, gains.of(hits), precision) / gains.thresholds
-        for m, most in enumerate(RANKS, start=1):
+        for m, most in enumerate(MAX_DETECTIONS, start=1):
             table[t, m] = each[rank[found[rows]] < most].sum(axis=0) / gains.objects
     return table
 

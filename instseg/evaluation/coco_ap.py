@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster, mask
@@ -16,25 +16,43 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from instseg.evaluation.matching import Matches, match
-from instseg.evaluation.overlaps import to_rle
 from instseg.memory import no_garbage_collection
+from instseg.rle import to_rle
 
 Kind = Literal["bbox", "segm", "boundary"]
 
-METRICS = (
-    "AP",
-    "AP50",
-    "AP75",
-    "APs",
-    "APm",
-    "APl",
-    "AR1",
-    "AR10",
-    "AR100",
-    "ARs",
-    "ARm",
-    "ARl",
-)
+
+class Metric(NamedTuple):
+    """What one of COCO's numbers is the mean of.
+
+    Attributes:
+        recall: Of recall, not of precision.
+        iou: Of these IoU thresholds.
+        size: Index into `SIZES`.
+        limit: Index into the numbers of detections.
+    """
+
+    recall: bool
+    iou: slice
+    size: int
+    limit: int
+
+
+_EVERY = slice(None)
+METRICS = {
+    "AP": Metric(False, _EVERY, 0, 2),
+    "AP50": Metric(False, slice(0, 1), 0, 2),
+    "AP75": Metric(False, slice(5, 6), 0, 2),
+    "APs": Metric(False, _EVERY, 1, 2),
+    "APm": Metric(False, _EVERY, 2, 2),
+    "APl": Metric(False, _EVERY, 3, 2),
+    "AR1": Metric(True, _EVERY, 0, 0),
+    "AR10": Metric(True, _EVERY, 0, 1),
+    "AR100": Metric(True, _EVERY, 0, 2),
+    "ARs": Metric(True, _EVERY, 1, 2),
+    "ARm": Metric(True, _EVERY, 2, 2),
+    "ARl": Metric(True, _EVERY, 3, 2),
+}
 SIZES = ("all", "small", "medium", "large")  # by area in pixels: up to 32^2, up to 96^2, more
 MAX_DETECTIONS = (1, 10, 100)  # of one class in one image
 
@@ -82,16 +100,11 @@ class Evaluation:
         return match(self._evaluator)
 
     def _scores(self, classes: slice) -> dict[str, float]:
-        precision, recall = self.precision[:, :, classes], self.recall[:, classes]
-        values = [
-            precision[..., 0, 2],
-            precision[0, ..., 0, 2],
-            precision[5, ..., 0, 2],
-            *(precision[..., size, 2] for size in (1, 2, 3)),
-            *(recall[..., 0, m] for m in (0, 1, 2)),
-            *(recall[..., size, 2] for size in (1, 2, 3)),
-        ]
-        return dict(zip(METRICS, map(_mean, values), strict=True))
+        tables = (self.precision[:, :, classes], self.recall[:, classes])
+        return {
+            name: _mean(tables[each.recall][each.iou, ..., each.size, each.limit])
+            for name, each in METRICS.items()
+        }
 
 
 def evaluate(
@@ -160,7 +173,7 @@ def _objects(truth: Mapping[str, Any], kind: Kind) -> list[dict[str, Any]]:
     if kind == "segm":
         sizes_hw = {image["id"]: (image["height"], image["width"]) for image in truth["images"]}
         for each in copies:
-            each["segmentation"] = to_rle(each["segmentation"], *sizes_hw[each["image_id"]])
+            each["segmentation"] = to_rle(each["segmentation"], sizes_hw[each["image_id"]])
     return copies
 
 
@@ -176,7 +189,7 @@ def _detections(
         records = [{"bbox": r["bbox"], "area": r["bbox"][2] * r["bbox"][3]} for r in results]
     else:
         sizes_hw = {image["id"]: (image["height"], image["width"]) for image in truth["images"]}
-        rles = [to_rle(r["segmentation"], *sizes_hw.get(r["image_id"], (0, 0))) for r in results]
+        rles = [to_rle(r["segmentation"], sizes_hw.get(r["image_id"], (0, 0))) for r in results]
         areas = mask.area(rles).tolist()
         records = [{"segmentation": r, "area": a} for r, a in zip(rles, areas, strict=True)]
     for number, (record, result) in enumerate(zip(records, results, strict=True), start=1):

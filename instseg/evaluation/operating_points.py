@@ -60,7 +60,7 @@ def _best_f1(matches: Matches, k: int) -> OperatingPoint | None:
         return None
     hits, kept = np.cumsum(true), np.arange(1, len(true) + 1)
     f1 = 2 * hits / (kept + objects)
-    lower = np.append(scores[1:], 0.0)
+    lower = np.append(scores[1:], 0.0 if scores[-1] > 0 else scores[-1] - 1)
     f1[lower == scores] = -1  # equal scores are kept together
     best = int(f1.argmax())
     return OperatingPoint(
@@ -72,8 +72,9 @@ def _best_f1(matches: Matches, k: int) -> OperatingPoint | None:
 
 
 def calibration(matches: Matches) -> Calibration:
-    """How well scores say how often a detection is true; crowds are left out."""
-    counted = ~matches.det_ignored[0, 0]
+    """How well scores of 0..1 say how often a detection is true; crowds are left out."""
+    in_range = (matches.det_score >= 0) & (matches.det_score <= 1)  # else no probability
+    counted = ~matches.det_ignored[0, 0] & in_range
     scores, true = matches.det_score[counted], matches.det_true[0, 0, counted]
     place = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
     counts, score_sums, true_sums = (

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
+from instseg.rle import to_rle
+
 Record = Mapping[str, Any]
 
 
@@ -155,17 +157,7 @@ def _shapes(
         sides = chain.from_iterable(record["bbox"] for record in records)
         return np.fromiter(sides, dtype=np.float64).reshape(-1, 4)
     sizes_hw = {image["id"]: (image["height"], image["width"]) for image in images}
-    return [to_rle(r["segmentation"], *sizes_hw[r["image_id"]]) for r in records]
-
-
-def to_rle(segmentation: Any, height: int, width: int) -> Any:
-    """Compressed RLE of polygons (of none: an empty mask), of plain or of compressed RLE."""
-    if isinstance(segmentation, list):
-        parts = coco_mask.frPyObjects(segmentation, height, width) if segmentation else []
-        return coco_mask.merge(parts)
-    if isinstance(segmentation["counts"], list):
-        return coco_mask.frPyObjects(segmentation, height, width)
-    return segmentation
+    return [to_rle(r["segmentation"], sizes_hw[r["image_id"]]) for r in records]
 
 
 def _pairs(

@@ -31,7 +31,10 @@ def referee_scores(
         ground.dataset = copy.deepcopy(dict(truth))
         ground.createIndex()
         if results:
-            found = ground.loadRes([{key: r[key] for key in keys} for r in results])
+            images = {image["id"] for image in truth["images"]}  # it takes no others
+            found = ground.loadRes(
+                [{key: r[key] for key in keys} for r in results if r["image_id"] in images]
+            )
         else:
             found.dataset = {**truth, "annotations": []}
             found.createIndex()

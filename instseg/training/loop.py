@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import DataLoader
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.image_list import ImageList
 
 from instseg.errors import InputError
 from instseg.training.checkpoint import load_checkpoint, save_checkpoint
-from instseg.training.samples import Sample, collate
+from instseg.training.crowds import ignore_crowds, scale_crowds
+from instseg.training.samples import CocoSamples, SceneSamples, collate
 
 log = logging.getLogger(__name__)
+
+Samples = CocoSamples | SceneSamples
 
 MAX_BAD_STEPS = 5  # non-finite steps in a row before a run gives up
 
@@ -85,7 +88,7 @@ class Trainer:
 
     Args:
         model: The network; trained in place.
-        dataset: Indexed samples, taken in order.
+        dataset: Samples, and the batches they come in.
         recipe: How.
         device: Where.
         dtype: Of the network's arithmetic, float32 or bfloat16 (autocast).
@@ -94,17 +97,20 @@ class Trainer:
     """
 
     model: GeneralizedRCNN
-    dataset: Dataset[Sample]
+    dataset: Samples
     recipe: Recipe
     device: torch.device
     dtype: torch.dtype = torch.float32
     resize: bool = False
     step: int = 0
     bad_steps: int = 0
+    batches: Sequence[list[Any]] = field(init=False)
     average: nn.Module = field(init=False)
     optimizer: torch.optim.Optimizer = field(init=False)
 
     def __post_init__(self) -> None:
+        self.batches = self.dataset.batches()
+        ignore_crowds(self.model)
         self.model.to(self.device, memory_format=torch.channels_last).train()
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         weights = [p for p in self.model.parameters() if p.requires_grad]
@@ -119,18 +125,16 @@ class Trainer:
     @property
     def steps(self) -> int:
         """Steps of the whole run."""
-        return len(self.dataset) // self.recipe.batch_size  # type: ignore[arg-type]
+        return len(self.batches)
 
     def run(self, checkpoint: Path) -> Iterator[dict[str, float]]:
         """Train to the end, from `checkpoint` where it exists; yields each step's figures."""
         torch.manual_seed(self.recipe.seed)
         if checkpoint.exists():
             self.load(checkpoint)
-        first = self.step * self.recipe.batch_size
-        rest = Subset(self.dataset, range(first, self.steps * self.recipe.batch_size))
         loader = DataLoader(
-            rest,
-            self.recipe.batch_size,
+            self.dataset,
+            batch_sampler=self.batches[self.step :],
             collate_fn=collate,
             num_workers=self.recipe.workers,
             generator=torch.Generator(),  # else a resumed run would draw from the training's own
@@ -168,13 +172,13 @@ class Trainer:
         self, images: list[Tensor], targets: list[dict[str, Tensor]]
     ) -> tuple[ImageList, list[dict[str, Tensor]]]:
         """Normalise images, resize them with their targets if asked to, and move all of it."""
+        sizes = [(image.shape[-2], image.shape[-1]) for image in images]
         scaled = [image.to(self.device).float() / 255 for image in images]
         moved = [{k: v.to(self.device) for k, v in target.items()} for target in targets]
         if self.resize:
             batch, resized = self.model.transform(scaled, moved)
-            return batch, resized or []
+            return batch, scale_crowds(resized or [], sizes, batch.image_sizes)
         stacked = self.model.transform.normalize(torch.stack(scaled))
-        sizes = [(image.shape[-2], image.shape[-1]) for image in images]
         return ImageList(stacked, sizes), moved
 
     def skip_step(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,13 +12,18 @@ from torch.utils.data import Dataset
 
 from instseg.data.coco import CocoData
 from instseg.data.scenes import SceneConfig, draw_scene
-from instseg.instances import Instances
+from instseg.data.transforms import Augmentation
+from instseg.instances import Instances, Masks
+from instseg.training.sampling import Order
 
 Sample = tuple[Tensor, dict[str, Tensor]]
 
 
 def to_sample(
-    image: NDArray[np.uint8], instances: Instances, class_names: tuple[str, ...]
+    image: NDArray[np.uint8],
+    instances: Instances,
+    class_names: tuple[str, ...],
+    crowds: Masks | None = None,
 ) -> Sample:
     """An image and its instances as tensors.
 
@@ -28,10 +32,12 @@ def to_sample(
         instances: Its ground truth, of any class list; classes are matched by name and objects of
             classes the network does not know are left out.
         class_names: The network's, [0] is "BG".
+        crowds: Regions that are neither objects nor background, if any.
 
     Returns:
         The image as uint8 (3, H, W), and boxes float32 (N, 4) xyxy, labels int64 (N,), masks
-        uint8 (N, H, W), without objects narrower or lower than a pixel.
+        uint8 (N, H, W), without objects narrower or lower than a pixel, and crowds, the boxes of
+        the crowd regions, float32 (C, 4).
     """
     ids = {name: i for i, name in enumerate(class_names)}
     labels = np.array([ids.get(name, 0) for name in instances.names], dtype=np.int64)
@@ -42,6 +48,7 @@ def to_sample(
         "boxes": torch.from_numpy(kept.boxes.copy()),
         "labels": torch.from_numpy(labels[known]),
         "masks": torch.from_numpy(kept.masks.dense().view(np.uint8)),
+        "crowds": torch.from_numpy((crowds or Masks.empty(instances.size_hw)).boxes_xyxy()),
     }
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))), target
 
@@ -65,8 +72,10 @@ class SceneSamples(Dataset[Sample]):
     class_names: tuple[str, ...]
     seed: int
 
-    def __len__(self) -> int:
-        return self.count
+    def batches(self) -> list[list[int]]:
+        """Scenes of every batch of the run; what does not fill a batch is left out."""
+        whole = self.count - self.count % self.batch_size
+        return [list(range(i, i + self.batch_size)) for i in range(0, whole, self.batch_size)]
 
     def __getitem__(self, index: int) -> Sample:
         first_of_batch = index - index % self.batch_size
@@ -77,36 +86,41 @@ class SceneSamples(Dataset[Sample]):
 
 @dataclass(frozen=True)
 class CocoSamples(Dataset[Sample]):
-    """Every image of a dataset once an epoch, in another order each time, half of them mirrored.
+    """Photos of a dataset, in an order and with changes that depend on seed and epoch alone.
+
+    Samples are asked for by epoch and row.
 
     Args:
         data: The dataset.
-        epochs: How often each image comes.
-        seed: Of order and mirroring.
+        epochs: How many.
+        order: Which photo comes when.
+        augmentation: What is done to each.
     """
 
     data: CocoData
     epochs: int
-    seed: int
+    order: Order
+    augmentation: Augmentation
 
-    def __len__(self) -> int:
-        return len(self.data) * self.epochs
+    def batches(self) -> list[list[tuple[int, int]]]:
+        """Epochs and rows of every batch of the run."""
+        return [
+            [(epoch, row) for row in rows.tolist()]
+            for epoch in range(self.epochs)
+            for rows in self.order.batches(epoch)
+        ]
 
-    def __getitem__(self, index: int) -> Sample:
-        epoch, place = divmod(index, len(self.data))
-        rng = np.random.default_rng([self.seed, epoch])
-        row = int(rng.permutation(len(self.data))[place])
-        image, instances = self.data.load(row)
-        if np.random.default_rng([self.seed, epoch, row]).random() < 0.5:
-            image, instances = mirror(image, instances)
-        return to_sample(image, instances, self.data.class_names)
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        epoch, row = key
+        seed = (self.order.seed, epoch, row)
 
+        def other() -> tuple[NDArray[np.uint8], Instances]:
+            return self.data.load(int(np.random.default_rng(seed).integers(len(self.data))))
 
-def mirror(image: NDArray[np.uint8], instances: Instances) -> tuple[NDArray[np.uint8], Instances]:
-    """An image and its instances, left to right."""
-    masks = instances.masks.flipped()
-    flipped = dataclasses.replace(instances, masks=masks, boxes=masks.boxes_xyxy())
-    return image[:, ::-1], flipped
+        image, instances, crowds = self.augmentation(
+            *self.data.load(row), self.data.crowds(row), seed=seed, other=other
+        )
+        return to_sample(image, instances, self.data.class_names, crowds)
 
 
 def collate(samples: list[Sample]) -> tuple[list[Tensor], list[dict[str, Tensor]]]:

@@ -11,6 +11,7 @@ from pycocotools.coco import COCO
 from instseg.data.coco import CocoData
 from instseg.errors import InputError
 from instseg.image import write_image
+from instseg.masks import Masks
 
 
 def write_dataset(folder, **changes):
@@ -125,14 +126,50 @@ def test_a_photo_is_turned_as_its_annotations_are(tmp_path, caplog, upright):
     assert ("turned.jpg" in caplog.text) == (not upright)
 
 
-def test_a_document_states_boxes_and_areas_that_the_file_leaves_out(tmp_path):
+def test_a_document_is_complete_and_numbered(tmp_path):
+    """Boxes and areas that the file leaves out are those of the outline."""
     document = CocoData.read(*write_dataset(tmp_path)).document()
     (annotation,) = document["annotations"]
-    assert annotation["segmentation"] == [[2, 3, 12, 3, 12, 8, 2, 8]]
+    assert Masks.from_rle([annotation["segmentation"]]).boxes_xyxy().tolist() == [[2, 3, 12, 8]]
     assert (annotation["bbox"], annotation["area"]) == ([2, 3, 10, 5], 50)
-    stated = {"id": 1, "image_id": 9, "category_id": 40, "bbox": [1, 2, 3, 4], "area": 11.5}
-    document = CocoData.read(*write_dataset(tmp_path, annotations=[stated])).document()
-    assert document["annotations"][0] == {**stated, "segmentation": None, "iscrowd": 0}
+    stated = {"id": 0, "image_id": 9, "category_id": 40, "bbox": [1, 2, 3, 4], "area": 11.5}
+    given = [{**stated, "segmentation": [], "iscrowd": None}, stated]
+    document = CocoData.read(*write_dataset(tmp_path, annotations=given)).document()
+    whole = {**stated, "segmentation": None, "iscrowd": 0}
+    assert document["annotations"] == [{**whole, "id": 1}, {**whole, "id": 2}]
+
+
+@pytest.mark.parametrize(
+    "outline",
+    [
+        [[1, 2, 3, 4]],
+        [[1, 2, 3, 4, 5, 6, 7]],
+        {"size": [7, 7], "counts": [49]},
+        {"size": [10, 20], "counts": "~~~"},
+        {"size": [10, 20]},
+        "polygon",
+    ],
+)
+def test_a_document_holds_no_broken_outline(tmp_path, outline):
+    broken = {"id": 5, "image_id": 9, "category_id": 40, "bbox": [1, 2, 3, 4], "area": 11.5}
+    data = CocoData.read(
+        *write_dataset(tmp_path, annotations=[{**broken, "segmentation": outline}])
+    )
+    with pytest.raises(InputError, match=r"a\.png: annotation 5: .*doctor --fix"):
+        data.document()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"images": [{"id": 9, "height": 1, "width": 1}] * 2}, "image id 9 twice"),
+        ({"categories": [{"id": 4, "name": "a"}, {"id": 4, "name": "b"}]}, "category id 4 twice"),
+        ({"categories": [{"id": 4, "name": "a"}, {"id": 5, "name": "a"}]}, "name 'a' twice"),
+    ],
+)
+def test_ids_and_names_that_come_twice_are_refused(tmp_path, changes, words):
+    with pytest.raises(InputError, match=words):
+        CocoData.read(*write_dataset(tmp_path, **changes))
 
 
 def test_a_file_name_that_leads_out_of_the_folder_is_not_opened(tmp_path):

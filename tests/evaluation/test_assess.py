@@ -52,6 +52,36 @@ def test_a_worse_result_on_the_same_data_is_told_apart(golden):
     assert (same["difference"], same["p"]) == (0, 1)
 
 
+def test_one_photo_has_scores_but_no_intervals(golden):
+    truth, results = golden
+    image = truth["images"][0]
+    one = {
+        **truth,
+        "images": [image],
+        "annotations": [a for a in truth["annotations"] if a["image_id"] == image["id"]],
+    }
+    mine = [r for r in results if r["image_id"] == image["id"]]
+    first, second = assess(one, mine, "segm", resamples=100), assess(one, [], "segm", resamples=100)
+    assert first.evaluation.scores["AP"] > 0
+    assert first.intervals["AP"] is None
+    assert compare(first, second)["AP"]["p"] is None
+    json.dumps([first.as_json(), compare(first, second)], allow_nan=False)
+
+
+def test_classes_that_are_always_confused_show_in_the_matrix():
+    def box(category_id, **more):
+        return {"image_id": 1, "category_id": category_id, "bbox": [10, 10, 20, 20], **more}
+
+    truth = {
+        "images": [{"id": 1, "height": 100, "width": 100}],
+        "annotations": [box(1, id=1, area=400, iscrowd=0)],
+        "categories": [{"id": 1, "name": "pig"}, {"id": 2, "name": "cow"}],
+    }
+    found = assess(truth, [box(2, score=0.9)], "bbox", resamples=100)
+    pig, cow = 1, 2
+    assert found.explanation.confusion[pig, cow] == 1
+
+
 def test_crowded_images_are_measured_with_more_detections():
     def crowded(count):
         return {"annotations": [{"image_id": 1}] * count}

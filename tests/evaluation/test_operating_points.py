@@ -77,3 +77,10 @@ def test_calibration_compares_scores_with_the_share_of_true_detections():
 def test_a_score_of_one_has_a_bin_and_no_detections_have_no_error():
     assert calibration(matches([(0, 1.0)])).counts[9] == 1
     assert np.isnan(calibration(matches([])).ece)
+
+
+def test_scores_that_are_no_probabilities_have_thresholds_but_no_calibration():
+    found = matches([(0, 3.0), (1, -1.5), (None, -2.0)], BOXES[:2])
+    cup, _ = operating_points(found)
+    assert cup.threshold == pytest.approx(-1.75)
+    assert calibration(found).counts.sum() == 0

@@ -5,7 +5,9 @@ import torch
 
 from instseg.data.coco import CocoData
 from instseg.data.scenes import SCENE_CLASSES, SceneConfig, draw_scene, write_scenes
-from instseg.training.samples import CocoSamples, SceneSamples, mirror, to_sample
+from instseg.data.transforms import parse_augmentations
+from instseg.training.samples import CocoSamples, SceneSamples, to_sample
+from instseg.training.sampling import Order
 
 NAMES = ("BG", *SCENE_CLASSES)
 
@@ -29,23 +31,47 @@ def test_classes_that_the_network_does_not_know_are_left_out():
 
 def test_scenes_grow_and_batches_share_a_size():
     samples = SceneSamples(12, (64, 96, 128), 2, NAMES, seed=1)
-    sides = [samples[i][0].shape[-1] for i in range(len(samples))]
+    sides = [samples[i][0].shape[-1] for i in range(12)]
+    assert samples.batches()[:2] == [[0, 1], [2, 3]]
     assert sides == [64] * 4 + [96] * 4 + [128] * 4
 
 
+def make_samples(folder, steps, epochs=2):
+    path = write_scenes(folder, 6, SceneConfig(size_hw=(64, 64)))
+    return CocoSamples(
+        CocoData.read(path, folder / "images"),
+        epochs,
+        Order(images=6, batch_size=4, seed=0),
+        parse_augmentations(steps),
+    )
+
+
 def test_every_photo_comes_once_an_epoch_in_changing_order(tmp_path):
-    path = write_scenes(tmp_path, 6, SceneConfig(size_hw=(64, 64)))
-    samples = CocoSamples(CocoData.read(path, tmp_path / "images"), epochs=2, seed=0)
-    sums = [int(samples[i][0].long().sum()) for i in range(12)]
-    assert sorted(sums[:6]) == sorted(sums[6:])  # mirroring keeps the sum
-    assert sums[:6] != sums[6:]
-    again = CocoSamples(CocoData.read(path, tmp_path / "images"), epochs=2, seed=0)
-    assert torch.equal(again[7][0], samples[7][0])
+    batches = make_samples(tmp_path, []).batches()
+    assert sorted(len(batch) for batch in batches) == [2, 2, 4, 4]
+    keys = [key for batch in batches for key in batch]
+    assert sorted(keys) == [(epoch, row) for epoch in range(2) for row in range(6)]
+    assert [row for _, row in keys[:6]] != [row for _, row in keys[6:]]
 
 
-def test_mirroring_moves_image_masks_and_boxes_alike():
-    scene = draw_scene(1)
-    image, instances = mirror(scene.image, scene.instances)
-    assert np.array_equal(image[:, ::-1], scene.image)
-    assert np.array_equal(instances.masks.dense()[:, :, ::-1], scene.instances.masks.dense())
-    assert np.allclose(instances.boxes, instances.masks.boxes_xyxy())
+def test_changes_depend_on_seed_epoch_and_photo_alone(tmp_path):
+    samples = make_samples(tmp_path, ["RandomHorizontalFlip", {"ColorJitter": {"brightness": 0.5}}])
+    first, again, later = (samples[key][0] for key in [(0, 3), (0, 3), (1, 3)])
+    assert torch.equal(first, again)
+    assert not torch.equal(first, later)
+
+
+def test_copies_are_pasted_from_another_photo(tmp_path):
+    plain, pasted = make_samples(tmp_path, []), make_samples(tmp_path, [{"CopyPaste": {"p": 1.0}}])
+    changed = [
+        len(pasted[0, row][1]["labels"]) != len(plain[0, row][1]["labels"]) for row in range(6)
+    ]
+    assert any(changed)
+
+
+def test_crowds_are_boxes_beside_the_objects():
+    scene = draw_scene(0)
+    crowds = scene.instances.masks[:2]
+    _, target = to_sample(scene.image, scene.instances[2:], NAMES, crowds)
+    assert np.array_equal(target["crowds"].numpy(), crowds.boxes_xyxy())
+    assert to_sample(scene.image, scene.instances, NAMES)[1]["crowds"].shape == (0, 4)

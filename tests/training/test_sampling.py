@@ -114,6 +114,11 @@ def test_images_without_objects_have_at_most_their_share(order, epoch):
         assert kept + 1 > most * (len(rows) + 1) - 1e-6
 
 
+def test_a_dataset_of_images_without_objects_is_not_empty():
+    order = Order(images=3, batch_size=2, seed=0, empty=np.ones(3, bool), empty_share=0.1)
+    assert sorted(np.concatenate(order.batches(0))) == [0, 1, 2]
+
+
 def test_other_images_without_objects_come_each_epoch():
     empty = np.arange(100) >= 20
     order = Order(images=100, batch_size=5, seed=0, empty=empty, empty_share=0.2)
