@@ -108,7 +108,7 @@ def in_turn(
         }
     for task in tasks:
         differences = np.subtract(runs[task, "ours"][0].numbers, runs[task, "peer"][0].numbers)
-        if np.abs(differences).max() > HIGHEST_DIFFERENCE:
+        if not np.allclose(differences, 0, rtol=0, atol=HIGHEST_DIFFERENCE):
             raise RuntimeError(f"{task}: ours and pycocotools differ by {differences.tolist()}")
         figures["ratio"][task] = figures["peer"][f"{task}_s"] / figures["ours"][f"{task}_s"]
     return figures

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,7 +27,7 @@ class DoctorConfig:
         coco_json: The dataset.
         images: Folder of its photos; without it, photos are not checked.
         val_coco_json: A validation set to compare with: the same photos, missing classes.
-        val_images: Folder of its photos.
+        val_images: Folder of its photos; that of --images if not given.
         photos: How far to look into photos: no (are they there?), headers (their sizes), or all
             (read each, which finds damaged ones and copies).
         fix: Write the repaired dataset to this file; every change is listed in changes.json.
@@ -54,10 +52,11 @@ def run(config: DoctorConfig) -> int:
 
     _check(config)
     document = read_document(config.coco_json)
-    val = (config.val_coco_json, config.val_images) if config.val_coco_json else None
-    with _looking() as step:
-        around = survey(document, config.images, val=val, photos=config.photos, progress=step)
-        examination = examine_document(document, around, progress=step)
+    val_images = config.val_images or config.images
+    val = (config.val_coco_json, val_images) if config.val_coco_json else None
+    with progress_bar("examining", "steps") as update:
+        around = survey(document, config.images, val=val, photos=config.photos, progress=update)
+        examination = examine_document(document, around, progress=update)
     _print_findings(examination.findings)
     _print_statistics(examination.statistics)
     written = [_write_findings(config, examination)]
@@ -68,8 +67,8 @@ def run(config: DoctorConfig) -> int:
 
         if not isinstance(document, dict):
             raise InputError(f"{config.coco_json}: not a COCO dataset, which cannot be repaired")
-        with _looking() as step:
-            healed, changes = repair(examination, around, progress=step)
+        with progress_bar("repairing", "steps") as update:
+            healed, changes = repair(examination, around, progress=update)
         _print_changes(changes, healed)
         written += _write_fixed(config, config.fix, healed, changes)
     kinds = [_counted(examination.count(s), s) for s in ("error", "warning", "note")]
@@ -85,16 +84,13 @@ def _check(config: DoctorConfig) -> None:
     inputs = [path for path in (config.coco_json, config.val_coco_json) if path and path.exists()]
     if config.fix and config.fix.exists() and any(map(config.fix.samefile, inputs)):
         raise InputError(f"--fix {config.fix} is an input, which stays as it is; name another file")
+    reports = [(config.out / name).resolve() for name in ("findings.json", "changes.json")]
+    if config.fix and config.fix.resolve() in reports:
+        raise InputError(f"--fix {config.fix} is a report of this command; name another file")
 
 
 def _counted(count: int, word: str) -> str:
     return f"{count} {word}" + ("" if count == 1 else "s")
-
-
-@contextmanager
-def _looking() -> Iterator[Callable[[str, int, int], None]]:
-    with progress_bar("examining") as update:
-        yield lambda what, done, total: update(done, total)
 
 
 def _print_findings(findings: tuple[Finding, ...]) -> None:
@@ -106,12 +102,11 @@ def _print_findings(findings: tuple[Finding, ...]) -> None:
     indent = " " * (wide + 19)
     for each in findings:
         more = ", ..." if each.count > len(each.ids) > 0 else ""
-        ids = f" (id {', '.join(map(str, each.ids))}{more})" if each.ids else ""
         head = f"{each.severity:<8} {each.code:<{wide}} {each.count:>7,}  "
         console.print(head, style=styles[each.severity], end="")
         console.print(_printable(each.message))
-        if ids:
-            console.print(f"{indent}{ids.strip(' ()')}")
+        if each.ids:
+            console.print(f"{indent}id {', '.join(map(str, each.ids))}{more}")
 
 
 def _printable(text: str) -> str:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from instseg.doctor.findings import Finding
 from instseg.doctor.polygons import Polygons, polygon_trouble
-from instseg.doctor.table import Table, is_whole, quick_growth
+from instseg.doctor.table import Table, is_whole
+from instseg.memory import no_garbage_collection
 
 TOLERANCE_PX = 2.0
 """Boxes this close are equal: COCO's own crowd boxes are a pixel short of their masks."""
@@ -36,7 +37,7 @@ class Shapes:
     fit: NDArray[np.bool_]
 
 
-@quick_growth()
+@no_garbage_collection()
 def check_masks(table: Table) -> tuple[Shapes, list[Finding]]:
     """Sort the segmentations of a dataset into sound ones and findings."""
     given = table.segmentations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,8 +25,8 @@ from instseg.doctor.photos import inspect_photos
 from instseg.doctor.table import Table, file_names, read_document, tabulate
 from instseg.errors import InputError
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is being looked at ("photos", "masks"), how many are done, and of how many."""
+Progress = Callable[[int, int], None]
+"""Called with how many photos, and then masks, are done, and of how many."""
 
 PhotoDepth = Literal["no", "headers", "all"]
 
@@ -131,8 +130,7 @@ def survey(
         _check_folder(where)
         if where is None or photos == "no":
             return None
-        step = partial(progress, "photos") if progress else None
-        return inspect_photos(where, names, decode=photos == "all", progress=step)
+        return inspect_photos(where, names, decode=photos == "all", progress=progress)
 
     seen = look(file_names(document), folder)
     if val is None:
@@ -160,8 +158,7 @@ def examine_document(
     if around.photos is not None:
         found += check_photos(table, around.photos) + check_copies(table, around.photos)
     shapes, of_masks = check_masks(table)
-    step = partial(progress, "masks") if progress else None
-    drawn = draw(table, shapes, step)
+    drawn = draw(table, shapes, progress)
     extents = np.where(shapes.fit[:, None], shapes.extents, drawn.boxes)
     found += of_masks + check_boxes(table, extents)
     found += check_flags(table) + check_drawn(table, shapes, drawn) + check_classes(table)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,23 +14,12 @@ from numpy.typing import NDArray
 
 from instseg.doctor.findings import Finding, finding
 from instseg.errors import InputError
+from instseg.memory import no_garbage_collection
 
 _LARGEST = 1e12  # no pixel lies further away; keeps arithmetic away from overflow
 
 
-@contextmanager
-def quick_growth() -> Iterator[None]:
-    """Millions of objects are made and none of them is garbage: do not look for any."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
-
-
-@quick_growth()
+@no_garbage_collection()
 def read_document(coco_json: Path) -> Any:
     """Read JSON, whatever it holds.
 
@@ -40,7 +27,8 @@ def read_document(coco_json: Path) -> Any:
         InputError: when the file cannot be read or is not JSON; with line and column.
     """
     try:
-        return json.loads(coco_json.read_bytes())
+        # NaN and Infinity are no JSON, and none of them is a sound value
+        return json.loads(coco_json.read_bytes(), parse_constant=lambda _: None)
     except OSError as error:
         raise InputError(
             f"{coco_json}: cannot be read ({error.strerror}); check the name"
@@ -147,7 +135,7 @@ class Table:
         return np.split(order, borders) if len(order) else []
 
 
-@quick_growth()
+@no_garbage_collection()
 def tabulate(document: Any) -> tuple[Table, list[Finding]]:
     """Sort the records of any JSON value into sound ones and findings."""
     if not isinstance(document, dict):
@@ -176,7 +164,7 @@ def tabulate(document: Any) -> tuple[Table, list[Finding]]:
         sizes_wh=_sizes_wh(document, images, records),
         boxes=np.array([_box(r.get("bbox")) for r in records], dtype=np.float64).reshape(-1, 4),
         areas=np.array([_area(r.get("area")) for r in records], dtype=np.float64),
-        crowd=np.array([r.get("iscrowd") in (1, True) for r in records], dtype=bool),
+        crowd=np.array([r.get("iscrowd") == 1 for r in records], dtype=bool),
         segmentations=[r.get("segmentation") for r in records],
     )
     return table, found

@@ -1,1 +1,1 @@
-"""Scores: COCO average precision."""
+"""How good a result is, how sure that is, and why it is not better."""

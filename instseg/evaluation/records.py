@@ -8,6 +8,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from faster_coco_eval import mask
 from numpy.typing import NDArray
 
 Ids = NDArray[np.int64]
@@ -68,7 +69,7 @@ class Found:
         image_ids: (N,).
         category_ids: (N,).
         scores: (N,).
-        boxes_xywh: (N, 4), or None for masks.
+        boxes_xywh: (N, 4), of masks those around them; NaN for a mask that has none.
         sizes_hw: (N, 2) of the RLEs, or None for boxes.
         shapes: (N,), equal for equal boxes or RLEs.
     """
@@ -76,20 +77,21 @@ class Found:
     image_ids: Ids
     category_ids: Ids
     scores: Floats
-    boxes_xywh: Floats | None
+    boxes_xywh: Floats
     sizes_hw: Floats | None
     shapes: NDArray[np.generic]
 
     @classmethod
     def read(cls, results: Sequence[Mapping[str, Any]], field: str) -> Found:
         """The results' `field`, "bbox" or "segmentation"; none of them broken."""
-        boxes_xywh = sizes_hw = None
+        sizes_hw = None
         if field == "bbox":
             boxes_xywh = np.array([r["bbox"] for r in results], np.float64)
             shapes: NDArray[np.generic] = (boxes_xywh * np.sqrt([2, 3, 5, 7])).sum(axis=1)
         else:
             sizes_hw = np.array([r["segmentation"]["size"] for r in results], np.float64)
             shapes = np.array([_hash(r["segmentation"]["counts"]) for r in results], np.int64)
+            boxes_xywh = _boxes([r["segmentation"] for r in results])
         return cls(
             image_ids=np.array([r["image_id"] for r in results], np.int64),
             category_ids=np.array([r["category_id"] for r in results], np.int64),
@@ -98,6 +100,17 @@ class Found:
             sizes_hw=sizes_hw,
             shapes=shapes,
         )
+
+
+def _boxes(rles: Sequence[Mapping[str, Any]]) -> Floats:
+    """Boxes (N, 4) around compressed masks; NaN around others."""
+    boxes = np.full((len(rles), 4), np.nan)
+    usable = [
+        i for i, r in enumerate(rles) if min(r["size"]) > 0 and isinstance(r["counts"], str | bytes)
+    ]
+    if usable:
+        boxes[usable] = mask.toBbox([dict(rles[i]) for i in usable])
+    return boxes
 
 
 def _hash(counts: str | bytes | list[int]) -> int:

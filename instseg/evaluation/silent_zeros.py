@@ -145,7 +145,7 @@ def _category_problems(known: Truth, found: Found) -> Iterator[Problem]:
     strange = ~np.isin(given, known.category_ids)
     wrong, total = int(counts[strange].sum()), len(found.category_ids)
     if reading := _better_categories(known, found):
-        yield _error(
+        yield (_error if wrong else _warning)(  # without strange ids a bad model may look like it
             "shifted-categories",
             f"the category ids of the results ({_some(given)}) are not the dataset's "
             f"({_some(known.category_ids)}): results that lie on an object agree with its class "
@@ -183,8 +183,6 @@ def _or_last(at: Ids, count: int) -> Ids:
 
 def _better_categories(known: Truth, found: Found) -> str | None:
     """Another reading of the ids, by which results agree better with the objects they lie on."""
-    if found.boxes_xywh is None:
-        return None
     objects, results, ious = best_matches(known, found, found.boxes_xywh)
     close = ious > 0.6
     if close.sum() < MANY:
@@ -196,7 +194,6 @@ def _better_categories(known: Truth, found: Found) -> str | None:
 
 
 def _box_problems(known: Truth, found: Found) -> Iterator[Problem]:
-    assert found.boxes_xywh is not None
     boxes, sides = found.boxes_xywh, known.sizes_of(found.image_ids)[:, ::-1]  # width, height
     example = f"as {boxes[0].round(3).tolist()}"
     beyond = np.mean((boxes[:, :2] + boxes[:, 2:] > 1.1 * sides).any(axis=1))

@@ -109,3 +109,23 @@ def test_a_validation_set_is_compared(dataset, tmp_path, capsys):
     assert doctor(path, folder, out, *both) == 1
     assert "photo-in-val" in capsys.readouterr().out
     assert doctor(path, folder, out, "--val-images", folder) == 2
+
+
+def test_a_report_is_not_overwritten_by_the_repaired_file(dataset, capsys):
+    path, folder, out = dataset
+    assert doctor(path, folder, out, "--fix", out / "findings.json") == 2
+    assert "is a report" in capsys.readouterr().err
+
+
+def test_what_is_no_json_number_does_not_reach_the_repaired_file(tmp_path, dataset):
+    path, folder, out = dataset
+    text = path.read_text().replace('"info"', '"x"').replace("{", '{"quality": NaN, ', 1)
+    path.write_text(text)
+    doctor(path, folder, out, "--fix", tmp_path / "fixed.json")
+    assert "NaN" not in (tmp_path / "fixed.json").read_text()
+
+
+def test_photos_of_both_sets_lie_in_one_folder_unless_told_otherwise(dataset, capsys):
+    path, folder, out = dataset
+    assert doctor(path, folder, out, "--val-coco-json", path) == 1
+    assert "photo-in-val" in capsys.readouterr().out

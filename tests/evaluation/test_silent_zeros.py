@@ -220,6 +220,30 @@ def test_category_ids_of_another_count(change, words):
     assert words in problem.message
 
 
+def test_category_ids_of_another_count_among_masks():
+    sides = {image["id"]: (image["height"], image["width"]) for image in TRUTH["images"]}
+    masks = []
+    for result in changed(category_id=lambda i: i - 1):
+        x, y, w, h = result.pop("bbox")
+        corners = [x, y, x + w, y, x + w, y + h, x, y + h]
+        rle = coco_mask.merge(coco_mask.frPyObjects([corners], *sides[result["image_id"]]))
+        masks.append({**result, "segmentation": {**rle, "counts": rle["counts"].decode()}})
+    (problem,) = explain_zeros(TRUTH, masks, "segm")
+    assert problem.code == "shifted-categories"
+    assert "ids one too low" in problem.message
+
+
+def test_a_model_that_confuses_two_classes_is_measured_all_the_same():
+    """With two classes a bad model and exchanged ids look alike: a warning, no more."""
+    truth = {
+        **TRUTH,
+        "annotations": [{**a, "category_id": 1} for a in TRUTH["annotations"]],
+        "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
+    }
+    (problem,) = explain_zeros(truth, changed(category_id=lambda _: 2), "bbox")
+    assert (problem.code, problem.severity) == ("shifted-categories", "warning")
+
+
 def test_category_ids_of_another_count_where_nothing_is_found():
     """No object is found, so the ids alone must tell."""
     lost = changed(bbox=lambda _: [0, 0, 3, 3])
