@@ -7,7 +7,6 @@ import dataclasses
 import json
 import os
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,7 +15,6 @@ from instseg.atomic import replacing
 from instseg.commands.terminal import (
     console,
     download_bar,
-    error,
     progress,
     progress_bar,
     table,
@@ -24,11 +22,8 @@ from instseg.commands.terminal import (
 from instseg.errors import InputError
 
 if TYPE_CHECKING:
-    from instseg.data.coco import CocoData
-    from instseg.evaluation.validate import Example
     from instseg.models.mask_rcnn import Model
-    from instseg.training.loop import Trainer
-    from instseg.training.samples import CocoSamples
+    from instseg.training.loop import Samples, Trainer
 
 LOG_EVERY = 20  # steps a line of log.csv is the mean of
 AP_THRESHOLD = 0.01  # AP needs the whole list; lower scores change it in the fourth decimal
@@ -56,11 +51,15 @@ class FinetuneConfig:
         rare: Photos come more often that have classes which fewer than this share of photos have.
         empty_share: At most this share of what is seen is photos without objects; all if not given.
         out: Folder for everything that is written.
-        epochs: How often every photo is seen.
-        batch_size: Images a step.
+        train: What is trained: heads, 5+, 4+, 3+ or all; or stages with their epochs, as
+            heads:5,all:20.
+        epochs: How often every photo is seen; stages have their own.
+        batch_size: Images a step; below 16, batch norms that have learnt are left as they are.
+        optimizer: adamw or sgd.
         learning_rate: The highest.
         weight_decay: Of weights; biases and norms have none.
-        warmup_steps: Steps in which the learning rate rises.
+        warmup_steps: Steps in which the learning rate rises, at the start of each stage.
+        schedule: cooldown (falls at the end), cosine, or steps (a tenth after 2/3 and 8/9).
         cooldown: Last share of the steps in which it falls to zero, 0 to 1.
         average_decay: Of the moving average of the weights, which is what is kept.
         save_every: Steps between checkpoints.
@@ -87,11 +86,14 @@ class FinetuneConfig:
     rare: float = 0.001
     empty_share: float | None = None
     out: Path = Path("out/finetune")
+    train: str = "all"
     epochs: int = 10
     batch_size: int = 4
+    optimizer: Literal["adamw", "sgd"] = "adamw"
     learning_rate: float = 1e-4
     weight_decay: float = 0.03
     warmup_steps: int = 150
+    schedule: Literal["cooldown", "cosine", "steps"] = "cooldown"
     cooldown: float = 0.3
     average_decay: float = 0.998
     save_every: int = 200
@@ -136,6 +138,7 @@ def check(config: FinetuneConfig) -> None:
     if config.coco_json and not config.images:
         raise InputError("--coco-json needs --images, the folder of its photos")
     renamed_classes(config.map)
+    stages(config)
     if config.weights == "none" and not config.architecture:
         raise InputError("--weights none needs --architecture, such as compact")
     if min(config.epochs, config.batch_size, config.save_every) < 1:
@@ -148,9 +151,11 @@ def make_trainer(config: FinetuneConfig) -> tuple[Trainer, Model]:
     """The model and its trainer, from the options."""
     import torch
 
+    from instseg.commands.finetune_data import coco_samples, scene_classes, sound_data
     from instseg.predict import choose_device, choose_dtype
-    from instseg.training.loop import Recipe, Samples, Trainer
+    from instseg.training.loop import Recipe, Trainer
     from instseg.training.samples import SceneSamples
+    from instseg.training.scope import SMALL_BATCH
 
     torch.manual_seed(config.seed)
     device = choose_device(config.device)
@@ -158,7 +163,7 @@ def make_trainer(config: FinetuneConfig) -> tuple[Trainer, Model]:
     if config.coco_json and config.images:
         data = sound_data(config, config.coco_json, config.images)
         model = starting_model(config, data.class_names, data.category_ids)
-        dataset = coco_samples(config, data)
+        dataset = coco_samples(config, data, sum(epochs for _, epochs in stages(config)))
     else:
         names, ids = scene_classes()
         model = starting_model(config, names, ids)
@@ -173,74 +178,24 @@ def make_trainer(config: FinetuneConfig) -> tuple[Trainer, Model]:
         device,
         choose_dtype(config.precision, device),
         resize=bool(config.coco_json),
+        stages=stages_in_steps(config, dataset),
+        frozen_norms=config.weights != "none" and config.batch_size < SMALL_BATCH,
     )
     if not trainer.steps:
         raise InputError(f"{config.scenes} scenes are less than one batch of {config.batch_size}")
     return trainer, model
 
 
-def sound_data(config: FinetuneConfig, coco_json: Path, images: Path) -> CocoData:
-    """A dataset without errors that the doctor sees at a glance.
-
-    Raises:
-        InputError: It has some, and `skip_bad` is not set.
-    """
-    from instseg.data.coco import CocoData
-    from instseg.doctor.examine import examine_document, quick_check, survey
-    from instseg.doctor.repair import repair
-    from instseg.doctor.table import read_document
-
-    wrong = [f for f in quick_check(coco_json, images) if f.severity == "error"]
-    if not wrong:
-        return CocoData.read(coco_json, images)
-    for each in wrong:
-        error(f"{coco_json}: {each.code}, {each.count} times: {each.message}")
-    if not config.skip_bad:
+def stages(config: FinetuneConfig) -> list[tuple[str, int]]:
+    """What is trained for how many epochs."""
+    if ":" not in config.train:
+        return [(config.train, config.epochs)]
+    pairs = [each.strip().partition(":") for each in config.train.split(",")]
+    if config.scenes or not all(count.isdigit() and int(count) for _, _, count in pairs):
         raise InputError(
-            f"{coco_json}: {len(wrong)} kinds of errors; `instseg doctor --coco-json {coco_json} "
-            f"--images {images} --fix fixed.json` mends them, --skip-bad goes on without"
+            f"--train {config.train}: expected a scope, or of --coco-json SCOPE:EPOCHS with commas"
         )
-    around = survey(read_document(coco_json), images, photos="no")
-    healed, changes = repair(examine_document(read_document(coco_json), around), around)
-    path = config.out / f"sound_{coco_json.name}"
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(healed.document))
-    console.print(f"{path}: the dataset after {len(changes)} changes, which is used")
-    return CocoData.read(path, images)
-
-
-def coco_samples(config: FinetuneConfig, data: CocoData) -> CocoSamples:
-    """The photos of a dataset, augmented, in an order that suits it."""
-    import numpy as np
-
-    from instseg.data.transforms import DEFAULT_STEPS, parse_augmentations
-    from instseg.training.samples import CocoSamples
-    from instseg.training.sampling import Order, repeat_factors
-
-    classes = [
-        {a.category_id for a in data.annotations[image.id] if not a.iscrowd}
-        for image in data.images
-    ]
-    order = Order(
-        images=len(data),
-        batch_size=config.batch_size,
-        seed=config.seed,
-        repeats=repeat_factors(classes, config.rare),
-        groups=np.array([image.width > image.height for image in data.images]),
-        empty=np.array([not each for each in classes]),
-        empty_share=config.empty_share,
-    )
-    steps = DEFAULT_STEPS if config.augment is None else config.augment
-    return CocoSamples(data, config.epochs, order, parse_augmentations(steps))
-
-
-def scene_classes() -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Names and dataset ids of the classes that scenes are drawn of, after background."""
-    from instseg.classes import COCO_CATEGORY_IDS, COCO_CLASSES
-    from instseg.data.scenes import SCENE_CLASSES
-
-    ids = (COCO_CATEGORY_IDS[COCO_CLASSES.index(name)] for name in SCENE_CLASSES)
-    return ("BG", *SCENE_CLASSES), (0, *ids)
+    return [(scope, int(count)) for scope, _, count in pairs]
 
 
 def starting_model(
@@ -257,6 +212,15 @@ def starting_model(
     sources = match_classes(model.card.class_names[1:], names[1:], renamed_classes(config.map))
     table(["class", "starts from"], [(n, sources.get(n, "nothing")) for n in names[1:]])
     return with_classes(model, names, category_ids, sources)
+
+
+def stages_in_steps(config: FinetuneConfig, samples: Samples) -> list[tuple[int, str]]:
+    """The first step of each stage, and what is trained in it."""
+    starts, epoch = [], 0
+    for scope, epochs in stages(config):
+        starts.append((samples.first_batch(epoch), scope))
+        epoch += epochs
+    return starts
 
 
 def renamed_classes(text: str) -> dict[str, str]:
@@ -285,6 +249,8 @@ def train(trainer: Trainer, checkpoint: Path, log_path: Path) -> None:
 
 def measure(model: Model, config: FinetuneConfig) -> dict[str, Any]:
     """AP on the validation data; empty without any."""
+    from instseg.commands.finetune_data import list_examples
+
     examples = list_examples(config)
     if examples is None:
         return {}
@@ -295,22 +261,6 @@ def measure(model: Model, config: FinetuneConfig) -> dict[str, Any]:
         model, device=config.device, precision="fp32", score_threshold=AP_THRESHOLD
     )
     return validate(predictor, progress(*examples, "validating"))
-
-
-def list_examples(config: FinetuneConfig) -> tuple[Iterator[Example], int] | None:
-    """Validation images with their truth, and how many; None without any."""
-    from instseg.data.scenes import SceneConfig, draw_scene
-
-    if config.val_coco_json:
-        folder = config.val_images or config.images
-        if folder is None:
-            raise InputError("--val-coco-json needs --val-images, the folder of its photos")
-        data = sound_data(config, config.val_coco_json, folder)
-        return (data.load(i) for i in range(len(data))), len(data)
-    if config.val_scenes:
-        scenes = (draw_scene(i, SceneConfig(seed=0)) for i in range(config.val_scenes))
-        return ((scene.image, scene.instances) for scene in scenes), config.val_scenes
-    return None
 
 
 def save(model: Model, metrics: dict[str, Any], config: FinetuneConfig) -> Path:

@@ -18,7 +18,7 @@ from instseg.coco_json import Annotation, Dataset, Image, leads_out, read_datase
 from instseg.errors import InputError
 from instseg.image import read_image
 from instseg.instances import Instances, Masks
-from instseg.rle import to_rle
+from instseg.rle import polygons_to_rle
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,7 @@ class CocoData:
     """A COCO dataset. Category ids of the file become class ids 1..K here and nowhere else.
 
     Attributes:
+        coco_json: The file.
         folder: Where the photos are.
         dataset: The file's records.
         annotations: For each image id its annotations, crowds included.
@@ -35,6 +36,7 @@ class CocoData:
         category_ids: The dataset id of each class, after 0.
     """
 
+    coco_json: Path
     folder: Path
     dataset: Dataset
     annotations: Mapping[int, Sequence[Annotation]]
@@ -53,15 +55,20 @@ class CocoData:
         _check_unique(coco_json, "category id", [c.id for c in dataset.categories])
         _check_unique(coco_json, "category name", [c.name for c in dataset.categories])
         annotations: dict[int, list[Annotation]] = {image.id: [] for image in dataset.images}
+        classes = {category.id for category in dataset.categories}
         for each in dataset.annotations:
-            if each.image_id not in annotations:
+            if each.image_id not in annotations or each.category_id not in classes:
+                unknown = f"category {each.category_id}, which is not among its own categories"
+                if each.image_id not in annotations:
+                    unknown = f"image {each.image_id}, which is not among its own images"
                 raise InputError(
-                    f"{coco_json}: annotation {each.id} is of image {each.image_id}, which is not "
-                    "among its own images; `instseg doctor --fix` leaves it out"
+                    f"{coco_json}: annotation {each.id} is of {unknown}; "
+                    "`instseg doctor --fix` leaves it out"
                 )
             annotations[each.image_id].append(each)
         ordered = sorted(dataset.categories, key=lambda category: category.id)
         return cls(
+            coco_json=coco_json,
             folder=folder,
             dataset=dataset,
             annotations=annotations,
@@ -183,6 +190,8 @@ class CocoData:
             "area": annotation.area,
             "iscrowd": int(bool(annotation.iscrowd)),
         }
+        if annotation.bbox and min(annotation.bbox[2:]) < 0:
+            raise self._wrong(annotation, "its box has a width or height below 0")
         if coded and not boxed:
             masks = Masks.from_rle([coded])
             left, top, right, bottom = masks.boxes_xyxy()[0].tolist()
@@ -199,20 +208,20 @@ class CocoData:
         size_hw = (image.height, image.width)
         outline = annotation.outline()
         try:
-            if annotation.category_id not in self._class_of:
-                raise ValueError(f"of category {annotation.category_id}, which is not listed")
             if not outline or not isinstance(outline, dict | list):
                 raise ValueError("has no segmentation")
-            coded = to_rle(outline, size_hw)
-            if isinstance(outline, dict):
-                Masks.from_rle([coded], size_hw)  # it raises for another size, and for bad runs
+            if isinstance(outline, list):
+                return polygons_to_rle(outline, size_hw)
+            return Masks.from_rle([outline], size_hw).to_rle()[0]  # which adds a missing last run
         except (KeyError, OverflowError, TypeError, ValueError) as error:
-            problem = f"has no {error}" if isinstance(error, KeyError) else error
-            raise InputError(
-                f"{self.folder / image.file_name}: annotation {annotation.id}: {problem}; "
-                "`instseg doctor --fix` mends the file"
-            ) from error
-        return coded
+            problem = f"has no {error}" if isinstance(error, KeyError) else str(error)
+            raise self._wrong(annotation, problem) from error
+
+    def _wrong(self, annotation: Annotation, problem: str) -> InputError:
+        return InputError(
+            f"{self.coco_json}: annotation {annotation.id}, of image {annotation.image_id}: "
+            f"{problem}; `instseg doctor --fix` mends the file"
+        )
 
 
 def _check_unique(path: Path, what: str, values: Sequence[object]) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from instseg.errors import InputError
 from instseg.training.checkpoint import load_checkpoint, save_checkpoint
 from instseg.training.crowds import ignore_crowds, scale_crowds
 from instseg.training.samples import CocoSamples, SceneSamples, collate
+from instseg.training.scope import freeze_batch_norms, train_only
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +35,14 @@ class Recipe:
 
     Attributes:
         batch_size: Images a step.
-        learning_rate: The highest, of AdamW.
+        optimizer: `adamw`, or `sgd` with momentum 0.9.
+        learning_rate: The highest.
         weight_decay: Of weights; biases and norms have none.
-        warmup_steps: Steps in which the learning rate rises from zero.
-        cooldown: Last share of the steps, 0..1, in which it falls to zero in a straight line.
+        warmup_steps: Steps in which the learning rate rises from zero, at the start of each stage.
+        schedule: `cooldown` keeps the learning rate and lets it fall to zero in a straight line at
+            the end; `cosine` lets it fall to zero from the start; `steps` takes a tenth after two
+            thirds and another tenth after eight ninths.
+        cooldown: Last share of the steps, 0..1, in which it falls.
         clip_norm: Gradients longer than this are shortened to it.
         average_decay: Of the exponential moving average of the weights, which is what is kept.
         seed: Of everything random.
@@ -45,9 +51,11 @@ class Recipe:
     """
 
     batch_size: int = 8
+    optimizer: Literal["adamw", "sgd"] = "adamw"
     learning_rate: float = 1e-3
     weight_decay: float = 0.03
     warmup_steps: int = 150
+    schedule: Literal["cooldown", "cosine", "steps"] = "cooldown"
     cooldown: float = 0.3
     clip_norm: float = 10.0
     average_decay: float = 0.998
@@ -55,11 +63,27 @@ class Recipe:
     save_every: int = 200
     workers: int = 1
 
-    def learning_rate_at(self, step: int, steps: int) -> float:
-        """Learning rate of a step, 0 <= step < steps."""
-        rise = min(1.0, (step + 1) / max(self.warmup_steps, 1))
-        fall = min(1.0, (steps - step) / max(self.cooldown * steps, 1.0))
+    def learning_rate_at(self, step: int, steps: int, stage_start: int = 0) -> float:
+        """Learning rate of a step, 0 <= step < steps, in a stage that began at `stage_start`."""
+        rise = min(1.0, (step - stage_start + 1) / max(self.warmup_steps, 1))
+        if self.schedule == "cosine":
+            fall = (1 + math.cos(math.pi * step / steps)) / 2
+        elif self.schedule == "steps":
+            fall = 0.1 ** ((step >= steps * 2 / 3) + (step >= steps * 8 / 9))
+        else:
+            fall = min(1.0, (steps - step) / max(self.cooldown * steps, 1.0))
         return self.learning_rate * rise * fall
+
+    def optimizer_of(self, weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """A new optimizer of those weights that are to be trained."""
+        trained = [p for p in weights if p.requires_grad]
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in trained if p.ndim > 1], "weight_decay": self.weight_decay},
+            {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        if self.optimizer == "sgd":
+            return torch.optim.SGD(groups, lr=self.learning_rate, momentum=0.9)
+        return torch.optim.AdamW(groups, betas=(0.9, 0.99), fused=True)
 
 
 def training_losses(
@@ -94,6 +118,9 @@ class Trainer:
         dtype: Of the network's arithmetic, float32 or bfloat16 (autocast).
         resize: Resize images to the network's input size; else they are taken as they are, and
             must be of one size within a batch.
+        stages: What is trained from which step on: pairs of a step, the first 0, and one of
+            `SCOPES`. Each stage has a new optimizer.
+        frozen_norms: Keep the batch norms as they are.
     """
 
     model: GeneralizedRCNN
@@ -102,10 +129,13 @@ class Trainer:
     device: torch.device
     dtype: torch.dtype = torch.float32
     resize: bool = False
+    stages: Sequence[tuple[int, str]] = ((0, "all"),)
+    frozen_norms: bool = False
     step: int = 0
     bad_steps: int = 0
     batches: Sequence[list[Any]] = field(init=False)
     average: nn.Module = field(init=False)
+    stage: tuple[int, str] = field(init=False)
     optimizer: torch.optim.Optimizer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -113,14 +143,18 @@ class Trainer:
         ignore_crowds(self.model)
         self.model.to(self.device, memory_format=torch.channels_last).train()
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
-        weights = [p for p in self.model.parameters() if p.requires_grad]
-        groups: list[dict[str, Any]] = [
-            {"params": [p for p in weights if p.ndim > 1]},
-            {"params": [p for p in weights if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        self.optimizer = torch.optim.AdamW(
-            groups, betas=(0.9, 0.99), weight_decay=self.recipe.weight_decay, fused=True
-        )
+        self._enter_stage()
+
+    def _stage(self) -> tuple[int, str]:
+        """First step and scope of the stage that the next step belongs to."""
+        return [stage for stage in self.stages if stage[0] <= self.step][-1]
+
+    def _enter_stage(self) -> None:
+        self.stage = self._stage()
+        train_only(self.model, self.stage[1])
+        if self.frozen_norms:
+            freeze_batch_norms(self.model)
+        self.optimizer = self.recipe.optimizer_of(self.model.parameters())
 
     @property
     def steps(self) -> int:
@@ -148,7 +182,9 @@ class Trainer:
         self, images: list[Tensor], targets: list[dict[str, Tensor]]
     ) -> dict[str, float]:
         """One step on uint8 (3, H, W) images; returns the losses and the learning rate."""
-        rate = self.recipe.learning_rate_at(self.step, self.steps)
+        if self._stage() != self.stage:
+            self._enter_stage()
+        rate = self.recipe.learning_rate_at(self.step, self.steps, self.stage[0])
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         batch, moved = self.to_batch(images, targets)
@@ -210,6 +246,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "stage": self.stage[0],
             "random": torch.get_rng_state(),
         }
         save_checkpoint(path, state)
@@ -220,6 +257,8 @@ class Trainer:
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self._enter_stage()
+        if state["stage"] == self.stage[0]:  # else the checkpoint ends a stage
+            self.optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["random"])
         log.info("going on from step %d", self.step)

@@ -77,6 +77,10 @@ class SceneSamples(Dataset[Sample]):
         whole = self.count - self.count % self.batch_size
         return [list(range(i, i + self.batch_size)) for i in range(0, whole, self.batch_size)]
 
+    def first_batch(self, epoch: int) -> int:
+        """Where an epoch begins; there is only the first, 0."""
+        return 0 if epoch == 0 else len(self.batches())
+
     def __getitem__(self, index: int) -> Sample:
         first_of_batch = index - index % self.batch_size
         side = self.sizes[first_of_batch * len(self.sizes) // self.count]
@@ -109,6 +113,10 @@ class CocoSamples(Dataset[Sample]):
             for epoch in range(self.epochs)
             for rows in self.order.batches(epoch)
         ]
+
+    def first_batch(self, epoch: int) -> int:
+        """The number of batches before an epoch."""
+        return sum(len(self.order.batches(each)) for each in range(epoch))
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         epoch, row = key

@@ -70,6 +70,20 @@ def test_a_dataset_with_errors_is_refused_or_skipped(tmp_path, capsys):
     assert (tmp_path / "out" / "model.safetensors").exists()
 
 
+def test_stages_and_augmentation_come_from_a_config_file(tmp_path):
+    path = write_scenes(tmp_path / "data", 4, SceneConfig(size_hw=(64, 64)))
+    config = tmp_path / "own.yaml"
+    config.write_text(
+        "train: heads:1,all:2\noptimizer: sgd\nschedule: cosine\nbatch-size: 2\n"
+        "augment:\n  - RandomHorizontalFlip\n  - ColorJitter: {brightness: 0.5}\n"
+    )
+    data = ["--coco-json", str(path), "--images", str(path.parent / "images")]
+    command = ["finetune", *data, *FRESH, "--config", str(config), "--out", str(tmp_path / "out")]
+    assert main(command) == 0
+    rows = list(csv.DictReader((tmp_path / "out" / "log.csv").open()))
+    assert rows[-1]["step"] == "6"  # two batches in each of three epochs
+
+
 def test_a_killed_run_goes_on_with_resume(tmp_path):
     scenes = ["--scenes", "60", "--scene-sizes", "[64]", "--batch-size", "2", "--save-every", "2"]
     command = [sys.executable, TOOL, *FRESH, *scenes, "--out", tmp_path]
@@ -94,6 +108,8 @@ def test_a_killed_run_goes_on_with_resume(tmp_path):
         (["--coco-json", "a.json", "--images", ".", "--scenes", "8"], "--scenes"),
         (["--scenes", "8", "--weights", "none"], "--architecture"),
         (["--scenes", "8", "--map", "cup"], "OLD=NEW"),
+        (["--scenes", "8", "--train", "heads:2", *FRESH], "SCOPE:EPOCHS"),
+        (["--scenes", "8", "--train", "legs", *FRESH], "--train legs: choose one of heads"),
         (["--scenes", "8", "--scene-sizes", "[100]", *FRESH], "--scene-sizes"),
         (["--scenes", "1", "--batch-size", "2", *FRESH], "batch"),
         (["--coco-json", "none.json", "--images", ".", *FRESH], "none.json"),

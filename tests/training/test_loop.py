@@ -102,3 +102,58 @@ def test_steps_that_are_not_finite_change_nothing_and_end_the_run():
         for _ in range(MAX_BAD_STEPS):
             trainer.train_step([image, image], [broken, broken])
     assert torch.equal(weights(trainer), before)
+
+
+def test_stages_train_what_they_name_and_a_resumed_run_is_the_same(tmp_path):
+    stages = ((0, "heads"), (2, "all"))
+    whole = make_trainer(stages=stages)
+    trunk = whole.model.backbone.stem[0][0].weight
+    before = trunk.detach().clone()
+    steps = whole.run(tmp_path / "whole.pt")
+    list(itertools.islice(steps, 2))
+    assert torch.equal(trunk, before)
+    list(steps)
+    assert not torch.equal(trunk, before)
+    for kept in (2, 4):  # saved at the end of the first stage, and within the second
+        list(itertools.islice(make_trainer(stages=stages).run(tmp_path / "part.pt"), kept + 1))
+        resumed = make_trainer(stages=stages)
+        list(resumed.run(tmp_path / "part.pt"))
+        assert torch.equal(weights(whole), weights(resumed))
+        (tmp_path / "part.pt").unlink()
+
+
+def test_frozen_norms_stay_as_they_are():
+    trainer = make_trainer(frozen_norms=True)
+    norms = [m for m in trainer.model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    before = [(norm.running_mean.clone(), norm.weight.detach().clone()) for norm in norms]
+    images, targets = zip(*(trainer.dataset[i] for i in range(2)), strict=True)
+    trainer.train_step(list(images), list(targets))
+    for norm, (mean, weight) in zip(norms, before, strict=True):
+        assert torch.equal(norm.running_mean, mean)
+        assert torch.equal(norm.weight, weight)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_either_optimizer_lowers_the_loss(optimizer):
+    recipe = Recipe(
+        batch_size=2, warmup_steps=5, workers=0, optimizer=optimizer, learning_rate=3e-3
+    )
+    trainer = make_trainer(recipe=recipe, count=200)
+    images, targets = zip(*(trainer.dataset[i] for i in range(2)), strict=True)
+    losses = [trainer.train_step(list(images), list(targets))["loss"] for _ in range(25)]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [("cosine", [1.0, 0.5, 0.0]), ("steps", [1.0, 1.0, 0.01]), ("cooldown", [1.0, 1.0, 0.0])],
+)
+def test_schedules(schedule, expected):
+    recipe = Recipe(learning_rate=1.0, warmup_steps=0, schedule=schedule, cooldown=0.3)
+    rates = [recipe.learning_rate_at(step, 1000) for step in (0, 500, 999)]
+    assert rates == pytest.approx(expected, abs=0.01)
+
+
+def test_a_stage_begins_with_a_rise_of_its_own():
+    recipe = Recipe(learning_rate=1.0, warmup_steps=10, schedule="steps")
+    assert recipe.learning_rate_at(50, 100, stage_start=50) == pytest.approx(0.1)

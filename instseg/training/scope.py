@@ -1,0 +1,57 @@
+"""What of a network is trained: its heads, its upper stages, or all of it."""
+
+from __future__ import annotations
+
+from torch import nn
+from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
+
+from instseg.errors import InputError
+from instseg.models.compact import CompactBackbone
+
+SCOPES = ("heads", "5+", "4+", "3+", "all")
+SMALL_BATCH = 16  # below it the statistics of a batch are worse than those that were learnt
+
+
+def train_only(network: GeneralizedRCNN, scope: str) -> None:
+    """Let only part of a network learn.
+
+    Args:
+        network: Changed in place.
+        scope: `heads` (pyramid, proposals and heads), `5+`, `4+`, `3+` (these stages of the trunk
+            and everything above) or `all`. Stages are numbered as in Matterport's Mask R-CNN:
+            stage 2 works at a quarter of the image's size, stage 5 at a 32nd.
+
+    Raises:
+        InputError: for another scope.
+    """
+    if scope not in SCOPES:
+        raise InputError(f"--train {scope}: choose one of {', '.join(SCOPES)}")
+    network.requires_grad_(True)
+    if scope != "all":
+        lowest = int(scope[0]) if scope[0].isdigit() else 6
+        for stage, modules in _stages(network).items():
+            if stage < lowest:
+                for module in modules:
+                    module.requires_grad_(False)
+
+
+def freeze_batch_norms(network: nn.Module) -> None:
+    """Let batch norms use what they have learnt, and neither learn nor follow the batches."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+            module.requires_grad_(False)
+
+
+def _stages(network: GeneralizedRCNN) -> dict[int, list[nn.Module]]:
+    backbone = network.backbone
+    if isinstance(backbone, CompactBackbone):  # its first stage keeps the stem's resolution
+        return {1: [backbone.stem], **{i: [s] for i, s in enumerate(backbone.stages, start=2)}}
+    body = backbone.body
+    return {
+        1: [body.conv1, body.bn1],
+        2: [body.layer1],
+        3: [body.layer2],
+        4: [body.layer3],
+        5: [body.layer4],
+    }

@@ -1,0 +1,52 @@
+"""What of a network is trained."""
+
+import pytest
+import torch
+
+from instseg.errors import InputError
+from instseg.models.mask_rcnn import build, coco_card, fresh_model
+from instseg.training.scope import train_only
+
+
+@pytest.fixture(scope="module")
+def networks():
+    torch.manual_seed(0)
+    resnet = build(coco_card("resnet50_fpn")).network
+    return resnet, fresh_model("compact", ("BG", "cup"), (0, 1)).network
+
+
+def trained(network, prefix):
+    return {p.requires_grad for n, p in network.named_parameters() if n.startswith(prefix)}
+
+
+@pytest.mark.parametrize(
+    ("scope", "frozen", "free"),
+    [
+        ("heads", ["backbone.body"], ["backbone.fpn", "rpn", "roi_heads"]),
+        ("5+", ["backbone.body.layer3"], ["backbone.body.layer4"]),
+        ("4+", ["backbone.body.layer2"], ["backbone.body.layer3", "backbone.body.layer4"]),
+        ("3+", ["backbone.body.conv1", "backbone.body.layer1"], ["backbone.body.layer2"]),
+        ("all", [], ["backbone.body.conv1", "roi_heads"]),
+    ],
+)
+def test_scopes_of_a_resnet(networks, scope, frozen, free):
+    network = networks[0]
+    train_only(network, scope)
+    assert all(trained(network, prefix) == {False} for prefix in frozen)
+    assert all(trained(network, prefix) == {True} for prefix in free)
+
+
+def test_scopes_of_compact(networks):
+    network = networks[1]
+    train_only(network, "4+")
+    assert trained(network, "backbone.stem") == {False}
+    assert trained(network, "backbone.stages.1") == {False}
+    assert trained(network, "backbone.stages.2") == {True}
+    assert trained(network, "backbone.lateral") == {True}
+    train_only(network, "all")
+    assert trained(network, "backbone") == {True}
+
+
+def test_another_scope_is_refused(networks):
+    with pytest.raises(InputError, match="--train 2: choose one of heads"):
+        train_only(networks[1], "2")
