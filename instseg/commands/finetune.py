@@ -48,6 +48,7 @@ class FinetuneConfig:
         architecture: What to build when --weights is none, or what a .pth file holds.
         augment: What is done to photos, names of torchvision.transforms.v2 or CopyPaste with their
             arguments; see docs/finetuning.md for the default.
+        show_batch: Draw what the network sees in its first batches, as batches.png, and train.
         rare: Photos come more often that have classes which fewer than this share of photos have.
         empty_share: At most this share of what is seen is photos without objects; all if not given.
         out: Folder for everything that is written.
@@ -83,6 +84,7 @@ class FinetuneConfig:
     map: str = ""
     architecture: str | None = None
     augment: list[Any] | None = None
+    show_batch: bool = False
     rare: float = 0.001
     empty_share: float | None = None
     out: Path = Path("out/finetune")
@@ -107,6 +109,8 @@ class FinetuneConfig:
 
 def run(config: FinetuneConfig) -> int:
     """Trains, validates, and writes the model file; returns the exit code."""
+    from instseg.commands.finetune_data import draw_batches
+
     check(config)
     trainer, model = make_trainer(config)
     checkpoint = config.out / "checkpoint.pt"
@@ -114,6 +118,9 @@ def run(config: FinetuneConfig) -> int:
         checkpoint.unlink(missing_ok=True)
         (config.out / "log.csv").unlink(missing_ok=True)
     config.out.mkdir(parents=True, exist_ok=True)
+    if config.show_batch:
+        draw_batches(trainer, model.card.class_names, config.out / "batches.png")
+        console.print(f"{config.out / 'batches.png'}: what the network sees")
     train(trainer, checkpoint, config.out / "log.csv")
     model.network.load_state_dict(trainer.average.state_dict())
     if config.store == "fp16":

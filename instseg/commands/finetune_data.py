@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from instseg.commands.finetune import FinetuneConfig
     from instseg.data.coco import CocoData
     from instseg.evaluation.validate import Example
+    from instseg.training.loop import Trainer
     from instseg.training.samples import CocoSamples
+
+DRAWN_BATCHES = 4
 
 
 def sound_data(config: FinetuneConfig, coco_json: Path, images: Path) -> CocoData:
@@ -96,3 +99,42 @@ def list_examples(config: FinetuneConfig) -> tuple[Iterator[Example], int] | Non
         scenes = (draw_scene(i, SceneConfig(seed=0)) for i in range(config.val_scenes))
         return ((scene.image, scene.instances) for scene in scenes), config.val_scenes
     return None
+
+
+def draw_batches(trainer: Trainer, class_names: tuple[str, ...], path: Path) -> None:
+    """Draw what the network sees in its first batches: augmented, resized, with its targets."""
+    import torch
+
+    from instseg.image import write_image
+    from instseg.instances import Instances, Masks
+    from instseg.training.samples import collate
+    from instseg.visualize.contact_sheet import contact_sheet
+    from instseg.visualize.draw import draw_instances
+
+    tiles = []
+    transform = trainer.model.transform
+    mean, std = (
+        torch.tensor(v)[:, None, None] for v in (transform.image_mean, transform.image_std)
+    )
+    for keys in trainer.batches[:DRAWN_BATCHES]:
+        images, targets = collate([trainer.dataset[key] for key in keys])
+        batch, targets = trainer.to_batch(images, targets)
+        for tensor, (height, width), target in zip(
+            batch.tensors.cpu(), batch.image_sizes, targets, strict=True
+        ):
+            pixels = (tensor * std + mean)[:, :height, :width].clamp(0, 1) * 255
+            instances = Instances(
+                boxes=target["boxes"].cpu().numpy(),
+                class_ids=target["labels"].cpu().numpy(),
+                scores=torch.ones(len(target["labels"])).numpy(),
+                masks=Masks.from_dense(target["masks"].cpu().numpy() > 0)
+                if len(target["masks"])
+                else Masks.empty((height, width)),
+                class_names=class_names,
+            )
+            picture = pixels.round().byte().permute(1, 2, 0).contiguous().numpy()
+            caption = (
+                f"{width} x {height}, {len(instances)} objects, {len(target['crowds'])} crowds"
+            )
+            tiles.append((draw_instances(picture, instances), caption, ""))
+    write_image(path, contact_sheet(tiles, columns=4))

@@ -12,6 +12,7 @@ import pytest
 
 from instseg.cli import main
 from instseg.data.scenes import SceneConfig, write_scenes
+from instseg.image import read_image
 from instseg.model_file import read_model_card
 
 FRESH = ["--weights", "none", "--architecture", "compact", "--workers", "0"]
@@ -79,7 +80,8 @@ def test_stages_and_augmentation_come_from_a_config_file(tmp_path):
     )
     data = ["--coco-json", str(path), "--images", str(path.parent / "images")]
     command = ["finetune", *data, *FRESH, "--config", str(config), "--out", str(tmp_path / "out")]
-    assert main(command) == 0
+    assert main([*command, "--show-batch"]) == 0
+    assert read_image(tmp_path / "out" / "batches.png").shape[1] > 600
     rows = list(csv.DictReader((tmp_path / "out" / "log.csv").open()))
     assert rows[-1]["step"] == "6"  # two batches in each of three epochs
 
