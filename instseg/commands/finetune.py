@@ -4,39 +4,35 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import json
-import os
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from instseg.atomic import replacing
 from instseg.commands.terminal import (
     console,
     download_bar,
-    progress,
     progress_bar,
     table,
 )
 from instseg.errors import InputError
 
 if TYPE_CHECKING:
+    from instseg.commands.finetune_best import BestWeights
     from instseg.models.mask_rcnn import Model
     from instseg.training.loop import Samples, Trainer
 
 LOG_EVERY = 20  # steps a line of log.csv is the mean of
-AP_THRESHOLD = 0.01  # AP needs the whole list; lower scores change it in the fourth decimal
 
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneConfig:
-    """Trains a network on COCO annotations, and writes model.safetensors.
+    """Trains a network on COCO annotations, and writes best.safetensors.
 
     Args:
         coco_json: Annotations to train on, in COCO format.
         images: Folder of their photos.
-        val_coco_json: Annotations to measure AP on, after the training.
+        val_coco_json: Annotations to measure AP on after each epoch; the best weights are kept.
         val_images: Folder of their photos; that of --images if not given.
         scenes: Train on this many drawn scenes, and not on annotations.
         scene_sizes: Their sides in pixels; the scenes are divided evenly between the sizes, in
@@ -62,6 +58,7 @@ class FinetuneConfig:
         warmup_steps: Steps in which the learning rate rises, at the start of each stage.
         schedule: cooldown (falls at the end), cosine, or steps (a tenth after 2/3 and 8/9).
         cooldown: Last share of the steps in which it falls to zero, 0 to 1.
+        patience: Stop after so many epochs without a better mask AP on the validation data.
         average_decay: Of the moving average of the weights, which is what is kept.
         save_every: Steps between checkpoints.
         workers: Processes that prepare images.
@@ -97,6 +94,7 @@ class FinetuneConfig:
     warmup_steps: int = 150
     schedule: Literal["cooldown", "cosine", "steps"] = "cooldown"
     cooldown: float = 0.3
+    patience: int | None = None
     average_decay: float = 0.998
     save_every: int = 200
     workers: int = 1
@@ -109,32 +107,26 @@ class FinetuneConfig:
 
 def run(config: FinetuneConfig) -> int:
     """Trains, validates, and writes the model file; returns the exit code."""
-    from instseg.commands.finetune_data import draw_batches
+    from instseg.commands.finetune_best import BestWeights
+    from instseg.commands.finetune_data import draw_batches, validation_data
 
     check(config)
     trainer, model = make_trainer(config)
+    best = BestWeights(config=config, model=model, val=validation_data(config))
     checkpoint = config.out / "checkpoint.pt"
     if not config.resume:
-        checkpoint.unlink(missing_ok=True)
-        (config.out / "log.csv").unlink(missing_ok=True)
+        for name in ("checkpoint.pt", "log.csv", "epochs.csv", "best.safetensors"):
+            (config.out / name).unlink(missing_ok=True)
     config.out.mkdir(parents=True, exist_ok=True)
     if config.show_batch:
         draw_batches(trainer, model.card.class_names, config.out / "batches.png")
         console.print(f"{config.out / 'batches.png'}: what the network sees")
-    train(trainer, checkpoint, config.out / "log.csv")
-    model.network.load_state_dict(trainer.average.state_dict())
-    if config.store == "fp16":
-        model.network.half().float()  # what is measured is what is stored
-    metrics = measure(model, config)
-    path = save(model, metrics, config)
-    checkpoint.unlink()
-    figures = "".join(
-        f", {name} AP {metrics[kind]['AP']:.3f}"
-        for kind, name in (("bbox", "box"), ("segm", "mask"))
-        if kind in metrics
+    train(trainer, checkpoint, config.out / "log.csv", best)
+    checkpoint.unlink(missing_ok=True)
+    console.print(
+        f"{best.path}: trained for {trainer.step} steps{best.describe()}; "
+        f"log in {config.out / 'log.csv'}"
     )
-    line = f"{path}: trained for {trainer.steps} steps{figures}; log in {config.out / 'log.csv'}"
-    console.print(line)
     return 0
 
 
@@ -238,7 +230,7 @@ def renamed_classes(text: str) -> dict[str, str]:
     return {old.strip(): new.strip() for old, new in pairs}
 
 
-def train(trainer: Trainer, checkpoint: Path, log_path: Path) -> None:
+def train(trainer: Trainer, checkpoint: Path, log_path: Path, best: BestWeights) -> None:
     """Run the trainer under a progress bar, with a line in the log every few steps."""
     recent: deque[dict[str, float]] = deque(maxlen=LOG_EVERY)
     with progress_bar("training", "steps") as update, log_path.open("a", newline="") as file:
@@ -252,36 +244,5 @@ def train(trainer: Trainer, checkpoint: Path, log_path: Path) -> None:
                     log.writerow(means)
                 log.writerow([f"{v:.5g}" for v in (means | {"step": figures["step"]}).values()])
                 file.flush()
-
-
-def measure(model: Model, config: FinetuneConfig) -> dict[str, Any]:
-    """AP on the validation data; empty without any."""
-    from instseg.commands.finetune_data import list_examples
-
-    examples = list_examples(config)
-    if examples is None:
-        return {}
-    from instseg.evaluation.validate import validate
-    from instseg.predict import Predictor
-
-    predictor = Predictor(
-        model, device=config.device, precision="fp32", score_threshold=AP_THRESHOLD
-    )
-    return validate(predictor, progress(*examples, "validating"))
-
-
-def save(model: Model, metrics: dict[str, Any], config: FinetuneConfig) -> Path:
-    """Write the model file, and the metrics beside it."""
-    import torch
-
-    recipe = json.loads(json.dumps(asdict(config), default=str))
-    del recipe["out"], recipe["resume"]
-    provenance = {"recipe": recipe, "metrics": metrics}
-    described = dataclasses.replace(
-        model, card=dataclasses.replace(model.card, provenance=provenance)
-    )
-    path = config.out / "model.safetensors"
-    described.save(path, dtype=torch.float16 if config.store == "fp16" else None)
-    with replacing(config.out / "metrics.json") as temporary:
-        temporary.write_text(json.dumps(metrics, indent=1) + os.linesep)
-    return path
+            if best.look_at(trainer):
+                break

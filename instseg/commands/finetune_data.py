@@ -85,19 +85,25 @@ def scene_classes() -> tuple[tuple[str, ...], tuple[int, ...]]:
     return ("BG", *SCENE_CLASSES), (0, *ids)
 
 
-def list_examples(config: FinetuneConfig) -> tuple[Iterator[Example], int] | None:
-    """Validation images with their truth, and how many; None without any."""
+def validation_data(config: FinetuneConfig) -> CocoData | None:
+    """The photos to measure with, if there are any."""
+    if config.val_coco_json is None:
+        return None
+    folder = config.val_images or config.images
+    if folder is None:
+        raise InputError("--val-coco-json needs --val-images, the folder of its photos")
+    return sound_data(config, config.val_coco_json, folder)
+
+
+def list_examples(config: FinetuneConfig, val: CocoData | None) -> Iterator[Example] | None:
+    """Validation images with their truth; None without any."""
     from instseg.data.scenes import SceneConfig, draw_scene
 
-    if config.val_coco_json:
-        folder = config.val_images or config.images
-        if folder is None:
-            raise InputError("--val-coco-json needs --val-images, the folder of its photos")
-        data = sound_data(config, config.val_coco_json, folder)
-        return (data.load(i) for i in range(len(data))), len(data)
+    if val is not None:
+        return (val.load(i) for i in range(len(val)))
     if config.val_scenes:
         scenes = (draw_scene(i, SceneConfig(seed=0)) for i in range(config.val_scenes))
-        return ((scene.image, scene.instances) for scene in scenes), config.val_scenes
+        return ((scene.image, scene.instances) for scene in scenes)
     return None
 
 

@@ -121,6 +121,7 @@ class Trainer:
         stages: What is trained from which step on: pairs of a step, the first 0, and one of
             `SCOPES`. Each stage has a new optimizer.
         frozen_norms: Keep the batch norms as they are.
+        notes: Numbers that whoever runs it wants to find again when it goes on.
     """
 
     model: GeneralizedRCNN
@@ -133,6 +134,7 @@ class Trainer:
     frozen_norms: bool = False
     step: int = 0
     bad_steps: int = 0
+    notes: dict[str, float] = field(default_factory=dict)
     batches: Sequence[list[Any]] = field(init=False)
     average: nn.Module = field(init=False)
     stage: tuple[int, str] = field(init=False)
@@ -247,6 +249,7 @@ class Trainer:
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "stage": self.stage[0],
+            "notes": self.notes,
             "random": torch.get_rng_state(),
         }
         save_checkpoint(path, state)
@@ -254,7 +257,7 @@ class Trainer:
     def load(self, path: Path) -> None:
         """Go on from the checkpoint."""
         state = load_checkpoint(path)
-        self.step = state["step"]
+        self.step, self.notes = state["step"], state["notes"]
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self._enter_stage()

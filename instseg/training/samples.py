@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -81,6 +82,10 @@ class SceneSamples(Dataset[Sample]):
         """Where an epoch begins; there is only the first, 0."""
         return 0 if epoch == 0 else len(self.batches())
 
+    def epoch_that_ends(self, batches: int) -> int | None:
+        """The number, from 1, of the epoch that is over after so many batches, if one is."""
+        return 1 if batches == len(self.batches()) else None
+
     def __getitem__(self, index: int) -> Sample:
         first_of_batch = index - index % self.batch_size
         side = self.sizes[first_of_batch * len(self.sizes) // self.count]
@@ -117,6 +122,14 @@ class CocoSamples(Dataset[Sample]):
     def first_batch(self, epoch: int) -> int:
         """The number of batches before an epoch."""
         return sum(len(self.order.batches(each)) for each in range(epoch))
+
+    @cached_property
+    def _ends(self) -> dict[int, int]:
+        return {self.first_batch(epoch): epoch for epoch in range(1, self.epochs + 1)}
+
+    def epoch_that_ends(self, batches: int) -> int | None:
+        """The number, from 1, of the epoch that is over after so many batches, if one is."""
+        return self._ends.get(batches)
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         epoch, row = key

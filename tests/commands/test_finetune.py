@@ -23,7 +23,7 @@ def test_scenes_in_a_model_file_out(tmp_path, capsys):
     scenes = ["--scenes", "8", "--scene-sizes", "[64]", "--val-scenes", "2", "--batch-size", "2"]
     (tmp_path / "log.csv").write_text("of another run\n")
     assert main(["finetune", *FRESH, *scenes, "--out", str(tmp_path), "--store", "fp16"]) == 0
-    path = tmp_path / "model.safetensors"
+    path = tmp_path / "best.safetensors"
     assert str(path) in capsys.readouterr().out
     card = read_model_card(path)
     assert card.architecture == "compact"
@@ -48,7 +48,7 @@ def test_a_coco_dataset_and_a_start_from_other_classes(tmp_path, capsys, tiny_we
     assert main(["finetune", *data, *options, "--out", str(tmp_path / "out")]) == 0
     told = {line[:15].strip(): line[15:].strip() for line in capsys.readouterr().out.splitlines()}
     assert (told["cat"], told["donut"], told["cup"]) == ("cat", "dog", "nothing")
-    card = read_model_card(tmp_path / "out" / "model.safetensors")
+    card = read_model_card(tmp_path / "out" / "best.safetensors")
     assert card.category_ids[card.class_names.index("cat")] == 999
 
 
@@ -65,10 +65,10 @@ def test_a_dataset_with_errors_is_refused_or_skipped(tmp_path, capsys):
     assert "box-degenerate" in told
     assert "photo-missing" in told
     assert "instseg doctor --coco-json" in told
-    assert not (tmp_path / "out" / "model.safetensors").exists()
+    assert not (tmp_path / "out" / "best.safetensors").exists()
     assert main([*command, "--skip-bad"]) == 0
     assert "2 changes" in capsys.readouterr().out
-    assert (tmp_path / "out" / "model.safetensors").exists()
+    assert (tmp_path / "out" / "best.safetensors").exists()
 
 
 def test_stages_and_augmentation_come_from_a_config_file(tmp_path):
@@ -86,6 +86,20 @@ def test_stages_and_augmentation_come_from_a_config_file(tmp_path):
     assert rows[-1]["step"] == "6"  # two batches in each of three epochs
 
 
+def test_every_epoch_is_measured_and_a_run_without_progress_stops(tmp_path, capsys):
+    """At a learning rate of almost nothing the second epoch is no better than the first."""
+    path = write_scenes(tmp_path / "data", 4, SceneConfig(size_hw=(96, 96)))
+    data = ["--coco-json", str(path), "--images", str(path.parent / "images")]
+    data += ["--val-coco-json", str(path), "--weights", "demo", "--workers", "0"]
+    options = ["--epochs", "9", "--patience", "2", "--learning-rate", "1e-12"]
+    assert main(["finetune", *data, *options, "--out", str(tmp_path / "out")]) == 0
+    rows = list(csv.DictReader((tmp_path / "out" / "epochs.csv").open()))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    best = read_model_card(tmp_path / "out" / "best.safetensors").provenance["metrics"]
+    assert f"{best['segm']['AP']:.5f}" == rows[0]["mask_AP"]
+    assert "mask AP" in capsys.readouterr().out
+
+
 def test_a_killed_run_goes_on_with_resume(tmp_path):
     scenes = ["--scenes", "60", "--scene-sizes", "[64]", "--batch-size", "2", "--save-every", "2"]
     command = [sys.executable, TOOL, *FRESH, *scenes, "--out", tmp_path]
@@ -95,11 +109,11 @@ def test_a_killed_run_goes_on_with_resume(tmp_path):
         time.sleep(0.05)
     running.send_signal(signal.SIGKILL)
     running.wait()
-    assert not (tmp_path / "model.safetensors").exists()
+    assert not (tmp_path / "best.safetensors").exists()
     subprocess.run([*command, "--resume"], check=True)
     steps = [int(row["step"]) for row in csv.DictReader((tmp_path / "log.csv").open())]
     assert steps[-1] == 30
-    assert (tmp_path / "model.safetensors").exists()
+    assert (tmp_path / "best.safetensors").exists()
 
 
 @pytest.mark.parametrize(
