@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import signal
+import threading
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from instseg.commands.terminal import (
-    console,
-    download_bar,
-    progress_bar,
-    table,
-)
+from instseg.commands.terminal import console, download_bar, error, progress_bar, table
 from instseg.errors import InputError
 
 if TYPE_CHECKING:
@@ -233,7 +232,11 @@ def renamed_classes(text: str) -> dict[str, str]:
 def train(trainer: Trainer, checkpoint: Path, log_path: Path, best: BestWeights) -> None:
     """Run the trainer under a progress bar, with a line in the log every few steps."""
     recent: deque[dict[str, float]] = deque(maxlen=LOG_EVERY)
-    with progress_bar("training", "steps") as update, log_path.open("a", newline="") as file:
+    with (
+        progress_bar("training", "steps") as update,
+        log_path.open("a", newline="") as file,
+        hear_interrupts() as asked_to_stop,
+    ):
         log = csv.writer(file)
         for figures in trainer.run(checkpoint):
             recent.append(figures)
@@ -246,3 +249,23 @@ def train(trainer: Trainer, checkpoint: Path, log_path: Path, best: BestWeights)
                 file.flush()
             if best.look_at(trainer):
                 break
+            if asked_to_stop.is_set():
+                trainer.save(checkpoint)
+                error(f"stopped after step {trainer.step}, which is saved; --resume goes on")
+                raise KeyboardInterrupt
+
+
+@contextmanager
+def hear_interrupts() -> Iterator[threading.Event]:
+    """Let the first Ctrl-C set an event, so that a step is finished; the second stops at once."""
+    asked = threading.Event()
+
+    def note(*_: object) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)

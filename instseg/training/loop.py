@@ -222,11 +222,13 @@ class Trainer:
     def skip_step(self) -> None:
         """Count a step whose gradients are not finite; a few in a row end the run."""
         self.bad_steps += 1
-        log.warning("step %d: gradients are not finite, skipped", self.step)
+        seen = ", ".join(map(self.dataset.name_of, self.batches[self.step - 1]))
+        log.warning("step %d: gradients are not finite, skipped; it saw %s", self.step, seen)
         if self.bad_steps >= MAX_BAD_STEPS:
             raise InputError(
                 f"training stopped at step {self.step}: {self.bad_steps} steps in a row had no "
-                f"finite gradients; lower the learning rate (now {self.recipe.learning_rate})"
+                f"finite gradients, the last with {seen}; lower the learning rate (now "
+                f"{self.recipe.learning_rate})"
             )
 
     @torch.no_grad()

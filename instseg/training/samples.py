@@ -82,6 +82,10 @@ class SceneSamples(Dataset[Sample]):
         """Where an epoch begins; there is only the first, 0."""
         return 0 if epoch == 0 else len(self.batches())
 
+    def name_of(self, index: int) -> str:
+        """What a scene is called in messages."""
+        return f"scene {index}"
+
     def epoch_that_ends(self, batches: int) -> int | None:
         """The number, from 1, of the epoch that is over after so many batches, if one is."""
         return 1 if batches == len(self.batches()) else None
@@ -118,6 +122,10 @@ class CocoSamples(Dataset[Sample]):
             for epoch in range(self.epochs)
             for rows in self.order.batches(epoch)
         ]
+
+    def name_of(self, key: tuple[int, int]) -> str:
+        """What a photo is called in messages."""
+        return self.data.images[key[1]].file_name
 
     def first_batch(self, epoch: int) -> int:
         """The number of batches before an epoch."""

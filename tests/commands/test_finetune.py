@@ -14,6 +14,7 @@ from instseg.cli import main
 from instseg.data.scenes import SceneConfig, write_scenes
 from instseg.image import read_image
 from instseg.model_file import read_model_card
+from instseg.training.checkpoint import load_checkpoint
 
 FRESH = ["--weights", "none", "--architecture", "compact", "--workers", "0"]
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "finetune.py"
@@ -114,6 +115,22 @@ def test_a_killed_run_goes_on_with_resume(tmp_path):
     steps = [int(row["step"]) for row in csv.DictReader((tmp_path / "log.csv").open())]
     assert steps[-1] == 30
     assert (tmp_path / "best.safetensors").exists()
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
+    scenes = ["--scenes", "400", "--scene-sizes", "[64]", "--batch-size", "2"]
+    command = [sys.executable, TOOL, *FRESH, *scenes, "--out", tmp_path]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "log.csv").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)  # it is training now
+    running.send_signal(signal.SIGINT)
+    told = running.communicate()[1]
+    assert running.returncode == 130
+    assert "--resume goes on" in told
+    step = int(told.split("stopped after step ")[1].split(",")[0])
+    assert load_checkpoint(tmp_path / "checkpoint.pt")["step"] == step
 
 
 @pytest.mark.parametrize(
