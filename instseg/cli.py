@@ -133,9 +133,14 @@ def _describe(problem: Exception) -> str:
 def _wrong_usage(message: str) -> str:
     """The parser's message in the words of the command line."""
     message = re.sub(r'(Parser|Option) key "([\w.]+)"', lambda key: _option(key[2]), message)
+    message = re.sub(r"required: ([\w, ]+)", lambda keys: f"required: {_options(keys[1])}", message)
     message = re.sub(r"<class '(\w+)'>", r"\1", message)
     message = re.sub(r"a typing\.Literal\[(.*?)\]", r"one of \1", message)
     return f"{' '.join(message.split())}; see --help"
+
+
+def _options(keys: str) -> str:
+    return ", ".join(map(_option, keys.split(", ")))
 
 
 def _option(key: str) -> str:

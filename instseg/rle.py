@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
+FARTHEST_PX = 1_000_000  # of a polygon's points; pycocotools' memory follows its outline
+
 
 def encode_crops(
     crops: Sequence[NDArray[np.bool_]], offsets_yx: NDArray[np.int64], size_hw: tuple[int, int]
@@ -47,7 +49,7 @@ def to_rle(outline: Any, size_hw: tuple[int, int]) -> dict[str, Any]:
         size_hw: the image.
 
     Raises:
-        ValueError: for a polygon that is not at least 3 finite points.
+        ValueError: for a polygon that is not at least 3 points, or reaches too far.
     """
     if isinstance(outline, list):
         return polygons_to_rle(outline, size_hw)
@@ -65,7 +67,7 @@ def polygons_to_rle(
         size_hw: the image.
 
     Raises:
-        ValueError: for a polygon that is not at least 3 finite points.
+        ValueError: for a polygon that is not at least 3 points, or reaches too far.
     """
     height, width = size_hw
     if not len(polygons):
@@ -76,12 +78,13 @@ def polygons_to_rle(
 
 
 def _polygon(flat_xy: Sequence[float]) -> NDArray[np.float64]:
-    """One polygon, checked: pycocotools would take four numbers for a box."""
+    """One polygon, checked: pycocotools takes four numbers for a box, and crashes on far points."""
     points = np.asarray(flat_xy, dtype=np.float64)
-    if points.ndim != 1 or len(points) < 6 or len(points) % 2 or not np.isfinite(points).all():
+    flat = points.ndim == 1 and len(points) >= 6 and len(points) % 2 == 0
+    if not flat or not (np.abs(points) < FARTHEST_PX).all():
         raise ValueError(
-            f"polygon: expected at least 3 finite points as flat [x0, y0, x1, y1, ...], "
-            f"got shape {points.shape}: {points.ravel()[:8].tolist()}"
+            "polygon: expected at least 3 finite points as flat [x0, y0, x1, y1, ...], each below "
+            f"{FARTHEST_PX:,} pixels, got shape {points.shape}: {points.ravel()[:8].tolist()}"
         )
     return points
 
@@ -127,6 +130,12 @@ def decode_crop(
     lengths = np.diff(edges, prepend=0, append=crop_h * crop_w)
     columns = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(crop_w, crop_h)
     return np.ascontiguousarray(columns.T), (top, left)
+
+
+def pixels_in(counts: str | bytes | Sequence[int]) -> int:
+    """Pixels that runs make in all, which should be the image's; see `decode_crop`."""
+    lengths = _decompress(counts) if isinstance(counts, str | bytes) else counts
+    return int(sum(lengths))
 
 
 def _runs(

@@ -64,6 +64,10 @@ def test_ids_written_as_decimals_or_words_are_numbers(tmp_path):
         ('{"images": [{"id": 1, "height": "tall", "width": 3}]}', r"images\[0\]\.height"),
         ("", "line 1, column 1"),
         ("\xff", "not valid JSON"),
+        ('{"images": [{"file_name": "\xe9"}]}', "not valid JSON"),
+        ('{"images":' * 10**5, "line 1|Expected"),
+        ('{"images": [{"id": 1, "height": 0, "width": 3}]}', r">= 1 .*images\[0\]\.height"),
+        ('{"images": [{"id": 9007199254740993, "height": 1, "width": 3}]}', r"images\[0\]\.id"),
     ],
 )
 def test_what_is_no_dataset_is_refused_in_one_line(tmp_path, text, words):
@@ -73,6 +77,37 @@ def test_what_is_no_dataset_is_refused_in_one_line(tmp_path, text, words):
         read_dataset(path)
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("bbox", [1, 2, 3]), ("bbox", [1, 2, 3, 1e300]), ("area", -1), ("iscrowd", 2)],
+)
+def test_an_annotation_that_would_falsify_a_score_is_refused(tmp_path, key, value):
+    broken = {"image_id": 9, "category_id": 4, key: value}
+    with pytest.raises(InputError, match=rf"annotations\[0\]\.{key}.*instseg doctor"):
+        read_dataset(write(tmp_path / "a.json", annotations=[broken]))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_files_as_windows_writes_them(tmp_path, encoding):
+    path = write(tmp_path / "a.json")
+    path.write_text(path.read_text(), encoding=encoding)
+    assert read_dataset(path).images[0].file_name == "a.jpg"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[{"score": NaN}]', "NaN"),
+        ('[{"bbox": ' + "[" * 10**5 + "]" * 10**5 + "}]", "not valid JSON"),
+        ("5", "results are a list, or a document"),
+    ],
+)
+def test_what_are_no_results_is_refused_in_one_line(tmp_path, text, words):
+    (tmp_path / "r.json").write_text(text)
+    with pytest.raises(InputError, match=rf"r\.json.*{words}"):
+        read_results(tmp_path / "r.json")
 
 
 def test_results_are_a_bare_list_or_a_document(tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from instseg.atomic import replacing
-from instseg.commands.terminal import console, progress_bar
+from instseg.commands.terminal import console, error, printable, progress_bar
 from instseg.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from instseg.doctor.patient import Change
 
 _PHOTOS_ON_SHEET = 30
+_CLASSES_SHOWN = 100
+_FINDINGS, _SHEET, _CHANGES = _WRITTEN = ("findings.json", "contact_sheet.png", "changes.json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +72,7 @@ def run(config: DoctorConfig) -> int:
         with progress_bar("repairing", "steps") as update:
             healed, changes = repair(examination, around, progress=update)
         _print_changes(changes, healed)
+        _check_what_is_left(document, healed, config.fix)
         written += _write_fixed(config, config.fix, healed, changes)
     kinds = [_counted(examination.count(s), s) for s in ("error", "warning", "note")]
     console.print(
@@ -84,8 +87,11 @@ def _check(config: DoctorConfig) -> None:
     inputs = [path for path in (config.coco_json, config.val_coco_json) if path and path.exists()]
     if config.fix and config.fix.exists() and any(map(config.fix.samefile, inputs)):
         raise InputError(f"--fix {config.fix} is an input, which stays as it is; name another file")
-    reports = [(config.out / name).resolve() for name in ("findings.json", "changes.json")]
-    if config.fix and config.fix.resolve() in reports:
+    written = [config.out / name for name in _WRITTEN]
+    for path in written:
+        if path.exists() and any(map(path.samefile, inputs)):
+            raise InputError(f"{path} is an input, which stays as it is; choose another --out")
+    if config.fix and config.fix.resolve() in [path.resolve() for path in written]:
         raise InputError(f"--fix {config.fix} is a report of this command; name another file")
 
 
@@ -104,14 +110,9 @@ def _print_findings(findings: tuple[Finding, ...]) -> None:
         more = ", ..." if each.count > len(each.ids) > 0 else ""
         head = f"{each.severity:<8} {each.code:<{wide}} {each.count:>7,}  "
         console.print(head, style=styles[each.severity], end="")
-        console.print(_printable(each.message))
+        console.print(printable(each.message))
         if each.ids:
             console.print(f"{indent}id {', '.join(map(str, each.ids))}{more}")
-
-
-def _printable(text: str) -> str:
-    """A message may quote file names, which may hold anything."""
-    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _print_statistics(facts: dict[str, Any]) -> None:
@@ -128,8 +129,10 @@ def _print_statistics(facts: dict[str, Any]) -> None:
             f"median {per_image['median']:g}; image sizes: {width['least']} to {width['most']} x "
             f"{height['least']} to {height['most']}"
         )
-    classes = ", ".join(f"{name} {count}" for name, count in facts["classes"].items())
-    console.print(_printable(f"classes: {classes or 'none'}"))
+    classes = [f"{name:.40} {count}" for name, count in facts["classes"].items()]
+    more = f", ... ({len(classes)} in all)" if len(classes) > _CLASSES_SHOWN else ""
+    shown = ", ".join(classes[:_CLASSES_SHOWN]) + more
+    console.print(printable(f"classes: {shown or 'none'}"))
 
 
 def _print_changes(changes: list[Change], healed: Examination) -> None:
@@ -144,6 +147,21 @@ def _print_changes(changes: list[Change], healed: Examination) -> None:
     console.print(f"left: {left['images']} images with {left['objects']} objects")
 
 
+def _check_what_is_left(document: dict[str, Any], healed: Examination, fix: Path) -> None:
+    """Say loudly when a repair drops most of a dataset, and refuse one that leaves nothing."""
+    for section in ("images", "annotations"):
+        before, after = document.get(section), len(healed.document[section])
+        if not before or not hasattr(before, "__len__"):
+            continue
+        if not after:
+            raise InputError(
+                f"{fix}: not written, as none of the {len(before)} {section} would be left; the "
+                "findings say why: a wrong folder, or a trouble of the whole file to mend by hand"
+            )
+        if after < len(before) / 2:
+            error(f"{fix}: only {after} of {len(before)} {section} are left; see the findings")
+
+
 def _write_findings(config: DoctorConfig, examination: Examination) -> Path:
     content = {
         "coco_json": str(config.coco_json),
@@ -152,7 +170,7 @@ def _write_findings(config: DoctorConfig, examination: Examination) -> Path:
         "findings": [each.to_json() for each in examination.findings],
         "statistics": examination.statistics,
     }
-    return _write_json(config.out / "findings.json", content)
+    return _write_json(config.out / _FINDINGS, content)
 
 
 def _write_fixed(
@@ -161,7 +179,7 @@ def _write_fixed(
     lines = [each.to_json() for each in changes]
     return [
         _write_json(fix, healed.document, indent=None),
-        _write_json(config.out / "changes.json", lines),
+        _write_json(config.out / _CHANGES, lines),
     ]
 
 
@@ -186,6 +204,6 @@ def _write_sheet(config: DoctorConfig, examination: Examination) -> list[Path]:
         tiles.append((picture, each.caption, ", ".join(each.troubles)))
     if not tiles:
         return []
-    path = config.out / "contact_sheet.png"
+    path = config.out / _SHEET
     write_image(path, contact_sheet(tiles))
     return [path]

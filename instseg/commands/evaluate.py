@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from instseg.atomic import replacing
-from instseg.coco_json import match_image_ids, read_results
-from instseg.commands.predict_dataset import predict_dataset, process_device, process_rank
+from instseg.commands.evaluate_input import held_kinds, read, shared_classes
+from instseg.commands.predict_dataset import predict_dataset, process_device
 from instseg.commands.terminal import console, download_bar, error
 from instseg.errors import InputError
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from instseg.predict import Predictor
 
 Json = dict[str, Any]
+
+PREDICTIONS = "predictions.json"
+MOST_RESAMPLES = 100_000  # memory follows it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,18 +79,21 @@ def run(config: EvaluateConfig) -> int:
     from instseg.commands.evaluate_output import print_assessments, write_assessments
     from instseg.data.coco import CocoData
     from instseg.evaluation.assess import compare
+    from instseg.evaluation.silent_zeros import explain_truth
 
     check(config)
     data = CocoData.read(config.coco_json, config.images or Path())
     truth = data.document()
-    results = read(config.results, data, truth) if config.results else predict(config, data, truth)
+    for problem in explain_truth(truth):  # before hours of prediction
+        raise InputError(f"{config.coco_json}: {problem.message}")
+    results = read(config.results, data) if config.results else predict(config, data, truth)
     if results is None:
         return 0  # the first process evaluates
     kinds = held_kinds(config, truth, results)
     assessments = assess_all(config, truth, results, kinds, config.results)
     comparisons: dict[str, Json] = {}
     if config.against:
-        others = read(config.against, data, truth)
+        others = read(config.against, data)
         other = assess_all(config, truth, others, kinds, config.against)
         comparisons = {a.kind: compare(b, a) for a, b in zip(assessments, other, strict=True)}
     print_assessments(assessments, comparisons, config.against)
@@ -95,7 +101,8 @@ def run(config: EvaluateConfig) -> int:
         config.out, describe(config, truth), assessments, comparisons, plots=config.plots
     )
     if config.save_thresholds:
-        written.append(save_thresholds(config, assessments))
+        path, count, kind = save_thresholds(config, assessments)
+        console.print(f"{path}: holds the best thresholds of {count} classes, by their {kind}")
     console.print(f"{config.out}: wrote {', '.join(written)}")
     return 0
 
@@ -123,8 +130,29 @@ def check(config: EvaluateConfig) -> None:
         raise InputError("--weights needs --images, the folder of the dataset's photos")
     if config.save_thresholds and not config.weights:
         raise InputError("--save-thresholds needs --weights, the model to store them with")
-    if config.resamples < 100:
-        raise InputError("--resamples must be at least 100; with fewer the intervals are noise")
+    if not 100 <= config.resamples <= MOST_RESAMPLES:
+        raise InputError(
+            f"--resamples must be 100, with fewer the intervals are noise, to {MOST_RESAMPLES:,}"
+        )
+    if not 0 <= config.score_threshold <= 1:
+        raise InputError("--score-threshold must lie between 0 and 1")
+    if config.max_detections is not None and config.max_detections < 1:
+        raise InputError("--max-detections must be at least 1")
+    if config.seed < 0:
+        raise InputError("--seed must be 0 or more")
+    names = ["metrics.json", *([PREDICTIONS] if config.weights else [])]
+    written = [(config.out / name).resolve() for name in names]
+    for given in (config.coco_json, config.results, config.against):
+        if given and given.resolve() in written:
+            raise InputError(f"{given}: would be overwritten; choose another --out")
+    try:
+        config.out.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise InputError(
+            f"--out {config.out}: cannot be made ({problem.strerror}); choose another folder"
+        ) from problem
+    if not os.access(config.out, os.W_OK):  # better now than after hours of prediction
+        raise InputError(f"--out {config.out}: cannot be written to; choose another folder")
 
 
 def load_predictor(config: EvaluateConfig, data: CocoData, truth: Json) -> Predictor:
@@ -151,85 +179,14 @@ def load_predictor(config: EvaluateConfig, data: CocoData, truth: Json) -> Predi
     )
 
 
-def shared_classes(found: Sequence[str], wanted: Sequence[str], source: str) -> list[str]:
-    """Names that both have; says which the dataset has beyond them.
-
-    Raises:
-        InputError: There is none.
-    """
-    shared = [name for name in found if name in wanted]
-    missing = [name for name in wanted if name not in found]
-    if not shared:
-        raise InputError(
-            f"{source}: knows none of the dataset's classes: it knows {_some(found)}, the dataset "
-            f"has {_some(wanted)}; classes are matched by name, so rename the categories, or "
-            "fine-tune on the dataset"
-        )
-    if missing and process_rank() == 0:
-        error(
-            f"{source}: does not know {len(missing)} of the dataset's {len(wanted)} classes, which "
-            f"count as never found: {_some(missing)}"
-        )
-    return shared
-
-
 def predict(config: EvaluateConfig, data: CocoData, truth: Json) -> list[Json] | None:
     """Results of the model, also written as predictions.json; None but in the first process."""
     results = predict_dataset(load_predictor(config, data, truth), data)
     if results is not None:
         numbered = [{"id": i, **record} for i, record in enumerate(results, start=1)]
-        config.out.mkdir(parents=True, exist_ok=True)
-        with replacing(config.out / "predictions.json") as path:
+        with replacing(config.out / PREDICTIONS) as path:
             path.write_text(json.dumps({**truth, "annotations": numbered}) + os.linesep)
     return results
-
-
-def read(path: Path, data: CocoData, truth: Json) -> list[Json]:
-    """Results of a file, in the ids of the dataset.
-
-    A document says what its ids mean: photos are found by file name, classes by name.
-    """
-    found = read_results(path)
-    if found.images is None or found.categories is None:
-        return found.results
-    shared_classes([c.name for c in found.categories], data.class_names[1:], str(path))
-    by_name = match_image_ids(
-        {image.file_name: image.id for image in data.images},
-        [image.file_name for image in found.images],
-    )
-    if not by_name:
-        raise InputError(
-            f"{path}: has none of the dataset's photos; they are matched by file name, and it has "
-            f"{_some([image.file_name for image in found.images])}"
-        )
-    if len(by_name) < len(data.images):
-        error(
-            f"{path}: has {len(by_name)} of the dataset's {len(data.images)} photos, by their file "
-            "names; in the others all objects count as missed"
-        )
-    ids = dict(zip(data.class_names, data.category_ids, strict=True))
-    image_ids = {i.id: by_name[i.file_name] for i in found.images if i.file_name in by_name}
-    category_ids = {c.id: ids[c.name] for c in found.categories if c.name in ids}
-    return [
-        {**r, "image_id": image_ids[r["image_id"]], "category_id": category_ids[r["category_id"]]}
-        for r in found.results
-        if r.get("image_id") in image_ids and r.get("category_id") in category_ids
-    ]
-
-
-def held_kinds(config: EvaluateConfig, truth: Json, results: Sequence[Json]) -> list[Kind]:
-    """Boxes and masks, where truth and results hold them, and boundaries if they are wanted."""
-    first = results[0] if results else {"bbox": None, "segmentation": None}
-    without = [a for a in truth["annotations"] if not a["segmentation"]]
-    masks = "segmentation" in first and len(without) < len(truth["annotations"])
-    if masks and without:
-        raise InputError(
-            f"{config.coco_json}: {len(without)} annotations have no outline, for example of image "
-            f"{without[0]['image_id']}, the others have; `instseg doctor --fix` drops them"
-        )
-    kinds: list[Kind] = ["bbox"] if "bbox" in first or not masks else []
-    kinds += ["segm"] if masks else []
-    return [*kinds, "boundary"] if masks and config.boundary else kinds
 
 
 def assess_all(
@@ -246,7 +203,7 @@ def assess_all(
     """
     from instseg.evaluation.assess import assess
     from instseg.evaluation.referee import disagreements, referee_scores
-    from instseg.evaluation.silent_zeros import explain_zeros
+    from instseg.evaluation.silent_zeros import OF_TRUTH, explain_zeros
 
     name = source or config.weights
     assessments: list[Assessment] = []
@@ -254,7 +211,8 @@ def assess_all(
     for kind in kinds:
         for problem in explain_zeros(truth, results, kind):
             if problem.severity == "error":
-                raise InputError(f"{name}: {problem.message}")
+                file = config.coco_json if problem.code in OF_TRUTH else name
+                raise InputError(f"{file}: {problem.message}")
             if problem.code not in said:
                 error(f"{name}: {problem.message}")
                 said.add(problem.code)
@@ -266,19 +224,24 @@ def assess_all(
                     f"{name}: pycocotools has other numbers for {kind}: {', '.join(wrong)}; "
                     "please report this with the files"
                 )
+            console.print(f"pycocotools has the same numbers for {kind}")
         assessments.append(found)
     return assessments
 
 
-def save_thresholds(config: EvaluateConfig, assessments: Sequence[Assessment]) -> str:
-    """Store the best thresholds, of masks if they were measured; returns where."""
+def save_thresholds(
+    config: EvaluateConfig, assessments: Sequence[Assessment]
+) -> tuple[Path, int, str]:
+    """Store the best thresholds, of masks if they were measured; where, how many, of what."""
+    from instseg.commands.evaluate_output import SUBJECTS
     from instseg.evaluation.assess import thresholds
     from instseg.model_file import read_model_card, with_card
     from instseg.models.mask_rcnn import load_model
     from instseg.weights import NAMED, locate
 
     by_kind = {found.kind: thresholds(found) for found in assessments}
-    best = by_kind.get("segm") or by_kind["bbox"]
+    kind: Kind = "segm" if "segm" in by_kind else "bbox"
+    best = by_kind[kind]
     weights = str(config.weights)
     source = locate(weights)
     own = weights not in NAMED and source.suffix == ".safetensors"
@@ -288,8 +251,4 @@ def save_thresholds(config: EvaluateConfig, assessments: Sequence[Assessment]) -
     else:
         model = load_model(weights, architecture=config.architecture)
         replace(model, card=replace(model.card, thresholds=best)).save(target)
-    return str(target)
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
+    return target, len(best), SUBJECTS[kind]

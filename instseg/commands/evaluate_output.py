@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import numpy as np
 
 from instseg import __version__
 from instseg.atomic import replacing
-from instseg.commands.terminal import console, table
+from instseg.commands.terminal import console, printable, table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
 
 FORMAT = 1  # of metrics.json
 SHOWN_CLASSES = 20
+LONGEST_NAME = 40  # characters
 FEW_OBJECTS = 10
+LEAST_P = 0.05  # from which on a difference may be chance
 
 NAMES = {"bbox": "box", "segm": "mask", "boundary": "boundary"}
+SUBJECTS = {"bbox": "boxes", "segm": "masks", "boundary": "boundaries"}
 
 Json = dict[str, Any]
 
@@ -49,8 +53,24 @@ def print_assessments(
         if np.isfinite(scale.ece):
             console.print(f"{name} scores are off by {scale.ece:.3f} in the mean (ECE)")
     if comparisons:
-        console.print("")
-        table([f"against {against}", *columns, "p"], _difference_rows(comparisons))
+        _print_comparisons(comparisons, against)
+
+
+def _print_comparisons(comparisons: Mapping[str, Json], against: Path | None) -> None:
+    console.print("")
+    names = [NAMES[kind] for kind in comparisons]
+    columns = [c for name in names for c in (f"{name} difference", "95% interval", "p")]
+    table(["", *columns], _difference_rows(comparisons))
+    for kind, rows in comparisons.items():
+        value, p = rows["AP"]["difference"], rows["AP"]["p"]
+        if p is None:
+            verdict = "the data cannot tell whether it differs"
+        elif value == 0 and p == 1:
+            verdict = "no difference"
+        else:
+            verdict = "better" if value > 0 else "worse"
+            verdict += "" if p < LEAST_P else ", but by no more than chance may give"
+        console.print(f"{NAMES[kind]} AP against {against}: {verdict}")
 
 
 def _score_rows(assessments: Sequence[Assessment]) -> Iterator[list[str]]:
@@ -73,7 +93,7 @@ def _print_classes(assessments: Sequence[Assessment]) -> None:
     columns = [f"{name} {what}" for name in names for what in ("AP", "interval", "best threshold")]
     rows = []
     for k in order[:SHOWN_CLASSES]:
-        row = [tables[0][k]["class"], tables[0][k]["objects"]]
+        row = [printable(tables[0][k]["class"])[:LONGEST_NAME], tables[0][k]["objects"]]
         for each in tables:
             limits = (each[k]["AP_low"], each[k]["AP_high"])
             row += [_number(each[k]["AP"]), _range(limits), _number(each[k]["threshold"])]
@@ -94,8 +114,9 @@ def _difference_rows(comparisons: Mapping[str, Json]) -> Iterator[list[str]]:
         row = [metric]
         for kind in comparisons.values():
             each = kind[metric]
-            row += [_number(each["difference"], "+"), _range(each["interval"], "+")]
-        yield [*row, "  ".join(_number(kind[metric]["p"]) for kind in comparisons.values())]
+            p = "<0.001" if each["p"] is not None and each["p"] < 0.0005 else _number(each["p"])
+            row += [_number(each["difference"], "+"), _range(each["interval"], "+"), p]
+        yield row
 
 
 def _number(value: float | None, sign: str = "") -> str:
@@ -128,7 +149,6 @@ def write_assessments(
     Returns:
         The names of the files.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     metrics = {"format": FORMAT, "instseg": __version__, "data": data}
     metrics |= {found.kind: found.as_json() for found in assessments}
     if comparisons:
@@ -144,9 +164,11 @@ def write_assessments(
     if plots:
         from instseg.visualize.charts import save_figure
 
-        for name, figure in draw_assessments(assessments):
-            save_figure(figure, folder / name)
-            written.append(name)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph")  # class names in scripts without a font
+            for name, figure in draw_assessments(assessments):
+                save_figure(figure, folder / name)
+                written.append(name)
     return written
 
 
@@ -164,17 +186,20 @@ def draw_assessments(assessments: Sequence[Assessment]) -> Iterator[tuple[str, F
             "IoU 0.75": held[5].mean(axis=1),
             "mean 0.50:0.95": held.mean(axis=(0, 2)),
         }
-        prefix = NAMES[found.kind]
-        yield f"{prefix}_precision_recall.png", charts.precision_recall(curves, means)
+        prefix, of = NAMES[found.kind], SUBJECTS[found.kind]
+        yield f"{prefix}_precision_recall.png", charts.precision_recall(curves, means, of)
         rows = found.class_rows()
-        values = [[row[key] for row in rows] for key in ("AP", "AP_low", "AP_high")]
-        yield f"{prefix}_classes.png", charts.class_intervals(names, *values)
+        ap, low, high = ([row[key] for row in rows] for key in ("AP", "AP_low", "AP_high"))
+        yield f"{prefix}_classes.png", charts.class_intervals(names, ap, low, high, of)
         if found.explanation:
             scale, costs = found.explanation.calibration, found.explanation.errors.costs
             known = {k.replace("_", " "): cost for k, cost in costs.items() if cost is not None}
-            yield f"{prefix}_errors.png", charts.error_bars(known)
-            yield f"{prefix}_confusion.png", charts.confusion(found.explanation.confusion, names)
+            yield f"{prefix}_errors.png", charts.error_bars(known, of)
+            yield (
+                f"{prefix}_confusion.png",
+                charts.confusion(found.explanation.confusion, names, of),
+            )
             yield (
                 f"{prefix}_calibration.png",
-                charts.reliability(scale.confidence, scale.precision, scale.counts, scale.ece),
+                charts.reliability(scale.confidence, scale.precision, scale.counts, scale.ece, of),
             )

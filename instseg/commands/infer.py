@@ -54,7 +54,7 @@ class InferConfig:
         seed: Of random numbers; finding instances uses none.
         score_threshold: Instances that score lower are left out, 0 to 1.
         thresholds: stored takes the threshold of each class that evaluate has stored in the model
-            file, and --score-threshold where there is none.
+            file, and --score-threshold only where there is none.
         classes: Only these class names, with commas between them.
         max_detections: The best so many of a photo.
         cross_class_nms: Leave out the lower scored of two instances whose masks overlap by more
@@ -80,7 +80,7 @@ class InferConfig:
     preset: Literal["default", "fast"] = "default"
     seed: int = 0
     score_threshold: float = 0.5
-    thresholds: Literal["stored"] | None = None
+    thresholds: Literal["one", "stored"] = "one"
     classes: list[str] | str | None = None
     max_detections: int = 100
     cross_class_nms: float | None = None

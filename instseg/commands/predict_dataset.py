@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from instseg.ahead import map_ahead
 from instseg.commands.terminal import progress
+from instseg.errors import InputError
 from instseg.results import coco_annotations
 
 if TYPE_CHECKING:
@@ -52,8 +53,15 @@ def predict_dataset(predictor: Predictor, data: CocoData) -> list[Json] | None:
         COCO results in the order of the photos; None in every process but the first.
 
     Raises:
-        InputError: A photo cannot be read, or has another size than the dataset states.
+        InputError: A photo is missing, cannot be read, or has another size than stated;
+            or another process has failed.
     """
+    missing = [i.file_name for i in data.images if not (data.folder / i.file_name).is_file()]
+    if missing:  # better now than after an hour
+        raise InputError(
+            f"{data.folder}: {len(missing)} of {len(data)} photos are not there, the first is "
+            f"{missing[0]}; `instseg doctor` lists them"
+        )
     rank, count = process_rank(), process_count()
     ids = dict(zip(data.class_names, data.category_ids, strict=True))
     category_ids = [ids.get(name, 0) for name in predictor.class_names]
@@ -74,7 +82,10 @@ def predict_dataset(predictor: Predictor, data: CocoData) -> list[Json] | None:
     if count == 1:
         return [record for records in found for record in records]
     parts: list[Any] | None = [None] * count if rank == 0 else None
-    dist.gather_object(found, parts)
+    try:
+        dist.gather_object(found, parts)
+    except RuntimeError as error:
+        raise InputError("another process has failed; its own message says why") from error
     dist.destroy_process_group()
     if parts is None:
         return None

@@ -36,9 +36,14 @@ errors = _Console(stderr=True)
 """Standard error, also the place of the progress bar."""
 
 
+def printable(text: str) -> str:
+    """Text that may quote file and class names, which may hold anything, on one line."""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+
+
 def error(message: object) -> None:
     """Prints one line `instseg: message` on standard error."""
-    errors.print("instseg: " + " ".join(str(message).split()))
+    errors.print("instseg: " + printable(str(message)))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

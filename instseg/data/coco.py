@@ -163,8 +163,8 @@ class CocoData:
         """The dataset as plain dicts, as evaluators take it.
 
         Outlines are compressed RLE, or None where there is none; a box or an area that the file
-        does not state is that of the outline; annotations are numbered from 1, as evaluators take
-        an id of 0 for "not found".
+        does not state is that of the outline, or of the box if there is no outline; annotations are
+        numbered from 1, as evaluators take an id of 0 for "not found".
 
         Raises:
             InputError: when an annotation is broken.
@@ -180,8 +180,8 @@ class CocoData:
         }
 
     def _record(self, annotation: Annotation, image: Image) -> dict[str, Any]:
-        boxed = annotation.bbox is not None and annotation.area is not None
-        coded = None if boxed and not annotation.outline() else self._rle(annotation, image)
+        bare = annotation.bbox is not None and not annotation.outline()
+        coded = None if bare else self._rle(annotation, image)
         record = {
             "image_id": annotation.image_id,
             "category_id": annotation.category_id,
@@ -192,7 +192,9 @@ class CocoData:
         }
         if annotation.bbox and min(annotation.bbox[2:]) < 0:
             raise self._wrong(annotation, "its box has a width or height below 0")
-        if coded and not boxed:
+        if annotation.bbox and bare and annotation.area is None:
+            record["area"] = annotation.bbox[2] * annotation.bbox[3]
+        elif coded and (annotation.bbox is None or annotation.area is None):
             masks = Masks.from_rle([coded])
             left, top, right, bottom = masks.boxes_xyxy()[0].tolist()
             measured = {"bbox": [left, top, right - left, bottom - top], "area": masks.areas()[0]}

@@ -37,7 +37,7 @@ def fix_annotation(code: str, record: dict[str, Any], size_wh: SizeWh) -> dict[s
 
 
 def measures(segmentation: Any, size_wh: SizeWh) -> dict[str, Any]:
-    """Box and area of a mask, as COCO has them: of a polygon, its extent and what it encloses.
+    """Box and area of a mask: the extent of its outline, and its pixels.
 
     Returns:
         "bbox" as x, y, width, height inside the image, and "area"; {} for what is no sound mask.
@@ -52,11 +52,11 @@ def measures(segmentation: Any, size_wh: SizeWh) -> dict[str, Any]:
         polygons = Polygons.collect([segmentation])
         if polygons.troubles or not len(polygons.starts):
             return {}
-        corners, area = polygons.extents()[0], polygons.areas()[0].item()
-        corners = np.clip(corners, 0, [*size_wh, *size_wh])
+        area = Masks.from_polygons([segmentation], size_wh[::-1]).areas()[0].item()
+        corners = np.clip(polygons.extents()[0], 0, [*size_wh, *size_wh])
     start, stop = corners.reshape(2, 2).round(2)
     bbox = np.concatenate([start, stop - start]).round(2)
-    return {"bbox": bbox.tolist(), "area": round(area, 4)}
+    return {"bbox": bbox.tolist(), "area": area}
 
 
 def _mended(code: str, mask: Any, size_wh: SizeWh) -> list[list[float]]:

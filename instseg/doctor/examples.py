@@ -19,6 +19,8 @@ from instseg.errors import InputError
 from instseg.image import read_image
 from instseg.instances import Instances, Masks
 
+_LONGEST_CAPTION = 200  # characters; more than there is room for
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Example:
@@ -64,7 +66,7 @@ def examples(
         names = Counter(found.names) if found else {}
         words = ", ".join(f"{name} {times}" for name, times in names.items())
         nothing = "no objects" if found is not None else "not of its stated size"
-        caption = f"{record['file_name']}: {words or nothing}"
+        caption = " ".join(f"{record['file_name']}: {words or nothing}".split())[:_LONGEST_CAPTION]
         yield Example(
             image=image, instances=found, caption=caption, troubles=tuple(troubles.get(number, ()))
         )

@@ -15,6 +15,7 @@ from instseg.doctor.findings import Finding
 from instseg.doctor.table import Table
 from instseg.image import MAX_PIXELS
 from instseg.masks import Masks
+from instseg.rle import pixels_in
 
 SAME_OBJECT_IOU = 0.95
 
@@ -77,12 +78,15 @@ def _draw_image(table: Table, shapes: Shapes, group: NDArray[np.int64], drawn: D
             kept.append(i)
             continue
         try:
-            coded += Masks.from_rle([table.segmentations[i]], (height, width)).to_rle()
+            rle = table.segmentations[i]
+            coded += Masks.from_rle([rle], (height, width)).to_rle()
             kept.append(i)
+            if (pixels := pixels_in(rle["counts"])) != height * width:
+                drawn.undecoded[i] = f"runs of {pixels} pixels in an image of {height * width}"
         except (ValueError, OverflowError) as error:
             drawn.undecoded[i] = str(error)
     if kept:
-        drawn.areas[kept] = coco_mask.area(coded)
+        drawn.areas[kept] = [coco_mask.area(one) for one in coded]  # of 256 at once it fails
         drawn.boxes[kept] = coco_mask.toBbox(coded)
         drawn.boxes[kept, 2:] += drawn.boxes[kept, :2]
         drawn.twice.extend(_twice(table, coded, np.array(kept), drawn))

@@ -17,7 +17,7 @@ class Change:
         id: The record's id, or "annotations[3]" for one without; None for the whole section.
         code: The finding that it mends.
         action: "drop" or "repair".
-        before: What was there, in short.
+        before: What was there: the keys that change, or the whole of a dropped record.
         after: What is there now; None for a dropped record.
     """
 
@@ -54,16 +54,16 @@ class Patient:
         """Set keys of a record."""
         records = self.document[section]
         old = records[row]
-        records[row] = {**old, **values}
-        shown = {key: _brief(old.get(key)) for key in values}
-        after = {key: _brief(value) for key, value in values.items()}
-        self._note(section, row, code, "repair", shown, after)
+        before = {key: old[key] for key in values if key in old}
+        if before != values:
+            records[row] = {**old, **values}
+            self._note(section, row, code, "repair", before, values)
 
     def drop(self, code: str, section: str, row: int) -> None:
         """Let a record go."""
         if row not in self.dropped[section]:
             self.dropped[section].add(row)
-            self._note(section, row, code, "drop", _brief(self.document[section][row]), None)
+            self._note(section, row, code, "drop", self.document[section][row], None)
 
     def _note(
         self, section: str, row: int, code: str, action: str, before: Any, after: Any
@@ -96,12 +96,3 @@ class Patient:
             self._last_id = max([0, *used])
         self._last_id += 1
         return self._last_id
-
-
-def _brief(value: Any) -> Any:
-    """A value as a list of changes shows it: short, but for boxes and numbers."""
-    if isinstance(value, dict):
-        return "RLE" if "counts" in value else {k: _brief(v) for k, v in value.items()}
-    if isinstance(value, list) and (len(value) > 4 or any(isinstance(v, list) for v in value)):
-        return f"list of {len(value)}"
-    return value[:100] if isinstance(value, str) else value

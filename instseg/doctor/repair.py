@@ -11,7 +11,7 @@ from instseg.doctor.examine import Examination, Progress, Surroundings, examine_
 from instseg.doctor.exif_fixes import fix_exif_sizes
 from instseg.doctor.findings import Finding
 from instseg.doctor.patient import Change, Patient
-from instseg.doctor.table import KEYS, Table, is_whole
+from instseg.doctor.table import KEYS, Table, is_whole, whole_text
 
 _REPAIR_ROUNDS = 6  # a repair may bring another trouble to light; later rounds only drop
 
@@ -138,7 +138,7 @@ def _converted(patient: Patient, section: str, record: dict[str, Any]) -> dict[s
         if section == "annotations" and key == "id":
             value = patient.new_id()
         elif key == "name" and is_whole(record.get("id")):
-            value = f"category {record['id']}" if value is None else str(value)
+            value = f"category {record['id']}" if value is None else whole_text(str(value))
         elif isinstance(value, str | float) and re.fullmatch(r"\s*-?\d{1,18}(\.0)?\s*", str(value)):
             value = int(float(value))
         if not fits(value):

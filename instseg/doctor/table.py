@@ -64,7 +64,14 @@ def _is_size(value: object) -> bool:
 
 
 def _is_name(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
+    if not isinstance(value, str) or not value.strip():
+        return False
+    return value.isascii() or value == whole_text(value)
+
+
+def whole_text(text: str) -> str:
+    """Text with "?" for halves of characters, which JSON may hold, but no UTF-8 file or name."""
+    return text.encode("utf-8", "replace").decode()
 
 
 KEYS: dict[str, dict[str, Callable[[object], bool]]] = {

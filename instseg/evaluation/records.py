@@ -91,7 +91,7 @@ class Found:
         else:
             sizes_hw = np.array([r["segmentation"]["size"] for r in results], np.float64)
             shapes = np.array([_hash(r["segmentation"]["counts"]) for r in results], np.int64)
-            boxes_xywh = _boxes([r["segmentation"] for r in results])
+            boxes_xywh = boxes_around([r["segmentation"] for r in results])
         return cls(
             image_ids=np.array([r["image_id"] for r in results], np.int64),
             category_ids=np.array([r["category_id"] for r in results], np.int64),
@@ -102,7 +102,7 @@ class Found:
         )
 
 
-def _boxes(rles: Sequence[Mapping[str, Any]]) -> Floats:
+def boxes_around(rles: Sequence[Mapping[str, Any]]) -> Floats:
     """Boxes (N, 4) around compressed masks; NaN around others."""
     boxes = np.full((len(rles), 4), np.nan)
     usable = [
@@ -154,11 +154,15 @@ def _shown(value: object) -> str:
 
 def _is_id(value: object) -> bool:
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    return whole and -(2**63) <= value < 2**63  # type: ignore[operator]
+    return whole and abs(value) < 2**53  # type: ignore[arg-type]  # exact as a float too
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (float, Real)) and not isinstance(value, bool)  # float: it is faster
+    if isinstance(value, float):
+        return True
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    return -(2**63) < value < 2**63  # type: ignore[operator]
 
 
 def _is_box(value: object) -> bool:
@@ -174,7 +178,11 @@ def _is_rle(value: object) -> bool:
     if not isinstance(value, Mapping) or not isinstance(value.get("counts"), (str, bytes, list)):
         return False
     size = value.get("size")
-    return isinstance(size, (list, tuple)) and len(size) == 2 and all(map(_is_id, size))
+    return isinstance(size, (list, tuple)) and len(size) == 2 and all(map(_is_side, size))
+
+
+def _is_side(value: object) -> bool:
+    return _is_id(value) and 0 < value < 2**31  # type: ignore[operator]
 
 
 FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
@@ -209,7 +217,7 @@ def best_matches(truth: Truth, found: Found, boxes_xywh: Floats) -> tuple[Ids, I
     count = np.searchsorted(ids, truth.object_images[objects], "right") - first
     starts = np.cumsum(count) - count  # where the pairs of each object begin
     results = by_image[np.repeat(first - starts, count) + np.arange(count.sum())]
-    ious = _iou(np.repeat(truth.object_boxes_xywh[objects], count, axis=0), boxes_xywh[results])
+    ious = box_ious(np.repeat(truth.object_boxes_xywh[objects], count, axis=0), boxes_xywh[results])
     if not len(objects):
         return objects, results, ious
     best = np.maximum.reduceat(ious, starts)
@@ -218,7 +226,7 @@ def best_matches(truth: Truth, found: Found, boxes_xywh: Floats) -> tuple[Ids, I
     return objects, results[chosen], best
 
 
-def _iou(a_xywh: Floats, b_xywh: Floats) -> Floats:
+def box_ious(a_xywh: Floats, b_xywh: Floats) -> Floats:
     """Of each pair of boxes (P, 4), (P, 4); a negative extent counts as none."""
     low = np.maximum(a_xywh[:, :2], b_xywh[:, :2])
     high = np.minimum(a_xywh[:, :2] + a_xywh[:, 2:], b_xywh[:, :2] + b_xywh[:, 2:])

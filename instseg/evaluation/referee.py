@@ -13,6 +13,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from instseg.evaluation.coco_ap import METRICS
+from instseg.rle import to_rle
 
 TOLERANCE = 1e-9
 
@@ -31,10 +32,12 @@ def referee_scores(
         ground.dataset = copy.deepcopy(dict(truth))
         ground.createIndex()
         if results:
-            images = {image["id"] for image in truth["images"]}  # it takes no others
-            found = ground.loadRes(
-                [{key: r[key] for key in keys} for r in results if r["image_id"] in images]
-            )
+            sizes_hw = {image["id"]: (image["height"], image["width"]) for image in truth["images"]}
+            known = [{key: r[key] for key in keys} for r in results if r["image_id"] in sizes_hw]
+            for record in known if kind == "segm" else ():
+                size_hw = sizes_hw[record["image_id"]]
+                record["segmentation"] = to_rle(record["segmentation"], size_hw)
+            found = ground.loadRes(known)  # it takes no other images, and no plain runs
         else:
             found.dataset = {**truth, "annotations": []}
             found.createIndex()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,26 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-TOGETHER = 5000  # RLEs that are looked at in one go; bounds the memory
+TOGETHER = 1000  # RLEs that are looked at in one go; bounds the memory
 MOST_DIGITS = 7  # of 5 bits each, in a run's code; a longer run than 2^32 pixels there is not
+
+
+def broken_runs(results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A line, if the runs of any result's `segmentation` do not fit; see `runs_fit`."""
+    unfit = np.flatnonzero(~runs_fit([result["segmentation"] for result in results]))
+    if len(unfit):
+        height, width = results[unfit[0]]["segmentation"]["size"]
+        yield (
+            f"results[{unfit[0]}]: expected an RLE whose runs make {height} x {width} pixels in "
+            f"all, as its size says ({len(unfit):,} of {len(results):,} results are broken like "
+            "this); encode the masks with pycocotools"
+        )
 
 
 def runs_fit(rles: Sequence[Mapping[str, Any]]) -> Bools:
     """Whether the runs of each RLE are 0 or more pixels each, and exactly its size in all.
 
-    A quarter of a million compressed RLEs take about a second.
+    100,000 compressed RLEs of 200 characters take about 1.5 seconds.
 
     Args:
         rles: N dicts of `size`, two whole numbers, and `counts`: str, bytes, or a list of anything.
@@ -27,13 +39,14 @@ def runs_fit(rles: Sequence[Mapping[str, Any]]) -> Bools:
         bool (N,).
     """
     fit = np.zeros(len(rles), dtype=bool)
-    coded, plain = [], []
+    coded = []
     for i, rle in enumerate(rles):
-        (plain if isinstance(rle["counts"], list) else coded).append(i)
-    for i in plain:
-        counts, (height, width) = rles[i]["counts"], rles[i]["size"]
-        whole = all(type(run) is int and run >= 0 for run in counts)
-        fit[i] = whole and sum(counts) == height * width
+        counts, (height, width) = rle["counts"], rle["size"]
+        if isinstance(counts, list):
+            whole = all(type(run) is int and run >= 0 for run in counts)
+            fit[i] = whole and sum(counts) == height * width
+        else:
+            coded.append(i)
     for start in range(0, len(coded), TOGETHER):
         some = coded[start : start + TOGETHER]
         sizes = np.array([rles[i]["size"] for i in some], dtype=np.int64).reshape(-1, 2)
@@ -46,7 +59,10 @@ def _bytes(counts: str | bytes) -> bytes:
 
 
 def _strings_fit(strings: Sequence[bytes], totals: Ints) -> Bools:
-    """As `runs_fit`, of pycocotools' strings: 5 bits a character, low first, bit 6 "more follows"."""
+    """As `runs_fit`, of pycocotools' strings.
+
+    A run is one character or more, of 5 bits each, low first; bit 6 says that more follows.
+    """
     lengths = np.array([len(each) for each in strings], dtype=np.int64)
     codes = np.frombuffer(b"".join(strings), dtype=np.uint8).astype(np.int64) - 48
     owner = np.repeat(np.arange(len(strings)), lengths)
@@ -64,15 +80,15 @@ def _strings_fit(strings: Sequence[bytes], totals: Ints) -> Bools:
     runs = np.add.reduceat((codes & 31) << shifts, first)
     runs -= np.where(codes[last] & 16, 1 << 5 * np.minimum(digits, MOST_DIGITS), 0)
     owner = owner[last]
-    place = np.arange(len(owner)) - np.searchsorted(owner, owner)
+    place = np.arange(len(owner)) - _begin(owner)
     for chain in (place % 2 == 1, (place % 2 == 0) & (place > 0)):
-        runs[chain] = _running_sums(runs[chain], owner[chain])  # of differences to the run before
+        sums = np.cumsum(runs[chain])  # the string holds differences to the run two before
+        runs[chain] = sums - (sums - runs[chain])[_begin(owner[chain])]
     fit[owner[(runs < 0) | (digits > MOST_DIGITS)]] = False
     return fit & (np.bincount(owner, runs, len(strings)) == totals)
 
 
-def _running_sums(values: Ints, owner: Ints) -> Ints:
-    """Cumulative sums that begin anew with each owner, which are ascending."""
-    sums = np.cumsum(values)
-    begin = np.searchsorted(owner, owner)
-    return sums - (sums - values)[begin]
+def _begin(owner: Ints) -> Ints:
+    """For each row of ascending owners, the first row of the same."""
+    counts = np.bincount(owner)
+    return np.repeat(np.cumsum(counts) - counts, counts)

@@ -8,9 +8,23 @@ from typing import Any, Literal
 
 import numpy as np
 
-from instseg.evaluation.records import Floats, Found, Ids, Truth, best_matches, broken
+from instseg.evaluation.records import (
+    SAMPLE,
+    Floats,
+    Found,
+    Ids,
+    Truth,
+    best_matches,
+    box_ious,
+    boxes_around,
+    broken,
+)
+from instseg.evaluation.runs import broken_runs
 
 MANY = 10  # among fewer records, likeness may be chance
+OF_TRUTH = (  # the others are of the results
+    *("bad-ground-truth", "no-ground-truth", "only-crowds", "boxes-not-masks"),
+)
 BETTER = 0.2  # how much better another reading must agree with the truth, 0 to 1
 
 
@@ -39,7 +53,8 @@ def explain_zeros(
     Half a million results take about two seconds. Codes: bad-ground-truth, no-ground-truth,
     only-crowds, no-results, no-boxes, no-masks, bad-results, no-shared-image, unknown-images,
     few-images, no-shared-category, unknown-categories, shifted-categories, relative-boxes,
-    box-format, boxes-outside, mask-size, nan-scores, scores-outside, equal-scores,
+    box-format, boxes-outside, negative-boxes, mask-size, nan-scores, scores-outside, scores-cut,
+    equal-scores,
     duplicate-results.
 
     Args:
@@ -63,6 +78,11 @@ def explain_zeros(
     for check in (_category_problems, shape_problems, _score_problems, _duplicate_problems):
         problems += check(known, found)
     return problems
+
+
+def explain_truth(truth: Mapping[str, Any]) -> list[Problem]:
+    """Find what would make any result's numbers meaningless, before there are results."""
+    return list(_truth_problems(truth))
 
 
 def _error(code: str, message: str) -> Problem:
@@ -93,10 +113,33 @@ def _truth_problems(truth: Mapping[str, Any]) -> Iterator[Problem]:
             f"all {len(truth['annotations']):,} annotations of the ground truth are crowds, which "
             "AP leaves out; set iscrowd to 0 for single objects",
         )
+    elif (overlap := _box_overlap(truth["annotations"])) < 0.5:
+        yield _error(
+            "boxes-not-masks",
+            f"the boxes of the ground truth do not lie on its masks (median IoU {overlap:.2f}), as "
+            "corners or parts of the image would not where [x, y, width, height] is due; "
+            "`instseg doctor --fix` mends them",
+        )
+
+
+def _box_overlap(annotations: Sequence[Mapping[str, Any]]) -> float:
+    """Median IoU of the boxes of a sample with the boxes around their masks; 1 for few of them."""
+    sample = [
+        a
+        for a in annotations[:: 1 + len(annotations) // SAMPLE]
+        if a.get("bbox") and isinstance(a.get("segmentation"), Mapping) and not a.get("iscrowd")
+    ]
+    if len(sample) < MANY:
+        return 1.0
+    around = boxes_around([a["segmentation"] for a in sample])
+    overlaps = box_ious(np.array([a["bbox"] for a in sample], np.float64), around)
+    return float(np.median(overlaps[np.isfinite(around[:, 0])]))
 
 
 def _result_problems(results: Sequence[Mapping[str, Any]], field: str) -> Iterator[Problem]:
     lines = [*broken(results, "results", ("image_id", "category_id", "score", field))]
+    if not lines and field == "segmentation":
+        lines = [*broken_runs(results)]
     if lines and all(isinstance(r, Mapping) and field not in r for r in results):
         here, there = ("boxes", "masks") if field == "bbox" else ("masks", "boxes")
         yield _error(
@@ -131,7 +174,7 @@ def _image_problems(known: Truth, found: Found) -> Iterator[Problem]:
         return
     with_objects = np.unique(known.object_images)
     covered = np.isin(with_objects, given)
-    if covered.mean() < 0.5:
+    if covered.mean() < 0.75:
         yield _warning(
             "few-images",
             f"only {covered.sum():,} of {len(with_objects):,} images with objects have results, "
@@ -214,6 +257,13 @@ def _box_problems(known: Truth, found: Found) -> Iterator[Problem]:
             f"{beyond:.0%} of the boxes ({example}) reach far out of their image; give them in "
             "pixels of the original image, not of a resized one",
         )
+    negative = (boxes[:, 2:] < 0).any(axis=1)
+    if negative.any():
+        yield _warning(
+            "negative-boxes",
+            f"{negative.sum():,} of {len(boxes):,} boxes have a width or height below 0, the first "
+            f"is results[{np.argmax(negative)}], and find nothing; write [x, y, width, height]",
+        )
 
 
 def _better_box_format(known: Truth, found: Found, boxes: Floats, sides: Floats) -> str | None:
@@ -278,6 +328,12 @@ def _score_problems(_: Truth, found: Found) -> Iterator[Problem]:
             f"scores go from {low:.4g} to {high:.4g} and should lie in 0..1: AP needs only their "
             "order, but thresholds and calibration mean nothing; "
             + ("divide them by 100 if they are percentages" if percent else "write probabilities"),
+        )
+    if low >= 0.3 and high > low and len(scores) >= MANY:
+        yield _warning(
+            "scores-cut",
+            f"no score is below {low:.2g}, as if the list had been cut: AP needs the low ones too; "
+            "predict with a score threshold of 0.01",
         )
     if low == high and len(scores) >= MANY:
         yield _warning(

@@ -41,16 +41,19 @@ def save_figure(figure: Figure, path: Path) -> None:
         figure.savefig(temporary, format="png")
 
 
-def precision_recall(curves: Mapping[str, Floats], overall: Mapping[str, Floats]) -> Figure:
+def precision_recall(
+    curves: Mapping[str, Floats], overall: Mapping[str, Floats], subject: str = ""
+) -> Figure:
     """Precision over recall: every class thin, the means bold, best and worst classes named.
 
     Args:
         curves: Of each class, precision (101,) at recall 0, 0.01 ... 1. A class with a negative
             number or NaN has no meaning and is left out.
         overall: Mean curves (101,) by name, as "IoU 0.50"; at most three.
+        subject: What the title says it is of.
     """
     figure = _figure(7.6, 4.6)
-    axes = _axes(figure, "Precision and recall")
+    axes = _axes(figure, _title("Precision and recall", subject))
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
     means = {name: float(np.mean(each)) for name, each in curves.items() if np.all(each >= 0)}
     ranked = sorted(means, key=lambda name: -means[name])
@@ -81,7 +84,7 @@ def precision_recall(curves: Mapping[str, Floats], overall: Mapping[str, Floats]
     return figure
 
 
-def confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> Figure:
+def confusion(matrix: NDArray[np.int64], names: Sequence[str], subject: str = "") -> Figure:
     """Which classes are taken for which, each row in shares of the true class.
 
     With more than 25 classes only the 30 with most mistakes are shown, without numbers.
@@ -89,10 +92,11 @@ def confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> Figure:
     Args:
         matrix: Counts (K + 1, K + 1), rows the truth, columns the prediction, 0 the background.
         names: Of the K classes.
+        subject: What the title says it is of.
     """
     count = len(names)
     shown = np.arange(1, count + 1)
-    title = "Confusion of classes"
+    title = _title("Confusion of classes", subject)
     if count > CLASSES_WITH_COUNTS:
         mistakes = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * matrix.diagonal()
         shown = np.sort(1 + np.argsort(-mistakes[1:], kind="stable")[:MOST_CONFUSED])
@@ -138,14 +142,15 @@ def _write_counts(axes: Axes, counts: NDArray[np.int64], shares: Floats) -> None
         )
 
 
-def error_bars(errors: Mapping[str, float]) -> Figure:
+def error_bars(errors: Mapping[str, float], subject: str = "") -> Figure:
     """What each type of error costs.
 
     Args:
         errors: AP50 that would be gained without it, 0 to 1, by its name; drawn in their order.
+        subject: What the title says it is of.
     """
     figure = _figure(6.4, 1.3 + 0.36 * max(len(errors), 2))
-    axes = _axes(figure, "What each type of error costs", grid="x")
+    axes = _axes(figure, _title("What each type of error costs", subject), grid="x")
     axes.set_xlabel("AP50 that would be gained without it")
     if not errors:
         _say(axes, "no errors")
@@ -170,7 +175,7 @@ def error_bars(errors: Mapping[str, float]) -> Figure:
 
 
 def reliability(
-    confidence: ArrayLike, precision: ArrayLike, counts: ArrayLike, ece: float
+    confidence: ArrayLike, precision: ArrayLike, counts: ArrayLike, ece: float, subject: str = ""
 ) -> Figure:
     """How far scores can be read as probabilities, over how many detections have which score.
 
@@ -179,13 +184,14 @@ def reliability(
         precision: (B,) share of them that are right.
         counts: (B,) how many they are; bins without any are left out.
         ece: Expected calibration error, 0 to 1.
+        subject: What the title says it is of.
     """
     number = np.asarray(counts, np.float64)
     bins, used = len(number), number > 0
     score, right = (np.asarray(each, np.float64)[used] for each in (confidence, precision))
     figure = _figure(5.2, 5.6)
     grid = figure.add_gridspec(2, 1, height_ratios=(3, 1))
-    axes = _axes(figure, "Are the scores probabilities?", place=grid[0])
+    axes = _axes(figure, _title("Are the scores probabilities?", subject), place=grid[0])
     axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle="--", label="perfect")
     axes.vlines(score, score, right, color=RED, linewidth=4, alpha=0.35, label="gap")
     axes.plot(score, right, color=BLUE, marker="o", markersize=4.5, linewidth=1.5, label="measured")
@@ -210,7 +216,7 @@ def reliability(
 
 
 def class_intervals(
-    names: Sequence[str], values: ArrayLike, lows: ArrayLike, highs: ArrayLike
+    names: Sequence[str], values: ArrayLike, lows: ArrayLike, highs: ArrayLike, subject: str = ""
 ) -> Figure:
     """AP of each class with its 95% interval, best first; of many only the best and the worst.
 
@@ -219,11 +225,12 @@ def class_intervals(
         values: (K,) AP, 0 to 1; a class with a negative number, NaN or None is left out.
         lows: (K,) lower ends of the intervals; NaN or None for none.
         highs: (K,) upper ends.
+        subject: What the title says it is of.
     """
     value, low, high = (np.array(each, dtype=np.float64) for each in (values, lows, highs))
     ranked = np.argsort(-value, kind="stable")
     ranked = ranked[value[ranked] >= 0]
-    title, known = "AP of each class, with 95% intervals", len(ranked)
+    title, known = _title("AP of each class, with 95% intervals", subject), len(ranked)
     half = MOST_ROWS // 2
     if known > MOST_ROWS:
         title += f"\nthe {half} best and the {half} worst of {known}"
@@ -277,6 +284,10 @@ def _say(axes: Axes, words: str) -> None:
     """Words instead of a chart that has nothing to show."""
     axes.set_yticks([])
     axes.text(0.5, 0.5, words, ha="center", va="center", transform=axes.transAxes, color=SOFT)
+
+
+def _title(words: str, subject: str) -> str:
+    return f"{words} ({subject})" if subject else words
 
 
 def _short(name: str) -> str:

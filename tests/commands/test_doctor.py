@@ -16,7 +16,7 @@ def dataset(tmp_path):
     document = sound()
     document["annotations"][0]["bbox"] = [10, 5, 0, 20]
     document["annotations"][2]["image_id"] = 99
-    document["images"][2]["file_name"] = "\x1b[2J\ud800.png"
+    document["images"][2]["file_name"] = "\x1b[2J\u202e.png"
     path = write_json(tmp_path / "train.json", document)
     return path, write_photos(tmp_path / "photos"), tmp_path / "out"
 
@@ -111,6 +111,28 @@ def test_a_validation_set_is_compared(dataset, tmp_path, capsys):
     assert doctor(path, folder, out, "--val-images", folder) == 2
 
 
+def test_no_report_is_written_over_the_dataset(dataset, capsys):
+    path, folder, out = dataset
+    out.mkdir()
+    path = path.rename(out / "findings.json")
+    before = path.read_bytes()
+    assert doctor(path, folder, out) == 2
+    assert "findings.json is an input" in capsys.readouterr().err
+    assert path.read_bytes() == before
+
+
+def test_class_names_may_hold_anything(tmp_path, capsys):
+    document = sound()
+    document["categories"][0]["name"] = "a\nb" + 9000 * "x"
+    document["categories"][1]["name"] = "half \ud800"
+    path, folder = write_json(tmp_path / "a.json", document), write_photos(tmp_path / "photos")
+    fixed = tmp_path / "fixed.json"
+    assert doctor(path, folder, tmp_path / "out", "--fix", fixed) == 1
+    assert max(map(len, capsys.readouterr().out.splitlines())) < 1000
+    assert json.loads(fixed.read_text())["categories"][1]["name"] == "half ?"
+    assert doctor(fixed, folder, tmp_path / "out") == 0
+
+
 def test_a_report_is_not_overwritten_by_the_repaired_file(dataset, capsys):
     path, folder, out = dataset
     assert doctor(path, folder, out, "--fix", out / "findings.json") == 2
@@ -129,3 +151,24 @@ def test_photos_of_both_sets_lie_in_one_folder_unless_told_otherwise(dataset, ca
     path, folder, out = dataset
     assert doctor(path, folder, out, "--val-coco-json", path) == 1
     assert "photo-in-val" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("change", ["folder", "annotations"])
+def test_a_repair_that_leaves_nothing_is_not_written(tmp_path, capsys, change):
+    document = sound()
+    if change == "annotations":
+        document["annotations"] = {str(i): a for i, a in enumerate(document["annotations"])}
+    path = write_json(tmp_path / "train.json", document)
+    folder = write_photos(tmp_path / "photos") if change == "annotations" else tmp_path
+    assert doctor(path, folder, tmp_path / "out", "--fix", tmp_path / "fixed.json") == 2
+    assert "none of the" in capsys.readouterr().err
+    assert not (tmp_path / "fixed.json").exists()
+
+
+def test_a_repair_that_drops_most_says_so(tmp_path, capsys):
+    path = write_json(tmp_path / "train.json", sound())
+    folder = write_photos(tmp_path / "photos")
+    for number in (20, 30):
+        (folder / f"{number}.png").unlink()
+    assert doctor(path, folder, tmp_path / "out", "--fix", tmp_path / "fixed.json") == 1
+    assert "only 1 of 3 images are left" in capsys.readouterr().err

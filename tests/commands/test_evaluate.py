@@ -174,7 +174,7 @@ def test_two_processes_have_the_numbers_of_one(dataset, tmp_path):
     [
         ({"image_id": 99_999}, "image"),
         ({"category_id": 1_000}, "categor"),
-        ({"segmentation": {"size": [7, 7], "counts": "Q1"}}, "another size than their image"),
+        ({"segmentation": {"size": [7, 7], "counts": "a1"}}, "another size than their image"),
     ],
 )
 def test_numbers_that_mean_nothing_are_refused_by_name(dataset, measured, tmp_path, change, words):
@@ -194,12 +194,84 @@ def test_numbers_that_mean_nothing_are_refused_by_name(dataset, measured, tmp_pa
         ({"results": Path("a.json"), "save_thresholds": True}, "--save-thresholds needs"),
         ({"weights": "demo", "images": None}, "--images"),
         ({"results": Path("none.json")}, r"none\.json: cannot be read"),
+        ({"weights": "demo", "score_threshold": 2}, "--score-threshold"),
+        ({"weights": "demo", "max_detections": 0}, "--max-detections"),
+        ({"weights": "demo", "resamples": 10**9}, "--resamples"),
+        ({"weights": "demo", "seed": -1}, "--seed"),
+        ({"weights": "demo", "out": Path(__file__)}, r"--out .*test_evaluate\.py: cannot be made"),
     ],
 )
 def test_options_that_do_not_go_together_are_named(dataset, tmp_path, options, words):
     with pytest.raises(InputError, match=words):
         common = {"coco_json": dataset / "annotations.json", "images": dataset / "images"}
         run(EvaluateConfig(**{**common, "out": tmp_path, **options}))
+
+
+def test_no_input_is_overwritten(dataset, measured):
+    """A model measured with the same --out, against what the last one found."""
+    against = measured / "predictions.json"
+    before = against.read_bytes()
+    with pytest.raises(InputError, match=r"predictions\.json: would be overwritten"):
+        run(config(dataset, measured, weights="demo", against=against))
+    assert against.read_bytes() == before
+
+
+def test_faults_of_the_dataset_are_told_of_its_file(tmp_path):
+    crowd = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], "iscrowd": 1}
+    truth = small_truth([crowd])
+    with pytest.raises(InputError, match=r"truth\.json: all 1 annotations .* crowds"):
+        measure(tmp_path, truth, [found()])
+
+
+def test_photos_without_names_are_not_matched_by_name(tmp_path):
+    """All would be taken for one photo."""
+    truth = small_truth([{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5]}])
+    truth["images"] += [{"id": 2, "height": 50, "width": 50}]
+    with pytest.raises(InputError, match=r"results\.json: 1 photos have the file name"):
+        measure(tmp_path, truth, {**truth, "annotations": [found()]})
+    assert measure(tmp_path, truth, [found()]) == 0
+
+
+def test_masks_are_not_compared_with_boxes(tmp_path):
+    truth = small_truth([{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5]}])
+    masks = [found(segmentation={"size": [50, 50], "counts": [2500]})]
+    del masks[0]["bbox"]
+    with pytest.raises(InputError, match=r"results\.json: has masks only, and .*truth\.json"):
+        measure(tmp_path, truth, masks)
+    with pytest.raises(InputError, match="--boundary needs masks"):
+        measure(tmp_path, truth, [found()], boundary=True)
+
+
+def test_odd_class_names_are_printed_on_one_line_and_drawn_without_warnings(
+    tmp_path, capsys, recwarn
+):
+    truth = small_truth([{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5]}])
+    truth["categories"][0]["name"] = "\x1b[31m[red]漢\n" + 9000 * "x"
+    assert measure(tmp_path, truth, [found()], plots=True) == 0
+    out = capsys.readouterr().out
+    assert "?[31m[red]漢 xxx" in out and "\x1b" not in out
+    assert max(map(len, out.splitlines())) < 1000
+    assert not list(recwarn)
+
+
+def small_truth(annotations):
+    return {
+        "images": [{"id": 1, "height": 50, "width": 50}],
+        "annotations": annotations,
+        "categories": [{"id": 1, "name": "cup"}],
+    }
+
+
+def found(**more):
+    return {"image_id": 1, "category_id": 1, "score": 0.5, "bbox": [1, 1, 5, 5], **more}
+
+
+def measure(folder, truth, results, **options):
+    (folder / "truth.json").write_text(json.dumps(truth))
+    (folder / "results.json").write_text(json.dumps(results))
+    files = {"coco_json": folder / "truth.json", "results": folder / "results.json"}
+    options = {"plots": False, "resamples": 100, **options}
+    return run(EvaluateConfig(**files, out=folder / "out", **options))
 
 
 def test_a_model_of_other_classes_is_refused(dataset, tmp_path, tiny_weights):

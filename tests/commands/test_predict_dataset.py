@@ -52,6 +52,13 @@ def test_results_carry_the_ids_of_the_dataset(tmp_path, tiny_weights):
     assert {r["category_id"] for r in results} <= {2, 50}
 
 
+def test_missing_photos_stop_it_before_it_begins(tmp_path, tiny_weights):
+    data = CocoData.read(write_dataset(tmp_path, 3, (64, 64)), tmp_path)
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(InputError, match=r"3 of 3 photos are not there, the first is a\.png"):
+        predict_dataset(Predictor(tiny_weights), data)
+
+
 def test_a_photo_of_another_size_stops_it(tmp_path, tiny_weights):
     path = write_dataset(tmp_path, 1, (64, 64))
     write_image(tmp_path / "a.png", np.zeros((64, 32, 3), dtype=np.uint8))

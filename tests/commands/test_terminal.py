@@ -61,6 +61,11 @@ def test_lines_are_printed_as_they_are(capsys):
     assert printed.err == f"instseg: {path}: is broken\n"
 
 
+def test_errors_are_one_line_without_control_characters(capsys):
+    error("a\nb \x1b[31m\u202e.png: [red]missing[/]")
+    assert capsys.readouterr().err == "instseg: a b ?[31m?.png: [red]missing[/]\n"
+
+
 def test_table_lines_up(capsys):
     table(["class", "instances"], [("potted plant", 3), ("猫", 12)])
     assert capsys.readouterr().out.splitlines() == [

@@ -257,6 +257,18 @@ def test_boxes_as_corners_are_seen_without_masks(tmp_path):
     assert {"box-xyxy"} == {each.code for each in found if each.severity == "error"}
 
 
+def test_a_photo_may_have_hundreds_of_objects(tmp_path):
+    document = sound()
+    places = [(x, y) for x in range(0, 78, 4) for y in range(0, 58, 4)]
+    document["annotations"] = [
+        annotation(i, 10, 3, [[x, y, x + 2, y, x + 2, y + 2, x, y + 2]], [x, y, 2, 2], 4)
+        for i, (x, y) in enumerate(places, start=1)
+    ]
+    seen = examine(write_json(tmp_path / "a.json", document))
+    assert len(places) > 255 and not seen.count("error")
+    assert seen.statistics["objects"] == len(places)
+
+
 def test_a_folder_that_does_not_exist_is_named(tmp_path):
     path = write_json(tmp_path / "a.json", sound())
     for check in (examine, quick_check):

@@ -62,7 +62,7 @@ def test_names_that_lead_out_are_not_opened(folder, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["sub/../10.png", "./10.png", "a\0b.png", "\ud800.png", "x" * 5000]
+    "name", ["sub/../10.png", "./10.png", "a\0b.png", "\u202e.png", "x" * 5000]
 )
 def test_odd_names_do_no_harm(folder, name):
     document = sound()

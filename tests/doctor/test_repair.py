@@ -124,7 +124,8 @@ def test_broken_parts_go_and_the_others_stay():
     parts = document["annotations"][1]["segmentation"]
     document["annotations"][1]["segmentation"] = [parts[0], [1, 2, 3, 4], [1, 2, 3], None, parts[1]]
     healed, _ = heal(document)
-    assert healed["annotations"][1] == sound()["annotations"][1]
+    pixels = 117  # of the two parts, which enclose 122
+    assert healed["annotations"][1] == {**sound()["annotations"][1], "area": pixels}
 
 
 def test_relative_coordinates_become_pixels():
@@ -171,3 +172,12 @@ def test_what_else_the_document_holds_is_kept():
     healed, _ = heal(document)
     assert healed["info"] == {"year": 2017}
     assert healed["annotations"][0]["color"] == "red"
+
+
+def test_runs_that_end_too_early_are_not_taken_for_a_mask():
+    """pycocotools would read what lies behind them in memory."""
+    document = sound()
+    document["annotations"][2]["segmentation"] = {"size": [60, 80], "counts": [5, 6, 7]}
+    healed, changes = heal(document)
+    assert 103 not in [a["id"] for a in healed["annotations"]]
+    assert ("rle-runs", "drop") in [(c.code, c.action) for c in changes]

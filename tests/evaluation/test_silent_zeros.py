@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
-from instseg.evaluation.silent_zeros import explain_zeros
+from instseg.evaluation.silent_zeros import explain_truth, explain_zeros
 
 CATEGORY_IDS = [1, 2, 4, 7, 8]  # with gaps, as COCO's
 
@@ -111,6 +111,20 @@ def test_a_broken_ground_truth_is_named():
     assert codes == {"bad-ground-truth"}
 
 
+def test_boxes_of_the_truth_that_do_not_lie_on_its_masks():
+    annotations = []
+    for each in TRUTH["annotations"]:
+        x, y, w, h = each["bbox"]
+        corners = [x, y, x + w, y, x + w, y + h, x, y + h]
+        rle = coco_mask.merge(coco_mask.frPyObjects([corners], 300, 400))
+        annotations.append({**each, "segmentation": {**rle, "counts": rle["counts"].decode()}})
+    assert explain_truth({**TRUTH, "annotations": annotations}) == []
+    wrong = [{**a, "bbox": corners_of(a["bbox"])} for a in annotations]
+    (problem,) = explain_truth({**TRUTH, "annotations": wrong})
+    assert problem.code == "boxes-not-masks"
+    assert "doctor --fix" in problem.message
+
+
 def test_no_results():
     assert only([]).code == "no-results"
 
@@ -134,6 +148,7 @@ def test_results_without_what_is_asked_for():
         ({**RESULTS[3], "image_id": "100"}, "image_id to be a whole number, got '100'"),
         ({**RESULTS[3], "category_id": None}, "category_id"),
         ({**RESULTS[3], "category_id": 10**30}, "category_id"),
+        ({**RESULTS[3], "score": 10**400}, "score to be a number"),
         ({**RESULTS[3], "bbox": [1, 2, 3]}, "bbox to be four finite numbers"),
         ({**RESULTS[3], "bbox": [1, 2, 3, float("nan")]}, "bbox to be four finite numbers"),
         ({**RESULTS[3], "bbox": [1, 2, 3, "4"]}, "bbox to be four finite numbers"),
@@ -144,6 +159,15 @@ def test_the_first_broken_record_is_named(record, words):
     assert (problem.code, problem.severity) == ("bad-results", "error")
     assert "results[3]" in problem.message
     assert words in problem.message
+
+
+@pytest.mark.parametrize("counts", ["52", [5, 6], [-1, 120_001], [10**400]])
+def test_masks_on_which_pycocotools_hangs_or_crashes_are_named(counts):
+    masks = with_masks()
+    masks[3] = {**masks[3], "segmentation": {"size": [300, 400], "counts": counts}}
+    problem = only(masks, "segm")
+    assert (problem.code, problem.severity) == ("bad-results", "error")
+    assert "results[3]" in problem.message and "300 x 400" in problem.message
 
 
 def test_polygons_among_results_are_broken_records():
@@ -252,12 +276,12 @@ def test_category_ids_of_another_count_where_nothing_is_found():
     assert "they look like positions 0 to 4" in problem.message
 
 
-def corners(box):
+def corners_of(box):
     return [box[0], box[1], box[0] + box[2], box[1] + box[3]]
 
 
 def test_corners_where_sizes_are_due():
-    problem = only(changed(bbox=corners))
+    problem = only(changed(bbox=corners_of))
     assert (problem.code, problem.severity) == ("box-format", "error")
     assert "[x1, y1, x2, y2]" in problem.message
 
@@ -265,14 +289,14 @@ def test_corners_where_sizes_are_due():
 def test_corners_of_objects_that_would_fit_either_way():
     truth, results = make(size_hw=(150, 200))
     wide = {**truth, "images": [{**i, "height": 900, "width": 900} for i in truth["images"]]}
-    assert "[x1, y1, x2, y2]" in only(changed(results, bbox=corners), truth=wide).message
+    assert "[x1, y1, x2, y2]" in only(changed(results, bbox=corners_of), truth=wide).message
     assert explain_zeros(wide, results, "bbox") == []
 
 
 def test_corners_of_a_model_that_finds_nothing():
     """Where no box meets an object, their places still tell."""
     truth = {**TRUTH, "annotations": [{**a, "bbox": [0, 0, 1, 1]} for a in TRUTH["annotations"]]}
-    assert only(changed(bbox=corners), truth=truth).code == "box-format"
+    assert only(changed(bbox=corners_of), truth=truth).code == "box-format"
 
 
 def test_centres_where_corners_are_due():
@@ -288,6 +312,13 @@ def test_boxes_in_relative_units():
 def test_boxes_in_pixels_of_a_resized_image():
     problem = only(changed(bbox=lambda b: [3 * number for number in b]))
     assert (problem.code, problem.severity) == ("boxes-outside", "warning")
+
+
+def test_boxes_of_negative_width():
+    results = [{**RESULTS[0], "bbox": [50, 50, -9, 9]}, *RESULTS[1:]]
+    problem = only(results)
+    assert (problem.code, problem.severity) == ("negative-boxes", "warning")
+    assert "1 of 40" in problem.message and "results[0]" in problem.message
 
 
 def test_masks_of_another_size():
@@ -314,6 +345,12 @@ def test_scores():
     assert "results[5]" in odd.message
 
 
+def test_a_list_that_was_cut_at_a_score():
+    problem = only(changed(score=lambda score: 0.5 + score / 2))
+    assert (problem.code, problem.severity) == ("scores-cut", "warning")
+    assert "0.01" in problem.message
+
+
 def test_every_result_twice():
     problem = only(RESULTS + RESULTS)
     assert (problem.code, problem.severity) == ("duplicate-results", "error")
@@ -324,5 +361,5 @@ def test_every_result_twice():
 
 
 def test_several_problems_are_all_named():
-    broken = changed(bbox=corners, score=lambda _: 1.0)
+    broken = changed(bbox=corners_of, score=lambda _: 1.0)
     assert [p.code for p in explain_zeros(TRUTH, broken, "bbox")] == ["box-format", "equal-scores"]
