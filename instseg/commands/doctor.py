@@ -87,6 +87,8 @@ def _check(config: DoctorConfig) -> None:
     inputs = [path for path in (config.coco_json, config.val_coco_json) if path and path.exists()]
     if config.fix and config.fix.exists() and any(map(config.fix.samefile, inputs)):
         raise InputError(f"--fix {config.fix} is an input, which stays as it is; name another file")
+    if config.fix and config.fix.suffix.lower() != ".json":
+        raise InputError(f"--fix {config.fix}: name a .json file, which gets the repaired dataset")
     written = [config.out / name for name in _WRITTEN]
     for path in written:
         if path.exists() and any(map(path.samefile, inputs)):

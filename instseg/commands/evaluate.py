@@ -79,7 +79,7 @@ def run(config: EvaluateConfig) -> int:
     from instseg.commands.evaluate_output import print_assessments, write_assessments
     from instseg.data.coco import CocoData
     from instseg.evaluation.assess import compare
-    from instseg.evaluation.silent_zeros import explain_truth
+    from instseg.evaluation.truth_problems import explain_truth
 
     check(config)
     data = CocoData.read(config.coco_json, config.images or Path())
@@ -203,7 +203,7 @@ def assess_all(
     """
     from instseg.evaluation.assess import assess
     from instseg.evaluation.referee import disagreements, referee_scores
-    from instseg.evaluation.silent_zeros import OF_TRUTH, explain_zeros
+    from instseg.evaluation.silent_zeros import explain_zeros
 
     name = source or config.weights
     assessments: list[Assessment] = []
@@ -211,8 +211,7 @@ def assess_all(
     for kind in kinds:
         for problem in explain_zeros(truth, results, kind):
             if problem.severity == "error":
-                file = config.coco_json if problem.code in OF_TRUTH else name
-                raise InputError(f"{file}: {problem.message}")
+                raise InputError(f"{name}: {problem.message}")
             if problem.code not in said:
                 error(f"{name}: {problem.message}")
                 said.add(problem.code)

@@ -3,44 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from instseg.evaluation.records import (
-    SAMPLE,
-    Floats,
-    Found,
-    Ids,
-    Truth,
-    best_matches,
-    box_ious,
-    boxes_around,
-    broken,
-)
+from instseg.evaluation.records import Floats, Found, Ids, Truth, best_matches, broken
 from instseg.evaluation.runs import broken_runs
-
-MANY = 10  # among fewer records, likeness may be chance
-OF_TRUTH = (  # the others are of the results
-    *("bad-ground-truth", "no-ground-truth", "only-crowds", "boxes-not-masks"),
+from instseg.evaluation.truth_problems import (
+    MANY,
+    Problem,
+    explain_truth,
+    misleading,
+    serious,
 )
+
 BETTER = 0.2  # how much better another reading must agree with the truth, 0 to 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Problem:
-    """Something in the ground truth or in the results that spoils the numbers.
-
-    Attributes:
-        code: A stable name, as "no-shared-image".
-        severity: "error": the numbers mean nothing; "warning": they may mislead.
-        message: One line: what is wrong, how much of it, an example, the mend.
-    """
-
-    code: str
-    severity: Literal["error", "warning"]
-    message: str
 
 
 def explain_zeros(
@@ -50,12 +27,11 @@ def explain_zeros(
 ) -> list[Problem]:
     """Find what would make the evaluator's numbers zero, -1 or meaningless.
 
-    Half a million results take about two seconds. Codes: bad-ground-truth, no-ground-truth,
-    only-crowds, no-results, no-boxes, no-masks, bad-results, no-shared-image, unknown-images,
-    few-images, no-shared-category, unknown-categories, shifted-categories, relative-boxes,
-    box-format, boxes-outside, negative-boxes, mask-size, nan-scores, scores-outside, scores-cut,
-    equal-scores,
-    duplicate-results.
+    Half a million results take about two seconds. Codes: no-results, no-boxes, no-masks,
+    bad-results, no-shared-image, unknown-images, few-images, no-shared-category,
+    unknown-categories, shifted-categories, relative-boxes, box-format, boxes-outside,
+    negative-boxes, mask-size, nan-scores, scores-outside, scores-cut, equal-scores,
+    duplicate-results; and those of `explain_truth`.
 
     Args:
         truth: A COCO document: images, annotations, categories.
@@ -67,7 +43,7 @@ def explain_zeros(
         The problems, none for sound data. One that hides others is given alone.
     """
     field = "bbox" if kind == "bbox" else "segmentation"
-    problems = [*_truth_problems(truth), *_result_problems(results, field)]
+    problems = [*explain_truth(truth), *_result_problems(results, field)]
     if problems:
         return problems
     known, found = Truth.read(truth), Found.read(results, field)
@@ -80,77 +56,21 @@ def explain_zeros(
     return problems
 
 
-def explain_truth(truth: Mapping[str, Any]) -> list[Problem]:
-    """Find what would make any result's numbers meaningless, before there are results."""
-    return list(_truth_problems(truth))
-
-
-def _error(code: str, message: str) -> Problem:
-    return Problem(code=code, severity="error", message=message)
-
-
-def _warning(code: str, message: str) -> Problem:
-    return Problem(code=code, severity="warning", message=message)
-
-
-def _truth_problems(truth: Mapping[str, Any]) -> Iterator[Problem]:
-    lines = [
-        *broken(truth.get("images"), "images", ("id", "height", "width")),
-        *broken(truth.get("annotations"), "annotations", ("image_id", "category_id")),
-        *broken(truth.get("categories"), "categories", ("id",)),
-    ]
-    if lines:
-        yield from (_error("bad-ground-truth", line) for line in lines)
-    elif not truth["annotations"]:
-        yield _error(
-            "no-ground-truth",
-            f"the ground truth has {len(truth['images']):,} images and no annotations, so there is "
-            "nothing to find; give the annotations, not a list of images",
-        )
-    elif all(annotation.get("iscrowd") for annotation in truth["annotations"]):
-        yield _error(
-            "only-crowds",
-            f"all {len(truth['annotations']):,} annotations of the ground truth are crowds, which "
-            "AP leaves out; set iscrowd to 0 for single objects",
-        )
-    elif (overlap := _box_overlap(truth["annotations"])) < 0.5:
-        yield _error(
-            "boxes-not-masks",
-            f"the boxes of the ground truth do not lie on its masks (median IoU {overlap:.2f}), as "
-            "corners or parts of the image would not where [x, y, width, height] is due; "
-            "`instseg doctor --fix` mends them",
-        )
-
-
-def _box_overlap(annotations: Sequence[Mapping[str, Any]]) -> float:
-    """Median IoU of the boxes of a sample with the boxes around their masks; 1 for few of them."""
-    sample = [
-        a
-        for a in annotations[:: 1 + len(annotations) // SAMPLE]
-        if a.get("bbox") and isinstance(a.get("segmentation"), Mapping) and not a.get("iscrowd")
-    ]
-    if len(sample) < MANY:
-        return 1.0
-    around = boxes_around([a["segmentation"] for a in sample])
-    overlaps = box_ious(np.array([a["bbox"] for a in sample], np.float64), around)
-    return float(np.median(overlaps[np.isfinite(around[:, 0])]))
-
-
 def _result_problems(results: Sequence[Mapping[str, Any]], field: str) -> Iterator[Problem]:
     lines = [*broken(results, "results", ("image_id", "category_id", "score", field))]
     if not lines and field == "segmentation":
         lines = [*broken_runs(results)]
     if lines and all(isinstance(r, Mapping) and field not in r for r in results):
         here, there = ("boxes", "masks") if field == "bbox" else ("masks", "boxes")
-        yield _error(
+        yield serious(
             f"no-{here}",
             f"{here} are to be evaluated and none of the {len(results):,} results has a {field}; "
             f"evaluate {there}, or write results with {here}",
         )
     elif lines:
-        yield from (_error("bad-results", line) for line in lines)
+        yield from (serious("bad-results", line) for line in lines)
     elif not results:
-        yield _error(
+        yield serious(
             "no-results",
             "there are no results, so every AP is zero; lower the score threshold of the program "
             "that wrote them, or see whether this is the right file",
@@ -165,7 +85,7 @@ def _image_problems(known: Truth, found: Found) -> Iterator[Problem]:
         mend = "evaluate against the annotations of the images that were predicted"
         if given[0] in (0, 1) and given[-1] <= images:
             mend = f"if they are positions in its list of {images:,} images, write each image's id"
-        yield (_error if wrong > total / 2 else _warning)(
+        yield (serious if wrong > total / 2 else misleading)(
             "no-shared-image" if strange.all() else "unknown-images",
             f"{wrong:,} of {total:,} results are of images that the ground truth does not have: "
             f"their image ids are {_some(given[strange])}, those of the ground truth "
@@ -175,7 +95,7 @@ def _image_problems(known: Truth, found: Found) -> Iterator[Problem]:
     with_objects = np.unique(known.object_images)
     covered = np.isin(with_objects, given)
     if covered.mean() < 0.75:
-        yield _warning(
+        yield misleading(
             "few-images",
             f"only {covered.sum():,} of {len(with_objects):,} images with objects have results, "
             f"the others ({_some(with_objects[~covered])}) count as missed; predict them too, or "
@@ -188,7 +108,7 @@ def _category_problems(known: Truth, found: Found) -> Iterator[Problem]:
     strange = ~np.isin(given, known.category_ids)
     wrong, total = int(counts[strange].sum()), len(found.category_ids)
     if reading := _better_categories(known, found):
-        yield (_error if wrong else _warning)(  # without strange ids a bad model may look like it
+        yield (serious if wrong else misleading)(  # a bad model may look like it
             "shifted-categories",
             f"the category ids of the results ({_some(given)}) are not the dataset's "
             f"({_some(known.category_ids)}): results that lie on an object agree with its class "
@@ -200,7 +120,7 @@ def _category_problems(known: Truth, found: Found) -> Iterator[Problem]:
             if np.isin(ids, known.category_ids).all():
                 mend = f"they look like {reading}"
                 break
-        yield (_error if wrong > total / 2 else _warning)(
+        yield (serious if wrong > total / 2 else misleading)(
             "no-shared-category" if strange.all() else "unknown-categories",
             f"{wrong:,} of {total:,} results are of categories that the ground truth does not "
             f"have: their ids are {_some(given[strange])}, the dataset's are "
@@ -241,25 +161,25 @@ def _box_problems(known: Truth, found: Found) -> Iterator[Problem]:
     example = f"as {boxes[0].round(3).tolist()}"
     beyond = np.mean((boxes[:, :2] + boxes[:, 2:] > 1.1 * sides).any(axis=1))
     if np.mean(np.abs(boxes).max(axis=1) <= 1.5) > 0.99 and np.nanmedian(sides) > MANY:
-        yield _error(
+        yield serious(
             "relative-boxes",
             f"the boxes ({example}) are parts of the image, 0 to 1, where pixels are due; multiply "
             "x and width by the image's width, y and height by its height",
         )
     elif reading := _better_box_format(known, found, boxes, sides):
-        yield _error(
+        yield serious(
             "box-format",
             f"the boxes ({example}) are {reading} where [x, y, width, height] is due; convert them",
         )
     elif beyond > 0.2:
-        yield _warning(
+        yield misleading(
             "boxes-outside",
             f"{beyond:.0%} of the boxes ({example}) reach far out of their image; give them in "
             "pixels of the original image, not of a resized one",
         )
     negative = (boxes[:, 2:] < 0).any(axis=1)
     if negative.any():
-        yield _warning(
+        yield misleading(
             "negative-boxes",
             f"{negative.sum():,} of {len(boxes):,} boxes have a width or height below 0, the first "
             f"is results[{np.argmax(negative)}], and find nothing; write [x, y, width, height]",
@@ -302,7 +222,7 @@ def _size_problems(known: Truth, found: Found) -> Iterator[Problem]:
     mend = "resize the masks to the original images before encoding them"
     if (found.sizes_hw[wrong] == stated[wrong, ::-1]).all():
         mend = "height and width are swapped: an RLE's size is [height, width], its runs go down"
-    yield (_error if wrong.mean() > 0.5 else _warning)(
+    yield (serious if wrong.mean() > 0.5 else misleading)(
         "mask-size",
         f"{wrong.sum():,} of {len(wrong):,} masks have another size than their image: "
         f"results[{first}] is {found.sizes_hw[first].astype(int).tolist()}, image "
@@ -314,7 +234,7 @@ def _score_problems(_: Truth, found: Found) -> Iterator[Problem]:
     scores = found.scores
     odd = ~np.isfinite(scores)
     if odd.any():
-        yield _error(
+        yield serious(
             "nan-scores",
             f"{odd.sum():,} of {len(scores):,} scores are no finite numbers, the first is "
             f"results[{np.argmax(odd)}], so there is no order; see why the model gives such scores",
@@ -323,20 +243,20 @@ def _score_problems(_: Truth, found: Found) -> Iterator[Problem]:
     low, high = scores.min(), scores.max()
     if low < 0 or high > 1:
         percent = low >= 0 and 1 < high <= 100
-        yield _warning(
+        yield misleading(
             "scores-outside",
             f"scores go from {low:.4g} to {high:.4g} and should lie in 0..1: AP needs only their "
             "order, but thresholds and calibration mean nothing; "
             + ("divide them by 100 if they are percentages" if percent else "write probabilities"),
         )
     if low >= 0.3 and high > low and len(scores) >= MANY:
-        yield _warning(
+        yield misleading(
             "scores-cut",
             f"no score is below {low:.2g}, as if the list had been cut: AP needs the low ones too; "
             "predict with a score threshold of 0.01",
         )
     if low == high and len(scores) >= MANY:
-        yield _warning(
+        yield misleading(
             "equal-scores",
             f"all {len(scores):,} scores are {low:.4g}, so AP hangs on the order of the file; "
             "write how sure the model is",
@@ -348,7 +268,7 @@ def _duplicate_problems(_: Truth, found: Found) -> Iterator[Problem]:
     order = np.lexsort(keys)
     repeats = np.all([key[order[1:]] == key[order[:-1]] for key in keys], axis=0).sum()
     if repeats >= max(2, 0.01 * len(order)):
-        yield (_error if repeats > 0.4 * len(order) else _warning)(
+        yield (serious if repeats > 0.4 * len(order) else misleading)(
             "duplicate-results",
             f"{repeats:,} of {len(order):,} results repeat another one exactly and count as false; "
             "keep one of each, and see whether the list was written twice",

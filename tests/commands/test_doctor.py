@@ -172,3 +172,10 @@ def test_a_repair_that_drops_most_says_so(tmp_path, capsys):
         (folder / f"{number}.png").unlink()
     assert doctor(path, folder, tmp_path / "out", "--fix", tmp_path / "fixed.json") == 1
     assert "only 1 of 3 images are left" in capsys.readouterr().err
+
+
+def test_the_repaired_file_is_no_photo_and_no_folder(dataset, capsys):
+    path, folder, out = dataset
+    for wrong in (folder / "10.png", folder):
+        assert doctor(path, folder, out, "--fix", wrong) == 2
+        assert "name a .json file" in capsys.readouterr().err

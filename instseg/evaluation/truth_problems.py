@@ -1,0 +1,92 @@
+"""What is wrong with a ground truth, so that any result's numbers would mean nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from instseg.evaluation.records import SAMPLE, box_ious, boxes_around, broken
+
+MANY = 10  # among fewer records, likeness may be chance
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Something in the ground truth or in the results that spoils the numbers.
+
+    Attributes:
+        code: A stable name, as "no-shared-image".
+        severity: "error": the numbers mean nothing; "warning": they may mislead.
+        message: One line: what is wrong, how much of it, an example, the mend.
+    """
+
+    code: str
+    severity: Literal["error", "warning"]
+    message: str
+
+
+def explain_truth(truth: Mapping[str, Any]) -> list[Problem]:
+    """Find what would make any result's numbers meaningless, before there are results.
+
+    Codes: bad-ground-truth, no-ground-truth, only-crowds, boxes-not-masks.
+
+    Args:
+        truth: A COCO document; it may be malformed.
+    """
+    return list(_problems(truth))
+
+
+def serious(code: str, message: str) -> Problem:
+    """A problem of severity "error"."""
+    return Problem(code=code, severity="error", message=message)
+
+
+def misleading(code: str, message: str) -> Problem:
+    """A problem of severity "warning"."""
+    return Problem(code=code, severity="warning", message=message)
+
+
+def _problems(truth: Mapping[str, Any]) -> Iterator[Problem]:
+    lines = [
+        *broken(truth.get("images"), "images", ("id", "height", "width")),
+        *broken(truth.get("annotations"), "annotations", ("image_id", "category_id")),
+        *broken(truth.get("categories"), "categories", ("id",)),
+    ]
+    if lines:
+        yield from (serious("bad-ground-truth", line) for line in lines)
+    elif not truth["annotations"]:
+        yield serious(
+            "no-ground-truth",
+            f"the ground truth has {len(truth['images']):,} images and no annotations, so there is "
+            "nothing to find; give the annotations, not a list of images",
+        )
+    elif all(annotation.get("iscrowd") for annotation in truth["annotations"]):
+        yield serious(
+            "only-crowds",
+            f"all {len(truth['annotations']):,} annotations of the ground truth are crowds, which "
+            "AP leaves out; set iscrowd to 0 for single objects",
+        )
+    elif (overlap := _box_overlap(truth["annotations"])) < 0.5:
+        yield serious(
+            "boxes-not-masks",
+            f"the boxes of the ground truth do not lie on its masks (median IoU {overlap:.2f}), as "
+            "corners or parts of the image would not where [x, y, width, height] is due; "
+            "`instseg doctor --fix` mends them",
+        )
+
+
+def _box_overlap(annotations: Sequence[Mapping[str, Any]]) -> float:
+    """Median IoU of the boxes of a sample with the boxes around their masks; 1 for few of them."""
+    sample = [
+        a
+        for a in annotations[:: 1 + len(annotations) // SAMPLE]
+        if a.get("bbox") and isinstance(a.get("segmentation"), Mapping) and not a.get("iscrowd")
+    ]
+    if len(sample) < MANY:
+        return 1.0
+    around = boxes_around([a["segmentation"] for a in sample])
+    overlaps = box_ious(np.array([a["bbox"] for a in sample], np.float64), around)
+    return float(np.median(overlaps[np.isfinite(around[:, 0])]))
