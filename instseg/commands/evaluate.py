@@ -201,6 +201,7 @@ def assess_all(
     Raises:
         InputError: They would mean nothing, or pycocotools has others.
     """
+    from instseg.commands.evaluate_output import SUBJECTS
     from instseg.evaluation.assess import assess
     from instseg.evaluation.referee import disagreements, referee_scores
     from instseg.evaluation.silent_zeros import explain_zeros
@@ -223,7 +224,7 @@ def assess_all(
                     f"{name}: pycocotools has other numbers for {kind}: {', '.join(wrong)}; "
                     "please report this with the files"
                 )
-            console.print(f"pycocotools has the same numbers for {kind}")
+            console.print(f"pycocotools has the same numbers for {SUBJECTS[kind]} of {name}")
         assessments.append(found)
     return assessments
 

@@ -51,7 +51,10 @@ def print_assessments(
     for name, each in explained.items():
         scale = each.calibration
         if np.isfinite(scale.ece):
-            console.print(f"{name} scores are off by {scale.ece:.3f} in the mean (ECE)")
+            console.print(
+                f"{name} scores lie {scale.ece:.3f} from the share of true detections, in the mean "
+                "(ECE)"
+            )
     if comparisons:
         _print_comparisons(comparisons, against)
 
