@@ -114,7 +114,7 @@ def run(config: FinetuneConfig) -> int:
     best = BestWeights(config=config, model=model, val=validation_data(config))
     checkpoint = config.out / "checkpoint.pt"
     if not config.resume:
-        for name in ("checkpoint.pt", "log.csv", "epochs.csv", "best.safetensors"):
+        for name in ("checkpoint.pt", "log.csv", "epochs.csv"):
             (config.out / name).unlink(missing_ok=True)
     config.out.mkdir(parents=True, exist_ok=True)
     if config.show_batch:
@@ -135,6 +135,8 @@ def check(config: FinetuneConfig) -> None:
         raise InputError("say what to train on: --coco-json with --images, or --scenes")
     if config.coco_json and not config.images:
         raise InputError("--coco-json needs --images, the folder of its photos")
+    if Path(config.weights).resolve() == (config.out / "best.safetensors").resolve():
+        raise InputError(f"--weights {config.weights} would be overwritten; choose another --out")
     renamed_classes(config.map)
     stages(config)
     if config.weights == "none" and not config.architecture:

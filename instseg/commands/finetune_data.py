@@ -59,6 +59,8 @@ def coco_samples(config: FinetuneConfig, data: CocoData, epochs: int) -> CocoSam
     from instseg.training.samples import CocoSamples
     from instseg.training.sampling import Order, repeat_factors
 
+    if not len(data):
+        raise InputError(f"{config.coco_json}: has no images; give a dataset with photos")
     classes = [
         {a.category_id for a in data.annotations[image.id] if not a.iscrowd}
         for image in data.images

@@ -133,6 +133,23 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
     assert load_checkpoint(tmp_path / "checkpoint.pt")["step"] == step
 
 
+def test_the_weights_to_start_from_are_not_overwritten(tmp_path, capsys, tiny_weights):
+    start = tmp_path / "best.safetensors"
+    start.write_bytes(tiny_weights.read_bytes())
+    command = ["finetune", "--scenes", "8", "--weights", str(start), "--out", str(tmp_path)]
+    assert main(command) == 2
+    assert "would be overwritten" in capsys.readouterr().err
+    assert start.read_bytes() == tiny_weights.read_bytes()
+
+
+def test_a_dataset_without_photos_is_refused(tmp_path, capsys):
+    path = tmp_path / "empty.json"
+    path.write_text('{"images": [], "annotations": [], "categories": [{"id": 1, "name": "cup"}]}')
+    data = ["--coco-json", str(path), "--images", str(tmp_path)]
+    assert main(["finetune", *data, *FRESH, "--out", str(tmp_path / "out")]) == 2
+    assert "has no images" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
