@@ -42,8 +42,9 @@ def sound_data(config: FinetuneConfig, coco_json: Path, images: Path) -> CocoDat
             f"{coco_json}: {len(wrong)} kinds of errors; `instseg doctor --coco-json {coco_json} "
             f"--images {images} --fix fixed.json` mends them, --skip-bad goes on without"
         )
-    around = survey(read_document(coco_json), images, photos="no")
-    healed, changes = repair(examine_document(read_document(coco_json), around), around)
+    document = read_document(coco_json)
+    around = survey(document, images, photos="no")
+    healed, changes = repair(examine_document(document, around), around)
     path = config.out / f"sound_{coco_json.name}"
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(healed.document))
