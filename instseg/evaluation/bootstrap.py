@@ -19,6 +19,7 @@ Weights = NDArray[np.float32]
 
 RESAMPLES = 1000
 LEAST_SHARE = 0.7  # of the halves that must have a score
+NOTHING = 1e-12  # of scatter: rounding
 Z = 1.96  # standard deviations on either side that hold 95%
 CELLS = 2**22  # of a table of detections and resamples, so that memory stays small
 
@@ -86,7 +87,7 @@ def interval(halves: Floats, value: float, *, lowest: float = 0.0) -> tuple[floa
         with objects in a single image, or all have the same.
     """
     valid = halves[np.isfinite(halves)]
-    if len(valid) < LEAST_SHARE * len(halves) or valid.std() == 0:
+    if len(valid) < LEAST_SHARE * len(halves) or np.ptp(valid) < NOTHING:
         return None
     centre, reach = 2 * value - valid.mean(), Z * valid.std()
     return float(np.clip(centre - reach, lowest, 1)), float(np.clip(centre + reach, lowest, 1))

@@ -198,7 +198,7 @@ def reliability(
     axes.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="precision")
     axes.tick_params(labelbottom=False)
     told = f"expected calibration error {ece:.3f}" if used.any() else "no detections"
-    axes.text(0.98, 0.05, told, ha="right", transform=axes.transAxes, fontsize=LABEL_PT, color=INK)
+    axes.plot([], linestyle="none", label=told)  # there it never lies on the curve
     axes.legend(frameon=False, fontsize=SMALL_PT, labelcolor=INK, loc="upper left")
     below = _axes(figure, "", place=grid[1])
     below.bar((np.arange(bins) + 0.5) / bins, number, width=0.9 / bins, color=SKY)
@@ -246,7 +246,12 @@ def class_intervals(
         places[half:] += 1
         axes.axhline(half, color=SOFT, linewidth=0.8, linestyle=":")
     axes.hlines(places, low[ranked], high[ranked], color=SKY, linewidth=3)
-    axes.plot(value[ranked], places, color=BLUE, marker="o", markersize=4.5, linestyle="none")
+    sure = np.isfinite(low[ranked])
+    for chosen, face in ((sure, BLUE), (~sure, "white")):
+        (dots,) = axes.plot(value[ranked][chosen], places[chosen], color=BLUE, markerfacecolor=face)
+        dots.set(marker="o", markersize=4.5, linestyle="none", clip_on=False)
+    if not sure.all():
+        axes.set_xlabel("AP (hollow: too few objects for an interval)")
     axes.set_yticks(places, [_short(names[i]) for i in ranked.tolist()])
     axes.tick_params(axis="y", labelsize=SMALL_PT)
     axes.set_ylim(places[-1] + 0.8, -0.8)

@@ -133,3 +133,11 @@ def test_class_intervals_of_many_classes_show_both_ends():
 def test_of_long_names_the_middle_goes():
     words = texts(charts.error_bars({"a name that is much too long for a chart, 7": 0.1}))
     assert "a name that is… chart, 7" in words
+
+
+def test_a_class_without_an_interval_does_not_look_certain():
+    figure = charts.class_intervals(["cup", "dog"], [0.5, 0.7], [0.4, None], [0.6, None])
+    sure, unsure = figure.axes[0].lines
+    assert (len(sure.get_xdata()), len(unsure.get_xdata())) == (1, 1)
+    assert sure.get_markerfacecolor() != unsure.get_markerfacecolor()
+    assert "too few objects for an interval" in figure.axes[0].get_xlabel()
