@@ -1,4 +1,4 @@
-"""Drawn scenes of COCO classes with exact visible masks, the same for the same seed and index."""
+"""Drawn scenes with exact visible masks, the same for the same seed and index."""
 
 import json
 from collections.abc import Callable
@@ -12,17 +12,26 @@ from PIL import Image, ImageChops
 from instseg.atomic import replacing
 from instseg.classes import COCO_CATEGORY_IDS, COCO_CLASSES
 from instseg.data.backgrounds import paint_background
+from instseg.data.draw_beyond_coco import BEYOND_COCO
 from instseg.data.draw_distractors import DISTRACTOR
 from instseg.data.draw_indoors import INDOORS
 from instseg.data.draw_outdoors import OUTDOORS
 from instseg.data.pen import Sprite
+from instseg.errors import InputError
 from instseg.image import write_image
 from instseg.instances import Instances
 from instseg.masks import Masks
 from instseg.results import coco_annotations
 
-DRAWINGS = OUTDOORS | INDOORS
+DRAWINGS = OUTDOORS | INDOORS | BEYOND_COCO
 SCENE_CLASSES: tuple[str, ...] = tuple(name for name in COCO_CLASSES if name in DRAWINGS)
+"""The classes of COCO that can be drawn, which the demo weights know."""
+
+CLASS_NAMES: tuple[str, ...] = (*COCO_CLASSES, *BEYOND_COCO)
+"""COCO's 81, in their order, and those that COCO does not have."""
+
+CATEGORY_IDS: tuple[int, ...] = (*COCO_CATEGORY_IDS, *range(91, 91 + len(BEYOND_COCO)))
+"""The category id of each: COCO's own, then 91 and on."""
 
 _TRIES = 6
 
@@ -33,6 +42,7 @@ class SceneConfig:
 
     Attributes:
         size_hw: height and width of the picture in pixels.
+        classes: what is drawn, any of `DRAWINGS`, each as often as it is named.
         objects: least and most objects that are tried; a crowded picture may hold fewer.
         distractors: least and most things of no class.
         object_px: shortest and longest long side of an object; by default 1/20 to 1/2 of the
@@ -43,9 +53,13 @@ class SceneConfig:
         cut: how often an object may reach over the border, by 30% of its width and height at most.
         noise: the strongest noise, in grey levels.
         seed: scenes of different seeds have nothing in common.
+
+    Raises:
+        InputError: there is no drawing of a class.
     """
 
     size_hw: tuple[int, int] = (320, 320)
+    classes: tuple[str, ...] = SCENE_CLASSES
     objects: tuple[int, int] = (3, 8)
     distractors: tuple[int, int] = (0, 5)
     object_px: tuple[float, float] | None = None
@@ -56,6 +70,14 @@ class SceneConfig:
     noise: int = 10
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        unknown = set(self.classes) - set(DRAWINGS)
+        if unknown:
+            raise InputError(
+                f"{', '.join(sorted(unknown))} cannot be drawn; "
+                f"choose from {', '.join(name for name in CLASS_NAMES if name in DRAWINGS)}"
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
@@ -63,7 +85,7 @@ class Scene:
 
     Attributes:
         image: uint8 (H, W, 3), RGB.
-        instances: the visible part of every object, with COCO's class names and scores of 1.
+        instances: the visible part of every object, named by `CLASS_NAMES`, with scores of 1.
     """
 
     image: npt.NDArray[np.uint8]
@@ -171,7 +193,7 @@ def draw_scene(index: int, config: SceneConfig | None = None) -> Scene:
     for _ in range(_TRIES * wanted):
         if len(canvas.placed) >= wanted:
             break
-        canvas.add(SCENE_CLASSES[int(rng.integers(len(SCENE_CLASSES)))], long_side_px())
+        canvas.add(config.classes[int(rng.integers(len(config.classes)))], long_side_px())
     for _ in range(extras - under):
         canvas.add(None, long_side_px() / 2)
     camera = np.random.default_rng([config.seed, index, 1])  # the same whatever was drawn
@@ -198,10 +220,10 @@ def _instances(placed: list[_Placed], size_hw: tuple[int, int]) -> Instances:
     masks = Masks.from_crops([p.mask for p in placed], offsets, size_hw)
     return Instances(
         boxes=masks.boxes_xyxy(),
-        class_ids=np.array([COCO_CLASSES.index(p.name) for p in placed], dtype=np.int64),
+        class_ids=np.array([CLASS_NAMES.index(p.name) for p in placed], dtype=np.int64),
         scores=np.ones(len(placed), dtype=np.float32),
         masks=masks,
-        class_names=COCO_CLASSES,
+        class_names=CLASS_NAMES,
     )
 
 
@@ -223,9 +245,10 @@ def write_scenes(
         progress: called with the number of scenes written so far.
 
     Returns:
-        The path of `annotations.json`: COCO category ids, visible masks as compressed RLE.
+        The path of `annotations.json`: the config's classes with the ids of `CATEGORY_IDS`,
+        and visible masks as compressed RLE.
     """
-    folder = Path(folder)
+    folder, config = Path(folder), config or SceneConfig()
     images: list[dict[str, object]] = []
     annotations: list[dict[str, object]] = []
     for done, index in enumerate(range(start, start + count), start=1):
@@ -234,17 +257,21 @@ def write_scenes(
         write_image(folder / "images" / file_name, scene.image)
         height, width = scene.image.shape[:2]
         images.append({"id": index, "file_name": file_name, "width": width, "height": height})
-        for annotation in coco_annotations(scene.instances, COCO_CATEGORY_IDS):
+        for annotation in coco_annotations(scene.instances, CATEGORY_IDS):
             del annotation["score"]  # this is the truth
             annotations.append({"id": len(annotations) + 1, "image_id": index, **annotation})
         if progress:
             progress(done)
-    ids = [COCO_CATEGORY_IDS[COCO_CLASSES.index(name)] for name in SCENE_CLASSES]
+    categories = [
+        {"id": number, "name": name}
+        for number, name in zip(CATEGORY_IDS, CLASS_NAMES, strict=True)
+        if name in config.classes
+    ]
     document = {
-        "info": {"description": "Drawn scenes of COCO classes"},
+        "info": {"description": "Drawn scenes"},
         "images": images,
         "annotations": annotations,
-        "categories": [{"id": i, "name": name} for i, name in zip(ids, SCENE_CLASSES, strict=True)],
+        "categories": categories,
     }
     path = folder / "annotations.json"
     with replacing(path) as temporary:

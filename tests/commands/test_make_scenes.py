@@ -15,6 +15,15 @@ def test_writes_a_dataset_and_says_where(tmp_path, capsys):
     assert str(out / "annotations.json") in capsys.readouterr().out
 
 
+def test_draws_the_classes_named(tmp_path):
+    assert run(MakeScenesConfig(out=str(tmp_path), images=1, classes="lighthouse, cup")) == 0
+    document = json.loads((tmp_path / "annotations.json").read_text())
+    assert [each["name"] for each in document["categories"]] == ["cup", "lighthouse"]
+    assert {each["category_id"] for each in document["annotations"]} <= {47, 91}
+    with pytest.raises(InputError, match=r"^zebra cannot be drawn; choose from person, .*balloon$"):
+        run(MakeScenesConfig(out=str(tmp_path), classes="cup,zebra"))
+
+
 @pytest.mark.parametrize("wrong", [{"images": 0}, {"size": 8}, {"most_objects": 2}])
 def test_refuses_what_cannot_be_drawn(tmp_path, wrong):
     with pytest.raises(InputError, match="--"):
