@@ -1,0 +1,68 @@
+"""Boundary IoU of label maps: how well outlines agree, counted for every class at once."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instseg.semantic import IGNORE
+
+Labels = NDArray[np.uint8]
+
+WIDTH = 0.02  # of a boundary, as a share of the image's diagonal
+
+
+def boundary_overlap(truth: Labels, prediction: Labels, n_classes: int) -> NDArray[np.int64]:
+    """Count the boundary pixels of each class that boundary IoU compares.
+
+    Pixels that the truth ignores are taken for outside of the image, in both maps: nothing that is
+    predicted there counts, and a region that reaches there ends at its edge in both.
+
+    Args:
+        truth: uint8 (H, W), 0..C-1 or 255.
+        prediction: uint8 (H, W), 0..C-1.
+        n_classes: C.
+
+    Returns:
+        int64 (3, C): in the boundary of the class in both maps, in the truth, in the prediction.
+    """
+    counted = truth != IGNORE
+    true = boundaries(truth) & counted
+    found = boundaries(np.where(counted, prediction, np.uint8(IGNORE))) & counted
+    pixels = (truth[true & found & (truth == prediction)], truth[true], prediction[found])
+    return np.stack([np.bincount(each, minlength=n_classes) for each in pixels])
+
+
+def boundaries(labels: Labels) -> NDArray[np.bool_]:
+    """The pixels of each region that are near its edge.
+
+    Cheng et al., "Boundary IoU: Improving Object-Centric Image Segmentation Evaluation" (CVPR
+    2021): those from which another label or the image's border is at most 2% of the image's
+    diagonal away, in steps to any of the eight neighbours, at least one.
+
+    Args:
+        labels: uint8 (H, W).
+
+    Returns:
+        bool (H, W).
+    """
+    reach = max(1, round(WIDTH * float(np.hypot(*labels.shape))))
+    padded = np.pad(labels, reach, constant_values=IGNORE)
+    highest = _in_windows(np.maximum, padded, 2 * reach + 1)
+    near: NDArray[np.bool_] = highest != _in_windows(np.minimum, padded, 2 * reach + 1)
+    return near
+
+
+def _in_windows(extreme: np.ufunc, labels: Labels, side: int) -> Labels:
+    """The highest or lowest label of each square of `side` pixels that lies in the map.
+
+    Strips of 1, 2, 4, ... rows, each joined from two: several times faster than scipy's filters.
+    """
+    for _ in range(2):  # down the rows, then, transposed, along them
+        height = 1
+        while height < side:
+            more = min(height, side - height)
+            labels = extreme(labels[more:], labels[:-more])
+            height += more
+        labels = labels.T
+    return labels
