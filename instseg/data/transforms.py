@@ -164,7 +164,9 @@ class Augmentation:
         return sample
 
 
-def parse_augmentations(steps: Sequence[Any]) -> Augmentation:
+def parse_augmentations(
+    steps: Sequence[Any], *, channels: int = 3, dtype: torch.dtype = torch.uint8
+) -> Augmentation:
     """The augmentation that a config describes.
 
     Args:
@@ -172,13 +174,16 @@ def parse_augmentations(steps: Sequence[Any]) -> Augmentation:
             `{"RandomRotation": {"degrees": 10}}`. Names and arguments are those of
             torchvision.transforms.v2, and CopyPaste's; with other defaults for `fill`,
             `interpolation` and `pad_if_needed` (DEFAULT_ARGUMENTS).
+        channels: Of the images.
+        dtype: Of the images; what is not uint8 RGB has borders of 0.
 
     Raises:
-        InputError: for a step that is not among these, or has wrong arguments.
+        InputError: for a step that is not among these, has wrong arguments, or is not for such
+            images.
     """
     stages: list[tuple[Step, ...] | CopyPaste] = []
     for entry in steps:
-        step = _parse_step(entry)
+        step = _parse_step(entry, channels, dtype)
         if isinstance(step, CopyPaste):
             stages.append(step)
         elif stages and isinstance(stages[-1], tuple):
@@ -188,7 +193,7 @@ def parse_augmentations(steps: Sequence[Any]) -> Augmentation:
     return Augmentation(stages=tuple(stages))
 
 
-def _parse_step(entry: Any) -> Step | CopyPaste:
+def _parse_step(entry: Any, channels: int, dtype: torch.dtype) -> Step | CopyPaste:
     pairs = list(entry.items()) if isinstance(entry, Mapping) else [(entry, None)]
     if len(pairs) != 1 or not isinstance(pairs[0][1], Mapping | None):
         raise InputError(f"augmentation {entry}: write it as a name, or as name: {{arguments}}")
@@ -198,11 +203,13 @@ def _parse_step(entry: Any) -> Step | CopyPaste:
     kind = _KINDS[name]
     known = inspect.signature(kind).parameters
     defaults = {key: value for key, value in DEFAULT_ARGUMENTS.items() if key in known}
+    if "fill" in known and (channels, dtype) != (3, torch.uint8):
+        defaults["fill"] = 0
     try:
         step = kind(**_arguments({**defaults, **(given or {})}))
         if isinstance(step, CopyPaste):
             return step
-        return _tried(step)
+        return _tried(step, channels, dtype)
     except Exception as error:  # torchvision checks some arguments late, by whatever fails first
         reason = " ".join(str(error).split())
         raise InputError(
@@ -220,7 +227,7 @@ def _arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     return arguments
 
 
-def _tried(transform: v2.Transform) -> Step:
+def _tried(transform: v2.Transform, channels: int, dtype: torch.dtype) -> Step:
     """The transform as a step, once it has worked whatever its probability."""
     blur = max([*getattr(transform, "kernel_size", ()), 0]) // 2
     if isinstance(transform, v2.ElasticTransform):
@@ -228,7 +235,7 @@ def _tried(transform: v2.Transform) -> Step:
     step = Step(transform=transform, least_side=max(2, blur + 1))  # a blur mirrors its borders
     side = max(64, step.least_side)
     trial = [
-        tv_tensors.Image(torch.zeros(3, side, side, dtype=torch.uint8)),
+        tv_tensors.Image(torch.zeros(channels, side, side, dtype=dtype)),
         _Labels(torch.zeros(1, side, side, dtype=torch.uint8)),
     ]
     with torch.random.fork_rng(devices=[]):
@@ -258,18 +265,25 @@ def _transform(
 ) -> Sample:
     """Put a photo and all its masks through torchvision's transforms together."""
     labels, places = _to_labels(Masks.concatenate([instances.masks, crowds]))
+    image, labels = apply_steps(steps, image, labels)
+    masks = _from_labels(labels, places)
+    crowds = masks[len(instances) :]
+    return image, remaining(instances, masks[: len(instances)]), crowds[crowds.areas() > 0]
+
+
+def apply_steps(
+    steps: Sequence[Step], image: NDArray[Any], labels: NDArray[np.uint8]
+) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """Put an image (H, W, C) and label maps (P, H, W), at least one, through transforms together.
+
+    Torch's global random state drives them. Borders that come up empty have label 0.
+    """
     photo = tv_tensors.Image(torch.from_numpy(image.copy()).permute(2, 0, 1))
     planes = _Labels(torch.from_numpy(labels))
     for step in steps:
         if min(photo.shape[-2:]) >= step.least_side:
             photo, planes = step.transform(photo, planes)
-    masks = _from_labels(planes.numpy(), places)
-    crowds = masks[len(instances) :]
-    return (
-        np.ascontiguousarray(photo.permute(1, 2, 0).numpy()),
-        remaining(instances, masks[: len(instances)]),
-        crowds[crowds.areas() > 0],
-    )
+    return np.ascontiguousarray(photo.permute(1, 2, 0).numpy()), planes.numpy()
 
 
 def _to_labels(masks: Masks) -> tuple[NDArray[np.uint8], list[tuple[int, int]]]:

@@ -1,0 +1,315 @@
+"""Images with label maps beside them: two folders of files, or two arrays."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import PngImagePlugin
+
+from instseg.ahead import map_ahead
+from instseg.errors import InputError
+from instseg.image import MAX_PIXELS, read_image
+from instseg.listing import IMAGE_SUFFIXES
+from instseg.semantic import IGNORE
+
+MAP_EXAMPLE = "1=pet,2=BG,3=ignore"
+_VALUES = 2**16  # of the deepest PNG
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """An image and its label map.
+
+    Attributes:
+        name: What the image is called.
+        image: Its file; None where only the label map is there.
+        mask: The label map's file; None where it is missing.
+        row: Where both are in arrays of many; None for files of their own.
+    """
+
+    name: str
+    image: Path | None
+    mask: Path | None
+    row: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskData:
+    """Images and their label maps; see `read`.
+
+    Attributes:
+        pairs: In the order of their names.
+        values: What each value of the label maps means: a class, or "ignore".
+        class_names: "BG", then the others in the order of `values`.
+        category_ids: The first value of each class, and 0 for "BG".
+    """
+
+    pairs: tuple[Pair, ...]
+    values: Mapping[int, str]
+    class_names: tuple[str, ...]
+    category_ids: tuple[int, ...]
+
+    @classmethod
+    def read(
+        cls,
+        images: Path,
+        masks: Path,
+        *,
+        values: Mapping[int, str] | None = None,
+        class_names: Sequence[str] | None = None,
+    ) -> MaskData:
+        """List the pairs of two folders, which belong together by their stems, or of two arrays.
+
+        Images are photos, or arrays (H, W) or (H, W, C) of any numbers as .npy; label maps are
+        indexed or grey .png of up to 16 bits, or integers (H, W) as .npy. Two .npy files in place
+        of folders hold N of them, (N, H, W[, C]) and (N, H, W). Files are read, and checked, when
+        they are loaded; `statistics` loads them all.
+
+        Args:
+            images: A folder, or one .npy.
+            masks: Likewise.
+            values: The class name of each value in the label maps, "BG" for background, "ignore"
+                for pixels that do not count. 255 is ignored unless it is named here.
+            class_names: Without `values`: the names of values 1, 2 and so on, with or without
+                "BG" before them. With neither, the values that are found make up "class 1" and
+                so on.
+
+        Raises:
+            InputError: For files that cannot be paired, and classes that cannot be.
+        """
+        pairs = _list_pairs(images, masks)
+        if values is None:
+            named = _made_up(pairs, masks) if class_names is None else class_names
+            values = dict(enumerate(["BG", *(name for name in named if name != "BG")]))
+        strange = [value for value in values if not 0 <= value < _VALUES]
+        first_values = {name: value for value, name in [*values.items()][::-1]}
+        names = [name for name in dict.fromkeys(values.values()) if name not in ("BG", "ignore")]
+        if strange or not 0 < len(names) < IGNORE:
+            raise InputError(
+                f"{masks}: expected values of 0..{_VALUES - 1} for 1 to {IGNORE - 1} classes "
+                f"besides BG, such as {MAP_EXAMPLE}; got {len(names)} classes"
+                + (f" and the value {strange[0]}" if strange else "")
+            )
+        return cls(
+            pairs=pairs,
+            values=values,
+            class_names=("BG", *names),
+            category_ids=(0, *(first_values[name] for name in names)),
+        )
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def name(self, index: int) -> str:
+        """The file name of an image, or that of the array with the row, as "images.npy[3]"."""
+        return self.pairs[index].name
+
+    def load(self, index: int) -> tuple[NDArray[np.generic], NDArray[np.uint8]]:
+        """An image and its label map.
+
+        Returns:
+            uint8, uint16 or float32 (H, W, C), of a photo uint8 RGB, of an array with other
+            numbers float32; and uint8 (H, W), 0..K or 255.
+
+        Raises:
+            InputError: When one of them is missing, unreadable, of another size than the other,
+                has NaN pixels or values without a class.
+        """
+        pair = self.pairs[index]
+        if pair.mask is None:
+            raise InputError(f"{pair.image}: has no mask of its name; add it or remove the image")
+        if pair.image is None:
+            raise InputError(f"{pair.mask}: has no image of its name; add it or remove the mask")
+        image, labels = _read_pixels(pair.image, pair.row), self._labels(pair.mask, pair.row)
+        if image.shape[:2] != labels.shape:
+            (height, width), (mask_height, mask_width) = image.shape[:2], labels.shape
+            raise InputError(
+                f"{pair.image}: is {width} x {height} pixels, its mask {mask_width} x "
+                f"{mask_height}; save both in one size, upright, with channels last"
+            )
+        return image, labels
+
+    @cached_property
+    def _class_of(self) -> NDArray[np.int16]:
+        """The class id of each value; -1 for values without one, and in the end for all others."""
+        ids = {name: i for i, name in enumerate(self.class_names)} | {"ignore": IGNORE}
+        table = np.full(_VALUES + 1, -1, dtype=np.int16)
+        table[IGNORE] = IGNORE
+        for value, name in self.values.items():
+            table[value] = ids[name]
+        return table
+
+    def _labels(self, path: Path, row: int | None) -> NDArray[np.uint8]:
+        values = read_values(path, row)
+        labels = self._class_of[np.where((values >= 0) & (values < _VALUES), values, _VALUES)]
+        if labels.min() < 0:
+            found = np.unique(values[labels < 0])
+            more = ", ..." if len(found) > 5 else ""
+            raise InputError(
+                f"{path}: holds {', '.join(map(str, found[:5]))}{more}, of no class; "
+                f"say what each value is, such as {MAP_EXAMPLE}"
+            )
+        return labels.astype(np.uint8)
+
+
+def parse_values(text: str) -> dict[int, str]:
+    """What the values of label maps mean, from text as `1=pet,2=BG,3=ignore`.
+
+    Raises:
+        InputError: For other text.
+    """
+    values: dict[int, str] = {}
+    for entry in text.split(","):
+        value, _, name = (part.strip() for part in entry.partition("="))
+        if not value.isdecimal() or not name or int(value) in values:
+            raise InputError(f"values {text!r}: give each value once, such as {MAP_EXAMPLE}")
+        values[int(value)] = name
+    return values
+
+
+def read_values(path: Path, row: int | None = None) -> NDArray[np.int64]:
+    """The values of a label map as they are stored: int64 (H, W).
+
+    Args:
+        path: A PNG, indexed or grey, of up to 16 bits; or an .npy of integers.
+        row: Which one of an array of many.
+
+    Raises:
+        InputError: When it is unreadable or something else.
+    """
+    values = _read_npy(path, row) if path.suffix.lower() == ".npy" else _read_png(path)
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[..., 0]
+    if values.dtype.kind not in "bui" or values.ndim != 2 or not values.size:
+        raise InputError(
+            f"{path}: holds {values.dtype} of shape {values.shape}, "
+            "where a mask is of integers (height, width); save the class of each pixel"
+        )
+    return values.astype(np.int64)
+
+
+def _list_pairs(images: Path, masks: Path) -> tuple[Pair, ...]:
+    if images.suffix.lower() == masks.suffix.lower() == ".npy":
+        counts = [len(_open_npy(path, many=True)) for path in (images, masks)]
+        if counts[0] != counts[1]:
+            raise InputError(
+                f"{images}: holds {counts[0]} images, {masks} {counts[1]} masks; "
+                "save as many of each, in the same order"
+            )
+        return tuple(
+            Pair(name=f"{images.name}[{row}]", image=images, mask=masks, row=row)
+            for row in range(counts[0])
+        )
+    image_of = _by_stem(images, (*IMAGE_SUFFIXES, ".npy"))
+    mask_of = _by_stem(masks, (".png", ".npy"))
+    return tuple(
+        Pair(name=path.name, image=image_of.get(stem), mask=mask_of.get(stem))
+        for stem, path in sorted((mask_of | image_of).items())
+    )
+
+
+def _by_stem(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give one of images and one of masks")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in suffixes and not path.name.startswith("."):
+            if path.stem in found:
+                raise InputError(f"{path}: has the stem of {found[path.stem].name}; remove one")
+            found[path.stem] = path
+    if not found:
+        raise InputError(f"{folder}: no files of {', '.join(suffixes)}; give another folder")
+    return found
+
+
+def _made_up(pairs: Sequence[Pair], masks: Path) -> list[str]:
+    """Names for the values that the label maps hold."""
+
+    def highest(pair: Pair) -> int:
+        try:
+            values = read_values(pair.mask, pair.row) if pair.mask else np.zeros(1, np.int64)
+        except InputError:  # loading it says so, beside all else that is wrong
+            return 1
+        return int(values[values != IGNORE].max(initial=0))
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        most = max(map_ahead(pool, highest, pairs))
+    if not 0 < most < IGNORE:
+        raise InputError(
+            f"{masks}: the values, besides {IGNORE} for what is ignored, go up to {most}, which "
+            f"makes no classes; say what each value is, such as 0=BG,{IGNORE}=object"
+        )
+    return [f"class {number}" for number in range(1, most + 1)]
+
+
+def _read_pixels(path: Path, row: int | None) -> NDArray[np.generic]:
+    """An image of any kind: uint8, uint16 or float32 (H, W, C), without NaN."""
+    if path.suffix.lower() != ".npy":
+        return read_image(path)
+    array = _read_npy(path, row)
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3 or array.dtype.kind not in "buif" or not array.size:
+        raise InputError(
+            f"{path}: holds {array.dtype} of shape {array.shape}, where an image is of numbers "
+            "(height, width) or (height, width, channels)"
+        )
+    kind = array.dtype.newbyteorder("=")
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
+        image = array.astype(kind if kind in (np.uint8, np.uint16) else np.float32)
+    strange = np.count_nonzero(~np.isfinite(image))
+    if strange:
+        raise InputError(f"{path}: holds NaN or infinity {strange} times; replace it by numbers")
+    return image
+
+
+def _read_npy(path: Path, row: int | None) -> NDArray[np.generic]:
+    array = _open_npy(path)
+    return np.array(array if row is None else array[row])
+
+
+def _open_npy(path: Path, *, many: bool = False) -> NDArray[np.generic]:
+    """An array on the disk, of which only what is used is read; never a pickle."""
+    try:
+        array = np.lib.format.open_memmap(path, mode="r")
+    except Exception as error:  # a damaged header raises all kinds
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"{path}: not an array of numbers ({reason}); save it by np.save"
+        ) from error
+    if many and (array.ndim < 3 or not len(array)):
+        raise InputError(
+            f"{path}: is of shape {array.shape}; expected (N, height, width), "
+            "or (N, height, width, channels)"
+        )
+    return array
+
+
+def _read_png(path: Path) -> NDArray[np.generic]:
+    try:
+        with path.open("rb") as file:
+            header = file.read(26)
+            file.seek(0)
+            image = PngImagePlugin.PngImageFile(file)
+            if image.width * image.height > MAX_PIXELS:
+                raise ValueError(f"{image.width} x {image.height} pixels are too many")
+            values = np.array(image)
+    except Exception as error:  # decoders raise all kinds of errors on damaged data
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: unreadable as PNG ({reason}); save it again") from error
+    if values.ndim > 2:
+        raise InputError(
+            f"{path}: is a {image.mode} picture, where a mask has one channel; "
+            "save the class of each pixel as a grey or indexed PNG"
+        )
+    depth = header[24]
+    if image.mode == "L" and depth < 8:  # Pillow spreads 2 and 4 bits over 0..255
+        values = values // (255 // (2**depth - 1))
+    return values

@@ -1,0 +1,256 @@
+"""Images with label maps, whatever they come from: to learn semantic segmentation from."""
+
+from __future__ import annotations
+
+import os
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, fields
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instseg.ahead import map_ahead
+from instseg.data.coco import CocoData
+from instseg.errors import InputError
+from instseg.instances import Instances
+from instseg.semantic import IGNORE, Rule, to_semantic
+
+Image = NDArray[Any]
+Labels = NDArray[np.uint8]
+
+
+class SemanticData(Protocol):
+    """Images and their label maps."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names by class id, [0] is "BG"; at most 254 after it."""
+
+    @property
+    def category_ids(self) -> tuple[int, ...]:
+        """The dataset's own id of each class."""
+
+    def __len__(self) -> int:
+        """How many images there are."""
+
+    def name(self, index: int) -> str:
+        """What an image is called; a split keeps images of one name together."""
+
+    def load(self, index: int) -> tuple[Image, Labels]:
+        """An image, uint8, uint16 or float32 (H, W, C), and its labels: uint8 (H, W), 0..K or 255.
+
+        Raises:
+            InputError: When something is wrong with either; it begins with the file and ": ".
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class CocoSemantic:
+    """The photos of a COCO dataset, their objects collapsed into label maps, crowds into 255.
+
+    Ground truth has no scores to say which of two objects is in front; "smallest-on-top" keeps the
+    tie on the person and the cup on the table. A label map is collapsed once and kept compressed,
+    about 5 kB for a photo of COCO.
+
+    Attributes:
+        data: The dataset.
+        rule: Which object is on top where several overlap: see `to_semantic`.
+        priority: For "class-priority", class names from highest to lowest.
+
+    Raises:
+        InputError: Without images, and for more than 254 classes or a rule that does not fit them.
+    """
+
+    data: CocoData
+    rule: Rule = "smallest-on-top"
+    priority: Sequence[str] | None = None
+    _kept: dict[int, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not len(self.data):
+            raise InputError(f"{self.data.coco_json}: has no images; give a dataset with photos")
+        try:
+            self._collapse(Instances.empty((1, 1), self.class_names))
+        except ValueError as error:
+            raise InputError(f"{self.data.coco_json}: {error}") from error
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Those of the dataset."""
+        return self.data.class_names
+
+    @property
+    def category_ids(self) -> tuple[int, ...]:
+        """Those of the dataset."""
+        return self.data.category_ids
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def name(self, index: int) -> str:
+        """The photo's file name, as the JSON has it."""
+        return self.data.images[index].file_name
+
+    def load(self, index: int) -> tuple[NDArray[np.uint8], Labels]:
+        """A photo, uint8 RGB (H, W, 3), and its labels, uint8 (H, W), 0..K or 255.
+
+        Raises:
+            InputError: As `CocoData.load`.
+        """
+        photo = self.data.photo(index)
+        if index not in self._kept:
+            labels = self._collapse(self.data.objects(index), ignore=self.data.crowds(index))
+            self._kept[index] = zlib.compress(labels.tobytes(), 1)
+        flat = np.frombuffer(bytearray(zlib.decompress(self._kept[index])), dtype=np.uint8)
+        return photo, flat.reshape(photo.shape[:2])
+
+    def _collapse(self, objects: Instances, **ignore: Any) -> Labels:
+        return to_semantic(objects, rule=self.rule, priority=self.priority, **ignore)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subset:
+    """Some images of other data.
+
+    Attributes:
+        data: The other data.
+        rows: Which of its images.
+    """
+
+    data: SemanticData
+    rows: tuple[int, ...]
+
+    @classmethod
+    def named(cls, data: SemanticData, names: Iterable[str]) -> Subset:
+        """The images that are called so."""
+        wanted = set(names)
+        rows = tuple(row for row in range(len(data)) if data.name(row) in wanted)
+        return cls(data=data, rows=rows)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Those of the other data."""
+        return self.data.class_names
+
+    @property
+    def category_ids(self) -> tuple[int, ...]:
+        """Those of the other data."""
+        return self.data.category_ids
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def name(self, index: int) -> str:
+        """What an image is called."""
+        return self.data.name(self.rows[index])
+
+    def load(self, index: int) -> tuple[Image, Labels]:
+        """An image and its labels, as the other data has them."""
+        return self.data.load(self.rows[index])
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Statistics:
+    """Of N images; indexing gives those of some of them.
+
+    Attributes:
+        pixels: int64 (N,), of each image.
+        means: float64 (N, C), of each image and channel, in the images' own units.
+        variances: float64 (N, C), likewise.
+        class_pixels: int64 (N, K+1), how many pixels of each class; ignored ones are in none.
+    """
+
+    pixels: NDArray[np.int64]
+    means: NDArray[np.float64]
+    variances: NDArray[np.float64]
+    class_pixels: NDArray[np.int64]
+
+    def __getitem__(self, rows: Sequence[int] | NDArray[Any] | slice) -> Statistics:
+        return Statistics(**{each.name: getattr(self, each.name)[rows] for each in fields(self)})
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Of all pixels, per channel: (C,)."""
+        return np.average(self.means, axis=0, weights=self.pixels)
+
+    @property
+    def std(self) -> NDArray[np.float64]:
+        """Standard deviation of all pixels, per channel: (C,)."""
+        within_and_between = self.variances + (self.means - self.mean) ** 2
+        return np.sqrt(np.average(within_and_between, axis=0, weights=self.pixels))
+
+
+def statistics(data: SemanticData, rows: Iterable[int] | None = None) -> Statistics:
+    """Load images once, to name all that is wrong and to measure them.
+
+    Args:
+        data: What is loaded, in threads.
+        rows: Which images, at least one; all if None.
+
+    Raises:
+        InputError: When some cannot be loaded, or differ from the others in channels or dtype: one
+            line with the count, and an example and a few names of each kind of problem.
+    """
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        chosen = range(len(data)) if rows is None else rows
+        measured = list(map_ahead(pool, partial(_measure, data), chosen))
+    kinds = Counter(kind for _, kind, found in measured if found is not None)
+    usual = max(kinds, key=kinds.__getitem__, default="")
+    problems = [
+        (name, kind if found is None else f"{name}: is {kind}, most are {usual}; save all alike")
+        for name, kind, found in measured
+        if found is None or kind != usual
+    ]
+    if problems:
+        raise InputError(
+            f"{len(problems)} of {len(measured)} images cannot be used: {_in_short(problems)}"
+        )
+    every = [found for _, _, found in measured if found is not None]
+    return Statistics(
+        **{f.name: np.concatenate([getattr(e, f.name) for e in every]) for f in fields(Statistics)}
+    )
+
+
+def _measure(data: SemanticData, row: int) -> tuple[str, str, Statistics | None]:
+    """The name of an image, its kind, and its statistics; or its name, what is wrong, and None."""
+    try:
+        image, labels = data.load(row)
+    except InputError as error:
+        return data.name(row), str(error), None
+    planes = (plane.astype(np.float64) for plane in np.moveaxis(image, 2, 0))
+    means, variances = zip(*((plane.mean(), plane.var()) for plane in planes), strict=True)
+    counts = np.bincount(labels.ravel(), minlength=IGNORE + 1)[: len(data.class_names)]
+    found = Statistics(
+        pixels=np.array([labels.size]),
+        means=np.array([means]),
+        variances=np.array([variances]),
+        class_pixels=counts[None],
+    )
+    return data.name(row), f"{image.dtype} of {image.shape[2]} channels", found
+
+
+def _in_short(problems: Sequence[tuple[str, str]]) -> str:
+    """Each kind of problem once, the commonest first, with the names of those that have it.
+
+    Messages are of one kind when they differ only in numbers and in what is before ": ".
+    """
+    kinds: dict[str, list[tuple[str, str]]] = {}
+    for name, message in problems:
+        kind = re.sub(r"\d+(, \d+)*", "0", message.partition(": ")[2])
+        kinds.setdefault(kind, []).append((name, message))
+    parts = [
+        found[0][1] + (f" ({len(found)} such: {_few([n for n, _ in found])})" if found[1:] else "")
+        for found in sorted(kinds.values(), key=len, reverse=True)
+    ]
+    return " | ".join([*parts[:8], *(["..."] if parts[8:] else [])])
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

@@ -1,0 +1,90 @@
+"""Which files are for training and which for validation: drawn once, written down, read again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from instseg.atomic import replacing
+from instseg.errors import InputError
+
+
+class Split(msgspec.Struct, frozen=True, kw_only=True):
+    """A split of files.
+
+    Attributes:
+        seed: What it was drawn with.
+        val_share: Likewise.
+        train: Names of the files for training, sorted.
+        val: Names of those for validation, sorted; none is on both sides.
+    """
+
+    seed: int
+    val_share: float
+    train: list[str]
+    val: list[str]
+
+
+def split(names: Iterable[str], val_share: float, seed: int) -> Split:
+    """Draw a split.
+
+    The order of the names does not matter, and when files are added few others change sides.
+
+    Args:
+        names: File names; one that comes again counts once.
+        val_share: Of the files that are for validation, 0..1; at least one file on either side,
+            but with 0 all are for training.
+        seed: Of chance.
+
+    Raises:
+        InputError: For another share, and for a single file to be parted.
+    """
+    drawn = sorted(
+        set(names),
+        key=lambda name: hashlib.sha256(f"{seed} {name}".encode(errors="surrogatepass")).digest(),
+    )
+    if not 0 <= val_share < 1 or (val_share and len(drawn) < 2):
+        raise InputError(
+            f"{len(drawn)} files cannot be parted at a validation share of {val_share}; "
+            "give two files or more, and a share of 0 or more, below 1"
+        )
+    count = min(max(round(val_share * len(drawn)), 1), len(drawn) - 1) if val_share else 0
+    return Split(
+        seed=seed, val_share=val_share, train=sorted(drawn[count:]), val=sorted(drawn[:count])
+    )
+
+
+def write_split(path: Path, parted: Split) -> None:
+    """Write a split as JSON.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(msgspec.structs.asdict(parted), indent=1) + "\n")
+
+
+def read_split(path: Path, names: Iterable[str]) -> Split:
+    """Read the split of these files.
+
+    Raises:
+        InputError: When it is no split, has a file on both sides, or is of other files.
+    """
+    try:
+        parted = msgspec.convert(json.loads(path.read_text(encoding="utf-8")), Split)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a split ({error}); remove it to draw a new one") from error
+    train, val = set(parted.train), set(parted.val)
+    if train & val:
+        raise InputError(f"{path}: {min(train & val)} is on both sides; remove it from one")
+    changed = sorted((train | val) ^ set(names))
+    if changed:
+        raise InputError(
+            f"{path}: is of other files: {len(changed)} are only there or only here, such as "
+            f"{changed[0]}; remove it to draw a new one"
+        )
+    return parted
