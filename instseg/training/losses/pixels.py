@@ -1,0 +1,102 @@
+"""Losses that are means over pixels, on torch's cross-entropies.
+
+Each function takes the arguments that its loss has in `--loss`, and returns the loss.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from instseg.training.losses.batch import Batch, Term, power
+from instseg.training.losses.class_weights import Counts, class_weights
+
+
+def cross_entropy(
+    *, class_counts: Counts, weights: str = "equal", beta: float | None = None
+) -> Term:
+    """Cross-entropy of the softmax; with weights a weighted mean of the pixels, as torch's.
+
+    Args:
+        class_counts: Of the training data.
+        weights: "equal", "inverse" or "effective": see `class_weights`.
+        beta: Of "effective".
+    """
+    return focal(class_counts=class_counts, gamma=0, weights=weights, beta=beta)
+
+
+def focal(
+    *,
+    class_counts: Counts,
+    gamma: float = 2.0,
+    weights: str = "equal",
+    beta: float | None = None,
+) -> Term:
+    """Focal loss (Lin et al., ICCV 2017), of the softmax: (1 - p)^gamma times cross-entropy.
+
+    With two classes it is torchvision's `sigmoid_focal_loss` of the difference of their logits.
+
+    Args:
+        class_counts: Of the training data.
+        gamma: How much less pixels count that are nearly right; 0 is cross-entropy.
+        weights: The paper's alpha: "equal", "inverse" or "effective", see `class_weights`.
+        beta: Of "effective".
+    """
+    of_class = class_weights(class_counts, weights, beta)
+
+    def loss(batch: Batch) -> Tensor:
+        of_pixel = of_class.to(batch.logits).expand(batch.logits.shape[1])[batch.labels]
+        wrong = -torch.expm1(-batch.cross_entropy)
+        losses = of_pixel * power(wrong, gamma) * batch.cross_entropy
+        least = torch.finfo(losses.dtype).tiny
+        return batch.mean(losses) / batch.mean(of_pixel).clamp(min=least)
+
+    return loss
+
+
+def binary_cross_entropy() -> Term:
+    """Binary cross-entropy of each class against the rest, by the sigmoid of its logit."""
+    return lambda batch: one_against_rest(batch, 1, 1)
+
+
+def weighted_binary_cross_entropy(
+    *, class_counts: Counts, weights: str = "inverse", beta: float | None = None
+) -> Term:
+    """Binary cross-entropy whose positive part has its class's weight (Pihur et al., 2007).
+
+    Args:
+        class_counts: Of the training data.
+        weights: "equal", "inverse" or "effective": see `class_weights`.
+        beta: Of "effective".
+    """
+    of_class = class_weights(class_counts, weights, beta)
+    return lambda batch: one_against_rest(batch, of_class.to(batch.logits).view(-1, 1, 1), 1)
+
+
+def balanced_cross_entropy() -> Term:
+    """Binary cross-entropy balanced in each batch (Xie and Tu, HED, ICCV 2015).
+
+    Each class's pixels get the share of the rest as their weight, and the rest the class's share.
+    """
+
+    def loss(batch: Batch) -> Tensor:
+        share = batch.areas.view(-1, 1, 1) / batch.valid.sum().clamp(min=1)
+        return one_against_rest(batch, 1 - share, share)
+
+    return loss
+
+
+def one_against_rest(batch: Batch, positive: Tensor | float, negative: Tensor | float) -> Tensor:
+    """The mean over pixels and classes of weighted binary cross-entropies.
+
+    Args:
+        batch: Of K classes.
+        positive: The weight of a class's own pixels, (K, 1, 1) or of all classes.
+        negative: That of the other pixels.
+    """
+    weights = batch.truth * positive + (1 - batch.truth) * negative
+    values = F.binary_cross_entropy_with_logits(
+        batch.logits, batch.truth, weights, reduction="none"
+    )
+    return batch.mean(values.mean(1))
