@@ -12,9 +12,18 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [  # files and folders of the package; each imports only from lower layers and its own
     {"errors", "ahead", "atomic", "classes", "coco_json", "image", "listing"}
     | {"memory", "rle", "masks", "instances"},
-    {"model_file", "download", "weights", "merge", "postprocess", "semantic", "results"},
+    {
+        "model_file",
+        "download",
+        "weights",
+        "merge",
+        "postprocess",
+        "processes",
+        "semantic",
+        "results",
+    },
     {"models", "data", "doctor", "evaluation", "visualize"},
-    {"training", "predict", "report"},
+    {"training", "predict", "segment", "report"},
     {"commands"},
     {"cli"},
     {"tools"},

@@ -18,11 +18,11 @@ import numpy as np
 
 from instseg.atomic import replacing
 from instseg.commands import benchmark_evaluate
-from instseg.commands.benchmark_evaluate import highest_memory_mb
 from instseg.commands.terminal import console, progress, table
 from instseg.errors import InputError
 from instseg.image import read_image
 from instseg.listing import list_images
+from instseg.memory import highest_memory_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -226,12 +226,12 @@ def measure_peak(side: str, seed: int) -> float:
     soft, boxes = soft_masks(seed)
     paste_masks(soft[:1], boxes[:1], (64, 64)).to_rle()  # what is loaded once does not count
     encode(soft[:1, None])
-    before = highest_memory_mb()
+    before = highest_memory_bytes()
     if side == "ours":
         paste_masks(soft, boxes, PHOTO_HW).to_rle()
     else:
         encode(paste_masks_in_image(soft[:, None], boxes, PHOTO_HW))
-    return highest_memory_mb() - before
+    return (highest_memory_bytes() - before) / 2**20
 
 
 def draw_photos(folder: Path) -> list[Path]:

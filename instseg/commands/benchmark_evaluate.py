@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from instseg.atomic import replacing
 from instseg.commands.terminal import progress
+from instseg.memory import highest_memory_bytes
 
 PHOTO_HW = (480, 640)
 CLASSES = 80
@@ -166,16 +167,10 @@ def read_once(side: str, path: Path) -> Measured:
 
 
 def _measured(work: Callable[[], list[float]]) -> Measured:
-    before_mb = highest_memory_mb()
+    before = highest_memory_bytes()
     start = time.perf_counter()
     numbers = work()
-    return Measured(time.perf_counter() - start, highest_memory_mb() - before_mb, numbers)
-
-
-def highest_memory_mb() -> float:
-    """Of this process so far, by Linux's account (`getrusage` also counts what started it)."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+    return Measured(time.perf_counter() - start, (highest_memory_bytes() - before) / 2**20, numbers)
 
 
 def write_evaluation(folder: Path, images: int, seed: int) -> None:

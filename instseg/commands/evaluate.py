@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from instseg.atomic import replacing
 from instseg.commands.evaluate_input import held_kinds, read, shared_classes
-from instseg.commands.predict_dataset import predict_dataset, process_device
+from instseg.commands.predict_dataset import predict_dataset
 from instseg.commands.terminal import console, download_bar, error
 from instseg.errors import InputError
+from instseg.processes import joined_processes, process_device
 
 if TYPE_CHECKING:
     from instseg.data.coco import CocoData
@@ -181,7 +182,9 @@ def load_predictor(config: EvaluateConfig, data: CocoData, truth: Json) -> Predi
 
 def predict(config: EvaluateConfig, data: CocoData, truth: Json) -> list[Json] | None:
     """Results of the model, also written as predictions.json; None but in the first process."""
-    results = predict_dataset(load_predictor(config, data, truth), data)
+    predictor = load_predictor(config, data, truth)
+    with joined_processes():
+        results = predict_dataset(predictor, data)
     if results is not None:
         numbered = [{"id": i, **record} for i, record in enumerate(results, start=1)]
         with replacing(config.out / PREDICTIONS) as path:

@@ -1,112 +1,149 @@
-"""The best weights of a training run, by mask AP on the validation data."""
+"""The best weights of `instseg finetune`, by mask AP on the validation data."""
 
 from __future__ import annotations
 
 import copy
-import csv
-import json
-import os
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+import heapq
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from instseg.atomic import replacing
-from instseg.commands.finetune_data import list_examples
+from instseg.commands.best_weights import BestWeights, Json, Measured
+from instseg.commands.predict_dataset import predict_dataset
 
 if TYPE_CHECKING:
     from instseg.commands.finetune import FinetuneConfig
     from instseg.data.coco import CocoData
+    from instseg.instances import Instances
     from instseg.models.mask_rcnn import Model
-    from instseg.training.loop import Trainer
+    from instseg.training.detection import Detection
+    from instseg.training.run_log import RunLog
 
 AP_THRESHOLD = 0.01  # AP needs the whole list; lower scores change it in the fourth decimal
+WORST = 6  # photos in worst.png
+KINDS = {"bbox": "box", "segm": "mask"}
 
 
 @dataclass
-class BestWeights:
-    """Measures after every epoch and keeps the best; without validation data, the last.
-
-    What is measured and kept is the moving average of the weights. What was best lies in the
-    trainer's notes and so in its checkpoints.
-
-    Args:
-        config: The options of the run.
-        model: What is trained; its card goes into the model file.
-        val: Photos to measure with, if not drawn scenes.
-    """
+class BestByAP(BestWeights):
+    """Keeps the weights of the best mask AP; see `BestWeights`."""
 
     config: FinetuneConfig
+    task: Detection
     model: Model
     val: CocoData | None
 
-    @property
-    def path(self) -> Path:
-        """The model file."""
-        return self.config.out / "best.safetensors"
+    def measure(self, model: Model, val: CocoData, log: RunLog | None) -> Measured | None:
+        """AP and losses; every process predicts its share."""
+        results = self._predict(model, val)
+        if log is None or results is None:
+            return None
+        metrics = self._metrics(results)
+        figures = {f"{name}_AP": metrics[kind]["AP"] for kind, name in KINDS.items()}
+        self._draw_worst(val, results, log)
+        return Measured(
+            score=metrics["segm"]["AP"],
+            figures={**self._losses(model, val), **figures},
+            metrics=metrics,
+        )
 
-    def look_at(self, trainer: Trainer) -> bool:
-        """To be called after each step; True when the run should stop."""
-        samples = trainer.dataset
-        epoch = samples.epoch_that_ends(trainer.step)
-        if epoch is None:
-            return False
-        model = self._as_stored(trainer)
-        metrics = self._measure(model)
-        if not metrics:
-            if trainer.step == trainer.steps:
-                self._save(model, metrics)
-            return False
-        score = metrics["segm"]["AP"]
-        self._log(epoch, trainer.step, metrics)
-        if score > trainer.notes.get("best", -2):
-            trainer.notes.update(best=score, best_epoch=epoch)
-            self._save(model, metrics)
-        patience = self.config.patience
-        return patience is not None and epoch - trainer.notes["best_epoch"] >= patience
+    def in_words(self, metrics: Json) -> str:
+        """AP of boxes and masks."""
+        return "".join(f", {name} AP {metrics[kind]['AP']:.3f}" for kind, name in KINDS.items())
 
-    def describe(self) -> str:
-        """The best figures, for the closing line."""
-        path = self.config.out / "metrics.json"
-        metrics = json.loads(path.read_text()) if path.exists() else {}
-        kinds = (("bbox", "box"), ("segm", "mask"))
-        return "".join(f", {name} AP {metrics[k]['AP']:.3f}" for k, name in kinds if k in metrics)
+    @cached_property
+    def _truth(self) -> Json:
+        return self.val.document() if self.val else {}
 
-    def _as_stored(self, trainer: Trainer) -> Model:
-        """The averaged weights, rounded as the file will have them: what is measured is stored."""
-        network = copy.deepcopy(trainer.average)
-        if self.config.store == "fp16":
-            network.half().float()
-        return replace(self.model, network=network)
-
-    def _measure(self, model: Model) -> dict[str, Any]:
-        """AP on the validation data; empty without any."""
-        from instseg.evaluation.validate import validate
+    def _predict(self, model: Model, val: CocoData) -> Sequence[Json] | None:
+        """Results on the validation data; None but in the first process."""
         from instseg.predict import Predictor
 
-        examples = list_examples(self.config, self.val)
-        if examples is None:
-            return {}
-        predictor = Predictor(
-            model, device=self.config.device, precision="fp32", score_threshold=AP_THRESHOLD
+        device = str(self.trainer.device)
+        known = [name for name in val.class_names[1:] if name in model.card.class_names]
+        return predict_dataset(
+            Predictor(
+                model,
+                device=device,
+                precision="fp32",
+                score_threshold=AP_THRESHOLD,
+                classes=known,
+            ),
+            val,
         )
-        return validate(predictor, examples)
 
-    def _log(self, epoch: int, step: int, metrics: dict[str, Any]) -> None:
-        with (self.config.out / "epochs.csv").open("a", newline="") as file:
-            log = csv.writer(file)
-            if file.tell() == 0:
-                log.writerow(["epoch", "step", "box_AP", "mask_AP"])
-            aps = [f"{metrics[kind]['AP']:.5f}" for kind in ("bbox", "segm")]
-            log.writerow([epoch, step, *aps])
+    def _metrics(self, results: Sequence[Json]) -> dict[str, Json]:
+        """COCO's figures of boxes and masks."""
+        from instseg.evaluation.coco_ap import average_precision
 
-    def _save(self, model: Model, metrics: dict[str, Any]) -> None:
-        """Write the model file, and the metrics beside it."""
-        import torch
+        return {kind: average_precision(self._truth, results, kind) for kind in ("bbox", "segm")}
 
-        recipe = json.loads(json.dumps(asdict(self.config), default=str))
-        del recipe["out"], recipe["resume"]
-        card = replace(model.card, provenance={"recipe": recipe, "metrics": metrics})
-        dtype = torch.float16 if self.config.store == "fp16" else None
-        replace(model, card=card).save(self.path, dtype=dtype)
-        with replacing(self.config.out / "metrics.json") as temporary:
-            temporary.write_text(json.dumps(metrics, indent=1) + os.linesep)
+    def _losses(self, model: Model, val: CocoData) -> dict[str, float]:
+        """Losses on the validation data, their names led by `val_`."""
+        from instseg.training.samples import to_sample
+        from instseg.training.validation import validation_losses
+
+        samples = (
+            to_sample(*val.load(row), model.card.class_names, val.crowds(row))
+            for row in range(len(val))
+        )
+        task = copy.copy(self.task)
+        task.resize = True
+        found = validation_losses(task, model.network, samples, batch_size=self.config.batch_size)
+        return {f"val_{name}": value for name, value in found.items()}
+
+    def _draw_worst(self, val: CocoData, results: Sequence[Json], log: RunLog) -> None:
+        """worst.png: the photos of the lowest panoptic quality, with truth and predictions."""
+        from instseg.evaluation.panoptic_quality import PhotoQuality, photo_quality
+        from instseg.image import write_image
+        from instseg.visualize.worst import Comparison, draw_worst
+
+        def measured() -> Iterator[tuple[int, Instances, PhotoQuality]]:
+            for row, found in enumerate(instances_of(results, val)):
+                yield row, found, photo_quality(val.objects(row), found, val.crowds(row))
+
+        def badness(each: tuple[int, Instances, PhotoQuality]) -> tuple[float, int, int]:
+            return each[2].value, -each[2].mistakes, each[0]
+
+        worst = heapq.nsmallest(WORST, measured(), key=badness)
+        picture = draw_worst(
+            [
+                Comparison(
+                    photo=val.photo(row),
+                    truth=val.objects(row),
+                    predicted=found,
+                    missed=quality.missed,
+                    wrong=quality.wrong,
+                    caption=f"{val.images[row].file_name}: {quality.describe()}",
+                )
+                for row, found, quality in worst
+            ]
+        )
+        write_image(self.config.out / "worst.png", picture)
+        log.image("worst", self.trainer.step, picture)
+
+
+def instances_of(results: Sequence[Mapping[str, Any]], data: CocoData) -> Iterator[Instances]:
+    """What was found in each photo of a dataset, from COCO results with masks, photo by photo."""
+    import numpy as np
+
+    from instseg.instances import Instances, Masks
+
+    class_of = {category: number for number, category in enumerate(data.category_ids)}
+    by_image = {
+        image_id: list(records)
+        for image_id, records in itertools.groupby(results, key=lambda each: each["image_id"])
+    }
+    for image in data.images:
+        records = by_image.get(image.id, [])
+        size_hw = (image.height, image.width)
+        masks = Masks.from_rle([each["segmentation"] for each in records], size_hw)
+        yield Instances(
+            boxes=masks.boxes_xyxy(),
+            class_ids=np.array([class_of[r["category_id"]] for r in records], dtype=np.int64),
+            scores=np.array([r["score"] for r in records], dtype=np.float32),
+            masks=masks,
+            class_names=data.class_names,
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,15 +12,13 @@ from instseg.errors import InputError
 
 if TYPE_CHECKING:
     from instseg.commands.finetune import FinetuneConfig
+    from instseg.commands.train_unet import TrainUnetConfig
     from instseg.data.coco import CocoData
-    from instseg.evaluation.validate import Example
-    from instseg.training.loop import Trainer
     from instseg.training.samples import CocoSamples
+    from instseg.training.sampling import Order
 
-DRAWN_BATCHES = 4
 
-
-def sound_data(config: FinetuneConfig, coco_json: Path, images: Path) -> CocoData:
+def sound_data(config: FinetuneConfig | TrainUnetConfig, coco_json: Path, images: Path) -> CocoData:
     """A dataset without errors that the doctor sees at a glance.
 
     Raises:
@@ -52,11 +49,12 @@ def sound_data(config: FinetuneConfig, coco_json: Path, images: Path) -> CocoDat
     return CocoData.read(path, images)
 
 
-def coco_samples(config: FinetuneConfig, data: CocoData, epochs: int) -> CocoSamples:
+def coco_samples(config: FinetuneConfig, data: CocoData) -> CocoSamples:
     """The photos of a dataset, augmented, in an order that suits it."""
     import numpy as np
 
     from instseg.data.transforms import DEFAULT_STEPS, parse_augmentations
+    from instseg.processes import process_count, process_rank
     from instseg.training.samples import CocoSamples
     from instseg.training.sampling import Order, repeat_factors
 
@@ -67,6 +65,8 @@ def coco_samples(config: FinetuneConfig, data: CocoData, epochs: int) -> CocoSam
         for image in data.images
     ]
     order = Order(
+        rank=process_rank(),
+        world_size=process_count(),
         images=len(data),
         batch_size=config.batch_size,
         seed=config.seed,
@@ -76,7 +76,19 @@ def coco_samples(config: FinetuneConfig, data: CocoData, epochs: int) -> CocoSam
         empty_share=config.empty_share,
     )
     steps = DEFAULT_STEPS if config.augment is None else config.augment
-    return CocoSamples(data, epochs, order, parse_augmentations(steps))
+    return CocoSamples(data, epochs_of(config, order), order, parse_augmentations(steps))
+
+
+def epochs_of(config: FinetuneConfig, order: Order) -> int:
+    """How often all photos are seen."""
+    from instseg.commands.finetune_start import stages_of
+    from instseg.training.recipe import usual_epochs
+
+    usual = usual_epochs(order.images)
+    if config.max_steps is not None and config.epochs is None:
+        shortest = min(len(order.batches(epoch)) for epoch in range(3)) // config.accumulate
+        usual = -(-config.max_steps // max(shortest, 1)) + 1
+    return sum(epochs for _, epochs in stages_of(config, config.epochs or usual))
 
 
 def scene_classes() -> tuple[tuple[str, ...], tuple[int, ...]]:
@@ -88,62 +100,31 @@ def scene_classes() -> tuple[tuple[str, ...], tuple[int, ...]]:
     return ("BG", *SCENE_CLASSES), (0, *ids)
 
 
-def validation_data(config: FinetuneConfig) -> CocoData | None:
-    """The photos to measure with, if there are any."""
+def validation_data(config: FinetuneConfig, class_names: tuple[str, ...]) -> CocoData | None:
+    """The photos to measure with, if there are any; drawn scenes are written down for it.
+
+    Raises:
+        InputError: None of their classes is among those that are trained.
+    """
+    from instseg.data.coco import CocoData
+    from instseg.data.scenes import SceneConfig, write_scenes
+    from instseg.processes import from_first, process_rank
+
+    if config.val_scenes:
+        folder = config.out / "val_scenes"
+        if process_rank() == 0:
+            write_scenes(folder, config.val_scenes, SceneConfig(seed=0))
+        from_first(None)
+        return CocoData.read(folder / "annotations.json", folder / "images")
     if config.val_coco_json is None:
         return None
-    folder = config.val_images or config.images
-    if folder is None:
+    images = config.val_images or config.images
+    if images is None:
         raise InputError("--val-coco-json needs --val-images, the folder of its photos")
-    return sound_data(config, config.val_coco_json, folder)
-
-
-def list_examples(config: FinetuneConfig, val: CocoData | None) -> Iterator[Example] | None:
-    """Validation images with their truth; None without any."""
-    from instseg.data.scenes import SceneConfig, draw_scene
-
-    if val is not None:
-        return (val.load(i) for i in range(len(val)))
-    if config.val_scenes:
-        scenes = (draw_scene(i, SceneConfig(seed=0)) for i in range(config.val_scenes))
-        return ((scene.image, scene.instances) for scene in scenes)
-    return None
-
-
-def draw_batches(trainer: Trainer, class_names: tuple[str, ...], path: Path) -> None:
-    """Draw what the network sees in its first batches: augmented, resized, with its targets."""
-    import torch
-
-    from instseg.image import write_image
-    from instseg.instances import Instances, Masks
-    from instseg.training.samples import collate
-    from instseg.visualize.contact_sheet import contact_sheet
-    from instseg.visualize.draw import draw_instances
-
-    tiles = []
-    transform = trainer.model.transform
-    mean, std = (
-        torch.tensor(v)[:, None, None] for v in (transform.image_mean, transform.image_std)
-    )
-    for keys in trainer.batches[:DRAWN_BATCHES]:
-        images, targets = collate([trainer.dataset[key] for key in keys])
-        batch, targets = trainer.to_batch(images, targets)
-        for tensor, (height, width), target in zip(
-            batch.tensors.cpu(), batch.image_sizes, targets, strict=True
-        ):
-            pixels = (tensor * std + mean)[:, :height, :width].clamp(0, 1) * 255
-            instances = Instances(
-                boxes=target["boxes"].cpu().numpy(),
-                class_ids=target["labels"].cpu().numpy(),
-                scores=torch.ones(len(target["labels"])).numpy(),
-                masks=Masks.from_dense(target["masks"].cpu().numpy() > 0)
-                if len(target["masks"])
-                else Masks.empty((height, width)),
-                class_names=class_names,
-            )
-            picture = pixels.round().byte().permute(1, 2, 0).contiguous().numpy()
-            caption = (
-                f"{width} x {height}, {len(instances)} objects, {len(target['crowds'])} crowds"
-            )
-            tiles.append((draw_instances(picture, instances), caption, ""))
-    write_image(path, contact_sheet(tiles, columns=4))
+    val = sound_data(config, config.val_coco_json, images)
+    if not set(val.class_names[1:]) & set(class_names):
+        raise InputError(
+            f"{config.val_coco_json}: has none of the classes that are trained; "
+            f"it has {', '.join(val.class_names[1:9])}"
+        )
+    return val

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
@@ -15,6 +15,13 @@ from rich.text import Text
 BAR_AFTER_S = 2.0
 
 Item = TypeVar("Item")
+
+
+class Update(Protocol):
+    """Moves a progress bar."""
+
+    def __call__(self, done: float, total: float | None, words: str | None = None) -> None:
+        """See `progress_bar`."""
 
 
 class _Console(Console):
@@ -73,9 +80,7 @@ class _Pace(ProgressColumn):
 
 
 @contextmanager
-def progress_bar(
-    description: str = "", unit: str = "images"
-) -> Iterator[Callable[[float, float | None], None]]:
+def progress_bar(description: str = "", unit: str = "images") -> Iterator[Update]:
     """Shows a bar for work that reports its own progress.
 
     The bar appears on standard error once the work has taken two seconds, only where standard
@@ -86,19 +91,20 @@ def progress_bar(
         unit: What is counted, for the rate.
 
     Yields:
-        `update(done, total)`, to be called with running counts; `total` is None while unknown.
+        `update(done, total, words)`, to be called with running counts; `total` is None while
+        unknown, and `words` go before the bar from then on, if there are any.
     """
     counts = TextColumn("{task.completed:.0f}/{task.fields[goal]} {task.fields[unit]}")
-    words = TextColumn("{task.description}", markup=False)
+    label = TextColumn("{task.description}", markup=False)
     bar = Progress(
-        words, BarColumn(), counts, _Pace(), console=errors, transient=True, redirect_stdout=False
+        label, BarColumn(), counts, _Pace(), console=errors, transient=True, redirect_stdout=False
     )
     task = bar.add_task(description, total=None, unit=unit, goal="?")
     begin_s = time.monotonic()
 
-    def update(done: float, total: float | None) -> None:
+    def update(done: float, total: float | None, words: str | None = None) -> None:
         goal = "?" if total is None else f"{total:.0f}"
-        bar.update(task, completed=done, total=total, goal=goal)
+        bar.update(task, completed=done, total=total, goal=goal, description=words)
         due = time.monotonic() - begin_s > BAR_AFTER_S
         if due and not bar.live.is_started and errors.is_terminal:
             bar.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 
@@ -73,6 +74,37 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
 
 
+def kept_classes(
+    model: Model,
+    class_names: tuple[str, ...],
+    category_ids: tuple[int, ...],
+    sources: Mapping[str, str],
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """A dataset's classes and, beside them, those of a model that none of them starts from.
+
+    Args:
+        model: Whose classes are kept, but for names that the dataset has for something else.
+        class_names: The dataset's, [0] is "BG".
+        category_ids: Its ids by class id.
+        sources: The model's class that a class of the dataset starts from, as `match_classes`
+            finds it.
+
+    Returns:
+        Names and dataset ids by class id, in the order of the ids, as `CocoData` has them. The
+        dataset's classes keep their ids; a kept class has its own, or, where that is taken, the
+        next positive one that neither side uses.
+    """
+    ids = dict(zip(class_names[1:], category_ids[1:], strict=True))
+    known = dict(zip(model.card.class_names[1:], model.card.category_ids[1:], strict=True))
+    taken = set(ids.values())
+    free = (i for i in itertools.count(1) if i not in taken.union(known.values()))
+    for name, own_id in known.items():
+        if name not in sources.values() and name not in ids:
+            ids[name] = next(free) if own_id in taken else own_id
+    ordered = sorted(ids, key=lambda name: ids[name])
+    return ("BG", *ordered), (0, *(ids[name] for name in ordered))
+
+
 def with_classes(
     model: Model,
     class_names: tuple[str, ...],
@@ -86,7 +118,7 @@ def with_classes(
         class_names: Names by class id, [0] is "BG".
         category_ids: Dataset ids by class id.
         sources: The model's class that a new one starts from, as `match_classes` finds it; if None
-            it is asked.
+            it is asked. Without an entry, that of the same name if there is one.
 
     Returns:
         The same weights but for the heads' last layers: their rows come from the class that a new
@@ -115,7 +147,7 @@ def with_classes(
             state[key] = old_state[key]
             continue
         for class_id, name in enumerate(class_names):
-            output = output_of_class.get(sources.get(name, "") if class_id else "BG")
+            output = output_of_class.get(sources.get(name, name))
             if output is not None:
                 new_rows = slice(class_id * rows, (class_id + 1) * rows)
                 state[key][new_rows] = old_state[key][output * rows : (output + 1) * rows]

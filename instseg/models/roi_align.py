@@ -38,7 +38,7 @@ def axis_cells(
     points = points.clamp(0, size - 1)
     low = points.floor()
     share = points - low
-    cells = low.to(torch.int64)
+    cells = low.nan_to_num(0).to(torch.int64)  # a box that is not finite gives NaN, no error
     indices = torch.stack([cells, (cells + 1).clamp(max=size - 1)], dim=-1)
     weights = torch.stack([(1 - share) * inside, share * inside], dim=-1) / samples
     return indices.flatten(2), weights.flatten(2)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from instseg.atomic import replacing
 from instseg.errors import InputError
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write nested dicts and lists of tensors and numbers; a kill leaves the former file whole."""
-    temporary = path.with_name(path.name + ".partial")
-    with temporary.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    """Write nested dicts and lists of tensors and numbers; a kill leaves the former file whole.
+
+    Raises:
+        InputError: when it cannot be written.
+    """
+    with replacing(path, durable=True) as temporary, temporary.open("wb") as file:
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:  # what torch makes of a full disk
+            raise OSError("not all of it found room") from error
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

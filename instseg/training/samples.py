@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -15,9 +16,31 @@ from instseg.data.coco import CocoData
 from instseg.data.scenes import SceneConfig, draw_scene
 from instseg.data.transforms import Augmentation
 from instseg.instances import Instances, Masks
+from instseg.processes import process_count, process_rank
 from instseg.training.sampling import Order
 
 Sample = tuple[Tensor, dict[str, Tensor]]
+
+
+class Samples(Protocol):
+    """What a trainer learns from: samples by keys, which are pure functions of their key."""
+
+    @property
+    def epochs(self) -> int:
+        """How often all of them come."""
+        ...
+
+    def batches(self, epoch: int) -> Sequence[list[Any]]:
+        """The keys of each batch of an epoch, counted from 0, of this process."""
+        ...
+
+    def name_of(self, key: Any) -> str:
+        """What a sample is called in messages."""
+        ...
+
+    def __getitem__(self, key: Any) -> tuple[Tensor, Any]:
+        """An image and its target."""
+        ...
 
 
 def to_sample(
@@ -73,22 +96,20 @@ class SceneSamples(Dataset[Sample]):
     class_names: tuple[str, ...]
     seed: int
 
-    def batches(self) -> list[list[int]]:
-        """Scenes of every batch of the run; what does not fill a batch is left out."""
-        whole = self.count - self.count % self.batch_size
-        return [list(range(i, i + self.batch_size)) for i in range(0, whole, self.batch_size)]
+    @property
+    def epochs(self) -> int:
+        """Every scene comes once."""
+        return 1
 
-    def first_batch(self, epoch: int) -> int:
-        """Where an epoch begins; there is only the first, 0."""
-        return 0 if epoch == 0 else len(self.batches())
+    def batches(self, epoch: int) -> list[list[int]]:
+        """Scenes of this process's batches; what does not fill a batch in each is left out."""
+        size, rank, processes = self.batch_size, process_rank(), process_count()
+        whole = self.count - self.count % (size * processes)
+        return [list(range(i, i + size)) for i in range(rank * size, whole, size * processes)]
 
-    def name_of(self, index: int) -> str:
+    def name_of(self, key: int) -> str:
         """What a scene is called in messages."""
-        return f"scene {index}"
-
-    def epoch_that_ends(self, batches: int) -> int | None:
-        """The number, from 1, of the epoch that is over after so many batches, if one is."""
-        return 1 if batches == len(self.batches()) else None
+        return f"scene {key}"
 
     def __getitem__(self, index: int) -> Sample:
         first_of_batch = index - index % self.batch_size
@@ -115,29 +136,13 @@ class CocoSamples(Dataset[Sample]):
     order: Order
     augmentation: Augmentation
 
-    def batches(self) -> list[list[tuple[int, int]]]:
-        """Epochs and rows of every batch of the run."""
-        return [
-            [(epoch, row) for row in rows.tolist()]
-            for epoch in range(self.epochs)
-            for rows in self.order.batches(epoch)
-        ]
+    def batches(self, epoch: int) -> list[list[tuple[int, int]]]:
+        """Epoch and rows of every batch of an epoch."""
+        return [[(epoch, row) for row in rows.tolist()] for rows in self.order.batches(epoch)]
 
     def name_of(self, key: tuple[int, int]) -> str:
         """What a photo is called in messages."""
         return self.data.images[key[1]].file_name
-
-    def first_batch(self, epoch: int) -> int:
-        """The number of batches before an epoch."""
-        return sum(len(self.order.batches(each)) for each in range(epoch))
-
-    @cached_property
-    def _ends(self) -> dict[int, int]:
-        return {self.first_batch(epoch): epoch for epoch in range(1, self.epochs + 1)}
-
-    def epoch_that_ends(self, batches: int) -> int | None:
-        """The number, from 1, of the epoch that is over after so many batches, if one is."""
-        return self._ends.get(batches)
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         epoch, row = key
@@ -152,7 +157,7 @@ class CocoSamples(Dataset[Sample]):
         return to_sample(image, instances, self.data.class_names, crowds)
 
 
-def collate(samples: list[Sample]) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
+def collate(samples: list[tuple[Tensor, Any]]) -> tuple[list[Tensor], list[Any]]:
     """Images of one batch, and their targets."""
     images, targets = zip(*samples, strict=True)
     return list(images), list(targets)

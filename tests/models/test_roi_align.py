@@ -86,3 +86,12 @@ def test_gradients():
         (pooled * weights).sum().backward()
         grads.append([level.grad for level in features.values()])
     torch.testing.assert_close(*grads, rtol=1e-4, atol=1e-4)
+
+
+def test_a_box_that_is_not_finite_gives_what_is_not_finite():
+    """So that a training step can be skipped, and its photos named, where weights have exploded."""
+    features = torch.ones(1, 2, 8, 8)
+    boxes = torch.tensor([[0.0, 0.0, 8.0, 8.0], [torch.nan, 0.0, 8.0, 8.0]])
+    pooled = roi_align(features, boxes, torch.zeros(2, dtype=torch.int64), 1.0, 2)
+    assert torch.equal(pooled[0], torch.ones(2, 2, 2))
+    assert pooled[1].isnan().all()

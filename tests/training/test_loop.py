@@ -1,26 +1,41 @@
 """The training loop."""
 
+import dataclasses
 import itertools
 
 import pytest
 import torch
-from torchvision.models.detection.image_list import ImageList
 
 from instseg.data.scenes import SCENE_CLASSES
 from instseg.errors import InputError
 from instseg.models.mask_rcnn import fresh_model
-from instseg.training.loop import MAX_BAD_STEPS, Recipe, Trainer, training_losses
+from instseg.training.detection import Detection
+from instseg.training.estimate import estimate
+from instseg.training.loop import MAX_BAD_STEPS, Trainer
+from instseg.training.recipe import Recipe, usual_epochs, usual_learning_rate
 from instseg.training.samples import SceneSamples
 
 NAMES = ("BG", *SCENE_CLASSES)
 RECIPE = Recipe(batch_size=2, warmup_steps=2, save_every=2, workers=0)
 
 
-def make_trainer(count=12, recipe=RECIPE, **options):
+def make_trainer(count=12, recipe=RECIPE, stages=((0, "all"),), samples=None, **options):
     torch.manual_seed(recipe.seed)
     network = fresh_model("compact", NAMES, tuple(range(len(NAMES)))).network
-    samples = SceneSamples(count, (64,), recipe.batch_size, NAMES, seed=1)
-    return Trainer(network, samples, recipe, torch.device("cpu"), **options)
+    samples = samples or SceneSamples(count, (64,), recipe.batch_size, NAMES, seed=1)
+    task = Detection(network, **options)
+    return Trainer(task, samples, recipe, torch.device("cpu"), stages=stages)
+
+
+def first_batch(trainer):
+    images, targets = zip(*(trainer.samples[i] for i in range(2)), strict=True)
+    return list(images), list(targets)
+
+
+class TwoEpochs(SceneSamples):
+    """The same scenes twice."""
+
+    epochs = 2
 
 
 def weights(trainer):
@@ -29,8 +44,7 @@ def weights(trainer):
 
 def test_the_loss_falls_on_one_batch():
     trainer = make_trainer(recipe=Recipe(batch_size=2, warmup_steps=1, workers=0), count=200)
-    images, targets = zip(*(trainer.dataset[i] for i in range(2)), strict=True)
-    losses = [trainer.train_step(list(images), list(targets))["loss"] for _ in range(25)]
+    losses = [trainer.train_step([first_batch(trainer)])["loss"] for _ in range(25)]
     assert losses[-1] < losses[0] / 2
 
 
@@ -47,6 +61,7 @@ def test_a_run_that_stops_goes_on_where_it_was_bit_for_bit(tmp_path):
     stopped = make_trainer()
     list(itertools.islice(stopped.run(tmp_path / "part.pt"), 3))  # saved after step 2
     resumed = make_trainer()
+    resumed.load(tmp_path / "part.pt")
     steps = [figures["step"] for figures in resumed.run(tmp_path / "part.pt")]
     assert steps == [3, 4, 5, 6]
     assert torch.equal(weights(whole), weights(resumed))
@@ -63,17 +78,15 @@ def test_the_learning_rate_rises_stays_and_falls():
 
 def test_losses_equal_torchvisions_own_forward_pass():
     trainer = make_trainer()
-    network = trainer.model
+    network = trainer.network
     network.transform.min_size = (64,)
-    images, targets = zip(*(trainer.dataset[i] for i in range(2)), strict=True)
-    batch, moved = trainer.to_batch(list(images), list(targets))
+    images, targets = first_batch(trainer)
     torch.manual_seed(5)
     for _ in images:
         torch.empty(1).uniform_()  # torchvision draws a size for each image first
-    ours = training_losses(network, batch, moved)
+    ours = trainer.task.losses(images, targets)
     torch.manual_seed(5)
-    theirs = network([image.float() / 255 for image in images], list(targets))
-    assert isinstance(batch, ImageList)
+    theirs = network([image.float() / 255 for image in images], targets)
     assert ours.keys() == theirs.keys()
     for name, loss in ours.items():
         assert float(loss.detach()) == pytest.approx(float(theirs[name].detach()), rel=1e-5), name
@@ -87,47 +100,81 @@ def test_images_without_objects_are_trained_on(resize):
         "labels": torch.zeros(0, dtype=torch.int64),
         "masks": torch.zeros(0, 64, 64, dtype=torch.uint8),
     }
-    image, target = trainer.dataset[0]
+    image, target = trainer.samples[0]
     for targets in ([empty, target], [empty, empty]):
-        figures = trainer.train_step([image, image], targets)
+        figures = trainer.train_step([([image, image], targets)])
         assert figures["loss"] > 0
 
 
-def test_steps_that_are_not_finite_change_nothing_and_end_the_run():
+def test_steps_that_are_not_finite_change_nothing_and_end_the_run(tmp_path, caplog):
     trainer = make_trainer(count=100)
-    image, target = trainer.dataset[0]
-    broken = {**target, "boxes": target["boxes"] * float("nan")}
+    with torch.no_grad():
+        trainer.network.backbone.smooth[0].weight.fill_(torch.nan)  # a step was far too long
     before = weights(trainer).clone()
-    with pytest.raises(InputError, match="learning rate"):
-        for _ in range(MAX_BAD_STEPS):
-            trainer.train_step([image, image], [broken, broken])
+    with pytest.raises(InputError, match=r"scene 8, scene 9.*learning rate"):
+        list(trainer.run(tmp_path / "run.pt"))
+    assert trainer.step == MAX_BAD_STEPS
+    assert "scene 0, scene 1" in caplog.text
     assert torch.equal(weights(trainer), before)
 
 
 def test_stages_train_what_they_name_and_a_resumed_run_is_the_same(tmp_path):
-    stages = ((0, "heads"), (2, "all"))
-    whole = make_trainer(stages=stages)
-    trunk = whole.model.backbone.stem[0][0].weight
+    options = {
+        "samples": TwoEpochs(4, (64,), 2, NAMES, seed=1),
+        "stages": ((0, "heads"), (1, "all")),
+        "recipe": Recipe(batch_size=2, warmup_steps=2, save_every=1, workers=0),
+    }
+    whole = make_trainer(**options)
+    trunk = whole.network.backbone.stem[0][0].weight
     before = trunk.detach().clone()
     steps = whole.run(tmp_path / "whole.pt")
     list(itertools.islice(steps, 2))
     assert torch.equal(trunk, before)
     list(steps)
     assert not torch.equal(trunk, before)
-    for kept in (2, 4):  # saved at the end of the first stage, and within the second
-        list(itertools.islice(make_trainer(stages=stages).run(tmp_path / "part.pt"), kept + 1))
-        resumed = make_trainer(stages=stages)
+    for kept in (2, 3):  # saved at the end of the first stage, and within the second
+        list(itertools.islice(make_trainer(**options).run(tmp_path / "part.pt"), kept + 1))
+        resumed = make_trainer(**options)
+        resumed.load(tmp_path / "part.pt")
+        assert resumed.step == kept
         list(resumed.run(tmp_path / "part.pt"))
         assert torch.equal(weights(whole), weights(resumed))
-        (tmp_path / "part.pt").unlink()
+
+
+def test_the_gradients_of_a_step_are_the_mean_of_its_batches():
+    trainer = make_trainer(frozen_norms=True)
+
+    def gradients(*batches):
+        trainer.forward_backward(batches)
+        trained = (p for p in trainer.network.parameters() if p.requires_grad)
+        return torch.cat([p.grad.flatten() for p in trained])
+
+    batch = first_batch(trainer)
+    torch.manual_seed(0)  # proposals are sampled
+    together = gradients(batch, batch)
+    torch.manual_seed(0)
+    apart = [gradients(batch), gradients(batch)]
+    assert torch.allclose(together, sum(apart) / 2, rtol=1e-4, atol=1e-6)
+
+
+def test_steps_of_several_batches_and_a_last_step_cut_the_plan():
+    samples = TwoEpochs(10, (64,), 2, NAMES, seed=1)  # five batches an epoch
+    recipe = Recipe(batch_size=2, accumulate=2, workers=0)
+    trainer = make_trainer(samples=samples, recipe=recipe)
+    assert [len(step) for step in trainer.plan] == [2, 2, 1, 2, 2, 1]
+    ends = []
+    for trainer.step in range(1, 7):
+        ends.append(trainer.epoch_that_ends())
+    assert ends == [None, None, 1, None, None, 2]
+    trainer = make_trainer(samples=samples, recipe=dataclasses.replace(recipe, max_steps=4))
+    assert (trainer.steps, trainer.epochs) == (4, 2)
 
 
 def test_frozen_norms_stay_as_they_are():
     trainer = make_trainer(frozen_norms=True)
-    norms = [m for m in trainer.model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    norms = [m for m in trainer.network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     before = [(norm.running_mean.clone(), norm.weight.detach().clone()) for norm in norms]
-    images, targets = zip(*(trainer.dataset[i] for i in range(2)), strict=True)
-    trainer.train_step(list(images), list(targets))
+    trainer.train_step([first_batch(trainer)])
     for norm, (mean, weight) in zip(norms, before, strict=True):
         assert torch.equal(norm.running_mean, mean)
         assert torch.equal(norm.weight, weight)
@@ -139,8 +186,7 @@ def test_either_optimizer_lowers_the_loss(optimizer):
         batch_size=2, warmup_steps=5, workers=0, optimizer=optimizer, learning_rate=3e-3
     )
     trainer = make_trainer(recipe=recipe, count=200)
-    images, targets = zip(*(trainer.dataset[i] for i in range(2)), strict=True)
-    losses = [trainer.train_step(list(images), list(targets))["loss"] for _ in range(25)]
+    losses = [trainer.train_step([first_batch(trainer)])["loss"] for _ in range(25)]
     assert losses[-1] < 0.8 * losses[0]
 
 
@@ -157,3 +203,27 @@ def test_schedules(schedule, expected):
 def test_a_stage_begins_with_a_rise_of_its_own():
     recipe = Recipe(learning_rate=1.0, warmup_steps=10, schedule="steps")
     assert recipe.learning_rate_at(50, 100, stage_start=50) == pytest.approx(0.1)
+
+
+def test_plateau_keeps_the_rate_until_it_is_lowered():
+    recipe = Recipe(learning_rate=1.0, warmup_steps=1, schedule="plateau", workers=0, batch_size=2)
+    trainer = make_trainer(recipe=recipe)
+    assert trainer.train_step([first_batch(trainer)])["lr"] == 1.0
+    trainer.notes["rate_factor"] = 0.1
+    assert trainer.train_step([first_batch(trainer)])["lr"] == pytest.approx(0.1)
+
+
+def test_what_is_chosen_for_a_dataset():
+    assert [usual_epochs(n) for n in (10, 400, 100_000)] == [100, 20, 12]
+    assert usual_learning_rate("sgd", 32) == 2 * usual_learning_rate("sgd", 16) == 0.04
+    assert usual_learning_rate("adamw", 16) == 2 * usual_learning_rate("adamw", 4)
+
+
+def test_an_estimate_leaves_no_trace(tmp_path):
+    plain, tried = make_trainer(), make_trainer()
+    found = estimate(tried)
+    assert 0 < found.step_s < 60
+    assert 1e8 < found.memory_bytes < 1e11
+    for trainer in (plain, tried):
+        list(itertools.islice(trainer.run(tmp_path / "run.pt"), 2))
+    assert torch.equal(weights(plain), weights(tried))

@@ -32,7 +32,7 @@ def test_classes_that_the_network_does_not_know_are_left_out():
 def test_scenes_grow_and_batches_share_a_size():
     samples = SceneSamples(12, (64, 96, 128), 2, NAMES, seed=1)
     sides = [samples[i][0].shape[-1] for i in range(12)]
-    assert samples.batches()[:2] == [[0, 1], [2, 3]]
+    assert samples.batches(0)[:2] == [[0, 1], [2, 3]]
     assert sides == [64] * 4 + [96] * 4 + [128] * 4
 
 
@@ -47,7 +47,8 @@ def make_samples(folder, steps, epochs=2):
 
 
 def test_every_photo_comes_once_an_epoch_in_changing_order(tmp_path):
-    batches = make_samples(tmp_path, []).batches()
+    samples = make_samples(tmp_path, [])
+    batches = [batch for epoch in range(samples.epochs) for batch in samples.batches(epoch)]
     assert sorted(len(batch) for batch in batches) == [2, 2, 4, 4]
     keys = [key for batch in batches for key in batch]
     assert sorted(keys) == [(epoch, row) for epoch in range(2) for row in range(6)]

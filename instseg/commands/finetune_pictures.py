@@ -1,0 +1,54 @@
+"""What `instseg finetune` draws."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from instseg.training.detection import Detection
+    from instseg.training.loop import Trainer
+
+DRAWN_BATCHES = 4
+
+
+def draw_batches(
+    trainer: Trainer, task: Detection, class_names: tuple[str, ...], path: Path
+) -> None:
+    """Draw what the network sees in its first batches: augmented, resized, with its targets."""
+    import torch
+
+    from instseg.image import write_image
+    from instseg.instances import Instances, Masks
+    from instseg.training.samples import collate
+    from instseg.visualize.contact_sheet import contact_sheet
+    from instseg.visualize.draw import draw_instances
+
+    tiles = []
+    transform = task.network.transform
+    mean, std = (
+        torch.tensor(v)[:, None, None] for v in (transform.image_mean, transform.image_std)
+    )
+    for keys in itertools.islice(itertools.chain.from_iterable(trainer.plan), DRAWN_BATCHES):
+        images, targets = collate([trainer.samples[key] for key in keys])
+        batch, targets = task.to_batch(images, targets)
+        for tensor, (height, width), target in zip(
+            batch.tensors.cpu(), batch.image_sizes, targets, strict=True
+        ):
+            pixels = (tensor * std + mean)[:, :height, :width].clamp(0, 1) * 255
+            instances = Instances(
+                boxes=target["boxes"].cpu().numpy(),
+                class_ids=target["labels"].cpu().numpy(),
+                scores=torch.ones(len(target["labels"])).numpy(),
+                masks=Masks.from_dense(target["masks"].cpu().numpy() > 0)
+                if len(target["masks"])
+                else Masks.empty((height, width)),
+                class_names=class_names,
+            )
+            picture = pixels.round().byte().permute(1, 2, 0).contiguous().numpy()
+            caption = (
+                f"{width} x {height}, {len(instances)} objects, {len(target['crowds'])} crowds"
+            )
+            tiles.append((draw_instances(picture, instances), caption, ""))
+    write_image(path, contact_sheet(tiles, columns=4))

@@ -1,0 +1,208 @@
+"""A training run as its user sees it: what it will take, a bar, logs, Ctrl-C."""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from instseg.atomic import replacing
+from instseg.commands.terminal import console, error, progress_bar
+from instseg.errors import InputError
+
+if TYPE_CHECKING:
+    from instseg.commands.best_weights import BestWeights
+    from instseg.commands.finetune import FinetuneConfig
+    from instseg.commands.train_unet import TrainUnetConfig
+    from instseg.training.loop import Trainer
+    from instseg.training.run_log import RunLog
+
+OPTIONS_FILE = "options.json"
+FADING = 0.9  # of what the progress bar tells, from step to step
+
+Config = TypeVar("Config", "FinetuneConfig", "TrainUnetConfig")
+
+
+def write_options(config: Any, path: Path) -> None:
+    """Keep a run's options, for going on with them."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(config, enc_hook=str)))
+
+
+def read_options(kind: type[Config], run: Path) -> Config:
+    """The options of the run in a folder, as `write_options` left them, with that as its folder.
+
+    Raises:
+        InputError: There are none, or they are broken.
+    """
+    path = run / OPTIONS_FILE
+    try:
+        options = msgspec.json.decode(path.read_bytes()) | {"out": str(run), "resume": str(run)}
+        return msgspec.convert(options, kind, dec_hook=lambda to, value: to(value))
+    except (OSError, msgspec.MsgspecError, TypeError) as error:
+        raise InputError(f"{path}: no run to go on with ({error}); start it anew") from error
+
+
+def with_its_options(config: Config) -> Config:
+    """The options; of a run that is to go on, those that it was started with.
+
+    Raises:
+        InputError: There is no such run, or other options are given beside its folder.
+    """
+    if config.resume is None:
+        return config
+    if config != type(config)(resume=config.resume):
+        raise InputError("--resume goes on with the options of its run; give no others")
+    return read_options(type(config), config.resume)
+
+
+def at_least(least: int, config: Any, names: Sequence[str]) -> None:
+    """Raise InputError for an option that is given and lower."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and value < least:
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(f"{option} must be at least {least}, not {value}")
+
+
+def run_training(
+    config: FinetuneConfig | TrainUnetConfig,
+    trainer: Trainer,
+    best: BestWeights,
+    scores: Callable[[], dict[str, float]] = dict,
+) -> None:
+    """Say what the run will take, run it to its end, and say what has come of it.
+
+    Args:
+        config: Its options, which are kept for going on.
+        trainer: To be run.
+        best: Measures after each epoch.
+        scores: See `train`.
+    """
+    from instseg.processes import process_rank
+
+    checkpoint = config.out / "checkpoint.pt"
+    if not config.resume and process_rank() == 0:
+        write_options(config, config.out / OPTIONS_FILE)
+    start(trainer, checkpoint, bool(config.resume))
+    train(trainer, checkpoint, best.look_at, scores)
+    console.print(
+        f"{best.path}: trained for {trainer.step} steps{best.describe()}; "
+        f"log in {config.out / 'log.csv'}"
+    )
+
+
+def start(trainer: Trainer, checkpoint: Path, resume: bool) -> None:
+    """Go on from the checkpoint if asked to, and say how long the run is and what it will take.
+
+    Raises:
+        InputError: There is nothing to go on from.
+    """
+    from instseg.processes import process_count
+    from instseg.training.estimate import estimate
+
+    recipe = trainer.recipe
+    images = recipe.batch_size * recipe.accumulate * process_count()
+    if not resume:
+        checkpoint.unlink(missing_ok=True)
+    else:
+        if not checkpoint.exists():
+            raise InputError(f"{checkpoint}: there is none to go on from; start without --resume")
+        trainer.load(checkpoint)
+        console.print(f"{checkpoint}: going on after step {trainer.step}")
+    found = estimate(trainer)
+    console.print(
+        f"{trainer.steps} steps of {images} images in {trainer.epochs} epochs, {recipe.optimizer} "
+        f"with a learning rate of {recipe.learning_rate:.2g}: about "
+        f"{timedelta(seconds=round(found.step_s * (trainer.steps - trainer.step)))} "
+        f"({found.step_s:.2g} s a step) and {found.memory_bytes / 1e9:.1f} GB of memory, "
+        "measuring not included"
+    )
+
+
+def train(
+    trainer: Trainer,
+    checkpoint: Path,
+    measure: Callable[[RunLog | None, int], bool],
+    scores: Callable[[], dict[str, float]] = dict,
+) -> None:
+    """Run the trainer under a progress bar, with logs beside the checkpoint.
+
+    Args:
+        trainer: To be run to its end.
+        checkpoint: Where it is saved; removed at the end.
+        measure: Called in every process with the log, which the first alone has, and the number
+            of each epoch that has ended. When it is true in the first process, the run ends.
+        scores: What else is to be told of the last step, by name.
+
+    Raises:
+        KeyboardInterrupt: After Ctrl-C, when the step at hand is done and saved.
+    """
+    from instseg.processes import process_rank
+    from instseg.training.run_log import RunLog
+
+    if process_rank():
+        _steps(trainer, checkpoint, None, measure, scores)
+    else:
+        with RunLog(checkpoint.parent, trainer.step, trainer.device) as log:
+            _steps(trainer, checkpoint, log, measure, scores)
+        checkpoint.unlink(missing_ok=True)
+
+
+def _steps(
+    trainer: Trainer,
+    checkpoint: Path,
+    log: RunLog | None,
+    measure: Callable[[RunLog | None, int], bool],
+    scores: Callable[[], dict[str, float]],
+) -> None:
+    from instseg.processes import from_first
+
+    running: dict[str, float] = {}
+    with progress_bar("training", "steps") as update, hear_interrupts(trainer):
+        for figures in trainer.run(checkpoint):
+            figures |= scores()
+            running |= {
+                name: FADING * running.get(name, value) + (1 - FADING) * value
+                for name, value in figures.items()
+                if math.isfinite(value)
+            }
+            update(trainer.step, trainer.steps, _words(trainer, running))
+            if log:
+                log.step(figures)
+            epoch = trainer.epoch_that_ends()
+            if epoch is not None:
+                done, trainer.notes = from_first((measure(log, epoch), trainer.notes))
+                if done:
+                    return
+    if trainer.step < trainer.steps:
+        error(f"stopped after step {trainer.step}, which is saved; --resume goes on")
+        raise KeyboardInterrupt
+
+
+def _words(trainer: Trainer, figures: dict[str, float]) -> str:
+    from instseg.training.estimate import memory_in_use
+
+    told = [f"{name} {value:.3f}" for name, value in figures.items() if name not in ("step", "lr")]
+    return ", ".join([*told, f"{memory_in_use(trainer.device) / 1e9:.1f} GB"])
+
+
+@contextmanager
+def hear_interrupts(trainer: Trainer) -> Iterator[None]:
+    """Let the first Ctrl-C ask the trainer to stop after its step; the second stops at once."""
+
+    def ask(*_: object) -> None:
+        trainer.stop_asked = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

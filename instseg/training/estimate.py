@@ -1,0 +1,63 @@
+"""What a run will take, measured before it begins."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+from instseg.memory import highest_memory_bytes
+from instseg.processes import process_count
+from instseg.training.loop import Trainer
+from instseg.training.samples import collate
+
+TRIALS = 2  # the first warms up
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """Of a training run.
+
+    Attributes:
+        step_s: Seconds that a step takes.
+        memory_bytes: The most memory in use: of the GPU where there is one, else of all processes.
+    """
+
+    step_s: float
+    memory_bytes: int
+
+
+def estimate(trainer: Trainer) -> Estimate:
+    """Try the next step forward and backward, and leave no trace of it in the trainer.
+
+    What the optimizer keeps is reckoned, not tried. Photos are prepared by other processes during
+    the steps, so their time counts only without these.
+    """
+    network = trainer.network
+    before = {name: values.clone() for name, values in network.named_buffers()}
+    keys = trainer.plan[min(trainer.step, trainer.steps - 1)]
+    seconds = 0.0
+    for _ in range(TRIALS):
+        begin_s = time.perf_counter()
+        parts = [collate([trainer.samples[key] for key in batch]) for batch in keys]
+        if trainer.recipe.workers:
+            begin_s = time.perf_counter()
+        trainer.forward_backward(parts)
+        if trainer.device.type == "cuda":
+            torch.cuda.synchronize(trainer.device)
+        seconds = time.perf_counter() - begin_s
+    memory = memory_in_use(trainer.device)
+    trainer.optimizer.zero_grad()
+    for name, values in network.named_buffers():
+        values.copy_(before[name])
+    moments = {"adamw": 2, "sgd": 1}[trainer.recipe.optimizer]
+    memory += moments * sum(4 * p.numel() for p in network.parameters() if p.requires_grad)
+    return Estimate(step_s=seconds, memory_bytes=memory)
+
+
+def memory_in_use(device: torch.device) -> int:
+    """The most memory taken so far, in bytes: of a GPU, or of all processes together."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return highest_memory_bytes() * process_count()

@@ -1,0 +1,101 @@
+"""How a network is trained, and what is chosen where a user says nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+Optimizer = Literal["adamw", "sgd"]
+Schedule = Literal["cooldown", "cosine", "steps", "plateau"]
+
+PHOTOS_TO_SEE = 8_000  # what a small dataset is shown in all, each photo over and over
+EPOCHS = (12, 100)  # least and most
+WARMUP_SHARE = 0.2  # of a short run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a network is trained.
+
+    Attributes:
+        batch_size: Images that go through the network at once, in each process.
+        accumulate: So many batches make one step.
+        optimizer: `adamw`, or `sgd` with momentum 0.9.
+        learning_rate: The highest.
+        weight_decay: Of weights; biases and norms have none.
+        warmup_steps: Steps in which the learning rate rises from zero, at the start of each stage;
+            at most a fifth of all steps.
+        schedule: `cooldown` keeps the learning rate and lets it fall to zero in a straight line at
+            the end; `cosine` lets it fall to zero from the start; `steps` takes a tenth after two
+            thirds and another tenth after eight ninths; `plateau` keeps it until whoever measures
+            lowers the trainer's `notes["rate_factor"]`.
+        cooldown: Last share of the steps, 0..1, in which it falls.
+        clip_norm: Gradients longer than this are shortened to it.
+        average_decay: Of the exponential moving average of the weights, which is what is kept.
+        max_steps: The run ends after so many steps; None goes through all epochs.
+        seed: Of everything random.
+        save_every: Steps between checkpoints.
+        workers: Processes that prepare images.
+    """
+
+    batch_size: int = 8
+    accumulate: int = 1
+    optimizer: Optimizer = "adamw"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.03
+    warmup_steps: int = 150
+    schedule: Schedule = "cooldown"
+    cooldown: float = 0.3
+    clip_norm: float = 10.0
+    average_decay: float = 0.998
+    max_steps: int | None = None
+    seed: int = 0
+    save_every: int = 200
+    workers: int = 1
+
+    def learning_rate_at(self, step: int, steps: int, stage_start: int = 0) -> float:
+        """Learning rate of a step, 0 <= step < steps, in a stage that began at `stage_start`."""
+        warmup = min(self.warmup_steps, steps * WARMUP_SHARE)
+        rise = min(1.0, (step - stage_start + 1) / max(warmup, 1))
+        if self.schedule == "cosine":
+            fall = (1 + math.cos(math.pi * step / steps)) / 2
+        elif self.schedule == "steps":
+            fall = 0.1 ** ((step >= steps * 2 / 3) + (step >= steps * 8 / 9))
+        elif self.schedule == "cooldown":
+            fall = min(1.0, (steps - step) / max(self.cooldown * steps, 1.0))
+        else:
+            fall = 1.0
+        return self.learning_rate * rise * fall
+
+    def optimizer_of(self, weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """A new optimizer of those weights that are to be trained."""
+        trained = [p for p in weights if p.requires_grad]
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in trained if p.ndim > 1], "weight_decay": self.weight_decay},
+            {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        if self.optimizer == "sgd":
+            return torch.optim.SGD(groups, lr=self.learning_rate, momentum=0.9, fused=True)
+        return torch.optim.AdamW(groups, betas=(0.9, 0.99), fused=True)
+
+
+def usual_learning_rate(optimizer: Optimizer, images_per_step: int) -> float:
+    """A learning rate for fine-tuning that grows with the images of a step.
+
+    For SGD in proportion to them (Goyal et al., 2017), from 0.02 for 16 as torchvision and
+    Detectron2 train COCO; for AdamW with their square root (Malladi et al., NeurIPS 2022), from
+    2e-4 for 4.
+    """
+    if optimizer == "sgd":
+        return 0.02 * images_per_step / 16
+    return 2e-4 * math.sqrt(images_per_step / 4)
+
+
+def usual_epochs(images: int) -> int:
+    """How often to show each of so many photos: the fewer there are, the more often."""
+    return min(max(math.ceil(PHOTOS_TO_SEE / images), EPOCHS[0]), EPOCHS[1])

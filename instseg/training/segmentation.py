@@ -1,0 +1,156 @@
+"""Semantic networks as a task: images and label maps in, named losses out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from instseg.data.semantic_data import SemanticData
+from instseg.data.semantic_transforms import SemanticAugmentation
+from instseg.semantic import IGNORE
+from instseg.training.losses import WeightedSum
+from instseg.training.sampling import Order
+
+Image = NDArray[Any]
+Labels = NDArray[np.uint8]
+
+
+@dataclass
+class Segmentation:
+    """A semantic network in training.
+
+    Args:
+        network: Normalised images (B, C, H, W) to logits (B, K, H, W).
+        normalise: Makes images (B, C, H, W) what the network takes, as `SegmenterModel.normalise`.
+        loss: What is to fall.
+    """
+
+    network: nn.Module
+    normalise: Callable[[Tensor], Tensor]
+    loss: WeightedSum
+    _last: tuple[Tensor, Tensor] | None = field(init=False, default=None)
+
+    def enter_stage(self, scope: str) -> None:
+        """Training mode, in which everything learns."""
+        self.network.train()
+
+    def losses(self, images: list[Tensor], targets: list[Tensor]) -> dict[str, Tensor]:
+        """Losses of one batch.
+
+        Args:
+            images: (C, H, W) each, of one size, on the CPU.
+            targets: uint8 (H, W) each, 0..K-1 or 255.
+
+        Returns:
+            Scalars by the terms of the loss.
+        """
+        device = next(self.network.parameters()).device
+        pixels = self.normalise(torch.stack(images).to(device))
+        labels = torch.stack(targets).to(device).long()
+        logits = self.network(pixels.contiguous(memory_format=torch.channels_last))
+        self._last = logits.detach().argmax(1), labels
+        return self.loss.parts(logits, labels)
+
+    def scores(self) -> dict[str, float]:
+        """`mIoU` of the last batch alone, as it was met in training; of several processes' one."""
+        return {} if self._last is None else {"mIoU": mean_iou(*self._last)}
+
+
+def mean_iou(predicted: Tensor, labels: Tensor) -> float:
+    """The mean IoU over the classes that have pixels; NaN where all are ignored.
+
+    Args:
+        predicted: int64 (B, H, W).
+        labels: int64 (B, H, W), 255 where a pixel is ignored.
+    """
+    counted = labels != IGNORE
+    true, found = labels[counted], predicted[counted]
+    right, true, found = (
+        torch.bincount(each, minlength=IGNORE) for each in (true[true == found], true, found)
+    )
+    return float((right / (true + found - right))[true > 0].mean())
+
+
+@dataclass(frozen=True, kw_only=True)
+class SemanticSamples(Dataset[tuple[Tensor, Tensor]]):
+    """Images with label maps as training samples of one size, by epoch and row.
+
+    Each is resized, changed, and cut out at random. Changes come after resizing, which would undo
+    a change of scale, and before the crop, so that what a shift moves in is of the image.
+
+    Args:
+        data: Images and their labels.
+        epochs: How many.
+        order: Which image comes when.
+        augmentation: What is done to each.
+        min_size: The shorter side to which images are resized; None leaves their size.
+        crop: Side of the square that is cut out; smaller images are padded with pixels that are
+            ignored.
+    """
+
+    data: SemanticData
+    epochs: int
+    order: Order
+    augmentation: SemanticAugmentation
+    min_size: int | None
+    crop: int
+
+    def batches(self, epoch: int) -> list[list[tuple[int, int]]]:
+        """Epoch and rows of every batch of an epoch."""
+        return [[(epoch, row) for row in rows.tolist()] for rows in self.order.batches(epoch)]
+
+    def name_of(self, key: tuple[int, int]) -> str:
+        """What an image is called in messages."""
+        return self.data.name(key[1])
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        seed = (self.order.seed, *key)
+        image, labels = resized(*self.data.load(key[1]), self.min_size)
+        image, labels = self.augmentation(image, labels, seed=seed)
+        return to_tensors(*random_crop(image, labels, self.crop, np.random.default_rng(seed)))
+
+
+def resized(image: Image, labels: Labels, min_size: int | None) -> tuple[Image, Labels]:
+    """An image (H, W, C) and its labels (H, W) with a shorter side of `min_size`, as inference.
+
+    Images keep their dtype and range.
+    """
+    if min_size is None or min_size == min(labels.shape):
+        return image, labels
+    scale = min_size / min(labels.shape)
+    size = [max(round(side * scale), 1) for side in labels.shape]
+    planes = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None]
+    planes = F.interpolate(planes, size, mode="bilinear", antialias=True)
+    pixels = planes[0].permute(1, 2, 0).numpy()
+    if image.dtype != np.float32:
+        pixels = pixels.round()
+    mapped = F.interpolate(torch.from_numpy(labels)[None, None], size, mode="nearest-exact")
+    return pixels.astype(image.dtype), mapped[0, 0].numpy()
+
+
+def random_crop(
+    image: Image, labels: Labels, side: int, rng: np.random.Generator
+) -> tuple[Image, Labels]:
+    """A square of an image and its labels; where the image ends, its border repeats, ignored."""
+    top, left = (int(rng.integers(max(length - side, 0) + 1)) for length in labels.shape)
+    image, labels = (each[top : top + side, left : left + side] for each in (image, labels))
+    down, right = (side - length for length in labels.shape)
+    if down or right:
+        image = np.pad(image, ((0, down), (0, right), (0, 0)), mode="edge")
+        labels = np.pad(labels, ((0, down), (0, right)), constant_values=IGNORE)
+    return image, labels
+
+
+def to_tensors(image: Image, labels: Labels) -> tuple[Tensor, Tensor]:
+    """The image as (C, H, W), uint8 or else float32, and its labels as uint8 (H, W)."""
+    pixels = image if image.dtype == np.uint8 else image.astype(np.float32)
+    chw = np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    return torch.from_numpy(chw), torch.from_numpy(np.ascontiguousarray(labels))

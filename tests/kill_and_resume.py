@@ -1,0 +1,90 @@
+"""Kills a training at random steps and shows that nothing is lost; run by hand.
+
+    python tests/kill_and_resume.py
+
+A run with ten SIGKILLs, each at a random step, and a run without any must end with the same
+weights, bit for bit, and the same logs. The result of a run is in docs/finetuning.md.
+"""
+
+import csv
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from instseg.data.scenes import SceneConfig, write_scenes
+from instseg.training.checkpoint import load_checkpoint
+
+TOOL = Path(__file__).resolve().parents[1] / "tools" / "finetune.py"
+KILLS = 10
+STEPS = 120
+
+
+def saved_step(folder: Path) -> int:
+    """Where a run would go on."""
+    path = folder / "checkpoint.pt"
+    return int(load_checkpoint(path)["step"]) if path.exists() else 0
+
+
+def main() -> int:
+    """Returns 0 when the two runs end alike."""
+    seed = int(sys.argv[1]) if len(sys.argv) > 1 else 0
+    chance = random.Random(seed)
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        train = write_scenes(root / "train", 24, SceneConfig(size_hw=(96, 96), seed=1))
+        val = write_scenes(root / "val", 4, SceneConfig(size_hw=(96, 96), seed=2))
+        command = [sys.executable, str(TOOL), "--coco-json", str(train), "--weights", "demo"]
+        command += ["--images", str(train.parent / "images"), "--min-size", "96"]
+        command += ["--val-coco-json", str(val), "--val-images", str(val.parent / "images")]
+        command += ["--max-steps", str(STEPS), "--train", "heads:5,all:95", "--save-every", "7"]
+        whole, killed = root / "whole", root / "killed"
+        subprocess.run([*command, "--out", str(whole)], check=True, stdout=subprocess.DEVNULL)
+        running = [*command, "--out", str(killed)]
+        for number in range(1, KILLS + 1):
+            print(f"kill {number}: {kill_at_random(running, killed, chance)}", flush=True)
+            running = [sys.executable, str(TOOL), "--resume", str(killed)]
+            if not (killed / "checkpoint.pt").exists():  # not one was saved yet
+                running = [*command, "--out", str(killed)]
+        subprocess.run(running, check=True, stdout=subprocess.DEVNULL)
+        return compare(whole, killed)
+
+
+def kill_at_random(command: list[str], folder: Path, chance: random.Random) -> str:
+    """Start, let it train for a random time, kill; returns what was reached."""
+    before = saved_step(folder)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    for line in process.stdout:
+        if " steps of " in line:  # it has told what it will take, and trains
+            break
+    time.sleep(chance.uniform(0.1, 6))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return f"went on after step {before}, killed; the next goes on after {saved_step(folder)}"
+
+
+def compare(whole: Path, killed: Path) -> int:
+    """Weights and logs of two runs; returns 0 when they are the same."""
+    weights = [load_file(run / "best.safetensors") for run in (whole, killed)]
+    differing = sum(not np.array_equal(a, weights[1][name]) for name, a in weights[0].items())
+    print(f"{len(weights[0])} tensors, {differing} differ")
+    same_logs = True
+    for name in ("log.csv", "epochs.csv"):
+        rows = [list(csv.DictReader((run / name).open())) for run in (whole, killed)]
+        for row in rows[0] + rows[1]:
+            row.pop("steps_per_s", None)
+            row.pop("memory_mb", None)
+        print(f"{name}: {len(rows[0])} rows, {'the same' if rows[0] == rows[1] else 'different'}")
+        same_logs &= rows[0] == rows[1]
+    return int(bool(differing) or not same_logs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

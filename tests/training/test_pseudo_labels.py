@@ -1,0 +1,154 @@
+"""Pseudo-labels keep the classes that a dataset says nothing of."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from instseg.data.coco import CocoData
+from instseg.data.scenes import SceneConfig, draw_scene, write_scenes
+from instseg.data.transforms import parse_augmentations
+from instseg.evaluation.validate import validate
+from instseg.models.heads import kept_classes, match_classes, with_classes
+from instseg.models.mask_rcnn import load_model
+from instseg.predict import Predictor
+from instseg.training.detection import Detection
+from instseg.training.loop import Trainer
+from instseg.training.pseudo_labels import SURE, UNSURE, pseudo_label
+from instseg.training.recipe import Recipe
+from instseg.training.samples import CocoSamples
+from instseg.training.sampling import Order
+
+SIZE_HW = (160, 160)
+NEW = "clock"  # what the dataset has, and the starting model does not know
+
+
+@pytest.fixture(scope="module")
+def start():
+    """The demo weights for small photos, without the new class."""
+    model = load_model("demo")
+    model.network.transform.min_size = SIZE_HW[:1]
+    card = replace(model.card, preprocessing={**model.card.preprocessing, "min_size": SIZE_HW[0]})
+    known = {n: i for n, i in zip(card.class_names, card.category_ids, strict=True) if n != NEW}
+    return with_classes(replace(model, card=card), tuple(known), tuple(known.values()))
+
+
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory):
+    """Scenes in which everything is annotated."""
+    path = write_scenes(tmp_path_factory.mktemp("data"), 12, SceneConfig(size_hw=SIZE_HW, seed=5))
+    return CocoData.read(path, path.parent / "images")
+
+
+@pytest.fixture(scope="module")
+def data(complete):
+    """The same, but only the new class is annotated, as category 1."""
+    number = complete.category_ids[complete.class_names.index(NEW)]
+    return changed(complete, "data.json", {number: 1}, {1: NEW})
+
+
+@pytest.fixture(scope="module")
+def pseudo(start, data):
+    return labelled(start, data)
+
+
+def changed(data, file_name, renumbered, categories):
+    """A dataset beside another, of some of its categories under other numbers and names."""
+    document = json.loads(data.coco_json.read_text())
+    document["annotations"] = [
+        {**each, "category_id": renumbered[each["category_id"]]}
+        for each in document["annotations"]
+        if each["category_id"] in renumbered
+    ]
+    document["categories"] = [{"id": number, "name": n} for number, n in categories.items()]
+    path = data.coco_json.with_name(file_name)
+    path.write_text(json.dumps(document))
+    return CocoData.read(path, data.folder)
+
+
+def labelled(model, data, **options):
+    """A dataset with a model's other classes beside its own."""
+    sources = match_classes(model.card.class_names[1:], data.class_names[1:])
+    names, ids = kept_classes(model, data.class_names, data.category_ids, sources)
+    predictor = Predictor(model, precision="fp32", score_threshold=UNSURE)
+    path = data.coco_json.with_name(f"pseudo_{data.coco_json.name}")
+    return pseudo_label(predictor, data, names, ids, path, **options)
+
+
+def matches(found, truth):
+    """Which of two photos' instances are the same object of the same class, bool (N, M)."""
+    same = np.array(found.names)[:, None] == np.array(truth.names)
+    return (found.masks.iou(truth.masks) > 0.5) & same
+
+
+def test_what_the_model_knows_is_annotated_beside_what_was(start, complete, data, pseudo):
+    union = kept_classes(start, data.class_names, data.category_ids, {})
+    assert (pseudo.class_names, pseudo.category_ids) == union
+    assert pseudo.folder == data.folder
+    numbers = [each.id for each in pseudo.dataset.annotations]
+    assert len(set(numbers)) == len(numbers)
+    hits = objects = labels = 0
+    for row in range(len(data)):
+        old, both, truth = (d.objects(row) for d in (data, pseudo, complete))
+        assert both[: len(old)].names == old.names
+        assert (both[: len(old)].masks.dense() == old.masks.dense()).all()
+        added = both[len(old) :]
+        assert NEW not in added.names
+        hits += matches(added, truth).any(axis=0).sum()
+        objects += len(truth) - len(old)
+        labels += len(added)
+    assert hits > 0.6 * objects
+    assert hits > 0.85 * labels
+
+
+def test_what_is_unsure_becomes_a_crowd(data, pseudo):
+    document = json.loads(pseudo.coco_json.read_text())
+    added = [each for each in document["annotations"] if "score" in each]
+    sure, unsure = ([a["score"] for a in added if a["iscrowd"] == crowd] for crowd in (0, 1))
+    assert UNSURE < min(unsure) <= max(unsure) < SURE <= min(sure)
+    assert sum(len(pseudo.crowds(row)) for row in range(len(data))) == len(unsure)
+
+
+def test_annotated_objects_are_not_annotated_again(start, complete):
+    """All objects are of a class that the model has other names for."""
+    things = changed(complete, "things.json", dict.fromkeys(complete.category_ids, 7), {7: "thing"})
+    both = labelled(start, things, sure=0.0)
+    added = 0
+    for row in range(len(both)):
+        objects = both.objects(row)
+        mine = np.array(objects.names) == "thing"
+        assert (objects.masks[mine].iou(objects.masks[~mine]) <= 0.5).all()
+        added += (~mine).sum()
+    assert 0 < added < len(things.dataset.annotations) / 2
+
+
+def test_progress_is_told(start, data):
+    told = []
+    labelled(start, data, progress=lambda done, total: told.append((done, total)))
+    assert told == [(done, 12) for done in range(1, 13)]
+
+
+def test_old_classes_are_not_unlearnt(start, data, pseudo, tmp_path):
+    scenes = [draw_scene(i, SceneConfig(size_hw=SIZE_HW)) for i in range(8)]
+    examples = [(s.image, s.instances[[n != NEW for n in s.instances.names]]) for s in scenes]
+    unlabelled = replace(data, class_names=pseudo.class_names, category_ids=pseudo.category_ids)
+    order = Order(images=len(data), batch_size=4, seed=0)
+    recipe = Recipe(learning_rate=2e-3, warmup_steps=2, average_decay=0.5, workers=0)
+    aps = []
+    for name, taught in (("unlabelled", unlabelled), ("pseudo", pseudo)):
+        torch.manual_seed(0)
+        model = with_classes(start, taught.class_names, taught.category_ids)
+        trainer = Trainer(
+            Detection(model.network, frozen_norms=True),
+            CocoSamples(taught, 2, order, parse_augmentations([])),
+            recipe,
+            torch.device("cpu"),
+            stages=((0, "heads"),),
+        )
+        list(trainer.run(tmp_path / name))
+        trained = replace(model, network=trainer.average)
+        predictor = Predictor(trained, precision="fp32", score_threshold=0.01)
+        aps.append(validate(predictor, examples)["segm"]["AP"])
+    assert aps[1] > aps[0] + 0.1
