@@ -44,7 +44,7 @@ def draw_instances(
         opacity: how strongly a mask is filled with its colour, 0 (outline only) to 1 (solid).
         show_masks: draw the filled masks and their outlines.
         show_boxes: draw the boxes.
-        show_labels: draw "name 0.87" at each instance.
+        show_labels: draw "name 0.87" at each instance, or "name" where every score is 1.
 
     Returns:
         A new uint8 (H, W, 3) array.
@@ -71,8 +71,10 @@ def draw_instances(
             pen.rectangle((x0, y0, x1 - 1, y1 - 1), outline=colors[i], width=_px(1.5 * scale))
     if show_labels:
         order.sort(key=lambda i: -instances.scores[i])
-        names = instances.names
-        texts = [f"{names[i]} {instances.scores[i]:.2f}" for i in order]
+        texts = names = instances.names
+        if (instances.scores < 1).any():  # else they are the truth
+            texts = [f"{n} {score:.2f}" for n, score in zip(names, instances.scores, strict=True)]
+        texts = [texts[i] for i in order]
         font_px = max(SMALLEST_LABEL_PX, _px(LABEL_PX * scale))
         _draw_labels(pen, canvas.size, texts, boxes[order], [colors[i] for i in order], font_px)
     return np.array(canvas)
