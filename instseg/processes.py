@@ -27,10 +27,10 @@ def process_count() -> int:
 
 
 def process_device(name: str) -> str:
-    """`auto` takes, of several GPUs, the one of this process."""
+    """`auto` and `cuda` take, of several GPUs, the one of this process."""
     import torch
 
-    if name == "auto" and process_count() > 1 and torch.cuda.is_available():
+    if name in ("auto", "cuda") and process_count() > 1 and torch.cuda.is_available():
         return f"cuda:{int(os.environ['LOCAL_RANK']) % torch.cuda.device_count()}"
     return name
 

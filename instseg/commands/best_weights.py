@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import os
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, replace
@@ -93,19 +94,21 @@ class BestWeights(ABC):
         Returns:
             True when the run should stop, decided by the first process.
         """
-        model = self._as_stored()
         if self.val is None:
             if log and self.trainer.step == self.trainer.steps:
-                self._save(model, {})
+                self._save(self._as_stored(), {})
             return False
+        model = self._as_stored()
         measured = self.measure(model, self.val, log)
         if log is None or measured is None:
             return False
         log.epoch(epoch, self.trainer.step, measured.figures)
         notes = self.trainer.notes
-        if "best" not in notes or measured.score > notes["best"]:
-            notes.update(best=measured.score, best_epoch=epoch, lowered_epoch=epoch)
+        best = notes.get("best", -math.inf)
+        if measured.score >= best:  # of two that are as good, the one that is longer trained
             self._save(model, measured.metrics)
+        if measured.score > best:
+            notes.update(best=measured.score, best_epoch=epoch, lowered_epoch=epoch)
         self._lower_rate(epoch)
         patience = self.config.patience
         return patience is not None and epoch - notes["best_epoch"] >= patience
@@ -139,7 +142,7 @@ class BestWeights(ABC):
         """Write the model file, and the metrics beside it."""
         import torch
 
-        recipe = json.loads(json.dumps(asdict(self.config), default=str))
+        recipe = json.loads(json.dumps(asdict(self.config), default=lambda path: path.name))
         del recipe["out"], recipe["resume"]
         provenance = {"recipe": recipe, "metrics": metrics, **self.facts()}
         dtype = torch.float16 if self.config.store == "fp16" else None

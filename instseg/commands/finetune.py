@@ -155,10 +155,19 @@ def check(config: FinetuneConfig) -> None:
     stages_of(config, 1)
     if config.weights == "none" and not config.architecture:
         raise InputError("--weights none needs --architecture, such as compact")
+    if config.map and config.weights == "none":
+        raise InputError("--map needs --weights other than none, whose classes it names")
     if config.keep_classes and (config.weights == "none" or config.scenes):
         raise InputError("--keep-classes needs --coco-json, and --weights other than none")
     numbers = ("epochs", "max_steps", "batch_size", "accumulate", "save_every", "patience")
     at_least(1, config, numbers)
+    if config.scenes and config.epochs:
+        raise InputError("--scenes are drawn anew all the time; give their number, not --epochs")
+    if config.val_images and not config.val_coco_json:
+        raise InputError("--val-images needs --val-coco-json, the annotations of its photos")
+    for name in ("cooldown", "empty_share"):
+        if not 0 <= (getattr(config, name) or 0) <= 1:
+            raise InputError(f"--{name.replace('_', '-')} must lie between 0 and 1")
     measured = config.val_coco_json or config.val_scenes
     if not measured and (config.schedule == "plateau" or config.patience is not None):
         raise InputError("--schedule plateau and --patience need --val-coco-json to look at")

@@ -18,35 +18,57 @@ if TYPE_CHECKING:
     from instseg.training.sampling import Order
 
 
-def sound_data(config: FinetuneConfig | TrainUnetConfig, coco_json: Path, images: Path) -> CocoData:
-    """A dataset without errors that the doctor sees at a glance.
+def sound_data(
+    config: FinetuneConfig | TrainUnetConfig, part: str, coco_json: Path, images: Path
+) -> CocoData:
+    """A dataset with photos, and without errors that the doctor sees at a glance.
+
+    Args:
+        config: The options of the run.
+        part: What a repaired copy is called, `train` or `val`.
+        coco_json: The dataset.
+        images: Its photos.
 
     Raises:
-        InputError: It has some, and `skip_bad` is not set.
+        InputError: It has errors, and `skip_bad` is not set, or no images.
     """
     from instseg.data.coco import CocoData
-    from instseg.doctor.examine import examine_document, quick_check, survey
-    from instseg.doctor.repair import repair
-    from instseg.doctor.table import read_document
+    from instseg.doctor.examine import quick_check
+    from instseg.processes import from_first, process_rank
 
+    path, first = coco_json, process_rank() == 0
     wrong = [f for f in quick_check(coco_json, images) if f.severity == "error"]
-    if not wrong:
-        return CocoData.read(coco_json, images)
-    for each in wrong:
+    for each in wrong if first else []:
         error(f"{coco_json}: {each.code}, {each.count} times: {each.message}")
-    if not config.skip_bad:
+    if wrong and not config.skip_bad:
         raise InputError(
             f"{coco_json}: {len(wrong)} kinds of errors; `instseg doctor --coco-json {coco_json} "
             f"--images {images} --fix fixed.json` mends them, --skip-bad goes on without"
         )
+    if wrong:
+        path = config.out / f"sound_{part}.json"
+        if first:
+            changes = write_repaired(coco_json, images, path)
+            console.print(f"{path}: the dataset after {changes} changes, which is used")
+        from_first(None)
+    data = CocoData.read(path, images)
+    if not len(data):
+        raise InputError(f"{coco_json}: has no images; give a dataset with photos")
+    return data
+
+
+def write_repaired(coco_json: Path, images: Path, path: Path) -> int:
+    """Write what the doctor makes of a dataset; returns how much it has changed."""
+    from instseg.doctor.examine import examine_document, survey
+    from instseg.doctor.repair import repair
+    from instseg.doctor.table import read_document
+
     document = read_document(coco_json)
     around = survey(document, images, photos="no")
     healed, changes = repair(examine_document(document, around), around)
-    path = config.out / f"sound_{coco_json.name}"
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(healed.document))
-    console.print(f"{path}: the dataset after {len(changes)} changes, which is used")
-    return CocoData.read(path, images)
+    return len(changes)
 
 
 def coco_samples(config: FinetuneConfig, data: CocoData) -> CocoSamples:
@@ -58,8 +80,6 @@ def coco_samples(config: FinetuneConfig, data: CocoData) -> CocoSamples:
     from instseg.training.samples import CocoSamples
     from instseg.training.sampling import Order, repeat_factors
 
-    if not len(data):
-        raise InputError(f"{config.coco_json}: has no images; give a dataset with photos")
     classes = [
         {a.category_id for a in data.annotations[image.id] if not a.iscrowd}
         for image in data.images
@@ -101,11 +121,26 @@ def scene_classes() -> tuple[tuple[str, ...], tuple[int, ...]]:
 
 
 def validation_data(config: FinetuneConfig, class_names: tuple[str, ...]) -> CocoData | None:
-    """The photos to measure with, if there are any; drawn scenes are written down for it.
+    """The photos to measure with, if there are any.
 
     Raises:
-        InputError: None of their classes is among those that are trained.
+        InputError: They have no object of a class that is trained.
     """
+    val = _validation_data(config)
+    if val is None:
+        return None
+    names = dict(zip(val.category_ids, val.class_names, strict=True))
+    seen = {names[a.category_id] for a in val.dataset.annotations if not a.iscrowd}
+    if not seen & set(class_names):
+        raise InputError(
+            f"{val.coco_json}: has no objects of the classes that are trained, so nothing could be "
+            f"measured; it has {', '.join(sorted(seen)[:8]) or 'no objects at all'}"
+        )
+    return val
+
+
+def _validation_data(config: FinetuneConfig) -> CocoData | None:
+    """The same, not looked at; drawn scenes are written down for it."""
     from instseg.data.coco import CocoData
     from instseg.data.scenes import SceneConfig, write_scenes
     from instseg.processes import from_first, process_rank
@@ -121,10 +156,4 @@ def validation_data(config: FinetuneConfig, class_names: tuple[str, ...]) -> Coc
     images = config.val_images or config.images
     if images is None:
         raise InputError("--val-coco-json needs --val-images, the folder of its photos")
-    val = sound_data(config, config.val_coco_json, images)
-    if not set(val.class_names[1:]) & set(class_names):
-        raise InputError(
-            f"{config.val_coco_json}: has none of the classes that are trained; "
-            f"it has {', '.join(val.class_names[1:9])}"
-        )
-    return val
+    return sound_data(config, "val", config.val_coco_json, images)

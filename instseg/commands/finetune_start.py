@@ -34,7 +34,7 @@ def make_trainer(config: FinetuneConfig) -> tuple[Trainer, Detection, Model]:
     device = choose_device(process_device(config.device))
     samples: Samples
     if config.coco_json and config.images:
-        data = sound_data(config, config.coco_json, config.images)
+        data = sound_data(config, "train", config.coco_json, config.images)
         model, data = model_and_labels(config, data)
         samples = coco_samples(config, data)
     else:
@@ -59,15 +59,25 @@ def make_trainer(config: FinetuneConfig) -> tuple[Trainer, Detection, Model]:
 
 
 def model_for(
-    config: FinetuneConfig, names: tuple[str, ...], category_ids: tuple[int, ...]
+    config: FinetuneConfig,
+    names: tuple[str, ...],
+    category_ids: tuple[int, ...],
+    known: Model | None = None,
 ) -> Model:
-    """The network that training starts from, with outputs for the given classes."""
+    """The network that training starts from, with outputs for the given classes.
+
+    Args:
+        config: The options of the run.
+        names: Of the classes, after "BG".
+        category_ids: Their dataset ids.
+        known: The model of --weights, if it is loaded already.
+    """
     from instseg.models.heads import match_classes, with_classes
     from instseg.models.mask_rcnn import fresh_model
 
     if config.weights == "none":
         return resized(config, fresh_model(str(config.architecture), names, category_ids))
-    model = known_model(config)
+    model = known or known_model(config)
     sources = match_classes(model.card.class_names[1:], names[1:], renamed_classes(config.map))
     table(["class", "starts from"], [(n, sources.get(n, "nothing")) for n in names[1:]])
     return resized(config, with_classes(model, names, category_ids, sources))
@@ -83,7 +93,8 @@ def model_and_labels(config: FinetuneConfig, data: CocoData) -> tuple[Model, Coc
     renamed = renamed_classes(config.map)
     sources = match_classes(old.card.class_names[1:], data.class_names[1:], renamed)
     names, ids = kept_classes(old, data.class_names, data.category_ids, sources)
-    return model_for(config, names, ids), with_found_objects(config, old, data, names, ids)
+    data = with_found_objects(config, old, data, names, ids)
+    return model_for(config, names, ids, old), data
 
 
 def with_found_objects(
@@ -157,9 +168,14 @@ def recipe_of(config: FinetuneConfig) -> Recipe:
 
 def stages_of(config: FinetuneConfig, epochs: int) -> list[tuple[str, int]]:
     """What is trained for how many epochs, where the options do not say otherwise for `epochs`."""
+    from instseg.training.scope import check_scope
+
     if ":" not in config.train:
+        check_scope(config.train)
         return [(config.train, epochs)]
     pairs = [each.strip().partition(":") for each in config.train.split(",")]
+    for scope, _, _ in pairs:
+        check_scope(scope)
     if config.scenes or not all(count.isdigit() and int(count) for _, _, count in pairs):
         raise InputError(
             f"--train {config.train}: expected a scope, or of --coco-json SCOPE:EPOCHS with commas"

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
+from instseg.processes import process_rank
+
 BAR_AFTER_S = 2.0
 
 Item = TypeVar("Item")
@@ -72,7 +74,8 @@ class _Pace(ProgressColumn):
     """Rate and time left over the whole run, steadier than over the last few steps."""
 
     def render(self, task: Task) -> Text:
-        rate = task.completed / task.elapsed if task.elapsed else 0.0
+        done = task.completed - task.fields["first"]  # a run that goes on has done some before
+        rate = done / task.elapsed if task.elapsed else 0.0
         text = f"{rate:.3g} {task.fields['unit']}/s" if rate else ""
         if rate and task.remaining is not None:
             text += f", {timedelta(seconds=round(task.remaining / rate))} left"
@@ -99,13 +102,16 @@ def progress_bar(description: str = "", unit: str = "images") -> Iterator[Update
     bar = Progress(
         label, BarColumn(), counts, _Pace(), console=errors, transient=True, redirect_stdout=False
     )
-    task = bar.add_task(description, total=None, unit=unit, goal="?")
+    task = bar.add_task(description, total=None, unit=unit, goal="?", first=0)
+    first: float | None = None
     begin_s = time.monotonic()
 
     def update(done: float, total: float | None, words: str | None = None) -> None:
+        nonlocal first
+        first = max(done - 1, 0) if first is None else first
         goal = "?" if total is None else f"{total:.0f}"
-        bar.update(task, completed=done, total=total, goal=goal, description=words)
-        due = time.monotonic() - begin_s > BAR_AFTER_S
+        bar.update(task, completed=done, total=total, goal=goal, first=first, description=words)
+        due = time.monotonic() - begin_s > BAR_AFTER_S and process_rank() == 0
         if due and not bar.live.is_started and errors.is_terminal:
             bar.start()
 

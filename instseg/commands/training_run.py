@@ -6,6 +6,7 @@ import math
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -30,7 +31,14 @@ Config = TypeVar("Config", "FinetuneConfig", "TrainUnetConfig")
 
 
 def write_options(config: Any, path: Path) -> None:
-    """Keep a run's options, for going on with them."""
+    """Keep a run's options, for going on with them from any folder."""
+    given = vars(config)
+    paths: dict[str, Any] = {
+        name: value.absolute() for name, value in given.items() if isinstance(value, Path)
+    }
+    if config.weights and Path(config.weights).is_file():
+        paths["weights"] = str(Path(config.weights).absolute())
+    config = replace(config, **paths)
     with replacing(path) as temporary:
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(config, enc_hook=str)))
 
@@ -99,11 +107,7 @@ def run_training(
 
 
 def start(trainer: Trainer, checkpoint: Path, resume: bool) -> None:
-    """Go on from the checkpoint if asked to, and say how long the run is and what it will take.
-
-    Raises:
-        InputError: There is nothing to go on from.
-    """
+    """Go on from the checkpoint if asked to, and say how long the run is and what it will take."""
     from instseg.processes import process_count
     from instseg.training.estimate import estimate
 
@@ -111,11 +115,11 @@ def start(trainer: Trainer, checkpoint: Path, resume: bool) -> None:
     images = recipe.batch_size * recipe.accumulate * process_count()
     if not resume:
         checkpoint.unlink(missing_ok=True)
-    else:
-        if not checkpoint.exists():
-            raise InputError(f"{checkpoint}: there is none to go on from; start without --resume")
+    elif checkpoint.exists():
         trainer.load(checkpoint)
         console.print(f"{checkpoint}: going on after step {trainer.step}")
+    else:
+        console.print(f"{checkpoint}: nothing was saved yet, so the run begins anew")
     found = estimate(trainer)
     console.print(
         f"{trainer.steps} steps of {images} images in {trainer.epochs} epochs, {recipe.optimizer} "
@@ -147,12 +151,13 @@ def train(
     from instseg.processes import process_rank
     from instseg.training.run_log import RunLog
 
-    if process_rank():
-        _steps(trainer, checkpoint, None, measure, scores)
-    else:
-        with RunLog(checkpoint.parent, trainer.step, trainer.device) as log:
-            _steps(trainer, checkpoint, log, measure, scores)
-        checkpoint.unlink(missing_ok=True)
+    with hear_interrupts(trainer):
+        if process_rank():
+            _steps(trainer, checkpoint, None, measure, scores)
+        else:
+            with RunLog(checkpoint.parent, trainer.step, trainer.device) as log:
+                _steps(trainer, checkpoint, log, measure, scores)
+            checkpoint.unlink(missing_ok=True)
 
 
 def _steps(
@@ -165,7 +170,7 @@ def _steps(
     from instseg.processes import from_first
 
     running: dict[str, float] = {}
-    with progress_bar("training", "steps") as update, hear_interrupts(trainer):
+    with progress_bar("training", "steps") as update:
         for figures in trainer.run(checkpoint):
             figures |= scores()
             running |= {
@@ -182,7 +187,8 @@ def _steps(
                 if done:
                     return
     if trainer.step < trainer.steps:
-        error(f"stopped after step {trainer.step}, which is saved; --resume goes on")
+        if log:
+            error(f"stopped after step {trainer.step}, which is saved; --resume goes on")
         raise KeyboardInterrupt
 
 

@@ -20,6 +20,7 @@ from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
+from instseg.models.quick import conv_then_norm
 from instseg.models.roi_align import PyramidRoIAlign
 
 LEVELS = ("p3", "p4", "p5", "p6")  # strides 8, 16, 32, 64
@@ -29,14 +30,19 @@ ASPECT_RATIOS = (0.5, 1.0, 2.0)
 BN_MOMENTUM = 0.03
 
 
-def conv_norm(
-    in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1
-) -> nn.Sequential:
+class ConvNorm(nn.Sequential):
     """A convolution without bias, and its batch norm."""
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False),
-        nn.BatchNorm2d(out_channels, momentum=BN_MOMENTUM),
-    )
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1):
+        super().__init__(
+            nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False),
+            nn.BatchNorm2d(out_channels, momentum=BN_MOMENTUM),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in, H, W) -> (B, out, H / stride, W / stride)."""
+        conv, norm = self
+        return conv_then_norm(conv, norm, x)
 
 
 class BasicBlock(nn.Module):
@@ -44,10 +50,10 @@ class BasicBlock(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
         super().__init__()
-        self.conv1 = conv_norm(in_channels, out_channels, 3, stride)
-        self.conv2 = conv_norm(out_channels, out_channels)
+        self.conv1 = ConvNorm(in_channels, out_channels, 3, stride)
+        self.conv2 = ConvNorm(out_channels, out_channels)
         same = in_channels == out_channels and stride == 1
-        self.shortcut = nn.Identity() if same else conv_norm(in_channels, out_channels, 1, stride)
+        self.shortcut = nn.Identity() if same else ConvNorm(in_channels, out_channels, 1, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, H, W) -> (B, out, H / stride, W / stride)."""
@@ -68,9 +74,9 @@ class CompactBackbone(nn.Module):
         super().__init__()
         self.out_channels = channels
         self.stem = nn.Sequential(
-            conv_norm(3, width // 2, stride=2),
+            ConvNorm(3, width // 2, stride=2),
             nn.ReLU(inplace=True),
-            conv_norm(width // 2, width, stride=2),
+            ConvNorm(width // 2, width, stride=2),
             nn.ReLU(inplace=True),
         )
         widths = [width, width, 2 * width, 4 * width, 8 * width]

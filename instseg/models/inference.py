@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import itertools
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,14 +14,13 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
 from torchvision.models.detection.transform import resize_boxes
 from torchvision.ops import (
     FrozenBatchNorm2d,
-    MultiScaleRoIAlign,
     batched_nms,
     clip_boxes_to_image,
     remove_small_boxes,
 )
 
 from instseg.models.mask_rcnn import Model
-from instseg.models.roi_align import PyramidRoIAlign
+from instseg.models.quick import folded, quicken
 
 NORMS = (nn.BatchNorm2d, FrozenBatchNorm2d)
 SMALLEST_BOX_PX = 1e-2  # torchvision's
@@ -77,10 +75,8 @@ class Detector:
     def __init__(
         self, model: Model, device: torch.device, dtype: torch.dtype, scale: float = 1.0
     ) -> None:
-        network = fold_batch_norms(copy.deepcopy(model.network)).eval().requires_grad_(False)
-        if device.type == "cpu":
-            network.roi_heads.box_roi_pool = fast_pool(network.roi_heads.box_roi_pool)
-            network.roi_heads.mask_roi_pool = fast_pool(network.roi_heads.mask_roi_pool)
+        network = fold_batch_norms(quicken(copy.deepcopy(model.network)))
+        network.eval().requires_grad_(False)
         self.network = network.to(device, memory_format=torch.channels_last)
         resize = network.transform
         resize.min_size = tuple(round(side * scale) for side in resize.min_size)
@@ -204,27 +200,12 @@ def own_mask_logits(predictor: nn.Module, x: Tensor, outputs: Tensor) -> Tensor:
     return predictor(x)[torch.arange(len(outputs)), outputs]
 
 
-def fast_pool(pool: nn.Module) -> nn.Module:
-    """Ours in place of torchvision's, which runs on one core."""
-    if isinstance(pool, MultiScaleRoIAlign):
-        return PyramidRoIAlign(tuple(pool.featmap_names), pool.output_size[0])
-    return pool
-
-
 def fold_batch_norms(network: GeneralizedRCNN) -> GeneralizedRCNN:
     """Fold every batch norm that directly follows a convolution into it, in place."""
     for parent in list(network.modules()):
         children = list(parent.named_children())
         for (_, conv), (name, norm) in itertools.pairwise(children):
             if isinstance(conv, nn.Conv2d) and isinstance(norm, NORMS):
-                fold_norm(conv, norm)
+                conv.weight, conv.bias = map(nn.Parameter, folded(conv, norm))
                 setattr(parent, name, nn.Identity())
     return network
-
-
-def fold_norm(conv: nn.Conv2d, norm: Any) -> None:
-    """Give a convolution the scale and shift of the norm (one of `NORMS`) that follows it."""
-    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-    bias = 0 if conv.bias is None else conv.bias
-    conv.bias = nn.Parameter(norm.bias + (bias - norm.running_mean) * scale)
-    conv.weight = nn.Parameter(conv.weight * scale[:, None, None, None])

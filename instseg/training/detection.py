@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.image_list import ImageList
 
+from instseg.models.quick import quicken
 from instseg.training.crowds import ignore_crowds, scale_crowds
 from instseg.training.scope import freeze_batch_norms, train_only
 
@@ -18,7 +19,7 @@ class Detection:
     """A Mask R-CNN in training.
 
     Args:
-        network: Any torchvision R-CNN with masks; changed in place to heed crowds.
+        network: Any torchvision R-CNN with masks; changed in place to heed crowds and be quick.
         resize: Resize images to the network's input size; else they are taken as they are, and
             must be of one size within a batch.
         frozen_norms: Keep the batch norms as they are.
@@ -29,12 +30,15 @@ class Detection:
     frozen_norms: bool = False
 
     def __post_init__(self) -> None:
-        ignore_crowds(self.network)
+        ignore_crowds(quicken(self.network))
 
     def enter_stage(self, scope: str) -> None:
-        """Training mode, in which only the part of `SCOPES` learns."""
+        """Training mode, in which only the part of `SCOPES` learns, norms included."""
         self.network.train()
         train_only(self.network, scope)
+        for module in self.network.modules():
+            if isinstance(module, nn.BatchNorm2d) and not module.weight.requires_grad:
+                module.eval()
         if self.frozen_norms:
             freeze_batch_norms(self.network)
 
@@ -67,5 +71,4 @@ class Detection:
             moved = scale_crowds(resized or [], sizes, batch.image_sizes)
         else:
             batch = ImageList(self.network.transform.normalize(torch.stack(scaled)), sizes)
-        batch.tensors = batch.tensors.contiguous(memory_format=torch.channels_last)
         return batch, moved

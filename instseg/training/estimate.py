@@ -29,15 +29,17 @@ class Estimate:
 
 
 def estimate(trainer: Trainer) -> Estimate:
-    """Try the next step forward and backward, and leave no trace of it in the trainer.
+    """Try a step forward and backward, and leave no trace of it in the trainer.
 
-    What the optimizer keeps is reckoned, not tried. Photos are prepared by other processes during
-    the steps, so their time counts only without these.
+    Of several stages the last is tried, which is usually the one that trains most. What the
+    optimizer keeps is reckoned, not tried. Photos are prepared by other processes during the steps,
+    so their time counts only without these.
     """
     network = trainer.network
     before = {name: values.clone() for name, values in network.named_buffers()}
     keys = trainer.plan[min(trainer.step, trainer.steps - 1)]
     seconds = 0.0
+    trainer.task.enter_stage(trainer.stages[-1][1])
     for _ in range(TRIALS):
         begin_s = time.perf_counter()
         parts = [collate([trainer.samples[key] for key in batch]) for batch in keys]
@@ -48,11 +50,12 @@ def estimate(trainer: Trainer) -> Estimate:
             torch.cuda.synchronize(trainer.device)
         seconds = time.perf_counter() - begin_s
     memory = memory_in_use(trainer.device)
-    trainer.optimizer.zero_grad()
+    network.zero_grad()
     for name, values in network.named_buffers():
         values.copy_(before[name])
     moments = {"adamw": 2, "sgd": 1}[trainer.recipe.optimizer]
     memory += moments * sum(4 * p.numel() for p in network.parameters() if p.requires_grad)
+    trainer.task.enter_stage(trainer.scope)
     return Estimate(step_s=seconds, memory_bytes=memory)
 
 

@@ -14,9 +14,10 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from instseg.errors import InputError
+from instseg.models.quick import memory_format
 from instseg.processes import average, process_count, process_rank
 from instseg.training.checkpoint import load_checkpoint, save_checkpoint
 from instseg.training.recipe import Recipe
@@ -66,10 +67,10 @@ class Trainer:
     device: torch.device
     dtype: torch.dtype = torch.float32
     stages: Sequence[tuple[int, str]] = ((0, "all"),)
-    step: int = 0
-    bad_steps: int = 0
-    stop_asked: bool = False
-    notes: dict[str, float] = field(default_factory=dict)
+    step: int = field(init=False, default=0)
+    bad_steps: int = field(init=False, default=0)
+    stop_asked: bool = field(init=False, default=False)
+    notes: dict[str, float] = field(init=False, default_factory=dict)
     plan: list[list[Any]] = field(init=False)
     average: nn.Module = field(init=False)
     optimizer: torch.optim.Optimizer = field(init=False)
@@ -79,7 +80,8 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self.plan, self._epoch_ends = plan_steps(self.samples, self.recipe)
-        self.network.to(self.device).to(memory_format=torch.channels_last)
+        layout = memory_format(self.device, self.dtype)
+        self.network.to(self.device).to(memory_format=layout)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self._enter_stage()
 
@@ -98,6 +100,11 @@ class Trainer:
         """Epochs of the whole run, the last of which may be cut short."""
         return len(self._epoch_ends)
 
+    @property
+    def scope(self) -> str:
+        """What is trained at present."""
+        return self._stage[1]
+
     def epoch_that_ends(self) -> int | None:
         """The number, from 1, of the epoch that the last step has ended, if it has."""
         return self._epoch_ends.get(self.step)
@@ -114,17 +121,20 @@ class Trainer:
             at hand or the one after it is the last.
         """
         loader: DataLoader[Any] = DataLoader(
-            self.samples,  # type: ignore[arg-type]  # by indexing and no more
+            _Reading(self.samples),
             batch_sampler=list(itertools.chain.from_iterable(self.plan[self.step :])),
-            collate_fn=collate,
+            collate_fn=_collate,
             num_workers=self.recipe.workers,
             worker_init_fn=ignore_interrupts,
             generator=torch.Generator(),  # else a resumed run would draw from the training's own
         )
         batches = iter(loader)
         while self.step < self.steps:
-            parts = itertools.islice(batches, len(self.plan[self.step]))
-            figures = self.train_step(list(parts))
+            parts = list(itertools.islice(batches, len(self.plan[self.step])))
+            for part in parts:
+                if isinstance(part, InputError):
+                    raise part
+            figures = self.train_step(parts)
             yield figures
             stopping = self._stop_agreed or self.step == self.steps
             if stopping or self.step % self.recipe.save_every == 0:
@@ -141,6 +151,7 @@ class Trainer:
             group["lr"] = rate * self.notes.get("rate_factor", 1.0)
         # so that chance depends on the step alone, and a resumed run needs no other state
         torch.manual_seed(seed_of(self.recipe.seed, self.step, process_rank()))
+        before = [values.clone() for values in self._batch_statistics()]
         losses = self.forward_backward(batches)
         self._join_processes()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
@@ -150,6 +161,8 @@ class Trainer:
             self.update_average()
             self.bad_steps = 0
         else:
+            for values, old in zip(self._batch_statistics(), before, strict=True):
+                values.copy_(old)
             self.skip_step()
         means = torch.tensor([self.stop_asked, *losses.values()], dtype=torch.float64)
         average([means])
@@ -161,7 +174,7 @@ class Trainer:
         self, batches: Sequence[tuple[list[Tensor], list[Any]]]
     ) -> dict[str, float]:
         """Put the gradients of the mean losses of some batches in place; returns the losses."""
-        self.optimizer.zero_grad()
+        self.network.zero_grad()  # of what an earlier stage has trained too
         means: dict[str, float] = {}
         for images, targets in batches:
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
@@ -212,23 +225,40 @@ class Trainer:
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "stage": self._stage[0],
+            "bad_steps": self.bad_steps,
             "notes": self.notes,
+            "run": self._run(),
         }
         save_checkpoint(path, state)
 
     def load(self, path: Path) -> None:
-        """Go on from the checkpoint."""
+        """Go on from the checkpoint.
+
+        Raises:
+            InputError: It cannot be read, or is of a run with other data or more processes or less.
+        """
         state = load_checkpoint(path)
-        self.step, self.notes = state["step"], state["notes"]
+        if state["run"] != self._run():
+            raise InputError(
+                f"{path} is of a run of {state['run'][0]} steps in {state['run'][1]} processes, "
+                f"this one has {self._run()[0]} in {self._run()[1]}; go on with the same data and "
+                "as many processes"
+            )
+        self.step, self.bad_steps, self.notes = state["step"], state["bad_steps"], state["notes"]
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self._enter_stage()
         if state["stage"] == self._stage[0]:  # else the checkpoint ends a stage
             self.optimizer.load_state_dict(state["optimizer"])
-        log.info("going on from step %d", self.step)
+
+    def _run(self) -> list[int]:
+        """What a checkpoint must have in common with the run that goes on from it."""
+        return [self.steps, process_count()]
 
     def _first_step(self, stage: tuple[int, str]) -> int:
-        return next((step for step, epoch in self._epoch_ends.items() if epoch == stage[0]), 0)
+        """Of a stage; one that the run does not reach begins at its end."""
+        ends = (step for step, epoch in self._epoch_ends.items() if epoch == stage[0])
+        return next(ends, self.steps) if stage[0] else 0
 
     def _current_stage(self) -> tuple[int, str]:
         """First epoch and scope of the stage that the next step belongs to."""
@@ -247,9 +277,30 @@ class Trainer:
         for weights in trained:
             if weights.grad is None:
                 weights.grad = torch.zeros_like(weights)
+        average([*(w.grad for w in trained if w.grad is not None), *self._batch_statistics()])
+
+    def _batch_statistics(self) -> list[Tensor]:
+        """The running means and variances that follow the batches."""
         norms = [m for m in self.network.modules() if isinstance(m, nn.BatchNorm2d) and m.training]
-        statistics = [t for n in norms for t in (n.running_mean, n.running_var) if t is not None]
-        average([*(w.grad for w in trained if w.grad is not None), *statistics])
+        return [t for n in norms for t in (n.running_mean, n.running_var) if t is not None]
+
+
+class _Reading(Dataset[Any]):
+    """Samples, or what is wrong with one: raised in another process it would lose its one line."""
+
+    def __init__(self, samples: Samples) -> None:
+        self.samples = samples
+
+    def __getitem__(self, key: Any) -> Any:
+        try:
+            return self.samples[key]
+        except InputError as error:
+            return error
+
+
+def _collate(samples: list[Any]) -> Any:
+    errors = [each for each in samples if isinstance(each, InputError)]
+    return errors[0] if errors else collate(samples)
 
 
 def plan_steps(samples: Samples, recipe: Recipe) -> tuple[list[list[Any]], dict[int, int]]:

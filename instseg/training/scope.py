@@ -24,8 +24,7 @@ def train_only(network: GeneralizedRCNN, scope: str) -> None:
     Raises:
         InputError: for another scope.
     """
-    if scope not in SCOPES:
-        raise InputError(f"--train {scope}: choose one of {', '.join(SCOPES)}")
+    check_scope(scope)
     network.requires_grad_(True)
     if scope != "all":
         lowest = int(scope[0]) if scope[0].isdigit() else 6
@@ -33,6 +32,12 @@ def train_only(network: GeneralizedRCNN, scope: str) -> None:
             if stage < lowest:
                 for module in modules:
                     module.requires_grad_(False)
+
+
+def check_scope(scope: str) -> None:
+    """Raise InputError for a scope that there is not."""
+    if scope not in SCOPES:
+        raise InputError(f"--train {scope}: choose one of {', '.join(SCOPES)}")
 
 
 def freeze_batch_norms(network: nn.Module) -> None:

@@ -184,6 +184,9 @@ def test_a_dataset_without_photos_is_refused(tmp_path, capsys):
         (["--scenes", "8", "--schedule", "plateau", *FRESH], "--val-coco-json"),
         (["--scenes", "8", "--accumulate", "0", *FRESH], "--accumulate must be at least 1"),
         (["--scenes", "8", "--resume", "gone"], "give no others"),
+        (["--scenes", "8", "--cooldown", "30", *FRESH], "--cooldown must lie between 0 and 1"),
+        (["--scenes", "8", "--epochs", "3", *FRESH], "not --epochs"),
+        (["--scenes", "8", "--train", "heads:5,al:20", *FRESH], "--train al: choose one of"),
         (["--coco-json", "none.json", "--images", ".", *FRESH], "none.json"),
         (["--scenes", "8", "--weights", "none", "--architecture", "big"], "big"),
     ],
@@ -252,3 +255,14 @@ def test_old_classes_are_kept_beside_new_ones(tmp_path, capsys):
     assert "kite" not in card.class_names
     labels = json.loads((tmp_path / "out" / "pseudo_labels.json").read_text())
     assert len(labels["annotations"]) > len(document["annotations"])
+
+
+def test_validation_data_that_can_tell_nothing_is_refused(tmp_path, capsys):
+    path = write_scenes(tmp_path / "data", 2, SceneConfig(size_hw=(64, 64)))
+    document = json.loads(path.read_text())
+    bare = tmp_path / "bare.json"
+    bare.write_text(json.dumps(document | {"annotations": []}))
+    images = str(path.parent / "images")
+    data = ["--coco-json", str(path), "--images", images, "--val-coco-json", str(bare)]
+    assert main(["finetune", *data, *FRESH, "--out", str(tmp_path / "out")]) == 2
+    assert "no objects of the classes that are trained" in capsys.readouterr().err

@@ -110,12 +110,17 @@ def test_steps_that_are_not_finite_change_nothing_and_end_the_run(tmp_path, capl
     trainer = make_trainer(count=100)
     with torch.no_grad():
         trainer.network.backbone.smooth[0].weight.fill_(torch.nan)  # a step was far too long
-    before = weights(trainer).clone()
+    before = {name: values.clone() for name, values in trainer.average.state_dict().items()}
+    norms = {name: values.clone() for name, values in trainer.network.named_buffers()}
     with pytest.raises(InputError, match=r"scene 8, scene 9.*learning rate"):
         list(trainer.run(tmp_path / "run.pt"))
     assert trainer.step == MAX_BAD_STEPS
     assert "scene 0, scene 1" in caplog.text
-    assert torch.equal(weights(trainer), before)
+    after = trainer.average.state_dict()
+    assert all(torch.equal(values, after[name]) for name, values in before.items())
+    now = dict(trainer.network.named_buffers())
+    followed = [name for name in norms if "running" in name]
+    assert all(torch.equal(norms[name], now[name]) for name in followed)
 
 
 def test_stages_train_what_they_name_and_a_resumed_run_is_the_same(tmp_path):
@@ -139,6 +144,67 @@ def test_stages_train_what_they_name_and_a_resumed_run_is_the_same(tmp_path):
         assert resumed.step == kept
         list(resumed.run(tmp_path / "part.pt"))
         assert torch.equal(weights(whole), weights(resumed))
+
+
+def test_a_stage_that_is_not_reached_does_not_begin():
+    recipe = dataclasses.replace(RECIPE, max_steps=1)
+    stages = ((0, "heads"), (1, "all"))
+    trainer = make_trainer(
+        samples=TwoEpochs(4, (64,), 2, NAMES, seed=1), stages=stages, recipe=recipe
+    )
+    assert trainer.scope == "heads"
+
+
+class Photos(SceneSamples):
+    """Two epochs of which the second has other scenes, in batches that do not come out even."""
+
+    epochs = 2
+
+    def batches(self, epoch):
+        return [[epoch, 2], [3, 4], [5, epoch]]
+
+
+def test_everything_that_a_run_knows_is_saved(tmp_path):
+    """Stages that shrink, accumulated batches, a lowered rate and notes."""
+    options = {
+        "samples": Photos(6, (64,), 2, NAMES, seed=1),
+        "stages": ((0, "all"), (1, "heads")),
+        "recipe": dataclasses.replace(RECIPE, accumulate=2, save_every=1, schedule="plateau"),
+    }
+
+    def run(trainer, steps=None):
+        for _ in itertools.islice(trainer.run(tmp_path / "run.pt"), steps):
+            if trainer.step == 2:
+                trainer.notes.update(rate_factor=0.1, best=0.5)
+        return trainer
+
+    whole = run(make_trainer(**options))
+    run(make_trainer(**options), 4)  # the fourth is not saved
+    resumed = make_trainer(**options)
+    resumed.load(tmp_path / "run.pt")
+    assert (resumed.step, resumed.notes) == (3, {"rate_factor": 0.1, "best": 0.5})
+    run(resumed)
+    assert torch.equal(weights(whole), weights(resumed))
+    other = make_trainer(**options | {"recipe": dataclasses.replace(RECIPE, max_steps=2)})
+    with pytest.raises(InputError, match="go on with the same data"):
+        other.load(tmp_path / "run.pt")
+
+
+class Broken(SceneSamples):
+    """One sample cannot be read."""
+
+    def __getitem__(self, key):
+        if key == 5:
+            raise InputError("photo 5 is cut off")
+        return super().__getitem__(key)
+
+
+def test_what_is_wrong_with_a_sample_comes_out_of_another_process_in_one_line(tmp_path):
+    recipe = dataclasses.replace(RECIPE, workers=1)
+    trainer = make_trainer(samples=Broken(12, (64,), 2, NAMES, seed=1), recipe=recipe)
+    with pytest.raises(InputError) as caught:
+        list(trainer.run(tmp_path / "run.pt"))
+    assert str(caught.value) == "photo 5 is cut off"
 
 
 def test_the_gradients_of_a_step_are_the_mean_of_its_batches():

