@@ -45,9 +45,15 @@ VERBS = {
         summary="find the instances in photos", config="InferConfig", positional="inputs"
     ),
     "finetune": Verb(summary="train on your own COCO annotations", config="FinetuneConfig"),
+    "train-unet": Verb(
+        summary="train a U-Net on annotations or label maps", config="TrainUnetConfig"
+    ),
     "doctor": Verb(summary="find and repair what is wrong with a dataset", config="DoctorConfig"),
     "evaluate": Verb(
         summary="measure AP, how sure it is, and why it is not higher", config="EvaluateConfig"
+    ),
+    "compare-unet": Verb(
+        summary="tell whether Mask R-CNN as label maps beats a U-Net", config="CompareUnetConfig"
     ),
     "make-scenes": Verb(summary="draw a dataset in COCO format", config="MakeScenesConfig"),
     "benchmark": Verb(
@@ -102,7 +108,7 @@ def _run(args: list[str], prog: str | None) -> int:
     command = importlib.import_module(f"instseg.commands.{name.replace('-', '_')}")
     config_class = getattr(command, verb.config)
     parser = _parser(config_class, prog or f"instseg {name}", verb.positional)
-    options = vars(parser.parse_args(_config_first(args[1:], config_class)))
+    options = parser.parse_args(_config_first(args[1:], config_class)).as_dict()
     del options["config"], options["debug"]
     if verb.positional and not options.get(verb.positional):
         raise InputError(f"no {verb.positional} given; see {parser.prog} --help")

@@ -274,16 +274,19 @@ def write_indexed_png(
 
     Args:
         path: The file.
-        labels: uint8 (H, W), 0..K-1.
+        labels: uint8 (H, W), 0..K-1, or 255, which is white where the palette says nothing else.
         palette: uint8 (K, 3) RGB, the colour of each label; K is at most 256.
 
     Raises:
         ValueError: A label without a colour.
         InputError: The file cannot be written.
     """
-    if labels.max(initial=0) >= len(palette):
-        raise ValueError(f"label {labels.max()} has no colour in a palette of {len(palette)}")
+    highest = labels.max(initial=0, where=labels < 255)
+    if highest >= len(palette):
+        raise ValueError(f"label {highest} has no colour in a palette of {len(palette)}")
+    colors = np.full((256, 3), 255, dtype=np.uint8)
+    colors[: len(palette)] = palette
     image = Image.fromarray(labels)
-    image.putpalette(palette.tobytes())
+    image.putpalette(colors.tobytes())
     with replacing(Path(path)) as temporary:
         image.save(temporary, format="PNG")

@@ -275,10 +275,21 @@ def write_label_map(path: Path, labels: NDArray[np.uint8], class_names: Sequence
 
     Args:
         path: The .png file; folders are made as needed.
-        labels: uint8 (H, W), 0..K.
+        labels: uint8 (H, W), 0..K, or 255 for pixels to be ignored, which are white.
         class_names: Names by class id.
     """
     write_indexed_png(path, labels, palette(class_names))
+
+
+def write_class_names(path: Path, class_names: Sequence[str]) -> None:
+    """Write what the labels of label maps mean, as JSON: `{"0": "BG", "1": "person", ...}`.
+
+    Args:
+        path: The .json file; folders are made as needed.
+        class_names: Names by class id.
+    """
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(dict(enumerate(class_names)), indent=1) + "\n")
 
 
 def _write_line(file: TextIO, record: Json) -> TextIO:

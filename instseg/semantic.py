@@ -37,13 +37,15 @@ def to_semantic(
         rule: one of the three above.
         score_threshold: instances with a lower score are left out.
         priority: class names from highest to lowest, for "class-priority".
-        ignore: regions of unknown content (COCO's crowds); where no instance lies they become 255.
+        ignore: regions of unknown content (COCO's crowds) in the same image; where no instance
+            lies they become 255.
 
     Returns:
         uint8 (H, W), 0..K or 255.
 
     Raises:
-        ValueError: for an unknown rule or class name, and for more than 254 classes.
+        ValueError: for an unknown rule or class name, for more than 254 classes, and for regions
+            to ignore of another image size.
     """
     if len(instances.class_names) > IGNORE:
         raise ValueError(
@@ -53,6 +55,8 @@ def to_semantic(
     kept = instances[instances.scores >= score_threshold]
     labels = np.zeros(instances.size_hw, dtype=np.uint8)
     if ignore is not None:
+        if ignore.size_hw != instances.size_hw:
+            raise ValueError(f"ignore: expected size {instances.size_hw}, got {ignore.size_hw}")
         for window, crop in zip(ignore.windows(), ignore.crops, strict=True):
             labels[window][crop] = IGNORE
 

@@ -377,5 +377,14 @@ def test_label_map_keeps_labels_and_shows_colours(tmp_path: Path) -> None:
         with Image.open(tmp_path / "labels.png") as image:
             np.testing.assert_array_equal(np.asarray(image), labels)
         np.testing.assert_array_equal(read_image(tmp_path / "labels.png"), palette[labels])
-    with pytest.raises(ValueError, match="label 255 has no colour in a palette of 81"):
+    with pytest.raises(ValueError, match="label 254 has no colour in a palette of 81"):
         write_indexed_png(tmp_path / "labels.png", labels, palette[:81])
+
+
+def test_ignored_pixels_are_white_in_a_label_map(tmp_path: Path) -> None:
+    labels = np.array([[0, 1, 255]], np.uint8)
+    write_indexed_png(tmp_path / "labels.png", labels, np.array([[0, 0, 0], [1, 2, 3]], np.uint8))
+    with Image.open(tmp_path / "labels.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), labels)
+    shown = read_image(tmp_path / "labels.png")[0].tolist()
+    assert shown == [[0, 0, 0], [1, 2, 3], [255, 255, 255]]

@@ -6,9 +6,6 @@ import json
 import multiprocessing
 import os
 import platform
-import statistics
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from instseg.atomic import replacing
-from instseg.commands import benchmark_evaluate
-from instseg.commands.terminal import console, progress, table
+from instseg.commands import benchmark_evaluate, benchmark_train
+from instseg.commands.benchmark_rounds import in_turn
+from instseg.commands.terminal import console, table
 from instseg.errors import InputError
 from instseg.image import read_image
 from instseg.listing import list_images
@@ -39,27 +37,35 @@ class BenchmarkConfig:
 
     Args:
         what: infer, from photo files to RLE with 100 detections each; postprocess, from 100
-            soft masks on a 12-megapixel photo to RLE; evaluate, COCO AP of boxes and masks, 100
-            detections an image; or read, a COCO file as large as that of the training photos. The
-            first two beside torchvision, the others beside pycocotools.
-        images: Photos, folders or globs; drawn scenes of 480 x 640 if none.
+            soft masks on a 12-megapixel photo to RLE; train, steps of SGD; evaluate, COCO AP of
+            boxes and masks, 100 detections an image; or read, a COCO file as large as that of the
+            training photos. The first three beside torchvision, the others beside pycocotools.
+        images: Photos, folders or globs; of train the folder of the photos of --coco-json. Drawn
+            scenes of 480 x 640 if none.
+        coco_json: Annotations to train on, of which the first photos with objects are taken.
         images_count: Images to make up for evaluate (500 if none) and read (100,000 if none).
         weights: coco-v1, coco-v2, a path, or random, for which every threshold is zero so that
             the work is the same.
-        architecture: Of random weights: resnet50_fpn or resnet50_fpn_v2.
+        architecture: Of random weights: resnet50_fpn, resnet50_fpn_v2, or of train compact.
+        batch_size: Images of a training step.
         precision: Of ours; torchvision's runs in fp32.
-        repeats: Measurements of each side; the median counts.
+        device: Of train, for both sides: cpu, cuda or cuda:1.
+        repeats: Measurements of each side after one to warm up; the median counts. Of train,
+            each is a step, and the losses of all are kept and drawn beside --json.
         seed: Of random weights, soft masks, boxes and what is made up.
         json: File to write the figures to.
         out: Folder for the drawn scenes and the files that are made up.
     """
 
-    what: Literal["infer", "postprocess", "evaluate", "read"] | None = None
+    what: Literal["infer", "postprocess", "train", "evaluate", "read"] | None = None
     images: list[str] | None = None
+    coco_json: Path | None = None
     images_count: int | None = None
     weights: str = "random"
     architecture: str = "resnet50_fpn"
+    batch_size: int = 2
     precision: Literal["auto", "fp32", "bf16"] = "fp32"
+    device: str = "cpu"
     repeats: int = 5
     seed: int = 0
     json: Path | None = None
@@ -81,7 +87,7 @@ def run(config: BenchmarkConfig) -> int:
         with replacing(config.json) as temporary:
             temporary.write_text(json.dumps(figures, indent=1) + os.linesep)
     ratio = figures["ratio"]
-    peer = "torchvision" if config.what in ("infer", "postprocess") else "pycocotools"
+    peer = "pycocotools" if config.what in ("evaluate", "read") else "torchvision"
     for task, times in (ratio if isinstance(ratio, dict) else {config.what: ratio}).items():
         console.print(f"{task}: {times:.2f} times as fast as {peer}")
     return 0
@@ -92,6 +98,8 @@ def _figures(config: BenchmarkConfig) -> dict[str, Any]:
         return infer(config)
     if config.what == "postprocess":
         return postprocess(config)
+    if config.what == "train":
+        return benchmark_train.train(config)
     if config.images_count is not None and config.images_count < 1:
         raise InputError("--images-count must be at least 1")
     if config.what == "evaluate":
@@ -158,32 +166,6 @@ def postprocess(config: BenchmarkConfig) -> dict[str, Any]:
     for side in ("ours", "peer"):
         figures[side]["peak_mb"] = peak_mb(side, config.seed)
     return figures | {"detections": DETECTIONS, "photo_hw": PHOTO_HW, "unit": "s"}
-
-
-def in_turn(
-    ours: Callable[[Any], Rles], peer: Callable[[Any], Rles], inputs: list[Any]
-) -> dict[str, Any]:
-    """Run both sides on each input, one after the other; the first input only warms up.
-
-    Returns:
-        `ours` and `peer`, each with `median`, `fastest` and `slowest` seconds, and `ratio` of the
-        medians.
-    """
-    seconds: dict[str, list[float]] = {"ours": [], "peer": []}
-    for each in progress(inputs, description="measuring", unit="rounds"):
-        for name, side in (("ours", ours), ("peer", peer)):
-            start = time.perf_counter()
-            side(each)
-            seconds[name].append(time.perf_counter() - start)
-    figures: dict[str, Any] = {
-        name: {
-            "median": statistics.median(times[1:]),
-            "fastest": min(times[1:]),
-            "slowest": max(times[1:]),
-        }
-        for name, times in seconds.items()
-    }
-    return figures | {"ratio": figures["peer"]["median"] / figures["ours"]["median"]}
 
 
 def encode(soft: torch.Tensor) -> Rles:

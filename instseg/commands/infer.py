@@ -6,7 +6,7 @@ import os
 import re
 import time
 from collections import Counter, deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -23,12 +23,8 @@ from instseg.errors import InputError
 from instseg.image import read_image, write_image
 from instseg.instances import Instances
 from instseg.listing import list_images
-from instseg.results import (
-    CsvWriter,
-    PredictionWriter,
-    write_label_map,
-)
-from instseg.semantic import to_semantic
+from instseg.results import CsvWriter, PredictionWriter, write_class_names, write_label_map
+from instseg.semantic import Rule, to_semantic
 from instseg.visualize.draw import draw_instances
 
 if TYPE_CHECKING:
@@ -65,7 +61,11 @@ class InferConfig:
         recursive: Look for photos in the folders of folders too.
         coco_json: COCO dataset whose image ids are taken over.
         overlay: Write an overlay picture of each photo.
-        label_map: Write labels/NAME.png too, the class of each pixel.
+        label_map: Write labels/NAME.png too, the class of each pixel, and labels/classes.json,
+            the name of each class.
+        overlap_rule: Which instance a label map shows where several overlap: score, the one with
+            the higher score; smallest-on-top; or class-priority, see --class-priority.
+        class_priority: Class names with commas between them, the one to be on top first.
         csv: Write instances.csv too, with area, box, centroid, class and score.
         crops: Write crops/NAME/ too, each instance cut out of its photo.
         resume: Skip what an earlier run into the same folder has done.
@@ -91,6 +91,8 @@ class InferConfig:
     coco_json: Path | None = None
     overlay: bool = True
     label_map: bool = False
+    overlap_rule: Rule = "score"
+    class_priority: list[str] | str | None = None
     csv: bool = False
     crops: bool = False
     resume: bool = False
@@ -118,6 +120,9 @@ def run(config: InferConfig) -> int:
     if config.coco_json is not None:
         ids = match_image_ids(read_image_ids(config.coco_json), [photo.name for photo in photos])
     predictor = _load(config)
+    if config.label_map:
+        _check_label_map(config, predictor.class_names)
+        write_class_names(config.out / "labels" / "classes.json", predictor.class_names)
     begin_s = time.monotonic()
     counts: Counter[str] = Counter()
     failed: list[Photo] = []
@@ -164,9 +169,6 @@ def _load(config: InferConfig) -> Predictor:
     from instseg.predict import Predictor
 
     torch.manual_seed(config.seed)
-    classes = config.classes
-    if isinstance(classes, str):
-        classes = [name.strip() for name in classes.split(",")]
     with download_bar() as progress:
         return Predictor(
             config.weights,
@@ -176,7 +178,7 @@ def _load(config: InferConfig) -> Predictor:
             preset=config.preset,
             score_threshold=config.score_threshold,
             stored_thresholds=config.thresholds == "stored",
-            classes=classes,
+            classes=_names(config.classes),
             max_detections=config.max_detections,
             cross_class_nms=config.cross_class_nms,
             tile=config.tile,
@@ -184,6 +186,25 @@ def _load(config: InferConfig) -> Predictor:
             flip=config.flip,
             progress=progress,
         )
+
+
+def _names(listed: list[str] | str | None) -> list[str] | None:
+    return [name.strip() for name in listed.split(",")] if isinstance(listed, str) else listed
+
+
+def _check_label_map(config: InferConfig, class_names: Sequence[str]) -> None:
+    """Raise InputError for what would stop the first label map."""
+    if config.class_priority and config.overlap_rule != "class-priority":
+        raise InputError("--class-priority needs --overlap-rule class-priority")
+    try:
+        label_map(config, Instances.empty((1, 1), class_names))
+    except ValueError as problem:
+        raise InputError(f"--label-map: {problem}") from problem
+
+
+def label_map(config: InferConfig, found: Instances) -> NDArray[np.uint8]:
+    """The class of each pixel of a photo, as `config` wants it: uint8 (H, W)."""
+    return to_semantic(found, rule=config.overlap_rule, priority=_names(config.class_priority))
 
 
 def _process(
@@ -257,7 +278,7 @@ def write_pictures(config: InferConfig, photo: Photo, image: Image, found: Insta
         write_image(config.out / f"{photo.picture}.png", draw_instances(image, found))
     if config.label_map:
         path = config.out / "labels" / f"{photo.picture}.png"
-        write_label_map(path, to_semantic(found), found.class_names)
+        write_label_map(path, label_map(config, found), found.class_names)
     if config.crops:
         for number, instance in enumerate(found):
             left, top, right, bottom = instance.masks.boxes_xyxy()[0].astype(int)

@@ -159,9 +159,16 @@ def load_model(
     Raises:
         InputError: when the weights cannot be had, or do not fit the architecture.
     """
+    from instseg.models.segmenters import is_segmenter  # which imports this module
+
     path = locate(weights, progress=progress)
     if path.suffix == ".safetensors":
         card, state = load_model_file(path)
+        if is_segmenter(card.architecture):
+            raise InputError(
+                f"{path} holds {card.architecture}, which gives label maps, not instances; "
+                "give the model file of a Mask R-CNN"
+            )
         if architecture not in (None, card.architecture):
             raise InputError(
                 f"{path} holds {card.architecture}, not {architecture}; leave --architecture out"

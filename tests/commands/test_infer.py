@@ -1,4 +1,5 @@
 import csv
+import itertools
 import json
 import os
 import resource
@@ -6,14 +7,19 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from pycocotools import mask as coco_mask
+from stand_in import TINY_CARD, stand_in_model
 
 from instseg.commands.infer import InferConfig, name_photos, run
+from instseg.errors import InputError
 from instseg.image import read_image
+from instseg.models.mask_rcnn import build
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -79,6 +85,69 @@ def test_label_maps_measurements_and_crops_on_request(photos, tiny_weights, tmp_
     with Image.open(crops[0]) as crop:
         assert crop.mode == "RGBA"
         assert np.count_nonzero(np.asarray(crop)[..., 3]) == annotations[0]["area"]
+
+
+@pytest.fixture(scope="module")
+def overlapping_weights(tmp_path_factory) -> Path:
+    """A model file of four classes that finds overlapping instances of several."""
+    path = tmp_path_factory.mktemp("weights") / "overlapping.safetensors"
+    stand_in_model(TINY_CARD).save(path)
+    return path
+
+
+def test_the_overlap_rule_of_label_maps(photos, overlapping_weights, tmp_path):
+    options = {"label_map": True, "score_threshold": 0.0, "max_detections": 40}
+    rules = {
+        "score": {},
+        "smallest-on-top": {"overlap_rule": "smallest-on-top"},
+        "cups": {"overlap_rule": "class-priority", "class_priority": "cup, dog"},
+        "cats": {"overlap_rule": "class-priority", "class_priority": ["cat", "dog"]},
+    }
+    maps = {}
+    for name, rule in rules.items():
+        out = tmp_path / name
+        assert run(config(photos / "a", overlapping_weights, out, **options, **rule)) == 0
+        with Image.open(out / "labels" / "1.png") as image:
+            maps[name] = np.array(image)
+        names = json.loads((out / "labels" / "classes.json").read_text())
+        assert names == {"0": "BG", "1": "cat", "2": "dog", "3": "cup"}
+    for one, other in itertools.combinations(maps.values(), 2):
+        assert ((one > 0) == (other > 0)).all()
+        assert (one != other).any()
+    masks = {each["category_id"]: [] for each in document(tmp_path / "cups")["annotations"]}
+    for each in document(tmp_path / "cups")["annotations"]:
+        masks[each["category_id"]].append(coco_mask.decode(each["segmentation"]) > 0)
+    assert ((maps["cups"] == 3) == np.any(masks[47], axis=0)).all()
+    assert ((maps["cats"] == 1) == np.any(masks[17], axis=0)).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"overlap_rule": "class-priority"}, "expected class names for rule 'class-priority'"),
+        ({"overlap_rule": "class-priority", "class_priority": "cow"}, r"got ['cow']"),
+        ({"class_priority": "cat"}, "--class-priority needs --overlap-rule class-priority"),
+    ],
+)
+def test_label_maps_that_cannot_be_are_refused_before_anything_is_found(
+    photos, tiny_weights, tmp_path, options, said
+):
+    with pytest.raises(InputError) as caught:
+        run(config(photos, tiny_weights, tmp_path / "out", label_map=True, **options))
+    assert said in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_more_classes_than_a_label_map_holds(photos, tmp_path):
+    args = {**TINY_CARD.architecture_args, "num_classes": 256}
+    names = ("BG", *(f"class {i}" for i in range(1, 256)))
+    card = replace(
+        TINY_CARD, architecture_args=args, class_names=names, category_ids=tuple(range(256))
+    )
+    build(card).save(tmp_path / "many.safetensors")
+    with pytest.raises(InputError, match=r"--label-map: .*at most 254 classes .* got 255"):
+        run(config(photos, tmp_path / "many.safetensors", tmp_path / "out", label_map=True))
+    assert not (tmp_path / "out").exists()
 
 
 def test_bad_photos_are_listed_and_the_rest_goes_on(photos, tiny_weights, tmp_path, capsys):

@@ -184,7 +184,8 @@ def test_instances_and_label_maps_are_not_mixed_up(tmp_path):
     assert "instances.safetensors holds compact, which finds instances" in message
     assert "demo holds compact" in refused(load_segmenter, "demo")
     assert "coco-v2 holds resnet50_fpn_v2" in refused(load_segmenter, "coco-v2")
-    assert "'unet_small'" in refused(load_model, tmp_path / "semantic.safetensors")
+    message = refused(load_model, tmp_path / "semantic.safetensors")
+    assert "semantic.safetensors holds unet_small, which gives label maps, not instances" in message
     (tmp_path / "weights.pth").write_bytes(b"something")
     assert "not a safetensors file" in refused(load_segmenter, tmp_path / "weights.pth")
     assert "no such weights file" in refused(load_segmenter, tmp_path / "none.safetensors")

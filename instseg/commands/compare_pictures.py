@@ -1,0 +1,74 @@
+"""Which images `instseg compare-unet` draws, and what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from instseg.commands.compare_measure import Contest
+from instseg.commands.terminal import progress
+from instseg.image import write_image
+from instseg.visualize.compare import SideBySide, draw_side_by_side
+
+Json = dict[str, Any]
+
+TITLES = {
+    "difference_mask_rcnn": "Mask R-CNN furthest ahead",
+    "difference_median": "The median difference",
+    "difference_unet": "The U-Net furthest ahead",
+    "overall_best": "Best for both together",
+    "overall_median": "The median of both together",
+    "overall_worst": "Worst for both together",
+}
+"""Of the pictures, by their file names without the suffix."""
+
+
+def draw_pictures(
+    contest: Contest, per_image: Sequence[Json], count: int, out: Path
+) -> dict[str, str]:
+    """Draw `count` images for each of `TITLES`; the titles of what is written, by file name."""
+    written = {}
+    chosen = choose(per_image, count)
+    for name, rows in progress(chosen.items(), len(chosen), "drawing", "pictures"):
+        path = out / f"{name}.png"
+        drawn = [look_again(contest, row, per_image[row]) for row in rows]
+        write_image(path, draw_side_by_side(drawn, contest.names))
+        written[path.name] = TITLES[name]
+    return written
+
+
+def choose(per_image: Sequence[Json], count: int) -> dict[str, list[int]]:
+    """Rows of the images of each picture, by its name; none of a picture without images.
+
+    Images are ranked by Mask R-CNN's mIoU on the image less the U-Net's, and by the mean of the
+    two. Images without an object of a class that is compared are not ranked.
+    """
+    ranked = [row for row, each in enumerate(per_image) if each["unet"] is not None]
+    if not (ranked and count):
+        return {}
+    keys: tuple[Callable[[Json], float], ...] = (
+        lambda image: image["mask_rcnn"] - image["unet"],
+        lambda image: image["mask_rcnn"] + image["unet"],
+    )
+    parts = []
+    for key in keys:
+        order = sorted(ranked, key=lambda row: -key(per_image[row]))
+        middle = max(0, (len(order) - count) // 2)
+        parts += [order[:count], order[middle : middle + count], order[::-1][:count]]
+    return dict(zip(TITLES, parts, strict=True))
+
+
+def look_again(contest: Contest, row: int, scores: Json) -> SideBySide:
+    """A photo and its label maps, made anew: those of all images would take much memory."""
+    photo, labels = contest.data.load(row)
+    return SideBySide(
+        photo=photo,
+        truth=contest.truth(labels),
+        unet=contest.unet_map(contest.regions(photo)),
+        mask_rcnn=contest.mask_rcnn_map(contest.predictor(photo)),
+        caption=(
+            f"mIoU {scores['unet']:.3f} by the U-Net, {scores['mask_rcnn']:.3f} by Mask R-CNN: "
+            f"{scores['file_name']}"
+        ),
+    )

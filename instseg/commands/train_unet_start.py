@@ -1,0 +1,157 @@
+"""What `instseg train-unet` starts from, and the trainer it makes of the options."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instseg.commands.terminal import download_bar, table
+from instseg.errors import InputError
+
+if TYPE_CHECKING:
+    from instseg.commands.train_unet import TrainUnetConfig
+    from instseg.data.semantic_data import SemanticData, Statistics
+    from instseg.models.segmenters import SegmenterModel
+    from instseg.training.loop import Trainer
+    from instseg.training.recipe import Recipe
+    from instseg.training.sampling import Order
+    from instseg.training.segmentation import Segmentation
+
+LARGEST_CROP = 512  # unless another is asked for
+FROM_SCRATCH = 4  # times as many epochs as fine-tuning has
+
+
+def make_trainer(
+    config: TrainUnetConfig, data: SemanticData, statistics: Statistics
+) -> tuple[Trainer, Segmentation, SegmenterModel]:
+    """The trainer, its task, and the model whose network it trains, from the options."""
+    import torch
+
+    from instseg.data.semantic_transforms import default_steps, parse_semantic_augmentations
+    from instseg.predict import choose_device, choose_dtype
+    from instseg.processes import process_count, process_device, process_rank
+    from instseg.training.loop import Trainer
+    from instseg.training.losses import parse_loss
+    from instseg.training.sampling import Order
+    from instseg.training.segmentation import Segmentation, SemanticSamples
+
+    torch.manual_seed(config.seed)  # a new network is drawn at random
+    device = choose_device(process_device(config.device))
+    image, _ = data.load(0)  # all are of its channels and dtype
+    channels = image.shape[2]
+    if config.weights:
+        model = known_model(config, config.weights, data)
+    else:
+        model = new_model(config, data, preprocessing_of(config, image, statistics))
+    if channels != model.in_channels and (channels, model.in_channels) != (3, 1):  # made grey
+        raise InputError(
+            f"{config.weights}: takes {model.in_channels} channels, the images have {channels}; "
+            "start without --weights"
+        )
+    counts = statistics.class_pixels.sum(axis=0).tolist()
+    loss = parse_loss(config.loss, class_counts=lambda: counts)
+    task = Segmentation(model.network, model.normalise, loss)
+    size = model.card.preprocessing["min_size"]
+    side = size or math.isqrt(int(np.median(statistics.pixels)))
+    steps = default_steps(channels) if config.augment is None else config.augment
+    order = Order(
+        images=len(data),
+        batch_size=config.batch_size,
+        seed=config.seed,
+        rank=process_rank(),
+        world_size=process_count(),
+    )
+    samples = SemanticSamples(
+        data=data,
+        epochs=epochs_of(config, order),
+        order=order,
+        augmentation=parse_semantic_augmentations(steps, channels=channels, dtype=image.dtype),
+        min_size=size,
+        crop=config.crop or min(side, LARGEST_CROP),
+    )
+    dtype = choose_dtype(config.precision, device)
+    return Trainer(task, samples, recipe_of(config), device, dtype), task, model
+
+
+def preprocessing_of(
+    config: TrainUnetConfig, image: NDArray[Any], statistics: Statistics
+) -> dict[str, Any]:
+    """Photos are normalised as for ImageNet, all else by its own mean and standard deviation."""
+    from instseg.models.segmenters import PREPROCESSING
+
+    found = {**PREPROCESSING, "min_size": config.size}
+    if image.dtype == np.uint8 and image.shape[2] == 3:
+        return found
+    unit = 255 if image.dtype == np.uint8 else 1
+    std = np.where(statistics.std > 0, statistics.std, 1)
+    return {**found, "mean": (statistics.mean / unit).tolist(), "std": (std / unit).tolist()}
+
+
+def new_model(
+    config: TrainUnetConfig, data: SemanticData, preprocessing: dict[str, Any]
+) -> SegmenterModel:
+    """A network that has learnt nothing, but for its encoder."""
+    from instseg.models.segmenters import fresh_segmenter
+
+    return fresh_segmenter(
+        config.architecture,
+        data.class_names,
+        data.category_ids,
+        encoder_weights=config.encoder_weights,
+        preprocessing=preprocessing,
+        **({} if config.skips else {"skips": False}),
+    )
+
+
+def known_model(config: TrainUnetConfig, weights: str, data: SemanticData) -> SegmenterModel:
+    """The network of other weights, with outputs for the classes of the data."""
+    from instseg.models.heads import match_classes
+    from instseg.models.segmenters import load_segmenter
+    from instseg.models.semantic_heads import with_classes
+
+    with download_bar() as update:
+        model = load_segmenter(weights, progress=update)
+    sources = match_classes(model.card.class_names[1:], data.class_names[1:])
+    table(["class", "starts from"], [(n, sources.get(n, "nothing")) for n in data.class_names[1:]])
+    new = with_classes(model, data.class_names, data.category_ids, sources)
+    if config.size is None:
+        return new
+    prepare = {**new.card.preprocessing, "min_size": config.size, "max_size": None}
+    return dataclasses.replace(new, card=dataclasses.replace(new.card, preprocessing=prepare))
+
+
+def epochs_of(config: TrainUnetConfig, order: Order) -> int:
+    """How often all images are seen."""
+    from instseg.training.recipe import usual_epochs
+
+    if config.epochs is not None:
+        return config.epochs
+    if config.max_steps is not None:
+        return math.ceil(config.max_steps * config.accumulate / len(order.batches(0)))
+    return usual_epochs(order.images) * (1 if config.weights else FROM_SCRATCH)
+
+
+def recipe_of(config: TrainUnetConfig) -> Recipe:
+    """The options that say how to train."""
+    from instseg.processes import process_count
+    from instseg.training.recipe import Recipe
+
+    given = vars(config)
+    shared = {f.name: given[f.name] for f in dataclasses.fields(Recipe)}
+    if config.optimizer == "adam":
+        shared |= {"optimizer": "adamw", "weight_decay": 0.0}
+    if config.learning_rate is None:
+        images = config.batch_size * config.accumulate * process_count()
+        shared["learning_rate"] = usual_learning_rate(config.optimizer, images)
+    return Recipe(**shared)
+
+
+def usual_learning_rate(optimizer: str, images_per_step: int) -> float:
+    """A learning rate for training from scratch, which grows with the images of a step."""
+    if optimizer == "sgd":
+        return 0.01 * images_per_step / 8
+    return 3e-3 * math.sqrt(images_per_step / 8)
