@@ -338,6 +338,7 @@ def test_drawn_scenes(files, tmp_path):
         ({"coco_json": None}, "say what to compare on: --scenes, or --coco-json"),
         ({"scenes": 3}, "say what to compare on: --scenes, or --coco-json"),
         ({"images": None}, "--coco-json needs --images"),
+        ({"unet": ""}, "--unet needs a model file"),
         ({"scenes": -1, "coco_json": None}, "--scenes must lie between 0 and 1,000,000, not -1"),
         ({"score_threshold": 1.5}, "--score-threshold must lie between 0 and 1, not 1.5"),
         ({"resamples": 5}, "--resamples must lie between 100 and 100,000, not 5"),
