@@ -371,7 +371,11 @@ def test_a_dataset_without_objects_of_the_compared_classes(files, tmp_path):
 
 def test_a_folder_that_cannot_be_made(files, tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    arguments = [f"--coco-json={files / 'data.json'}", f"--images={files}"]
+    arguments = [
+        "--unet=unet.safetensors",
+        f"--coco-json={files / 'data.json'}",
+        f"--images={files}",
+    ]
     assert main(["compare-unet", *arguments, f"--out={tmp_path / 'file' / 'out'}"]) == 2
     printed = capsys.readouterr().err
     assert len(printed.splitlines()) == 1
