@@ -141,6 +141,10 @@ def _wrong_usage(message: str) -> str:
     message = re.sub(r'(Parser|Option) key "([\w.]+)"', lambda key: _option(key[2]), message)
     message = re.sub(r"required: ([\w, ]+)", lambda keys: f"required: {_options(keys[1])}", message)
     message = re.sub(r"<class '(\w+)'>", r"\1", message)
+    message = re.sub(  # of an option that may also be left out
+        r"(?s)Does not validate .*?Errors:\s+- (.*?)\n.*Given value: ", r"\1. Got value: ", message
+    )
+    message = message.replace("Expected a list", "Expected a list in brackets, [first, second]")
     message = re.sub(r"a typing\.Literal\[(.*?)\]", r"one of \1", message)
     return f"{' '.join(message.split())}; see --help"
 

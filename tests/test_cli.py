@@ -82,6 +82,8 @@ def test_every_tool_is_a_command():
         (["bogus"], "bogus is no command; choose one of infer"),
         (["make-scenes", "--imges", "3"], "unrecognized arguments: --imges"),
         (["make-scenes", "--images", "many"], "--images: Expected a int. Got value: many"),
+        (["finetune", "--epochs", "many"], "--epochs: Expected a int. Got value: many"),
+        (["finetune", "--augment", "x"], "--augment: Expected a list in brackets"),
         (["infer", "x.jpg", "--preset", "slow"], "--preset: Expected one of 'default', 'fast'"),
         (["infer"], "no inputs given"),
         (["infer", "nothing*.jpg"], "nothing*.jpg"),
