@@ -27,12 +27,22 @@ def process_count() -> int:
 
 
 def process_device(name: str) -> str:
-    """`auto` and `cuda` take, of several GPUs, the one of this process."""
+    """`auto` and `cuda` take, of several GPUs, the one of this process.
+
+    Raises:
+        InputError: There are more processes than GPUs.
+    """
     import torch
 
-    if name in ("auto", "cuda") and process_count() > 1 and torch.cuda.is_available():
-        return f"cuda:{int(os.environ['LOCAL_RANK']) % torch.cuda.device_count()}"
-    return name
+    if name not in ("auto", "cuda") or process_count() == 1 or not torch.cuda.is_available():
+        return name
+    gpus, here = torch.cuda.device_count(), int(os.environ["LOCAL_RANK"])
+    if here >= gpus:
+        raise InputError(
+            f"--nproc-per-node: each process needs a GPU of its own, and there are {gpus}; "
+            f"start {gpus}, or add --device cpu"
+        )
+    return f"cuda:{here}"
 
 
 @contextmanager
