@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from instseg.image import read_image, write_image
     from instseg.instances import Instances, Masks
     from instseg.predict import Predictor
+    from instseg.segment import Segmenter
     from instseg.semantic import to_semantic
     from instseg.visualize import display_instances, draw_instances
 
@@ -21,6 +22,7 @@ __all__ = [
     "Instances",
     "Masks",
     "Predictor",
+    "Segmenter",
     "display_instances",
     "draw_instances",
     "read_image",
@@ -32,6 +34,7 @@ _HOME = {
     "Instances": "instseg.instances",
     "Masks": "instseg.instances",
     "Predictor": "instseg.predict",
+    "Segmenter": "instseg.segment",
     "display_instances": "instseg.visualize",
     "draw_instances": "instseg.visualize",
     "read_image": "instseg.image",

@@ -100,6 +100,16 @@ class Segmenter:
         return torch.cat(strips, dim=1).numpy()
 
     @torch.inference_mode()
+    def label_map(self, image: Image) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """The label map, uint8 (H, W), and how probable each label is, float32 (H, W), 0..1."""
+        ((logits, size_hw),) = self._look([image])
+        labels, probability = [], []
+        for strip in enlarged(logits, size_hw):
+            highest, ids = strip.max(0)
+            labels.append(ids.byte())
+            probability.append((highest - strip.logsumexp(0)).exp())
+        return torch.cat(labels).cpu().numpy(), torch.cat(probability).cpu().numpy()
+
     def instances(self, image: Image, min_area: int = 16) -> Instances:
         """Each connected region of a class as an instance, best first.
 
@@ -111,11 +121,7 @@ class Segmenter:
             Scores are the mean probability of the class inside the region. Touching objects of one
             class are one region: a label map cannot tell them apart.
         """
-        ((logits, size_hw),) = self._look([image])
-        best = [strip.softmax(0).max(0) for strip in enlarged(logits, size_hw)]
-        probability = torch.cat([values for values, _ in best]).cpu().numpy()
-        labels = torch.cat([ids.byte() for _, ids in best]).cpu().numpy()
-        return regions(labels, probability, self.class_names, min_area)
+        return regions(*self.label_map(image), self.class_names, min_area)
 
     def _look(self, images: Sequence[Image]) -> Iterator[tuple[Tensor, tuple[int, int]]]:
         """Each image's logits (K, h, w) as the network gives them, and its own height and width.

@@ -21,9 +21,11 @@ from instseg.evaluation.semantic import (
     SemanticScores,
     class_scores,
     compare,
+    confusion,
     mean_scores,
 )
 from instseg.results import coco_annotations
+from instseg.segment import regions
 from instseg.semantic import IGNORE, Rule, to_semantic
 
 if TYPE_CHECKING:
@@ -79,13 +81,14 @@ class Contest:
         """A label map of the dataset, (H, W), in the classes that are compared; others are 255."""
         return self._translations["truth"][labels]
 
-    def regions(self, photo: Photo) -> Instances:
-        """The U-Net's label map as instances, every region of every class, best first."""
-        return self.segmenter.instances(photo, min_area=1)
+    def unet_map(self, photo: Photo) -> tuple[Labels, Instances]:
+        """The U-Net's label map, (H, W), in the classes that are compared; others are 0.
 
-    def unet_map(self, regions: Instances) -> Labels:
-        """The U-Net's label map again, (H, W), in the classes that are compared; others are 0."""
-        return self._translations["unet"][to_semantic(regions)]
+        And its regions of `LEAST_AREA` pixels or more, of all its classes, best first.
+        """
+        labels, probability = self.segmenter.label_map(photo)
+        found = regions(labels, probability, self.segmenter.class_names, LEAST_AREA)
+        return self._translations["unet"][labels], found
 
     def mask_rcnn_map(
         self, found: Instances, rule: Rule | None = None, score_threshold: float | None = None
@@ -118,11 +121,11 @@ class Contest:
         return sorted({*THRESHOLDS, self.score_threshold})
 
     def records(self, found: Instances) -> list[Json]:
-        """The best instances of classes that are compared, as COCO results of an image."""
+        """Those of the best instances that are of compared classes, as COCO results of an image."""
         ids = dict(zip(self.data.class_names, self.data.category_ids, strict=True))
-        compared = found[np.isin(found.names, self.names)]
-        best = compared[: self.predictor.choice.max_detections]  # as many of either model
-        return coco_annotations(best, [ids.get(name, 0) for name in found.class_names])
+        best = found[: self.predictor.choice.max_detections]  # as many of either model
+        compared = best[np.isin(best.names, self.names)]
+        return coco_annotations(compared, [ids.get(name, 0) for name in found.class_names])
 
     def objects(self) -> Json:
         """The truth as a COCO document, of the classes that are compared."""
@@ -160,25 +163,18 @@ class _Tally:
     def add(self, image_id: int, photo: Photo, labels: Labels) -> None:
         """Let both models look at a photo, and count what they find."""
         contest, truth = self.contest, self.contest.truth(labels)
-        regions, found = contest.regions(photo), contest.predictor(photo)
-        self.unet.add(truth, contest.unet_map(regions))
+        unet, of_unet = contest.unet_map(photo)
+        found = contest.predictor(photo)
+        self.unet.add(truth, unet)
         for rule in RULES:
             for row, threshold in enumerate(contest.thresholds):
                 predicted = contest.mask_rcnn_map(found, rule, threshold)
                 self.pixels[rule][row] += confusion(truth, predicted, len(contest.names))
                 if threshold == contest.score_threshold:
                     self.mask_rcnn[rule].add(truth, predicted)
-        large = regions[regions.masks.areas() >= LEAST_AREA]
-        for side, instances in (("unet", large), ("mask_rcnn", found)):
+        for side, instances in (("unet", of_unet), ("mask_rcnn", found)):
             records = contest.records(instances)
             self.results[side] += [{"image_id": image_id, **record} for record in records]
-
-
-def confusion(truth: Labels, predicted: Labels, classes: int) -> NDArray[np.int64]:
-    """Counted pixels, truth by prediction: int64 (classes, classes)."""
-    counted = truth != IGNORE
-    cells = truth[counted].astype(np.uint16) * np.uint16(classes) + predicted[counted]
-    return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
 
 
 def compare_models(contest: Contest, *, resamples: int, seed: int) -> Json:
@@ -204,6 +200,11 @@ def compare_models(contest: Contest, *, resamples: int, seed: int) -> Json:
         )
     tally = look_at_all(contest)
     unet = tally.unet.scores(resamples=resamples, seed=seed)
+    if not unet.areas[:, 1, 1:].any():
+        raise InputError(
+            f"{contest.data.data.coco_json}: no object of the compared classes has a pixel in the "
+            "label maps; give photos with larger ones"
+        )
     rules = {rule: e.scores(resamples=resamples, seed=seed) for rule, e in tally.mask_rcnn.items()}
     ours = rules[contest.rule]
     return {

@@ -12,13 +12,12 @@ from typing import Any
 from instseg import __version__
 from instseg.atomic import replacing
 from instseg.commands.terminal import console, printable, table
+from instseg.evaluation.semantic import LEAST_IMAGES, SIGNIFICANT
 
 FORMAT = 1  # of comparison.json
 SHOWN_CLASSES = 20
 LONGEST_NAME = 40  # characters
 NAMED_CLASSES = 6  # in the answer
-FEW_IMAGES = 10
-LEAST_P = 0.05  # from which on a difference may be chance
 CURVE = "score_thresholds.png"
 
 MEANS = {
@@ -115,10 +114,10 @@ def verdict(comparison: Json) -> list[str]:
         "one in twenty is counted so by chance"
     )
     rows = comparison["semantic"]["unet"]["per_class"]
-    few = sum(0 < row["images"] < FEW_IMAGES for row in rows)
+    few = sum(0 < row["images"] < LEAST_IMAGES for row in rows)
     doubt = (
-        f"{few} of them are in fewer than {FEW_IMAGES} images: their intervals are too narrow, and "
-        "so may be that of the mean"
+        f"{few} of them are in fewer than {LEAST_IMAGES} images: too few for an interval, and that "
+        "of the mean may be too narrow"
     )
     return [answer, where, *([doubt] if few else [])]
 
@@ -218,7 +217,7 @@ def markdown(comparison: Json, pictures: Mapping[str, str]) -> Iterator[str]:
     yield (
         "Differences are Mask R-CNN's score less the U-Net's. Intervals hold 95%, over "
         f"{settings['resamples']:,} random halves of the images; a difference is significant if "
-        f"chance would give one so large less often than one time in {1 / LEAST_P:.0f}.\n"
+        f"chance would give one so large less often than one time in {1 / SIGNIFICANT:.0f}.\n"
     )
     yield "## Scores\n"
     yield from _markdown_table(["", *COMPARED], mean_rows(comparison))
@@ -261,7 +260,7 @@ def _compared(unet: float | None, ours: float | None, difference: Json) -> Row:
 
 
 def _difference(each: Json) -> Row:
-    significant = "" if each["p"] is None else "yes" if each["p"] < LEAST_P else "no"
+    significant = "" if each["p"] is None else "yes" if each["p"] < SIGNIFICANT else "no"
     return [_number(each["difference"], "+"), _range(each["interval"], "+"), significant]
 
 

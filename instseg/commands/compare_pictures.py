@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,32 +14,27 @@ from instseg.visualize.compare import SideBySide, draw_side_by_side
 Json = dict[str, Any]
 
 TITLES = {
-    "difference_mask_rcnn": "Mask R-CNN furthest ahead",
-    "difference_median": "The median difference",
-    "difference_unet": "The U-Net furthest ahead",
-    "overall_best": "Best for both together",
-    "overall_median": "The median of both together",
-    "overall_worst": "Worst for both together",
+    "difference_mask_rcnn.png": "Mask R-CNN furthest ahead",
+    "difference_median.png": "The median difference",
+    "difference_unet.png": "The U-Net furthest ahead",
+    "overall_best.png": "Best for both together",
+    "overall_median.png": "The median of both together",
+    "overall_worst.png": "Worst for both together",
 }
-"""Of the pictures, by their file names without the suffix."""
+"""Of the pictures, by their file names."""
 
 
 def draw_pictures(
-    contest: Contest, per_image: Sequence[Json], count: int, out: Path
-) -> dict[str, str]:
-    """Draw `count` images for each of `TITLES`; the titles of what is written, by file name."""
-    written = {}
-    chosen = choose(per_image, count)
+    contest: Contest, per_image: Sequence[Json], chosen: Mapping[str, Sequence[int]], out: Path
+) -> None:
+    """Draw what was chosen."""
     for name, rows in progress(chosen.items(), len(chosen), "drawing", "pictures"):
-        path = out / f"{name}.png"
         drawn = [look_again(contest, row, per_image[row]) for row in rows]
-        write_image(path, draw_side_by_side(drawn, contest.names))
-        written[path.name] = TITLES[name]
-    return written
+        write_image(out / name, draw_side_by_side(drawn, contest.names))
 
 
 def choose(per_image: Sequence[Json], count: int) -> dict[str, list[int]]:
-    """Rows of the images of each picture, by its name; none of a picture without images.
+    """Rows of the `count` images of each picture, by its file name; without images, no picture.
 
     Images are ranked by Mask R-CNN's mIoU on the image less the U-Net's, and by the mean of the
     two. Images without an object of a class that is compared are not ranked.
@@ -65,7 +60,7 @@ def look_again(contest: Contest, row: int, scores: Json) -> SideBySide:
     return SideBySide(
         photo=photo,
         truth=contest.truth(labels),
-        unet=contest.unet_map(contest.regions(photo)),
+        unet=contest.unet_map(photo)[0],
         mask_rcnn=contest.mask_rcnn_map(contest.predictor(photo)),
         caption=(
             f"mIoU {scores['unet']:.3f} by the U-Net, {scores['mask_rcnn']:.3f} by Mask R-CNN: "

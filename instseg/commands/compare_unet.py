@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 LOWEST_SCORE = 0.01  # of instances that are looked for: AP needs low ones too
+FIRST_SEED = 1_000_000  # of scenes, far from those that networks are trained and chosen on
 RESAMPLES = (100, 100_000)  # with fewer the intervals are noise, with more memory runs out
 NAMED_CLASSES = 6  # of those that are not compared
 
@@ -41,7 +42,8 @@ class CompareUnetConfig:
     Args:
         coco_json: The ground truth, a COCO dataset; where objects overlap, the smallest is on top.
         images: Folder of its photos.
-        scenes: Compare on this many drawn scenes instead, written into the --out folder.
+        scenes: Compare on this many drawn scenes instead, written into the --out folder; they are
+            none that train-unet and finetune draw.
         weights: Mask R-CNN, coco-v2, coco-v1, demo or the path of a model file or .pth.
         architecture: What a .pth file holds, resnet50_fpn or resnet50_fpn_v2.
         unet: Model file of the U-Net or other semantic network, as train-unet writes it.
@@ -89,22 +91,26 @@ def run(config: CompareUnetConfig) -> int:
         verdict,
         write_comparison,
     )
-    from instseg.commands.compare_pictures import draw_pictures
+    from instseg.commands.compare_pictures import TITLES, choose, draw_pictures
 
     check(config)
     contest, models = read_contest(config)
     for words, left_out in not_compared(contest.left_out):
         error(f"{words} ({_some(left_out)})")
-    comparison = compare_models(contest, resamples=config.resamples, seed=config.seed)
     if config.speed:
         data = contest.data.data
         for side, cost in costs(config, [data.folder / i.file_name for i in data.images]).items():
             models[side] |= cost
-    settings = asdict(config) | {"priority": contest.priority}
-    comparison = {"settings": settings, "versions": versions(), "models": models, **comparison}
-    pictures = draw_pictures(contest, comparison["per_image"], config.pictures, config.out)
+    comparison = {
+        "settings": asdict(config) | {"priority": contest.priority},
+        "versions": versions(),
+        "models": models,
+        **compare_models(contest, resamples=config.resamples, seed=config.seed),
+    }
+    chosen = choose(comparison["per_image"], config.pictures)
+    written = write_comparison(config.out, comparison, {name: TITLES[name] for name in chosen})
     print_comparison(comparison)
-    written = write_comparison(config.out, comparison, pictures)
+    draw_pictures(contest, comparison["per_image"], chosen, config.out)
     console.print(f"{config.out}: wrote {', '.join(written)}")
     for sentence in verdict(comparison):
         console.print(sentence)
@@ -182,19 +188,14 @@ def read_data(config: CompareUnetConfig) -> CocoData:
 
     if config.coco_json and config.images:
         data = CocoData.read(config.coco_json, config.images)
-        missing = [i.file_name for i in data.images if not (data.folder / i.file_name).is_file()]
-        if missing:  # better now than after an hour
-            raise InputError(
-                f"{data.folder}: {len(missing)} of {len(data)} photos are not there, the first is "
-                f"{missing[0]}; `instseg doctor` lists them"
-            )
+        data.require_photos()
         return data
     folder = config.out / "scenes"
     with progress_bar("drawing") as update:
         coco_json = write_scenes(
             folder,
             config.scenes,
-            SceneConfig(seed=config.seed),
+            SceneConfig(seed=FIRST_SEED + config.seed),
             progress=lambda done: update(done, config.scenes),
         )
     return CocoData.read(coco_json, folder / "images")
@@ -234,13 +235,24 @@ def load_predictor(config: CompareUnetConfig, model: Model, **options: Any) -> P
 
 
 def load_unet(config: CompareUnetConfig) -> Segmenter:
-    """The U-Net, likewise."""
+    """The U-Net, likewise.
+
+    Raises:
+        InputError: It is not for photos.
+    """
     from instseg.segment import Segmenter
 
     with download_bar() as update:
-        return Segmenter(
+        segmenter = Segmenter(
             config.unet, device=config.device, precision=config.precision, progress=update
         )
+    means = segmenter.card.preprocessing["mean"]
+    if len(means) not in (1, 3) or not all(0 <= mean <= 1 for mean in means):
+        raise InputError(
+            f"{config.unet}: was trained on arrays of other channels or values than photos have; "
+            "give a network that was trained on photos"
+        )
+    return segmenter
 
 
 def priority(config: CompareUnetConfig, class_names: Sequence[str]) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from instseg.ahead import map_ahead
 from instseg.commands.terminal import progress
-from instseg.errors import InputError
 from instseg.processes import process_count, process_rank, to_first
 from instseg.results import coco_annotations
 
@@ -36,12 +35,7 @@ def predict_dataset(predictor: Predictor, data: CocoData) -> list[Json] | None:
         InputError: A photo is missing, cannot be read, or has another size than stated;
             or another process has failed.
     """
-    missing = [i.file_name for i in data.images if not (data.folder / i.file_name).is_file()]
-    if missing:  # better now than after an hour
-        raise InputError(
-            f"{data.folder}: {len(missing)} of {len(data)} photos are not there, the first is "
-            f"{missing[0]}; `instseg doctor` lists them"
-        )
+    data.require_photos()
     rank, count = process_rank(), process_count()
     ids = dict(zip(data.class_names, data.category_ids, strict=True))
     category_ids = [ids.get(name, 0) for name in predictor.class_names]

@@ -88,6 +88,15 @@ class CocoData:
     def __len__(self) -> int:
         return len(self.images)
 
+    def require_photos(self) -> None:
+        """Raise InputError if a photo is not there: better now than after an hour."""
+        missing = [i.file_name for i in self.images if not (self.folder / i.file_name).is_file()]
+        if missing:
+            raise InputError(
+                f"{self.folder}: {len(missing)} of {len(self)} photos are not there, the first is "
+                f"{missing[0]}; `instseg doctor` lists them"
+            )
+
     def load(self, index: int) -> tuple[NDArray[np.uint8], Instances]:
         """A photo, uint8 RGB (H, W, 3), and its objects without crowds.
 

@@ -87,7 +87,7 @@ def interval(halves: Floats, value: float, *, lowest: float = 0.0) -> tuple[floa
         with objects in a single image, or all have the same.
     """
     valid = halves[np.isfinite(halves)]
-    if len(valid) < LEAST_SHARE * len(halves) or np.ptp(valid) < NOTHING:
+    if not len(valid) or len(valid) < LEAST_SHARE * len(halves) or np.ptp(valid) < NOTHING:
         return None
     centre, reach = 2 * value - valid.mean(), Z * valid.std()
     return float(np.clip(centre - reach, lowest, 1)), float(np.clip(centre + reach, lowest, 1))

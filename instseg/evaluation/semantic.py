@@ -31,6 +31,7 @@ MEANS = {  # of which score of the classes, and whether each class counts by its
 FOREGROUND = "_fg"
 METRICS = (*MEANS, *(f"{name}{FOREGROUND}" for name in MEANS))
 SIGNIFICANT = 0.05  # a p below it
+LEAST_IMAGES = 10  # in all, or of a class: halves of fewer are too much alike to tell anything
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,7 +75,7 @@ class SemanticScores:
 
     @property
     def intervals(self) -> dict[str, Range | None]:
-        """Their 95% intervals over images; None where the halves cannot tell."""
+        """Their 95% intervals over images; None where halves cannot tell, as below ten images."""
         return {name: interval(values[1:], values[0]) for name, values in self._means.items()}
 
     def of_images(self) -> dict[str, Floats]:
@@ -109,12 +110,18 @@ class SemanticScores:
         """Areas and boundaries (1 + R, 3, C): of all images, then of the halves."""
         images = len(self.areas)
         halves = draw_halves(images, resamples=self.resamples, seed=self.seed)
+        if images < LEAST_IMAGES:
+            halves = np.zeros_like(halves)  # nothing is in them: they have no scores
         weights = np.hstack([np.ones((images, 1)), halves]).T
         return np.tensordot(weights, self.areas, 1), np.tensordot(weights, self.boundaries, 1)
 
     @cached_property
     def _classes(self) -> dict[str, Floats]:
-        return {n: _recentred(values) for n, values in class_scores(*self._sums).items()}
+        found = {n: _recentred(values) for n, values in class_scores(*self._sums).items()}
+        few = (self.areas[:, 1] > 0).sum(axis=0) < LEAST_IMAGES
+        for values in found.values():
+            values[1:, few] = np.nan
+        return found
 
     @cached_property
     def _means(self) -> dict[str, Floats]:
@@ -161,8 +168,7 @@ class SemanticEvaluator:
                 )
         true, found = truth.astype(np.uint8), prediction.astype(np.uint8)
 
-        cells = true[counted].astype(np.uint16) * np.uint16(classes) + found[counted]
-        matrix = np.bincount(cells, minlength=classes**2).reshape(classes, classes)
+        matrix = confusion(true, found, classes)
         self._areas.append(np.stack([matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)]))
         self._boundaries.append(boundary_overlap(true, found, classes))
         self._confusion += matrix
@@ -183,6 +189,16 @@ class SemanticEvaluator:
             resamples=resamples,
             seed=seed,
         )
+
+
+def confusion(truth: NDArray[np.uint8], prediction: NDArray[np.uint8], classes: int) -> Ints:
+    """Pixels, truth by prediction: int64 (C, C), of two label maps (H, W) of 0..C-1.
+
+    Pixels whose truth is 255 do not count.
+    """
+    counted = truth != IGNORE
+    cells = truth[counted].astype(np.uint16) * np.uint16(classes) + prediction[counted]
+    return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
 
 
 def compare(first: SemanticScores, second: SemanticScores) -> Json:

@@ -17,12 +17,14 @@ from stand_in import TINY_CARD, stand_in_model
 from instseg.cli import main
 from instseg.commands.compare_output import verdict
 from instseg.commands.compare_pictures import choose
-from instseg.commands.compare_unet import CompareUnetConfig, run
+from instseg.commands.compare_unet import CompareUnetConfig, read_contest, run
 from instseg.data.coco import CocoData
+from instseg.data.scenes import SceneConfig, write_scenes
 from instseg.errors import InputError
 from instseg.evaluation.coco_ap import evaluate
 from instseg.evaluation.semantic import SemanticEvaluator, compare
 from instseg.image import read_image
+from instseg.instances import Instances, Masks
 from instseg.models.segmenters import fresh_segmenter
 from instseg.predict import Predictor
 from instseg.results import coco_annotations
@@ -290,14 +292,14 @@ def test_which_images_are_drawn():
     images = [{"unet": unet, "mask_rcnn": ours} for unet, ours in pairs]
     chosen = choose(images, 1)
     assert chosen == {
-        "difference_mask_rcnn": [1],
-        "difference_median": [0],
-        "difference_unet": [2],
-        "overall_best": [0],
-        "overall_median": [1],
-        "overall_worst": [4],
+        "difference_mask_rcnn.png": [1],
+        "difference_median.png": [0],
+        "difference_unet.png": [2],
+        "overall_best.png": [0],
+        "overall_median.png": [1],
+        "overall_worst.png": [4],
     }
-    assert choose(images, 2)["difference_unet"] == [2, 4]
+    assert choose(images, 2)["difference_unet.png"] == [2, 4]
     assert all(sorted(rows) == [0, 1, 2, 4, 5] for rows in choose(images, 9).values())
     assert choose(images, 0) == {}
     assert choose(images[3:4], 3) == {}
@@ -330,6 +332,59 @@ def test_drawn_scenes(files, tmp_path):
     assert len(list((out / "scenes" / "images").iterdir())) == 2
     assert comparison(out)["settings"]["scenes"] == 2
     assert comparison(out)["semantic"]["mask_rcnn"]["scores"]["mIoU"] > 0.2
+
+
+def test_scenes_are_none_that_networks_learn_from_or_are_chosen_on(files, tmp_path):
+    unet = save_unet(tmp_path / "unet.safetensors", ("BG", "person", "cup", "car"))
+    options = {"coco_json": None, "images": None, "scenes": 2, "pictures": 0, "seed": 0}
+    assert run(config(files, tmp_path, **options, weights="demo", unet=str(unet))) == 0
+    compared = {path.read_bytes() for path in (tmp_path / "scenes" / "images").iterdir()}
+    for seed in (0, 1):  # of validation, and of training
+        write_scenes(tmp_path / str(seed), 2, SceneConfig(seed=seed))
+        others = (tmp_path / str(seed) / "images").iterdir()
+        assert not compared & {path.read_bytes() for path in others}
+
+
+def test_as_many_instances_of_both_count(files, tmp_path):
+    """The best 100 of all classes, compared or not, as COCO has it."""
+    contest, _ = read_contest(config(files, tmp_path))
+    rng = np.random.default_rng(0)
+    count = 240
+    corners = rng.integers(0, 40, size=(count, 2))
+    masks = Masks.from_crops([np.ones((2, 2), bool)] * count, [*map(tuple, corners)], (48, 48))
+    found = Instances(
+        boxes=masks.boxes_xyxy(),
+        class_ids=np.arange(count) % 4 + 1,
+        scores=np.linspace(1, 0, count),
+        masks=masks,
+        class_names=contest.segmenter.class_names,  # lamp, dog, cup, tree
+    )
+    assert len(contest.records(found)) == contest.predictor.choice.max_detections / 2 == 50
+
+
+def test_real_photos(coco_dir, tmp_path):
+    """Two model files, COCO's own annotations with crowds, photos of all sizes."""
+    names = ("BG", "person", "car", "chair")
+    card = replace(TINY_CARD, class_names=names, category_ids=(0, 1, 3, 62))
+    stand_in_model(card).save(tmp_path / "mask_rcnn.safetensors")
+    save_unet(tmp_path / "unet.safetensors", names)
+    document = json.loads((coco_dir / "annotations" / "instances_val2017.json").read_text())
+    crowded = {each["image_id"] for each in document["annotations"] if each["iscrowd"]}
+    document["images"].sort(key=lambda image: image["id"] not in crowded)
+    document["images"] = document["images"][:10]
+    kept = {image["id"] for image in document["images"]}
+    document["annotations"] = [a for a in document["annotations"] if a["image_id"] in kept]
+    path = write_json(tmp_path / "data.json", document)
+    options = {"coco_json": path, "images": coco_dir / "val2017"}
+    assert run(config(tmp_path, tmp_path / "out", **options)) == 0
+    found = comparison(tmp_path / "out")
+    assert crowded & kept
+    assert len(found["per_image"]) == 10
+    pixels = {row["class"]: row["pixels"] for row in found["semantic"]["unet"]["per_class"]}
+    assert pixels == {
+        row["class"]: row["pixels"] for row in found["semantic"]["mask_rcnn"]["per_class"]
+    }
+    assert pixels["person"] > 10_000
 
 
 @pytest.mark.parametrize(
@@ -367,6 +422,27 @@ def test_a_dataset_without_objects_of_the_compared_classes(files, tmp_path):
     path = write_json(tmp_path / "data.json", data)
     with pytest.raises(InputError, match="has no object of the 2 classes that both models know"):
         run(config(files, tmp_path / "out", coco_json=path))
+
+
+def test_objects_of_no_pixel(files, tmp_path):
+    data = document()
+    for each in data["annotations"]:
+        x, y = each["bbox"][:2]
+        each["segmentation"] = [[x, y, x + 0.01, y, x + 0.01, y + 0.01, x, y + 0.01]]
+        each["iscrowd"] = 0
+    path = write_json(tmp_path / "data.json", data)
+    with pytest.raises(InputError, match="no object of the compared classes has a pixel"):
+        run(config(files, tmp_path / "out", coco_json=path))
+
+
+@pytest.mark.parametrize(("channels", "mean"), [(4, 0.5), (3, 20_000.0)])
+def test_networks_for_arrays_are_no_rivals_on_photos(files, tmp_path, channels, mean):
+    path = tmp_path / "unet.safetensors"
+    prepare = {"mean": [mean] * channels, "std": [1.0] * channels, "min_size": None}
+    options = {"widths": [4, 8], "preprocessing": prepare}
+    fresh_segmenter("unet", ("BG", "cup"), (0, 1), **options).save(path)
+    with pytest.raises(InputError, match="trained on arrays of other channels or values"):
+        run(config(files, tmp_path / "out", unet=str(path)))
 
 
 def test_a_folder_that_cannot_be_made(files, tmp_path, capsys):

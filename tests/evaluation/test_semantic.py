@@ -231,8 +231,24 @@ def test_where_there_is_nothing_to_find():
         json.dumps([scores.as_json(), compare(scores, scores)], allow_nan=False)
 
 
+def test_few_images_are_no_sample():
+    """Halves of nine images scatter less than other images would."""
+    pairs = [pair for seed in range(3) for pair in drawn_pairs(seed)]
+    right = [(truth, np.where(truth == 255, 0, truth)) for truth, _ in pairs]
+    for few, enough in ((9, False), (10, True)):
+        found, better = scored(pairs[:few]), scored(right[:few])
+        assert (found.intervals["mIoU"] is not None) == enough
+        assert compare(found, better)["scores"]["mIoU"]["significant"] is (True if enough else None)
+
+
+def test_scores_without_intervals():
+    found = scored(drawn_pairs(), resamples=0).as_json()
+    assert found["scores"] == scored(drawn_pairs()).as_json()["scores"]
+    assert set(found["intervals"].values()) == {None}
+
+
 def test_intervals_come_from_halves_scored_as_datasets():
-    pairs = drawn_pairs(0) + drawn_pairs(1)
+    pairs = [pair for seed in range(4) for pair in drawn_pairs(seed)]
     found = scored(pairs, resamples=50, seed=3)
     halves = draw_halves(len(pairs), resamples=50, seed=3)
     of_halves = [scored([p for p, w in zip(pairs, h, strict=True) if w]) for h in halves.T]
@@ -333,7 +349,7 @@ def test_pairing_lets_easy_and_hard_images_cancel_out():
 
 
 def test_difference_of_two_models():
-    pairs = drawn_pairs(0) + drawn_pairs(1)
+    pairs = [pair for seed in range(3) for pair in drawn_pairs(seed)]
     better = [(truth, np.where((truth == 2), 2, prediction)) for truth, prediction in pairs]
     first, second = scored(pairs), scored(better)
     found = compare(first, second)
