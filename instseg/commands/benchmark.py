@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import platform
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import numpy as np
 
 from instseg.atomic import replacing
 from instseg.commands import benchmark_evaluate, benchmark_train
-from instseg.commands.benchmark_rounds import in_turn
+from instseg.commands.benchmark_rounds import in_fresh_process, in_turn
 from instseg.commands.terminal import console, table
 from instseg.errors import InputError
 from instseg.image import read_image
@@ -46,7 +45,8 @@ class BenchmarkConfig:
         images_count: Images to make up for evaluate (500 if none) and read (100,000 if none).
         weights: coco-v1, coco-v2, a path, or random, for which every threshold is zero so that
             the work is the same.
-        architecture: Of random weights: resnet50_fpn, resnet50_fpn_v2, or of train compact.
+        architecture: Of random weights, resnet50_fpn if none, or what a .pth file holds:
+            resnet50_fpn, resnet50_fpn_v2, or of train compact.
         batch_size: Images of a training step.
         precision: Of ours; torchvision's runs in fp32.
         device: Of train, for both sides: cpu, cuda or cuda:1.
@@ -62,7 +62,7 @@ class BenchmarkConfig:
     coco_json: Path | None = None
     images_count: int | None = None
     weights: str = "random"
-    architecture: str = "resnet50_fpn"
+    architecture: str | None = None
     batch_size: int = 2
     precision: Literal["auto", "fp32", "bf16"] = "fp32"
     device: str = "cpu"
@@ -118,7 +118,10 @@ def infer(config: BenchmarkConfig) -> dict[str, Any]:
 
     torch.manual_seed(config.seed)
     named = config.weights != "random"
-    model = load_model(config.weights) if named else build(coco_card(config.architecture))
+    if named:
+        model = load_model(config.weights, architecture=config.architecture)
+    else:
+        model = build(coco_card(config.architecture or "resnet50_fpn"))
     threshold = 0.05 if named else 0.0
     predictor = Predictor(
         model,
@@ -164,7 +167,7 @@ def postprocess(config: BenchmarkConfig) -> dict[str, Any]:
 
     figures = in_turn(ours, peer, list(range(config.repeats + 1)))
     for side in ("ours", "peer"):
-        figures[side]["peak_mb"] = peak_mb(side, config.seed)
+        figures[side]["peak_mb"] = in_fresh_process(measure_peak, side, config.seed)
     return figures | {"detections": DETECTIONS, "photo_hw": PHOTO_HW, "unit": "s"}
 
 
@@ -193,14 +196,8 @@ def soft_masks(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.sigmoid(8 * (0.8 - radius) + noise), torch.cat([start, start + side], dim=1)
 
 
-def peak_mb(side: str, seed: int) -> float:
-    """Memory that one side's post-processing adds to a fresh process, in megabytes."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(measure_peak, (side, seed))
-
-
 def measure_peak(side: str, seed: int) -> float:
-    """In a process of its own: the growth of its peak memory, in megabytes."""
+    """Memory that one side's post-processing adds to a fresh process, in megabytes."""
     from torchvision.models.detection.roi_heads import paste_masks_in_image
 
     from instseg.postprocess import paste_masks

@@ -8,11 +8,9 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import multiprocessing
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instseg.atomic import replacing
+from instseg.commands.benchmark_rounds import in_fresh_process
 from instseg.commands.terminal import progress
 from instseg.memory import highest_memory_bytes
 
@@ -96,9 +95,7 @@ def in_turn(
     rounds = [(task, side) for _ in range(repeats) for task in tasks for side in ("ours", "peer")]
     runs: dict[tuple[str, str], list[Measured]] = {each: [] for each in rounds}
     for task, side in progress(rounds, description="measuring", unit="runs"):
-        fresh = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(1, mp_context=fresh) as process:
-            runs[task, side].append(process.submit(once, side, *tasks[task]).result())
+        runs[task, side].append(in_fresh_process(once, side, *tasks[task]))
     for (task, side), measured in runs.items():
         seconds = [run.seconds for run in measured]
         figures[side] |= {

@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
 
 from instseg.commands.terminal import progress
+from instseg.errors import InputError
+
+Found = TypeVar("Found")
+
+
+def in_fresh_process(measure: Callable[..., Found], side: str, *arguments: Any) -> Found:
+    """`measure(side, *arguments)` in a process that has done nothing else.
+
+    Raises:
+        InputError: when the process is killed.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+            return pool.submit(measure, side, *arguments).result()
+    except BrokenProcessPool as problem:
+        raise InputError(
+            f"{side}: its process ran out of memory or was killed; free memory, or measure less"
+        ) from problem
 
 
 def in_turn(

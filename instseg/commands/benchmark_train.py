@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import copy
 import math
-import multiprocessing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from instseg.commands.benchmark_rounds import in_turn
+from instseg.commands.benchmark_rounds import in_fresh_process, in_turn
 from instseg.errors import InputError
 from instseg.memory import highest_memory_bytes
 
@@ -58,7 +57,7 @@ def train(config: BenchmarkConfig) -> dict[str, Any]:
     figures = in_turn(lambda _: step("ours"), lambda _: step("peer"), rounds)
     for name in SIDES:
         figures[name]["steps_per_s"] = 1 / figures[name]["median"]
-        figures[name]["peak_mb"] = peak_mb(name, config)
+        figures[name]["peak_mb"] = in_fresh_process(measure_peak, name, config)
     if config.json:
         draw_losses(losses, config.json.with_suffix(".png"))
     return figures | {
@@ -80,10 +79,10 @@ def starting_point(config: BenchmarkConfig) -> Model:
     from instseg.models.mask_rcnn import build, coco_card, fresh_model, load_model
 
     if config.weights != "random":
-        return load_model(config.weights)
+        return load_model(config.weights, architecture=config.architecture)
     torch.manual_seed(config.seed)
-    card = coco_card(config.architecture)
-    if config.architecture == "compact":
+    card = coco_card(config.architecture or "resnet50_fpn")
+    if card.architecture == "compact":
         return fresh_model("compact", card.class_names, card.category_ids)
     model = build(card)
     for name, module in model.network.named_modules():
@@ -121,7 +120,11 @@ class HeldSamples:
 
 
 def read_samples(config: BenchmarkConfig, class_names: tuple[str, ...]) -> HeldSamples:
-    """The first photos of the annotations, without crowds, or drawn scenes."""
+    """The first photos with objects of the model, without crowds, or drawn scenes.
+
+    Raises:
+        InputError: The annotations have none.
+    """
     from instseg.data.coco import CocoData
     from instseg.data.scenes import SceneConfig, draw_scene
     from instseg.training.samples import to_sample
@@ -130,13 +133,21 @@ def read_samples(config: BenchmarkConfig, class_names: tuple[str, ...]) -> HeldS
         if not config.images:
             raise InputError("--coco-json needs --images, the folder of its photos")
         data = CocoData.read(config.coco_json, Path(config.images[0]))
-        pairs = [data.load(row) for row in range(min(PHOTOS, len(data)))]
+        known = {each.id for each in data.dataset.categories if each.name in class_names[1:]}
+        rows = [
+            row
+            for row, image in enumerate(data.images)
+            if any(a.category_id in known and not a.iscrowd for a in data.annotations[image.id])
+        ]
+        if not rows:
+            raise InputError(
+                f"{config.coco_json}: has no objects of the model's classes; give some"
+            )
+        pairs = [data.load(row) for row in rows[:PHOTOS]]
     else:
         settings = SceneConfig(seed=config.seed, size_hw=SIZE_HW)
         scenes = [draw_scene(i, settings) for i in range(PHOTOS)]
         pairs = [(scene.image, scene.instances) for scene in scenes]
-    if not pairs:
-        raise InputError(f"{config.coco_json}: has no images; give a dataset with photos")
     samples = [to_sample(*pair, class_names) for pair in pairs]
     return HeldSamples(samples, config.batch_size, config.repeats + 1)
 
@@ -240,14 +251,11 @@ def finish(device: str) -> None:
         torch.cuda.synchronize(device)
 
 
-def peak_mb(side: str, config: BenchmarkConfig) -> float:
-    """Memory that one side's training adds to a fresh process with the model, in megabytes."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(measure_peak, (side, config))
-
-
 def measure_peak(side: str, config: BenchmarkConfig) -> float:
-    """In a process of its own: the growth of its peak memory, or the peak of the GPU's memory."""
+    """Memory that one side's training adds to a fresh process with the model, in megabytes.
+
+    On a GPU the peak of its memory.
+    """
     import torch
 
     model = starting_point(config)

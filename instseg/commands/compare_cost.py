@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from instseg.commands.benchmark_rounds import in_fresh_process
 from instseg.image import read_image
 from instseg.memory import highest_memory_bytes
 from instseg.semantic import to_semantic
@@ -29,15 +28,16 @@ MOST_IMAGES = 8
 
 
 def costs(config: CompareUnetConfig, photos: Sequence[Path]) -> dict[str, Json]:
-    """What `cost` says of each side on the first few photos, each in a process of its own."""
-    found = {}
-    for side in ("unet", "mask_rcnn"):
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            found[side] = pool.submit(cost, config, side, photos[:MOST_IMAGES]).result()
-    return found
+    """What `cost` says of each side on the first few photos, each in a process of its own.
+
+    Raises:
+        InputError: One of them is killed.
+    """
+    first = photos[:MOST_IMAGES]
+    return {side: in_fresh_process(cost, side, config, first) for side in ("unet", "mask_rcnn")}
 
 
-def cost(config: CompareUnetConfig, side: str, photos: Sequence[Path]) -> Json:
+def cost(side: str, config: CompareUnetConfig, photos: Sequence[Path]) -> Json:
     """What it takes from a photo to its label map, in a process that has done nothing else.
 
     Returns:
@@ -50,7 +50,7 @@ def cost(config: CompareUnetConfig, side: str, photos: Sequence[Path]) -> Json:
 
     images = [read_image(path) for path in photos]
     before = highest_memory_bytes()
-    label_map, device = label_mapper(config, side)
+    label_map, device = label_mapper(side, config)
     seconds = []
     for image in [images[0], *images]:  # the first only warms up
         start = time.perf_counter()
@@ -69,7 +69,7 @@ def cost(config: CompareUnetConfig, side: str, photos: Sequence[Path]) -> Json:
     return found
 
 
-def label_mapper(config: CompareUnetConfig, side: str) -> tuple[LabelMapper, torch.device]:
+def label_mapper(side: str, config: CompareUnetConfig) -> tuple[LabelMapper, torch.device]:
     """What makes a label map of a photo, in all the classes of its model, and where it runs."""
     from instseg.commands.compare_unet import (
         load_mask_rcnn,

@@ -23,7 +23,8 @@ class FinetuneConfig:
         scenes: Train on this many drawn scenes, and not on annotations.
         scene_sizes: Their sides in pixels; the scenes are divided evenly between the sizes, in
             this order, so that small, quick ones come first.
-        val_scenes: Measure AP on this many other drawn scenes of 320 px, after the training.
+        val_scenes: Measure AP on this many other drawn scenes of 320 px, after each epoch; with
+            --scenes, after the training.
         skip_bad: Go on without what the doctor finds wrong with the dataset, or repaired.
         weights: What to start from: coco-v2, coco-v1, demo, a path, or none.
         keep_classes: Keep the classes of the starting weights beside the dataset's own; what they
@@ -165,6 +166,8 @@ def check(config: FinetuneConfig) -> None:
         raise InputError("--scenes are drawn anew all the time; give their number, not --epochs")
     if config.val_images and not config.val_coco_json:
         raise InputError("--val-images needs --val-coco-json, the annotations of its photos")
+    if config.val_coco_json and config.val_scenes:
+        raise InputError("take one of --val-coco-json and --val-scenes")
     for name in ("cooldown", "empty_share"):
         if not 0 <= (getattr(config, name) or 0) <= 1:
             raise InputError(f"--{name.replace('_', '-')} must lie between 0 and 1")

@@ -105,7 +105,7 @@ class Photo:
     Args:
         path: Where it is read.
         name: `folder/photo.jpg` below the folder that holds all photos; each has its own.
-        picture: `folder/photo`, or with the suffix where two photos differ only by that.
+        picture: `folder/photo`, or `name` where another photo is called or comes to that too.
     """
 
     path: Path
@@ -115,6 +115,8 @@ class Photo:
 
 def run(config: InferConfig) -> int:
     """Returns 0, 1 if some photos failed, 2 if all did."""
+    if not config.label_map and (config.overlap_rule != "score" or config.class_priority):
+        raise InputError("--overlap-rule and --class-priority need --label-map")
     photos = name_photos(list_images(config.inputs, recursive=config.recursive))
     ids = None
     if config.coco_json is not None:
@@ -154,9 +156,9 @@ def name_photos(paths: Iterable[Path]) -> list[Photo]:
     root = Path(os.path.commonpath([path.parent for path in absolute]))
     names = {path.relative_to(root).as_posix(): absolute[path] for path in absolute}
     if {name.split("/")[0] for name in names} & {"labels", "crops"}:  # our own folders
-        names = {f"{root.name}/{name}": path for name, path in names.items()}
+        names = {f"{root.name or 'root'}/{name}": path for name, path in names.items()}
     stems = {name: PurePosixPath(name).with_suffix("").as_posix() for name in names}
-    times = Counter(stems.values())
+    times = Counter([*stems.values(), *names])
     return [
         Photo(path=path, name=name, picture=stems[name] if times[stems[name]] == 1 else name)
         for name, path in names.items()

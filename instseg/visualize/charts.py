@@ -362,12 +362,17 @@ def _say(axes: Axes, words: str) -> None:
 
 
 def _title(words: str, subject: str) -> str:
-    return f"{words} ({subject})" if subject else words
+    return f"{words} ({_plain(subject)})" if subject else words
 
 
 def _short(name: str) -> str:
     """A name that leaves room for the chart: of a long one the middle goes, ends tell more."""
-    return name if len(name) <= LONGEST_NAME else f"{name[:14]}…{name[-9:]}"
+    return _plain(name if len(name) <= LONGEST_NAME else f"{name[:14]}…{name[-9:]}")
+
+
+def _plain(text: str) -> str:
+    """Text whose dollars matplotlib does not take for mathematics."""
+    return text.replace("$", r"\$")
 
 
 def _while_any(curve: Floats) -> Floats:

@@ -184,7 +184,7 @@ def _show_photo(axes: Axes, image: NDArray[np.uint8], title: str) -> None:
     axes.set_xlim(-MARGIN_PX, width + MARGIN_PX)
     axes.set_ylim(height + MARGIN_PX, -MARGIN_PX)
     axes.axis("off")
-    axes.set_title(title)
+    axes.set_title(title, parse_math=False)  # a dollar is a dollar
 
 
 def _add_outline(axes: Axes, masks: Masks, i: int, color: Color, width_pt: float) -> None:
@@ -214,6 +214,7 @@ def _add_caption(
         caption,
         color=(red / 255, green / 255, blue / 255),
         fontsize=font_pt,
+        parse_math=False,
         bbox={"facecolor": color, "edgecolor": "none", "alpha": 0.8, "pad": 1.5},
     )
 

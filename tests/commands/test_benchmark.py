@@ -9,6 +9,7 @@ from torchvision.models.detection.roi_heads import paste_masks_in_image
 from instseg.cli import main
 from instseg.commands import benchmark
 from instseg.image import write_image
+from instseg.models.mask_rcnn import build, coco_card
 from instseg.postprocess import paste_masks
 
 
@@ -22,6 +23,14 @@ def test_figures_of_inference(tmp_path, capsys):
     assert figures["ratio"] == figures["peer"]["median"] / figures["ours"]["median"]
     assert figures["versions"]["torch"] == torch.__version__
     assert "times as fast" in capsys.readouterr().out
+
+
+def test_inference_with_a_pth_file(tmp_path):
+    photo, weights = tmp_path / "photo.png", tmp_path / "weights.pth"
+    write_image(photo, torch.zeros((64, 64, 3), dtype=torch.uint8).numpy())
+    torch.save(build(coco_card("compact")).network.state_dict(), weights)
+    options = ["--images", f"[{photo}]", "--repeats", "1", "--weights", str(weights)]
+    assert main(["benchmark", "infer", *options, "--architecture", "compact"]) == 0
 
 
 def test_both_sides_of_post_processing_give_the_same_masks(monkeypatch):

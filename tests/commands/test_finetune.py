@@ -175,6 +175,10 @@ def test_a_dataset_without_photos_is_refused(tmp_path, capsys):
         (["--coco-json", "a.json"], "--images"),
         (["--coco-json", "a.json", "--images", ".", "--scenes", "8"], "--scenes"),
         (["--scenes", "8", "--weights", "none"], "--architecture"),
+        (
+            ["--scenes", "8", "--val-scenes", "2", "--val-coco-json", "a.json", *FRESH],
+            "take one of",
+        ),
         (["--scenes", "8", "--map", "cup"], "OLD=NEW"),
         (["--scenes", "8", "--train", "heads:2", *FRESH], "SCOPE:EPOCHS"),
         (["--scenes", "8", "--train", "legs", *FRESH], "--train legs: choose one of heads"),

@@ -127,13 +127,15 @@ def test_the_overlap_rule_of_label_maps(photos, overlapping_weights, tmp_path):
         ({"overlap_rule": "class-priority"}, "expected class names for rule 'class-priority'"),
         ({"overlap_rule": "class-priority", "class_priority": "cow"}, r"got ['cow']"),
         ({"class_priority": "cat"}, "--class-priority needs --overlap-rule class-priority"),
+        ({"label_map": False, "class_priority": "cat"}, "--class-priority need --label-map"),
+        ({"label_map": False, "overlap_rule": "smallest-on-top"}, "need --label-map"),
     ],
 )
 def test_label_maps_that_cannot_be_are_refused_before_anything_is_found(
     photos, tiny_weights, tmp_path, options, said
 ):
     with pytest.raises(InputError) as caught:
-        run(config(photos, tiny_weights, tmp_path / "out", label_map=True, **options))
+        run(config(photos, tiny_weights, tmp_path / "out", **{"label_map": True, **options}))
     assert said in str(caught.value)
     assert not (tmp_path / "out").exists()
 
@@ -255,3 +257,12 @@ def test_names_mirror_the_folders_and_never_collide(tmp_path):
     assert name_photos(files[:1])[0].name == "1.jpg"
     own = name_photos([tmp_path / "x" / "labels" / "1.jpg", tmp_path / "x" / "1.jpg"])
     assert [photo.picture for photo in own] == ["x/labels/1", "x/1"]
+    alike = [tmp_path / name for name in ("a.png", "a.jpg", "a.jpg.tif", "b.jpg")]
+    for paths in (alike, alike[::-1]):
+        pictures = {photo.name: photo.picture for photo in name_photos(paths)}
+        assert pictures == {
+            "a.png": "a.png",
+            "a.jpg": "a.jpg",
+            "a.jpg.tif": "a.jpg.tif",
+            "b.jpg": "b",
+        }

@@ -5,6 +5,7 @@ import threading
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.cbook import is_math_text
 from PIL import Image
 
 from instseg.errors import InputError
@@ -135,6 +136,22 @@ def test_of_long_names_the_middle_goes():
     assert "a name that is… chart, 7" in words
 
 
+def test_dollars_are_not_mathematics(tmp_path):
+    names, ap = ["$x$", "US$ $"], [0.7, 0.3]
+    curves = dict(zip(names, np.full((2, 101), 0.5), strict=True))
+    for figure in (
+        charts.precision_recall(curves, curves, "$x$"),
+        charts.confusion(np.ones((3, 3), np.int64), names, "$x$"),
+        charts.error_bars({"$x$": 0.1, "US$ $": 0.2}, "$x$"),
+        charts.reliability([0.5], [0.5], [1], 0.0, "$x$"),
+        charts.class_intervals(names, ap, ap, ap, "$x$"),
+    ):
+        charts.save_figure(figure, tmp_path / "chart.png")
+        words = texts(figure)
+        assert any(r"\$x\$" in word for word in words)
+        assert not any(map(is_math_text, words))
+
+
 def test_a_class_without_an_interval_does_not_look_certain():
     figure = charts.class_intervals(["cup", "dog"], [0.5, 0.7], [0.4, None], [0.6, None])
     sure, unsure = figure.axes[0].lines
@@ -158,7 +175,8 @@ def test_history_draws_what_was_logged_and_says_when_there_is_nothing():
     training = {"epoch": [0.5, 1.0], "loss": [2.0, 1.0], "mIoU": [0.1, float("nan")]}
     validation = {"epoch": [1.0], "val_loss": [1.5], "mIoU": [0.3], "mDice": [0.4]}
     words = texts(charts.history(training, validation, ("mIoU", "mDice")))
-    assert {"training", "validation", "mIoU", "mIoU, training batches", "mDice"} <= set(words)
+    losses = {"training", "validation, whole images"}
+    assert losses | {"mIoU", "mIoU, training batches", "mDice"} <= set(words)
     assert "mDice, training batches" not in words
     words = texts(charts.history({"epoch": [1.0], "loss": [2.0]}, {}, ("mIoU",)))
     assert "nothing was measured" in words

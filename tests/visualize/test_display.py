@@ -123,6 +123,12 @@ def test_captions_override_and_scores_are_optional(image, instances):
     assert texts(display_instances(image, **arrays)) == ["cat", "dog", "cat"]
 
 
+def test_dollars_are_no_mathematics(image, instances):
+    axes = display_instances(image, instances, captions=["US$ $x", "$", "c"], title=r"$\x$")
+    assert rendered(axes).any()
+    assert texts(axes)[0] == "US$ $x"
+
+
 def test_masks_and_boxes_can_be_left_out(image, instances):
     without_masks = display_instances(image, instances, show_mask=False)
     assert not patches(without_masks, Polygon) and len(patches(without_masks, Rectangle)) == 3
