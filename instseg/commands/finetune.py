@@ -111,14 +111,9 @@ class FinetuneConfig:
 
 def run(config: FinetuneConfig) -> int:
     """Trains, validates, and writes the model file; returns the exit code."""
-    from instseg.commands.training_run import with_its_options
-    from instseg.processes import joined_processes, process_rank
+    from instseg.commands.training_run import run_command
 
-    config = with_its_options(config)
-    check(config)
-    console.quiet = process_rank() > 0
-    with joined_processes():
-        return train_model(config)
+    return run_command(config, check, train_model)
 
 
 def train_model(config: FinetuneConfig) -> int:
@@ -144,7 +139,7 @@ def train_model(config: FinetuneConfig) -> int:
 def check(config: FinetuneConfig) -> None:
     """Raise InputError for options that do not go together."""
     from instseg.commands.finetune_start import renamed_classes, stages_of
-    from instseg.commands.training_run import at_least
+    from instseg.commands.training_run import check_numbers
 
     if bool(config.scenes) == bool(config.coco_json):
         raise InputError("say what to train on: --coco-json with --images, or --scenes")
@@ -160,17 +155,15 @@ def check(config: FinetuneConfig) -> None:
         raise InputError("--map needs --weights other than none, whose classes it names")
     if config.keep_classes and (config.weights == "none" or config.scenes):
         raise InputError("--keep-classes needs --coco-json, and --weights other than none")
-    numbers = ("epochs", "max_steps", "batch_size", "accumulate", "save_every", "patience")
-    at_least(1, config, numbers)
+    check_numbers(config)
     if config.scenes and config.epochs:
         raise InputError("--scenes are drawn anew all the time; give their number, not --epochs")
     if config.val_images and not config.val_coco_json:
         raise InputError("--val-images needs --val-coco-json, the annotations of its photos")
     if config.val_coco_json and config.val_scenes:
         raise InputError("take one of --val-coco-json and --val-scenes")
-    for name in ("cooldown", "empty_share"):
-        if not 0 <= (getattr(config, name) or 0) <= 1:
-            raise InputError(f"--{name.replace('_', '-')} must lie between 0 and 1")
+    if not 0 <= (config.empty_share or 0) <= 1:
+        raise InputError("--empty-share must lie between 0 and 1")
     measured = config.val_coco_json or config.val_scenes
     if not measured and (config.schedule == "plateau" or config.patience is not None):
         raise InputError("--schedule plateau and --patience need --val-coco-json to look at")

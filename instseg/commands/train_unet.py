@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from instseg.commands.terminal import console
 from instseg.errors import InputError
 
 
@@ -38,7 +37,8 @@ class TrainUnetConfig:
         skips: The skip connections of a U-Net, true or false.
         encoder_weights: none, or imagenet for an encoder that its library has weights of.
         weights: Model file to start from, which brings its architecture, and its size unless
-            --size is given; classes start from those of the same name.
+            --size is given; classes start from those of the same name. Images are normalised as
+            for a new network: photos as for ImageNet, all else by its own mean.
         loss: A loss, as "ce(weights=effective)" or "focal(gamma=1.5)", or a sum, as
             "ce + 0.5*dice", of ce, bce, weighted-bce, balanced-ce, focal, dice, log-cosh-dice,
             tversky, focal-tversky, sensitivity-specificity, combo, exponential-logarithmic,
@@ -55,7 +55,8 @@ class TrainUnetConfig:
         batch_size: Images at once, in each process.
         accumulate: So many batches make one step.
         optimizer: adamw, adam (which is adamw without weight decay) or sgd.
-        learning_rate: The highest; chosen from the optimizer and the images of a step if not given.
+        learning_rate: The highest; if not given chosen from the optimizer and the images of a step,
+            as finetune does for --weights and --encoder-weights, else for a start from scratch.
         weight_decay: Of weights; biases and norms have none.
         warmup_steps: Steps in which the learning rate rises.
         schedule: cooldown (falls at the end), cosine, steps (a tenth after 2/3 and 8/9), or plateau
@@ -122,14 +123,9 @@ class TrainUnetConfig:
 
 def run(config: TrainUnetConfig) -> int:
     """Trains, validates, and writes the model file; returns the exit code."""
-    from instseg.commands.training_run import with_its_options
-    from instseg.processes import joined_processes, process_rank
+    from instseg.commands.training_run import run_command
 
-    config = with_its_options(config)
-    check(config)
-    console.quiet = process_rank() > 0
-    with joined_processes():
-        return train_model(config)
+    return run_command(config, check, train_model)
 
 
 def train_model(config: TrainUnetConfig) -> int:
@@ -144,8 +140,9 @@ def train_model(config: TrainUnetConfig) -> int:
     statistics = examine(data, val)
     trainer, task, model = make_trainer(config, data, statistics)
     pixels = statistics.class_pixels.sum(axis=0).tolist()
-    best = BestByIoU(
-        config=config,
+    skips = model.card.architecture_args.get("skips", True)
+    best = BestByIoU(  # its options tell of the network that --weights may have brought
+        config=replace(config, architecture=model.card.architecture, skips=skips),
         trainer=trainer,
         task=task,
         model=model,
@@ -160,12 +157,19 @@ def train_model(config: TrainUnetConfig) -> int:
 
 def check(config: TrainUnetConfig) -> None:
     """Raise InputError for options that do not go together."""
-    from instseg.commands.training_run import at_least
+    from instseg.commands.training_run import at_least, check_numbers
     from instseg.models.segmenters import UNETS, fresh_segmenter
     from instseg.training.losses import parse_loss
     from instseg.weights import locate
 
     check_data(config)
+    check_numbers(config)
+    network = ("architecture", "skips", "encoder_weights")
+    if config.weights and any(getattr(config, n) != getattr(TrainUnetConfig, n) for n in network):
+        raise InputError(
+            "--architecture, --no-skips and --encoder-weights are for a new network; --weights "
+            "brings its own"
+        )
     if not config.skips and config.architecture not in UNETS:
         raise InputError(f"--no-skips is for U-Nets, not for {config.architecture}")
     # what follows is tried here, as reading the data may take long
@@ -175,8 +179,6 @@ def check(config: TrainUnetConfig) -> None:
         fresh_segmenter(config.architecture, names, (0, 1), encoder_weights=weights)
     elif locate(config.weights).resolve() == (config.out / "best.safetensors").resolve():
         raise InputError(f"--weights {config.weights} would be overwritten; choose another --out")
-    numbers = ("epochs", "max_steps", "batch_size", "accumulate", "save_every", "patience")
-    at_least(1, config, numbers)
     at_least(16, config, ("size", "crop"))
     at_least(32, config, ("scene_size",))
     measures = config.val_coco_json or config.val_masks or config.val_scenes or config.val_share
@@ -200,7 +202,11 @@ def check_data(config: TrainUnetConfig) -> None:
         raise InputError("--val-coco-json needs --val-images, the folder of its photos")
     if config.val_masks and not (config.masks and config.val_images):
         raise InputError("--val-masks goes with --masks, and needs --val-images")
+    if config.val_images and not (config.val_coco_json or config.val_masks):
+        raise InputError("--val-images needs --val-coco-json or --val-masks")
     if config.values and not config.masks:
         raise InputError("--values is for --masks")
     if bool(config.priority) != (config.rule == "class-priority"):
         raise InputError("--rule class-priority needs --priority, and nothing else does")
+    if config.priority and config.masks and not (config.val_coco_json or config.val_scenes):
+        raise InputError("--rule and --priority are for objects, of which --masks has none")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import csv
-import math
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,8 @@ from instseg.commands.best_weights import BestWeights, Json, Measured
 from instseg.commands.terminal import progress
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from instseg.commands.train_unet import TrainUnetConfig
     from instseg.data.semantic_data import SemanticData
     from instseg.evaluation.semantic import SemanticScores
@@ -54,23 +55,38 @@ class BestByIoU(BestWeights):
     def measure(
         self, model: SegmenterModel, val: SemanticData, log: RunLog | None
     ) -> Measured | None:
-        """Scores at full resolution, and losses; the first process measures alone."""
+        """Scores at full resolution, and mean losses of whole images that have labels.
+
+        The first process measures alone.
+        """
         from instseg.evaluation.semantic import SemanticEvaluator
         from instseg.segment import Segmenter
+        from instseg.semantic import IGNORE
+        from instseg.training.segmentation import resized, to_tensors
+        from instseg.training.validation import validation_losses
 
         if log is None:
             return None
         segmenter = Segmenter(model, device=str(self.trainer.device), precision="fp32")
         evaluator = SemanticEvaluator(val.class_names)
-        for row in progress(range(len(val)), description="measuring"):
-            image, labels = val.load(row)
-            evaluator.add(labels, segmenter(image))
+        size = model.card.preprocessing["min_size"]
+
+        def samples() -> Iterator[tuple[Tensor, Tensor]]:
+            for row in progress(range(len(val)), description="measuring"):
+                image, labels = val.load(row)
+                evaluator.add(labels, segmenter(image))
+                image, labels = resized(image, labels, size)
+                if (labels != IGNORE).any():
+                    yield to_tensors(image, labels)
+
+        means = validation_losses(self.task, model.network, samples(), batch_size=1)
+        losses = {f"val_{name}": value for name, value in means.items()}
         scores = evaluator.scores(resamples=0)
         self._draw_worst(val, segmenter, scores, log)
         found = scores.scores
         return Measured(
             score=found["mIoU"],
-            figures={**self._losses(model, val), **{name: found[name] for name in SHOWN}},
+            figures={**losses, **{name: found[name] for name in SHOWN}},
             metrics=metrics_of(scores),
         )
 
@@ -95,16 +111,6 @@ class BestByIoU(BestWeights):
         for table in (steps, epochs):
             table["epoch"] = [step * of_epoch for step in table.pop("step", [])]
         save_figure(history(steps, epochs, DRAWN), self.config.out / "history.png")
-
-    def _losses(self, model: SegmenterModel, val: SemanticData) -> dict[str, float]:
-        """Losses on whole validation images, their names led by `val_`."""
-        from instseg.training.segmentation import resized, to_tensors
-        from instseg.training.validation import validation_losses
-
-        size = model.card.preprocessing["min_size"]
-        samples = (to_tensors(*resized(*val.load(row), size)) for row in range(len(val)))
-        found = validation_losses(self.task, model.network, samples, batch_size=1)
-        return {f"val_{name}": value for name, value in found.items()}
 
     def _draw_worst(
         self, val: SemanticData, segmenter: Segmenter, scores: SemanticScores, log: RunLog
@@ -133,18 +139,11 @@ class BestByIoU(BestWeights):
 
 def metrics_of(scores: SemanticScores) -> Json:
     """Scores as JSON: all means, and the IoU of each class; None for what has no value."""
-    from instseg.evaluation.semantic import class_scores
-
-    counts = class_scores(scores.areas.sum(axis=0), scores.boundaries.sum(axis=0))
-    per_class = zip(scores.class_names, counts["IoU"].tolist(), strict=True)
-
-    def known(values: Iterable[tuple[str, float]]) -> Json:
-        return {name: value if math.isfinite(value) else None for name, value in values}
-
+    found = scores.as_json()
     return {
-        "images": len(scores.areas),
-        "scores": known(scores.scores.items()),
-        "IoU": known(per_class),
+        "images": found["images"],
+        "scores": found["scores"],
+        "IoU": {row["class"]: row["IoU"] for row in found["per_class"]},
     }
 
 

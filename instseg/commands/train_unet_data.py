@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from instseg.commands.train_unet import TrainUnetConfig
+    from instseg.data.coco import CocoData
     from instseg.data.semantic_data import CocoSemantic, SemanticData, Statistics
 
 
@@ -63,18 +64,14 @@ def with_validation(
 def collapsed(config: TrainUnetConfig, part: str, coco_json: Path, images: Path) -> CocoSemantic:
     """A COCO dataset as label maps; `part` is `train` or `val`."""
     from instseg.commands.finetune_data import sound_data
-    from instseg.data.semantic_data import CocoSemantic
 
-    priority = [name.strip() for name in config.priority.split(",")] if config.priority else None
-    data = sound_data(config, part, coco_json, images)
-    return CocoSemantic(data=data, rule=config.rule, priority=priority)
+    return label_maps(config, sound_data(config, part, coco_json, images))
 
 
 def drawn(config: TrainUnetConfig, name: str, count: int, seed: int) -> CocoSemantic:
     """Scenes as label maps; a run that goes on has drawn them already."""
     from instseg.data.coco import CocoData
     from instseg.data.scenes import SceneConfig, write_scenes
-    from instseg.data.semantic_data import CocoSemantic
     from instseg.processes import from_first, process_rank
 
     folder = config.out / name
@@ -84,7 +81,15 @@ def drawn(config: TrainUnetConfig, name: str, count: int, seed: int) -> CocoSema
         with progress_bar("drawing") as update:
             write_scenes(folder, count, scenes, progress=lambda done: update(done, count))
     from_first(None)
-    return CocoSemantic(data=CocoData.read(path, folder / "images"))
+    return label_maps(config, CocoData.read(path, folder / "images"))
+
+
+def label_maps(config: TrainUnetConfig, data: CocoData) -> CocoSemantic:
+    """A dataset's objects collapsed as the options say."""
+    from instseg.data.semantic_data import CocoSemantic
+
+    priority = [name.strip() for name in config.priority.split(",")] if config.priority else None
+    return CocoSemantic(data=data, rule=config.rule, priority=priority)
 
 
 def parted(config: TrainUnetConfig, data: SemanticData) -> tuple[list[str], list[str]]:
@@ -109,7 +114,7 @@ def examine(data: SemanticData, val: SemanticData | None) -> Statistics:
     Raises:
         InputError: Something is wrong with some of the images.
     """
-    from instseg.data.semantic_data import statistics
+    from instseg.data.semantic_data import kind_of, statistics
 
     parts = {"training": data} if val is None else {"training": data, "validation": val}
     found = {}
@@ -123,6 +128,12 @@ def examine(data: SemanticData, val: SemanticData | None) -> Statistics:
         columns += [f"{words} pixels", f"of {len(part)} images"]
         cells.append([f"{share:.2%}" for share in counts.sum(axis=0) / counts.sum()])
         cells.append([str(n) for n in np.count_nonzero(counts, axis=0)])
+    kind, *others = [kind_of(part.load(0)[0]) for part in parts.values()]
+    if val is not None and others != [kind]:
+        raise InputError(
+            f"{val.name(0)}: is {others[0]}, the training image {data.name(0)} is {kind}; "
+            "save all alike"
+        )
     table(columns, zip(*cells, strict=True))
     for words, each in found.items():
         pixels = each.class_pixels.sum(axis=0).tolist()

@@ -43,11 +43,13 @@ def make_trainer(
     device = choose_device(process_device(config.device))
     image, _ = data.load(0)  # all are of its channels and dtype
     channels = image.shape[2]
+    prepare = preprocessing_of(config, image, statistics)
     if config.weights:
-        model = known_model(config, config.weights, data)
+        model = known_model(config, config.weights, data, prepare)
     else:
-        model = new_model(config, data, preprocessing_of(config, image, statistics))
-    if channels != model.in_channels and (channels, model.in_channels) != (3, 1):  # made grey
+        model = new_model(config, data, prepare)
+    made_grey = (channels, model.in_channels, image.dtype) == (3, 1, np.uint8)
+    if channels != model.in_channels and not made_grey:
         raise InputError(
             f"{config.weights}: takes {model.in_channels} channels, the images have {channels}; "
             "start without --weights"
@@ -107,8 +109,14 @@ def new_model(
     )
 
 
-def known_model(config: TrainUnetConfig, weights: str, data: SemanticData) -> SegmenterModel:
-    """The network of other weights, with outputs for the classes of the data."""
+def known_model(
+    config: TrainUnetConfig, weights: str, data: SemanticData, preprocessing: dict[str, Any]
+) -> SegmenterModel:
+    """The network of other weights, with outputs for the classes of the data.
+
+    Images are normalised as for a new network, as those that it has seen may have had other units;
+    only photos that are made grey for it are normalised as those were.
+    """
     from instseg.models.heads import match_classes
     from instseg.models.segmenters import load_segmenter
     from instseg.models.semantic_heads import with_classes
@@ -118,9 +126,11 @@ def known_model(config: TrainUnetConfig, weights: str, data: SemanticData) -> Se
     sources = match_classes(model.card.class_names[1:], data.class_names[1:])
     table(["class", "starts from"], [(n, sources.get(n, "nothing")) for n in data.class_names[1:]])
     new = with_classes(model, data.class_names, data.category_ids, sources)
-    if config.size is None:
-        return new
-    prepare = {**new.card.preprocessing, "min_size": config.size, "max_size": None}
+    prepare = dict(new.card.preprocessing)
+    if len(preprocessing["mean"]) == model.in_channels:
+        prepare |= {"mean": preprocessing["mean"], "std": preprocessing["std"]}
+    if config.size is not None:
+        prepare |= {"min_size": config.size, "max_size": None}
     return dataclasses.replace(new, card=dataclasses.replace(new.card, preprocessing=prepare))
 
 
@@ -138,7 +148,7 @@ def epochs_of(config: TrainUnetConfig, order: Order) -> int:
 def recipe_of(config: TrainUnetConfig) -> Recipe:
     """The options that say how to train."""
     from instseg.processes import process_count
-    from instseg.training.recipe import Recipe
+    from instseg.training.recipe import Recipe, usual_learning_rate
 
     given = vars(config)
     shared = {f.name: given[f.name] for f in dataclasses.fields(Recipe)}
@@ -146,11 +156,13 @@ def recipe_of(config: TrainUnetConfig) -> Recipe:
         shared |= {"optimizer": "adamw", "weight_decay": 0.0}
     if config.learning_rate is None:
         images = config.batch_size * config.accumulate * process_count()
-        shared["learning_rate"] = usual_learning_rate(config.optimizer, images)
+        fresh = not config.weights and config.encoder_weights == "none"
+        usual = rate_from_scratch if fresh else usual_learning_rate
+        shared["learning_rate"] = usual(shared["optimizer"], images)
     return Recipe(**shared)
 
 
-def usual_learning_rate(optimizer: str, images_per_step: int) -> float:
+def rate_from_scratch(optimizer: str, images_per_step: int) -> float:
     """A learning rate for training from scratch, which grows with the images of a step."""
     if optimizer == "sgd":
         return 0.01 * images_per_step / 8

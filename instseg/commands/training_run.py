@@ -6,7 +6,6 @@ import math
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -30,31 +29,52 @@ FADING = 0.9  # of what the progress bar tells, from step to step
 Config = TypeVar("Config", "FinetuneConfig", "TrainUnetConfig")
 
 
-def write_options(config: Any, path: Path) -> None:
-    """Keep a run's options, for going on with them from any folder."""
+def run_command(
+    config: Config, check: Callable[[Config], None], train_model: Callable[[Config], int]
+) -> int:
+    """Check the options, join the processes and train; returns the exit code.
+
+    Args:
+        config: As they were given.
+        check: Raises InputError for options that do not go together.
+        train_model: Takes the options, of a run that is to go on those that it was started with.
+    """
+    from instseg.processes import joined_processes, process_rank
+
+    config = with_its_options(config)
+    check(config)
+    console.quiet = process_rank() > 0
+    with joined_processes():
+        return train_model(config)
+
+
+def write_options(config: Any, path: Path, *, ended: bool) -> None:
+    """Keep a run's options, for going on with them from any folder, unless it has ended."""
     given = vars(config)
-    paths: dict[str, Any] = {
-        name: value.absolute() for name, value in given.items() if isinstance(value, Path)
-    }
+    kept: dict[str, Any] = {**given, "ended": ended}
+    kept |= {name: value.absolute() for name, value in given.items() if isinstance(value, Path)}
     if config.weights and Path(config.weights).is_file():
-        paths["weights"] = str(Path(config.weights).absolute())
-    config = replace(config, **paths)
+        kept["weights"] = Path(config.weights).absolute()
     with replacing(path) as temporary:
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(config, enc_hook=str)))
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(kept, enc_hook=str)))
 
 
 def read_options(kind: type[Config], run: Path) -> Config:
     """The options of the run in a folder, as `write_options` left them, with that as its folder.
 
     Raises:
-        InputError: There are none, or they are broken.
+        InputError: There are none, or they are broken, or the run has ended.
     """
     path = run / OPTIONS_FILE
     try:
         options = msgspec.json.decode(path.read_bytes()) | {"out": str(run), "resume": str(run)}
-        return msgspec.convert(options, kind, dec_hook=lambda to, value: to(value))
+        config = msgspec.convert(options, kind, dec_hook=lambda to, value: to(value))
     except (OSError, msgspec.MsgspecError, TypeError) as error:
         raise InputError(f"{path}: no run to go on with ({error}); start it anew") from error
+    if options.get("ended"):
+        best = run / "best.safetensors"
+        raise InputError(f"{best}: the run has ended, with this model file; start another for more")
+    return config
 
 
 def with_its_options(config: Config) -> Config:
@@ -79,6 +99,15 @@ def at_least(least: int, config: Any, names: Sequence[str]) -> None:
             raise InputError(f"{option} must be at least {least}, not {value}")
 
 
+def check_numbers(config: FinetuneConfig | TrainUnetConfig) -> None:
+    """Raise InputError for a number out of range, of those that both commands have."""
+    numbers = ("epochs", "max_steps", "batch_size", "accumulate", "save_every", "patience")
+    at_least(1, config, (*numbers, "plateau_patience"))
+    at_least(0, config, ("workers", "seed"))
+    if not 0 <= config.cooldown <= 1:
+        raise InputError(f"--cooldown must lie between 0 and 1, not {config.cooldown}")
+
+
 def run_training(
     config: FinetuneConfig | TrainUnetConfig,
     trainer: Trainer,
@@ -95,11 +124,14 @@ def run_training(
     """
     from instseg.processes import process_rank
 
-    checkpoint = config.out / "checkpoint.pt"
+    checkpoint, options = config.out / "checkpoint.pt", config.out / OPTIONS_FILE
     if not config.resume and process_rank() == 0:
-        write_options(config, config.out / OPTIONS_FILE)
+        write_options(config, options, ended=False)
     start(trainer, checkpoint, bool(config.resume))
     train(trainer, checkpoint, best.look_at, scores)
+    if process_rank() == 0:
+        write_options(config, options, ended=True)
+        checkpoint.unlink(missing_ok=True)
     console.print(
         f"{best.path}: trained for {trainer.step} steps{best.describe()}; "
         f"log in {config.out / 'log.csv'}"
@@ -140,7 +172,7 @@ def train(
 
     Args:
         trainer: To be run to its end.
-        checkpoint: Where it is saved; removed at the end.
+        checkpoint: Where it is saved.
         measure: Called in every process with the log, which the first alone has, and the number
             of each epoch that has ended. When it is true in the first process, the run ends.
         scores: What else is to be told of the last step, by name.
@@ -157,7 +189,6 @@ def train(
         else:
             with RunLog(checkpoint.parent, trainer.step, trainer.device) as log:
                 _steps(trainer, checkpoint, log, measure, scores)
-            checkpoint.unlink(missing_ok=True)
 
 
 def _steps(
@@ -184,6 +215,8 @@ def _steps(
             epoch = trainer.epoch_that_ends()
             if epoch is not None:
                 done, trainer.notes = from_first((measure(log, epoch), trainer.notes))
+                if log:
+                    log.restart_clock()
                 if done:
                     return
     if trainer.step < trainer.steps:

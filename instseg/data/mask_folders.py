@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -48,7 +49,8 @@ class MaskData:
         pairs: In the order of their names.
         values: What each value of the label maps means: a class, or "ignore".
         class_names: "BG", then the others in the order of `values`.
-        category_ids: The first value of each class, and 0 for "BG".
+        category_ids: 0 for "BG", and of each class the first value but 0; a free one if it has
+            none.
     """
 
     pairs: tuple[Pair, ...]
@@ -58,12 +60,7 @@ class MaskData:
 
     @classmethod
     def read(
-        cls,
-        images: Path,
-        masks: Path,
-        *,
-        values: Mapping[int, str] | None = None,
-        class_names: Sequence[str] | None = None,
+        cls, images: Path, masks: Path, *, values: Mapping[int, str] | None = None
     ) -> MaskData:
         """List the pairs of two folders, which belong together by their stems, or of two arrays.
 
@@ -76,32 +73,30 @@ class MaskData:
             images: A folder, or one .npy.
             masks: Likewise.
             values: The class name of each value in the label maps, "BG" for background, "ignore"
-                for pixels that do not count. 255 is ignored unless it is named here.
-            class_names: Without `values`: the names of values 1, 2 and so on, with or without
-                "BG" before them. With neither, the values that are found make up "class 1" and
-                so on.
+                for pixels that do not count. 255 is ignored unless it is named here. Without
+                them 0 is background, and every other value that is found is a class, "class 7".
 
         Raises:
             InputError: For files that cannot be paired, and classes that cannot be.
         """
         pairs = _list_pairs(images, masks)
         if values is None:
-            named = _made_up(pairs, masks) if class_names is None else class_names
-            values = dict(enumerate(["BG", *(name for name in named if name != "BG")]))
+            values = _found(pairs)
         strange = [value for value in values if not 0 <= value < _VALUES]
-        first_values = {name: value for value, name in [*values.items()][::-1]}
+        first_values = {name: value for value, name in [*values.items()][::-1] if value}
+        free = next(value for value in itertools.count(1) if value not in values)
         names = [name for name in dict.fromkeys(values.values()) if name not in ("BG", "ignore")]
         if strange or not 0 < len(names) < IGNORE:
             raise InputError(
                 f"{masks}: expected values of 0..{_VALUES - 1} for 1 to {IGNORE - 1} classes "
-                f"besides BG, such as {MAP_EXAMPLE}; got {len(names)} classes"
+                f"besides BG, such as 0=BG,{IGNORE}=object; got {len(names)} classes"
                 + (f" and the value {strange[0]}" if strange else "")
             )
         return cls(
             pairs=pairs,
             values=values,
             class_names=("BG", *names),
-            category_ids=(0, *(first_values[name] for name in names)),
+            category_ids=(0, *(first_values.get(name, free) for name in names)),
         )
 
     def __len__(self) -> int:
@@ -229,24 +224,18 @@ def _by_stem(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
     return found
 
 
-def _made_up(pairs: Sequence[Pair], masks: Path) -> list[str]:
-    """Names for the values that the label maps hold."""
+def _found(pairs: Sequence[Pair]) -> dict[int, str]:
+    """Classes of the values that the label maps hold."""
 
-    def highest(pair: Pair) -> int:
+    def values_of(pair: Pair) -> set[int]:
         try:
-            values = read_values(pair.mask, pair.row) if pair.mask else np.zeros(1, np.int64)
+            return {*np.unique(read_values(pair.mask, pair.row)).tolist()} if pair.mask else set()
         except InputError:  # loading it says so, beside all else that is wrong
-            return 1
-        return int(values[values != IGNORE].max(initial=0))
+            return {1}
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        most = max(map_ahead(pool, highest, pairs))
-    if not 0 < most < IGNORE:
-        raise InputError(
-            f"{masks}: the values, besides {IGNORE} for what is ignored, go up to {most}, which "
-            f"makes no classes; say what each value is, such as 0=BG,{IGNORE}=object"
-        )
-    return [f"class {number}" for number in range(1, most + 1)]
+        values = set[int]().union(*map_ahead(pool, values_of, pairs)) - {0, IGNORE}
+    return {0: "BG"} | {value: f"class {value}" for value in sorted(values)}
 
 
 def _read_pixels(path: Path, row: int | None) -> NDArray[np.generic]:

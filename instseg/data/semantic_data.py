@@ -217,6 +217,11 @@ def statistics(data: SemanticData, rows: Iterable[int] | None = None) -> Statist
     )
 
 
+def kind_of(image: Image) -> str:
+    """In what all images of a training must be alike."""
+    return f"{image.dtype} of {image.shape[2]} channels"
+
+
 def _measure(data: SemanticData, row: int) -> tuple[str, str, Statistics | None]:
     """The name of an image, its kind, and its statistics; or its name, what is wrong, and None."""
     try:
@@ -232,7 +237,7 @@ def _measure(data: SemanticData, row: int) -> tuple[str, str, Statistics | None]
         variances=np.array([variances]),
         class_pixels=counts[None],
     )
-    return data.name(row), f"{image.dtype} of {image.shape[2]} channels", found
+    return data.name(row), kind_of(image), found
 
 
 def _in_short(problems: Sequence[tuple[str, str]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -55,6 +56,7 @@ class RunLog:
 
         Args:
             figures: `step`, counted from 1, and whatever else there is, such as losses, by name.
+                NaN beside a sound `loss` is a score of nothing, and left out of its mean.
         """
         now_s = time.perf_counter()
         self._spent_s += now_s - self._since_s
@@ -64,7 +66,7 @@ class RunLog:
             self._write_means()
 
     def epoch(self, epoch: int, step: int, figures: Mapping[str, float]) -> None:
-        """Write what was measured after an epoch; measuring does not count as training time.
+        """Write what was measured after an epoch.
 
         Args:
             epoch: Counted from 1.
@@ -73,6 +75,9 @@ class RunLog:
         """
         self._epochs.add({"epoch": epoch, "step": step, **figures})
         self._show("validation", step, figures)
+
+    def restart_clock(self) -> None:
+        """Training goes on: what has been done since the last step was something else."""
         self._since_s = time.perf_counter()
 
     def image(self, tag: str, step: int, picture: NDArray[np.uint8]) -> None:
@@ -80,7 +85,6 @@ class RunLog:
         with _naming(self._board_folder):
             self._board.add_image(tag, picture, step, dataformats="HWC")
             self._board.flush()
-        self._since_s = time.perf_counter()
 
     def close(self) -> None:
         """Write the steps since the last row, and let go of the files."""
@@ -97,7 +101,14 @@ class RunLog:
     def _write_means(self) -> None:
         step, count = int(self._recent[-1]["step"]), len(self._recent)
         names = [name for name in self._recent[-1] if name != "step"]
-        means = {name: sum(each[name] for each in self._recent) / count for name in names}
+        means = {}
+        for name in names:
+            values = [
+                each[name]
+                for each in self._recent
+                if not math.isnan(each[name]) or math.isnan(each.get("loss", 0.0))
+            ]
+            means[name] = sum(values) / len(values) if values else math.nan
         means |= {
             "steps_per_s": count / self._spent_s,
             "memory_mb": memory_in_use(self._device) / 1e6,

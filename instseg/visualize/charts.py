@@ -275,7 +275,7 @@ def history(
     losses = _axes(figure, "Loss", place=grid[0])
     for table, name, words, color in (
         (training, "loss", "training", BLUE),
-        (validation, "val_loss", "validation", RED),
+        (validation, "val_loss", "validation, whole images", RED),
     ):
         if table.get(name):
             losses.plot(table["epoch"], table[name], ".-", color=color, label=words)

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -17,13 +18,21 @@ from safetensors.numpy import load_file
 
 from instseg.cli import main
 from instseg.commands.train_unet import TrainUnetConfig
+from instseg.commands.train_unet_best import BestByIoU
+from instseg.commands.train_unet_start import make_trainer, recipe_of
+from instseg.commands.training_run import train
+from instseg.data.mask_folders import MaskData
 from instseg.data.scenes import SceneConfig, write_scenes
+from instseg.data.semantic_data import Subset, statistics
 from instseg.image import read_image
 from instseg.model_file import read_model_card
+from instseg.models.segmenters import PREPROCESSING, fresh_segmenter
 from instseg.segment import Segmenter
+from instseg.training.run_log import RunLog
 
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "train_unet.py"
 QUICK = ["--workers", "0", "--batch-size", "4"]
+PRIORITY = ["--rule", "class-priority", "--priority"]
 
 
 def rows(path):
@@ -53,6 +62,20 @@ def write_folders(folder, count=10):
         Image.fromarray(masks[i]).save(folder / "masks" / f"{i}.png")
     folders = ["--images", str(folder / "images"), "--masks", str(folder / "masks")]
     return [*folders, "--values", "1=pet,2=BG,3=ignore"]
+
+
+def write_arrays(folder, images, masks):
+    folder.mkdir()
+    np.save(folder / "images.npy", images)
+    np.save(folder / "masks.npy", masks)
+    return ["--images", str(folder / "images.npy"), "--masks", str(folder / "masks.npy")]
+
+
+def started(folder, **options):
+    """The trainer, its task, and the model, for images and masks in a folder; and these."""
+    data = MaskData.read(folder / "images", folder / "masks")
+    config = TrainUnetConfig(out=folder, workers=0, device="cpu", precision="fp32", **options)
+    return config, data, *make_trainer(config, data, statistics(data))
 
 
 def test_scenes_in_a_model_file_out(tmp_path, capsys):
@@ -140,6 +163,110 @@ def test_annotations_and_a_start_from_a_model_of_other_classes(tmp_path, capsys)
     assert np.flatnonzero(~same).tolist() == [row]
 
 
+@pytest.mark.parametrize("start", [{"weights": "a.safetensors"}, {"encoder_weights": "imagenet"}])
+def test_a_pretrained_start_has_the_learning_rate_of_fine_tuning(start):
+    rate, fresh = (recipe_of(TrainUnetConfig(**each)).learning_rate for each in (start, {}))
+    assert (rate, fresh) == (pytest.approx(2e-4 * 2**0.5), 3e-3)
+
+
+def test_other_weights_bring_their_network_and_the_data_its_mean(tmp_path):
+    images, masks = squares(4)
+    data = write_arrays(tmp_path / "data", images * 10.0 - 500, masks % 3)
+    photos = {**PREPROCESSING, "mean": [0.45], "std": [0.23], "min_size": 24}
+    options = {"preprocessing": photos, "widths": (4, 8), "skips": False}
+    fresh_segmenter("unet", ("BG", "class 1"), (0, 1), **options).save(tmp_path / "start")
+    start = ["--weights", str(tmp_path / "start"), "--max-steps", "1", "--val-share", "0"]
+    assert main(["train-unet", *data, *start, *QUICK, "--out", str(tmp_path / "out")]) == 0
+    card = read_model_card(tmp_path / "out" / "best.safetensors")
+    assert card.preprocessing["mean"] == pytest.approx([images.mean() * 10 - 500])
+    assert card.preprocessing["std"] == pytest.approx([images.std() * 10])
+    assert card.preprocessing["min_size"] == 24
+    recipe = card.provenance["recipe"]
+    assert (recipe["architecture"], recipe["skips"]) == ("unet", False)
+
+
+def test_photos_made_grey_are_normalised_as_the_weights_have_it(tmp_path, capsys):
+    photos = {**PREPROCESSING, "mean": [0.45], "std": [0.23]}
+    options = {"preprocessing": photos, "widths": (4, 8)}
+    fresh_segmenter("unet", ("BG", "pet"), (0, 1), **options).save(tmp_path / "start")
+    start = ["--weights", str(tmp_path / "start"), "--max-steps", "1", "--val-share", "0"]
+    command = ["train-unet", *start, *QUICK, "--out", str(tmp_path / "out")]
+    assert main([*command, *write_folders(tmp_path / "photos", 4)]) == 0
+    card = read_model_card(tmp_path / "out" / "best.safetensors")
+    assert card.preprocessing == photos
+    images, masks = squares(4)
+    colours = write_arrays(tmp_path / "floats", np.stack([images * 0.1] * 3, axis=-1), masks % 3)
+    assert main([*command, *colours]) == 2
+    assert "takes 1 channels, the images have 3" in capsys.readouterr().err
+
+
+def test_a_run_that_has_ended_is_left_alone(tmp_path, capsys):
+    data = write_folders(tmp_path, 5)
+    out = tmp_path / "out"
+    assert main(["train-unet", *data, *QUICK, "--max-steps", "1", "--out", str(out)]) == 0
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    capsys.readouterr()
+    assert main(["train-unet", "--resume", str(out)]) == 2
+    told = capsys.readouterr()
+    assert f"{out / 'best.safetensors'}: the run has ended" in told.err
+    assert (told.out, told.err.count("\n")) == ("", 1)
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
+    assert main(["train-unet", *data, *QUICK, "--max-steps", "1", "--out", str(out)]) == 0
+
+
+def test_two_processes_with_uneven_data_and_an_image_without_labels(tmp_path):
+    data = write_folders(tmp_path, 5)
+    Image.fromarray(np.full((32, 40), 3, dtype=np.uint8)).save(tmp_path / "masks" / "1.png")
+    data += ["--val-images", str(tmp_path / "images"), "--val-masks", str(tmp_path / "masks")]
+    options = ["--batch-size", "1", "--epochs", "2", "--workers", "0", "--out", tmp_path / "out"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [*torchrun, "--standalone", TOOL, *data, *options],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "6 steps of 2 images in 2 epochs" in done.stdout
+    assert done.stdout.count("trained for 6 steps") == 1
+    assert [row["step"] for row in rows(tmp_path / "out" / "epochs.csv")] == ["3", "6"]
+    assert (tmp_path / "out" / "best.safetensors").exists()
+
+
+def test_measuring_saving_and_drawing_are_no_training_time(tmp_path):
+    write_folders(tmp_path, 2)
+    _, _, trainer, _, _ = started(tmp_path, batch_size=2, epochs=4)
+
+    def measure(log, epoch):
+        log.epoch(epoch, trainer.step, {"mIoU": 0.5})
+        time.sleep(1)
+        return False
+
+    train(trainer, tmp_path / "checkpoint.pt", measure)
+    (means,) = rows(tmp_path / "log.csv")
+    assert float(means["steps_per_s"]) > 4 / 3
+
+
+def test_validation_images_are_read_once_and_ignored_ones_have_no_loss(tmp_path):
+    class Counted(Subset):
+        def load(self, index):
+            loaded.append(index)
+            return super().load(index)
+
+    loaded, losses = [], []
+    write_folders(tmp_path, 10)
+    Image.fromarray(np.full((32, 40), 255, dtype=np.uint8)).save(tmp_path / "masks" / "9.png")
+    config, data, trainer, task, model = started(tmp_path, epochs=1)
+    for count in (9, 10):  # without the one that is ignored, and with it
+        val = Counted(data=data, rows=tuple(range(count)))
+        options = {"config": config, "trainer": trainer, "task": task, "model": model}
+        with RunLog(tmp_path) as log:
+            best = BestByIoU(**options, val=val, class_pixels={})
+            losses.append(best.measure(model, val, log).figures["val_loss"])
+    assert losses[0] == losses[1] > 0
+    assert len(loaded) == 9 + 10 + 2 * 6  # once, and again for worst.png
+
+
 def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(tmp_path):
     data = write_folders(tmp_path)
     options = [*data, "--workers", "0", "--batch-size", "1", "--epochs", "3"]
@@ -182,6 +309,25 @@ def test_all_that_is_wrong_with_the_data_is_told_first(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
+    ("other", "kind"),
+    [
+        (lambda images: images * np.float32(10), "is float32 of 1 channels"),
+        (lambda images: np.stack([images] * 3, axis=-1), "is uint8 of 3 channels"),
+    ],
+)
+def test_training_and_validation_images_must_be_of_one_kind(tmp_path, capsys, other, kind):
+    images, masks = squares(3)
+    data = write_arrays(tmp_path / "train", images, masks % 3)
+    val = write_arrays(tmp_path / "val", other(images), masks % 3)
+    val = [each.replace("--", "--val-") if each[0] == "-" else each for each in val]
+    assert main(["train-unet", *data, *val, *QUICK, "--out", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr().err
+    assert f"images.npy[0]: {kind}" in told
+    assert "uint8 of 1 channels" in told
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize(
     ("options", "words"),
     [
         ([], "say what to train on"),
@@ -193,6 +339,16 @@ def test_all_that_is_wrong_with_the_data_is_told_first(tmp_path, capsys):
         (["--scenes", "8", "--val-masks", "."], "--val-masks goes with --masks"),
         (["--scenes", "8", "--val-coco-json", "a.json"], "--val-images"),
         (["--scenes", "8", "--rule", "class-priority"], "--priority"),
+        (["--masks", ".", "--images", ".", *PRIORITY, "cup"], "--rule and --priority"),
+        (["--scenes", "2", "--scene-size", "64", *PRIORITY, "unicorn"], "unicorn"),
+        (["--scenes", "8", "--val-images", "."], "--val-images needs"),
+        (["--scenes", "8", "--weights", "demo", "--architecture", "unet_64"], "brings its own"),
+        (["--scenes", "8", "--weights", "demo", "--no-skips"], "brings its own"),
+        (["--scenes", "8", "--weights", "demo", "--encoder-weights", "imagenet"], "brings its own"),
+        (["--scenes", "8", "--cooldown", "7"], "--cooldown must lie between 0 and 1"),
+        (["--scenes", "8", "--workers", "-1"], "--workers must be at least 0"),
+        (["--scenes", "8", "--seed", "-5"], "--seed must be at least 0"),
+        (["--scenes", "8", "--plateau-patience", "0"], "--plateau-patience must be at least 1"),
         (["--scenes", "8", "--architecture", "compact"], "semantic network 'compact'"),
         (["--scenes", "8", "--weights", "gone.safetensors"], "no such weights file"),
         (["--scenes", "8", "--architecture", "fcn_resnet50", "--no-skips"], "--no-skips"),

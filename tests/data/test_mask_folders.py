@@ -96,28 +96,38 @@ def test_any_values_become_their_classes(tmp_path, values, dtype, seed):
     ids = {name: i for i, name in enumerate(data.class_names)} | {"ignore": 255}
     expected = [[ids[{255: "ignore", **values}[value]] for value in row] for row in stored.tolist()]
     assert data.load(0)[1].tolist() == expected
-    assert [values.get(i) for i in data.category_ids[1:]] == list(data.class_names[1:])
+    assert data.category_ids[0] == 0
+    assert len({*data.category_ids}) == len(data.class_names)
+    zero = values.get(0)  # of a class that has no other value
+    assert [values.get(i, zero) for i in data.category_ids[1:]] == list(data.class_names[1:])
+
+
+def test_category_ids_are_unique(tmp_path):
+    write_pair(tmp_path, "a", np.array([[0, 1, 200]], dtype=np.uint8))
+    assert read(tmp_path, values=parse_values("0=cat,1=BG,200=dog")).category_ids == (0, 2, 200)
+    assert read(tmp_path, values=parse_values("0=cat,1=BG,200=cat")).category_ids == (0, 200)
 
 
 def test_classes_without_a_map(tmp_path):
     write_pair(tmp_path, "a", np.array([[0, 3, 255]], dtype=np.uint8))
     write_pair(tmp_path, "b", np.array([[1, 0, 255]], dtype=np.uint8))
-    assert read(tmp_path).class_names == ("BG", "class 1", "class 2", "class 3")
-    named = read(tmp_path, class_names=("cat", "dog", "cow"))
-    assert named.class_names == ("BG", "cat", "dog", "cow")
-    assert read(tmp_path, class_names=named.class_names) == named
-    assert named.load(0)[1].tolist() == [[0, 3, 255]]
+    write_pair(tmp_path, "c", np.array([[0, 1001, 0]], dtype=np.uint16))
+    data = read(tmp_path)
+    assert data.class_names == ("BG", "class 1", "class 3", "class 1001")
+    assert data.category_ids == (0, 1, 3, 1001)
+    found = [data.load(i)[1][0].tolist() for i in range(3)]
+    assert found == [[0, 2, 255], [1, 0, 255], [0, 3, 0]]
     with pytest.raises(InputError, match=r"a\.png: holds 3, of no class; say what"):
-        read(tmp_path, class_names=("BG", "cat", "dog")).load(0)
+        read(tmp_path, values={0: "BG", 1: "cat"}).load(0)
 
 
-@pytest.mark.parametrize("value", [255, 1001])
-def test_masks_of_black_and_white_or_of_object_numbers_ask_for_a_map(tmp_path, value):
-    write_pair(tmp_path, "a", np.array([[0, value]], dtype=np.uint16))
-    with pytest.raises(InputError, match=r"masks: the values.* such as 0=BG,255=object"):
+@pytest.mark.parametrize("objects", [[255], range(1, 300)])
+def test_masks_of_black_and_white_or_of_object_numbers_ask_for_a_map(tmp_path, objects):
+    write_pair(tmp_path, "a", np.array([[0, *objects]], dtype=np.uint16))
+    with pytest.raises(InputError, match=r"masks: expected .* such as 0=BG,255=object; got"):
         read(tmp_path)
-    data = read(tmp_path, values={0: "BG", value: "object"})
-    assert data.load(0)[1].tolist() == [[0, 1]]
+    data = read(tmp_path, values={0: "BG"} | dict.fromkeys(objects, "object"))
+    assert data.load(0)[1].tolist() == [[0] + [1] * len(objects)]
 
 
 @pytest.mark.parametrize("channels", [None, 1, 2, 3, 5])
@@ -176,7 +186,7 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path):
     save(tmp_path / "images" / "grey.npy", np.zeros((4, 4)))
     save(tmp_path / "masks" / "grey.npy", good)
     with pytest.raises(InputError) as caught:
-        statistics(read(tmp_path, class_names=("BG", "one", "two")))
+        statistics(read(tmp_path, values={0: "BG", 1: "one", 2: "two"}))
     said = str(caught.value)
     assert "\n" not in said
     assert said.startswith("11 of 13 images cannot be used: ")

@@ -129,7 +129,8 @@ def test_statistics_are_those_of_all_pixels(tmp_path_factory, seed, channels, of
             np.save(folder / kind / f"{name}.npy", array)
         pixels.append(image.reshape(-1, channels).astype(np.float64))
         classes.append([(labels == i).sum() for i in range(4)])
-    source = MaskData.read(folder / "images", folder / "masks", class_names=["a", "b", "c"])
+    values = {0: "BG", 1: "a", 2: "b", 3: "c"}
+    source = MaskData.read(folder / "images", folder / "masks", values=values)
     rows = data.draw(st.lists(st.sampled_from([0, 1, 2]), min_size=1, unique=True))
     whole = statistics(source)
     for found in (statistics(source, iter(rows)), whole[rows]):

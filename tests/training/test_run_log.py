@@ -70,9 +70,22 @@ def test_measuring_does_not_slow_the_steps_down_on_paper(tmp_path):
         for step in range(1, 21):
             log.step({"step": step})
             if step == 10:
-                time.sleep(0.5)
                 log.epoch(1, step, {"mask_AP": 0.5})
+                time.sleep(0.5)
+                log.restart_clock()
     assert float(rows(tmp_path / "log.csv")[0]["steps_per_s"]) > 20 / 0.5
+
+
+def test_a_step_without_a_score_is_left_out_of_its_mean_but_no_broken_loss(tmp_path):
+    nan = float("nan")
+    with RunLog(tmp_path) as log:
+        for step in range(1, 61):
+            loss = nan if step == 21 else 0.5
+            log.step({"step": step, "loss": loss, "mIoU": nan if step % 2 or step > 40 else 0.25})
+    found = [(row["loss"], row["mIoU"]) for row in rows(tmp_path / "log.csv")]
+    assert found[0] == ("0.5", "0.25")
+    assert found[1][0] == "nan"
+    assert found[2] == ("0.5", "nan")  # no step has one
 
 
 def test_after_a_resume_no_row_comes_twice(tmp_path):

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from instseg.semantic import IGNORE
 
@@ -57,7 +58,7 @@ class Batch:
     @cached_property
     def cross_entropy(self) -> Tensor:
         """(B, H, W), minus the logarithm of the probability of each pixel's class."""
-        return -self._log_probabilities.gather(1, self.labels[:, None])[:, 0]
+        return F.nll_loss(self._log_probabilities, self.labels, reduction="none")
 
     @cached_property
     def _log_probabilities(self) -> Tensor:

@@ -29,7 +29,9 @@ def hausdorff(*, alpha: float = 2.0) -> Term:
 
     It grows with the square of distances in pixels: next to other losses give it a small weight.
     MONAI knows no ignored pixels; here they are in no class, neither predicted nor true, and not
-    in the mean. Classes without a pixel in the batch are left out.
+    in the mean. Classes without a pixel in the batch are left out. MONAI gives a mask without a
+    boundary a distance of 0: where an image's truth is all one class and its prediction all
+    another, loss and gradient are 0, and it needs another loss beside it.
 
     Args:
         alpha: The power of the distances.

@@ -23,7 +23,8 @@ def cross_entropy(
         weights: "equal", "inverse" or "effective": see `class_weights`.
         beta: Of "effective".
     """
-    return focal(class_counts=class_counts, gamma=0, weights=weights, beta=beta)
+    of_class = class_weights(class_counts, weights, beta)
+    return lambda batch: weighted_mean(batch, batch.cross_entropy, of_class)
 
 
 def focal(
@@ -36,6 +37,8 @@ def focal(
     """Focal loss (Lin et al., ICCV 2017), of the softmax: (1 - p)^gamma times cross-entropy.
 
     With two classes it is torchvision's `sigmoid_focal_loss` of the difference of their logits.
+    Without class weights it is MONAI's, which is not used since it does not divide by the sum of
+    the weights, lets NaN of ignored pixels through, and has NaN gradients for a gamma below 1.
 
     Args:
         class_counts: Of the training data.
@@ -46,11 +49,8 @@ def focal(
     of_class = class_weights(class_counts, weights, beta)
 
     def loss(batch: Batch) -> Tensor:
-        of_pixel = of_class.to(batch.logits).expand(batch.logits.shape[1])[batch.labels]
         wrong = -torch.expm1(-batch.cross_entropy)
-        losses = of_pixel * power(wrong, gamma) * batch.cross_entropy
-        least = torch.finfo(losses.dtype).tiny
-        return batch.mean(losses) / batch.mean(of_pixel).clamp(min=least)
+        return weighted_mean(batch, power(wrong, gamma) * batch.cross_entropy, of_class)
 
     return loss
 
@@ -85,6 +85,13 @@ def balanced_cross_entropy() -> Term:
         return one_against_rest(batch, 1 - share, share)
 
     return loss
+
+
+def weighted_mean(batch: Batch, losses: Tensor, of_class: Tensor) -> Tensor:
+    """The mean of (B, H, W) losses over pixels, weighted by their classes with (K,) weights."""
+    of_pixel = of_class.to(losses).expand(batch.logits.shape[1])[batch.labels]
+    least = torch.finfo(losses.dtype).tiny
+    return batch.mean(of_pixel * losses) / batch.mean(of_pixel).clamp(min=least)
 
 
 def one_against_rest(batch: Batch, positive: Tensor | float, negative: Tensor | float) -> Tensor:

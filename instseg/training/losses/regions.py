@@ -14,6 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from instseg.errors import InputError
 from instseg.training.losses.batch import PIXELS, Batch, Term, power
 from instseg.training.losses.class_weights import Counts
 from instseg.training.losses.pixels import one_against_rest
@@ -37,6 +38,7 @@ def tversky(*, alpha: float = 0.3, beta: float = 0.7) -> Term:
         alpha: What a false positive counts.
         beta: What a false negative counts. With 0.5 and 0.5 the index is Dice, with 1 and 1 IoU.
     """
+    require(alpha + beta > 0, "tversky needs an alpha or beta above 0")
     return lambda batch: batch.mean_over_classes(1 - tversky_index(batch, alpha, beta))
 
 
@@ -48,6 +50,7 @@ def focal_tversky(*, alpha: float = 0.3, beta: float = 0.7, gamma: float = 0.75)
         beta: What a false negative counts.
         gamma: The power; the paper writes it 1 / gamma, with 4/3 as its best.
     """
+    require(gamma > 0 and alpha + beta > 0, "focal-tversky needs gamma above 0, and alpha or beta")
     return lambda batch: batch.mean_over_classes(
         power(1 - tversky_index(batch, alpha, beta), gamma)
     )
@@ -62,6 +65,7 @@ def sensitivity_specificity(*, sensitivity: float = 0.5) -> Term:
         sensitivity: The weight of the mean error in the class, 0 to 1; the mean error outside has
             the rest. The paper has 0.05, for small lesions.
     """
+    require(sensitivity <= 1, f"sensitivity={sensitivity:g}: a number from 0 to 1")
 
     def loss(batch: Batch) -> Tensor:
         errors = (batch.truth - batch.probabilities) ** 2
@@ -83,6 +87,7 @@ def combo(*, alpha: float = 0.5, beta: float = 0.5) -> Term:
         alpha: The weight of the cross-entropy, 0 to 1; the Dice loss has the rest.
         beta: The weight of a class's own pixels in the cross-entropy, 0 to 1; others have the rest.
     """
+    require(max(alpha, beta) <= 1, f"combo(alpha={alpha:g}, beta={beta:g}): both are from 0 to 1")
     dice_loss = dice()
     return lambda batch: (
         alpha * one_against_rest(batch, beta, 1 - beta) + (1 - alpha) * dice_loss(batch)
@@ -102,6 +107,9 @@ def exponential_logarithmic(
         dice: The weight of the part of Dice.
         ce: The weight of the part of the probabilities.
     """
+    require(
+        gamma > 0 and dice + ce > 0, "exponential-logarithmic needs gamma above 0, and dice or ce"
+    )
     counts = torch.as_tensor(class_counts(), dtype=torch.float64)
     of_class = torch.where(counts > 0, counts.sum() / counts, 0).sqrt()
 
@@ -114,6 +122,12 @@ def exponential_logarithmic(
         )
 
     return loss
+
+
+def require(sensible: bool, what: str) -> None:
+    """Refuse numbers from 0 on that make no loss, such as one without a gradient."""
+    if not sensible:
+        raise InputError(f"--loss: {what}")
 
 
 def tversky_index(batch: Batch, alpha: float, beta: float) -> Tensor:

@@ -72,6 +72,17 @@ def test_a_class_that_the_data_has_not_is_harmless():
         ("ce(weights=log)", "weights=log: choose one of equal, inverse, effective"),
         ("ce(weights=effective, beta=1)", "beta=1: between 0 and 1, with weights=effective"),
         ("ce(beta=0.9)", "beta=0.9: between 0 and 1, with weights=effective"),
+        ("combo(alpha=1.5)", r"combo\(alpha=1.5, beta=0.5\): both are from 0 to 1"),
+        ("combo(beta=2)", r"combo\(alpha=0.5, beta=2\): both are from 0 to 1"),
+        ("sensitivity-specificity(sensitivity=5)", "sensitivity=5: a number from 0 to 1"),
+        ("tversky(alpha=0, beta=0)", "tversky needs an alpha or beta above 0"),
+        ("focal-tversky(alpha=0, beta=0)", "focal-tversky needs gamma above 0, and alpha or beta"),
+        ("focal-tversky(gamma=0)", "focal-tversky needs gamma above 0, and alpha or beta"),
+        ("exponential-logarithmic(gamma=0)", "logarithmic needs gamma above 0, and dice or ce"),
+        (
+            "exponential-logarithmic(dice=0, ce=0)",
+            "logarithmic needs gamma above 0, and dice or ce",
+        ),
     ],
 )
 def test_what_cannot_be_understood_is_named(text, message):

@@ -53,6 +53,11 @@ def test_hausdorff_weighs_errors_with_distances_to_both_boundaries(alpha):
 
 
 @needs_monai
+def test_hausdorff_is_blind_to_one_class_in_place_of_another():
+    assert value("hausdorff", LOGITS[..., 6:], torch.zeros(1, 1, 2, dtype=torch.int64)) == 0
+
+
+@needs_monai
 def test_hausdorff_of_absent_classes_and_ignored_pixels():
     logits = torch.nn.functional.pad(LOGITS, (0, 8))
     logits = torch.cat([logits, torch.full_like(logits[:, :1], -1e9)], 1)

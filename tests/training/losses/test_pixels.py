@@ -4,6 +4,7 @@ from math import log
 
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 from torchvision.ops import sigmoid_focal_loss
 
 from instseg.training.losses import parse_loss
@@ -50,6 +51,14 @@ def test_weights_make_a_weighted_mean(weights, first, second):
     expected = 3 * first * log(4 / 3) / 4 + second * log(4) * 3 / 4
     expected /= 3 * first + second
     assert value(f"focal(gamma=1, weights={weights})", logits) == pytest.approx(expected)
+
+
+def test_cross_entropy_is_torchs():
+    logits = torch.randn(1, 2, 2, 3, generator=torch.Generator().manual_seed(0))
+    expected = cross_entropy(logits, LABELS, ignore_index=255)
+    assert value("ce", logits) == pytest.approx(expected.item())
+    expected = cross_entropy(logits, LABELS, torch.tensor([1.0, 3.0]), ignore_index=255)
+    assert value("ce(weights=inverse)", logits) == pytest.approx(expected.item())
 
 
 @pytest.mark.parametrize("gamma", [0.5, 1, 2])
