@@ -1,14 +1,18 @@
-# `make demo` and `make test` need Python 3.11 or later, pip and make; everything else they install.
+# `make demo`, `make compare` and `make test` need Python 3.11 or later, pip and make; everything else they install.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo compare test lint clean
 
 demo: $(VENV)/installed
 	$(BIN)/python tools/make_scenes.py --images 8 --seed 0 --out out/demo/scenes
 	$(BIN)/python tools/infer.py out/demo/scenes/images --weights demo --out out/demo/found
 	@echo "Look at out/demo/found/000000.png and its neighbours."
+
+compare: $(VENV)/installed
+	$(BIN)/python tools/compare_unet.py --scenes 60 --out out/compare
+	@echo "Look at out/compare/comparison.md and the pictures beside it."
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest

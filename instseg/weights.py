@@ -54,6 +54,9 @@ NAMED = {
             sha256_prefix="bf2d0c1e",
         ),
         NamedWeights(name="demo", architecture="compact", file_name="demo.safetensors"),
+        NamedWeights(
+            name="unet-demo", architecture="unet_small", file_name="unet-demo.safetensors"
+        ),
     )
 }
 

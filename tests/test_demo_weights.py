@@ -5,15 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from instseg import Predictor
+from instseg import Predictor, Segmenter
 from instseg.cli import main
 from instseg.commands.predict_dataset import predict_dataset
 from instseg.data.coco import CocoData
 from instseg.data.scenes import SCENE_CLASSES, SceneConfig, draw_scene, write_scenes
+from instseg.data.semantic_data import CocoSemantic
 from instseg.evaluation.coco_ap import average_precision
+from instseg.evaluation.semantic import SemanticEvaluator
 from instseg.model_file import read_model_card
 
-PATH = Path(__file__).resolve().parents[1] / "weights" / "demo.safetensors"
+WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
+PATH = WEIGHTS / "demo.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +44,22 @@ def test_the_stated_accuracy_is_reached(tmp_path):
     careful = Predictor("demo", precision="fp32", score_threshold=0.01)
     results = predict_dataset(careful, data)
     assert average_precision(data.document(), results, "segm")["AP"] > 0.58
+
+
+def test_the_unet_is_smaller_and_labels_scenes(tmp_path):
+    path = WEIGHTS / "unet-demo.safetensors"
+    assert path.stat().st_size <= 4e6
+    card = read_model_card(path)
+    assert card.class_names == ("BG", *SCENE_CLASSES)
+    data = CocoSemantic(data=CocoData.read(write_scenes(tmp_path, 40), tmp_path / "images"))
+    segmenter = Segmenter("unet-demo", precision="fp32")
+    evaluator = SemanticEvaluator(card.class_names)
+    for row in range(len(data)):
+        image, labels = data.load(row)
+        evaluator.add(labels, segmenter(image))
+    scores = evaluator.scores(resamples=0).scores
+    assert scores["mIoU"] > 0.75
+    assert scores["mIoU"] == pytest.approx(card.provenance["metrics"]["scores"]["mIoU"], abs=0.05)
 
 
 def test_an_object_that_a_seam_cuts_is_found_whole():

@@ -174,11 +174,12 @@ def test_names_are_known_without_torch() -> None:
     assert done.stdout.strip() == "False"
 
 
-def test_installed_package_carries_the_demo(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["demo", "unet-demo"])
+def test_installed_package_carries_the_demo(tmp_path: Path, name: str) -> None:
     """Outside a checkout, as a wheel lays it out."""
     shutil.copytree(ROOT / "instseg", tmp_path / "site" / "instseg")
     shutil.rmtree(tmp_path / "site" / "instseg" / "_weights", ignore_errors=True)
-    code = "from instseg.weights import locate; print(locate('demo'))"
+    code = f"from instseg.weights import locate; print(locate('{name}'))"
 
     def run() -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", code]
@@ -186,6 +187,6 @@ def test_installed_package_carries_the_demo(tmp_path: Path) -> None:
 
     missing = run()
     assert missing.returncode != 0
-    assert "demo.safetensors is missing, which comes with instseg" in missing.stderr
-    demo = put(tmp_path / "site" / "instseg" / "_weights", NAMED["demo"])
+    assert f"{name}.safetensors is missing, which comes with instseg" in missing.stderr
+    demo = put(tmp_path / "site" / "instseg" / "_weights", NAMED[name])
     assert run().stdout.strip() == str(demo)

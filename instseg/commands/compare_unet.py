@@ -46,7 +46,8 @@ class CompareUnetConfig:
             none that train-unet and finetune draw.
         weights: Mask R-CNN, coco-v2, coco-v1, demo or the path of a model file or .pth.
         architecture: What a .pth file holds, resnet50_fpn or resnet50_fpn_v2.
-        unet: Model file of the U-Net or other semantic network, as train-unet writes it.
+        unet: unet-demo, or the model file of a U-Net or other semantic network, as train-unet
+            writes it.
         rule: Which of Mask R-CNN's instances is on top where several overlap, score,
             smallest-on-top or class-priority. The effect of all three is measured.
         priority: For class-priority, class names from highest to lowest with commas between; if
@@ -67,7 +68,7 @@ class CompareUnetConfig:
     scenes: int = 0
     weights: str = "demo"
     architecture: str | None = None
-    unet: str = ""
+    unet: str = "unet-demo"
     rule: Rule = "score"
     priority: str | None = None
     score_threshold: float = 0.5
@@ -123,8 +124,6 @@ def check(config: CompareUnetConfig) -> None:
         raise InputError("say what to compare on: --scenes, or --coco-json with --images")
     if config.coco_json and not config.images:
         raise InputError("--coco-json needs --images, the folder of its photos")
-    if not config.unet:
-        raise InputError("--unet needs a model file; `instseg train-unet` makes one")
     for option, value, least, most in (
         ("scenes", config.scenes, 0, 1_000_000),
         ("score-threshold", config.score_threshold, 0, 1),

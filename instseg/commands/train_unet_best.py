@@ -107,9 +107,9 @@ class BestByIoU(BestWeights):
         from instseg.visualize.charts import history, save_figure
 
         steps, epochs = (read_columns(self.config.out / f"{n}.csv") for n in ("log", "epochs"))
-        of_epoch = self.trainer.epochs / self.trainer.steps
+        per_epoch = len(self.trainer.samples.batches(0)) / self.config.accumulate
         for table in (steps, epochs):
-            table["epoch"] = [step * of_epoch for step in table.pop("step", [])]
+            table["epoch"] = [step / per_epoch for step in table.pop("step", [])]
         save_figure(history(steps, epochs, DRAWN), self.config.out / "history.png")
 
     def _draw_worst(

@@ -32,6 +32,7 @@ LONGEST_NAME = 24  # characters
 CLASSES_WITH_COUNTS = 25  # a confusion matrix with more has no room for numbers
 MOST_CONFUSED = 30
 MOST_ROWS = 40  # of `class_intervals`
+MOST_POINTS = 60  # of a curve that are marked
 NAMED_CLASSES = 3  # best and worst, in `precision_recall`
 
 
@@ -278,15 +279,17 @@ def history(
         (validation, "val_loss", "validation, whole images", RED),
     ):
         if table.get(name):
-            losses.plot(table["epoch"], table[name], ".-", color=color, label=words)
+            style = _style(table["epoch"])
+            losses.plot(table["epoch"], table[name], style, color=color, label=words)
     shares = _axes(figure, "Scores", place=grid[1])
     shares.set_ylim(0, 1)
     for name, color in zip(scores, (RED, GREEN, SKY), strict=False):
         if training.get(name):
-            label = f"{name}, training batches"
-            shares.plot(training["epoch"], training[name], ".-", color=GREY, label=label)
+            label, style = f"{name}, training batches", _style(training["epoch"])
+            shares.plot(training["epoch"], training[name], style, color=GREY, label=label)
         if validation.get(name):
-            shares.plot(validation["epoch"], validation[name], ".-", color=color, label=name)
+            style = _style(validation["epoch"])
+            shares.plot(validation["epoch"], validation[name], style, color=color, label=name)
     for axes in (losses, shares):
         axes.set_xlabel("epoch", fontsize=LABEL_PT, color=SOFT)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -353,6 +356,11 @@ def _axes(
     for label in (axes.xaxis.label, axes.yaxis.label):
         label.set(fontsize=LABEL_PT, color=SOFT)
     return axes
+
+
+def _style(points: Sequence[float]) -> str:
+    """A line, with its points where they can be told apart."""
+    return ".-" if len(points) <= MOST_POINTS else "-"
 
 
 def _say(axes: Axes, words: str) -> None:
