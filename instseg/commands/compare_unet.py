@@ -172,7 +172,7 @@ def read_contest(config: CompareUnetConfig) -> tuple[Contest, dict[str, Json]]:
     )
     try:
         contest.mask_rcnn_map(Instances.empty((1, 1), predictor.class_names), "class-priority")
-    except ValueError as problem:  # too many classes, or none of that name
+    except ValueError as problem:  # too many classes
         raise InputError(f"{config.weights}: {problem}") from problem
     return contest, {
         "unet": described(config.unet, segmenter.card.architecture, segmenter.network),
@@ -245,8 +245,9 @@ def load_unet(config: CompareUnetConfig) -> Segmenter:
         segmenter = Segmenter(
             config.unet, device=config.device, precision=config.precision, progress=update
         )
-    means = segmenter.card.preprocessing["mean"]
-    if len(means) not in (1, 3) or not all(0 <= mean <= 1 for mean in means):
+    means, stds = (segmenter.card.preprocessing[key] for key in ("mean", "std"))
+    of_photos = all(0 <= mean <= 1 for mean in means) and max(stds) <= 0.5  # as all in 0..1 are
+    if len(means) not in (1, 3) or not of_photos:
         raise InputError(
             f"{config.unet}: was trained on arrays of other channels or values than photos have; "
             "give a network that was trained on photos"
@@ -255,10 +256,19 @@ def load_unet(config: CompareUnetConfig) -> Segmenter:
 
 
 def priority(config: CompareUnetConfig, class_names: Sequence[str]) -> tuple[str, ...]:
-    """The classes from highest to lowest."""
+    """The classes from highest to lowest.
+
+    Raises:
+        InputError: One of them is not there.
+    """
     if config.priority is None:
         return tuple(class_names[1:])
-    return tuple(name.strip() for name in config.priority.split(","))
+    names = tuple(name.strip() for name in config.priority.split(","))
+    for name in names:
+        if name not in class_names[1:]:
+            known = _some(class_names[1:])
+            raise InputError(f"--priority: {config.weights} knows no class {name!r}, but {known}")
+    return names
 
 
 def described(weights: str, architecture: str, network: nn.Module) -> Json:

@@ -52,7 +52,8 @@ def make_trainer(config: FinetuneConfig) -> tuple[Trainer, Detection, Model]:
         stages.append((first, scope))
         first += epochs
     dtype = choose_dtype(config.precision, device)
-    trainer = Trainer(task, samples, recipe_of(config), device, dtype, stages)
+    recipe = recipe_of(config, sum(map(len, samples.batches(0))))
+    trainer = Trainer(task, samples, recipe, device, dtype, stages)
     if not trainer.steps:
         raise InputError(f"{config.scenes} scenes are less than one batch of {config.batch_size}")
     return trainer, task, model
@@ -153,16 +154,16 @@ def resized(config: FinetuneConfig, model: Model) -> Model:
     return new
 
 
-def recipe_of(config: FinetuneConfig) -> Recipe:
-    """The options that say how to train."""
+def recipe_of(config: FinetuneConfig, images: int) -> Recipe:
+    """The options that say how to train, where an epoch has so many images."""
     from instseg.processes import process_count
     from instseg.training.recipe import Recipe, usual_learning_rate
 
     given = vars(config)
     shared = {f.name: given[f.name] for f in dataclasses.fields(Recipe)}
     if config.learning_rate is None:
-        images = config.batch_size * config.accumulate * process_count()
-        shared["learning_rate"] = usual_learning_rate(config.optimizer, images)
+        of_step = min(config.batch_size * config.accumulate, images) * process_count()
+        shared["learning_rate"] = usual_learning_rate(config.optimizer, of_step)
     return Recipe(**shared)
 
 

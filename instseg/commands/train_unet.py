@@ -158,7 +158,11 @@ def train_model(config: TrainUnetConfig) -> int:
 def check(config: TrainUnetConfig) -> None:
     """Raise InputError for options that do not go together."""
     from instseg.commands.training_run import at_least, check_numbers
-    from instseg.models.segmenters import UNETS, fresh_segmenter
+    from instseg.data.semantic_transforms import parse_semantic_augmentations
+    from instseg.model_file import read_model_card
+    from instseg.models.segmenters import UNETS, check_semantic, fresh_segmenter
+    from instseg.predict import choose_device
+    from instseg.processes import process_device
     from instseg.training.losses import parse_loss
     from instseg.weights import locate
 
@@ -173,12 +177,17 @@ def check(config: TrainUnetConfig) -> None:
     if not config.skips and config.architecture not in UNETS:
         raise InputError(f"--no-skips is for U-Nets, not for {config.architecture}")
     # what follows is tried here, as reading the data may take long
+    choose_device(process_device(config.device))
     parse_loss(config.loss, class_counts=lambda: [1, 1])
+    parse_semantic_augmentations(config.augment or ())
     if config.weights is None:
         names, weights = ("BG", "any"), config.encoder_weights
         fresh_segmenter(config.architecture, names, (0, 1), encoder_weights=weights)
-    elif locate(config.weights).resolve() == (config.out / "best.safetensors").resolve():
-        raise InputError(f"--weights {config.weights} would be overwritten; choose another --out")
+    else:
+        path = locate(config.weights)
+        if path.resolve() == (config.out / "best.safetensors").resolve():
+            raise InputError(f"--weights {path} would be overwritten; choose another --out")
+        check_semantic(path, read_model_card(path).architecture)
     at_least(16, config, ("size", "crop"))
     at_least(32, config, ("scene_size",))
     measures = config.val_coco_json or config.val_masks or config.val_scenes or config.val_share

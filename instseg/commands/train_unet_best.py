@@ -93,10 +93,11 @@ class BestByIoU(BestWeights):
     def in_words(self, metrics: Json) -> str:
         """The mean IoU, and of what it is the mean."""
         classes = sum(each is not None for each in metrics["IoU"].values())
-        return (
-            f", mIoU {metrics['scores']['mIoU']:.3f} over {classes} classes with the background, "
-            f"{metrics['scores']['mIoU_fg']:.3f} without it"
-        )
+        words = f", mIoU {metrics['scores']['mIoU']:.3f} over {classes} classes"
+        without = metrics["scores"]["mIoU_fg"]
+        if metrics["IoU"]["BG"] is None or without is None:
+            return words
+        return f"{words} with the background, {without:.3f} without it"
 
     def facts(self) -> Json:
         """How much there was to learn of each class."""

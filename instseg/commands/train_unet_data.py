@@ -89,6 +89,9 @@ def label_maps(config: TrainUnetConfig, data: CocoData) -> CocoSemantic:
     from instseg.data.semantic_data import CocoSemantic
 
     priority = [name.strip() for name in config.priority.split(",")] if config.priority else None
+    for name in priority or ():
+        if name not in data.class_names[1:]:
+            raise InputError(f"--priority: {data.coco_json} has no class {name!r}")
     return CocoSemantic(data=data, rule=config.rule, priority=priority)
 
 

@@ -76,7 +76,8 @@ def make_trainer(
         crop=config.crop or min(side, LARGEST_CROP),
     )
     dtype = choose_dtype(config.precision, device)
-    return Trainer(task, samples, recipe_of(config), device, dtype), task, model
+    recipe = recipe_of(config, sum(map(len, samples.batches(0))))
+    return Trainer(task, samples, recipe, device, dtype), task, model
 
 
 def preprocessing_of(
@@ -145,8 +146,8 @@ def epochs_of(config: TrainUnetConfig, order: Order) -> int:
     return usual_epochs(order.images) * (1 if config.weights else FROM_SCRATCH)
 
 
-def recipe_of(config: TrainUnetConfig) -> Recipe:
-    """The options that say how to train."""
+def recipe_of(config: TrainUnetConfig, images: int) -> Recipe:
+    """The options that say how to train, where an epoch has so many images."""
     from instseg.processes import process_count
     from instseg.training.recipe import Recipe, usual_learning_rate
 
@@ -155,10 +156,10 @@ def recipe_of(config: TrainUnetConfig) -> Recipe:
     if config.optimizer == "adam":
         shared |= {"optimizer": "adamw", "weight_decay": 0.0}
     if config.learning_rate is None:
-        images = config.batch_size * config.accumulate * process_count()
+        of_step = min(config.batch_size * config.accumulate, images) * process_count()
         fresh = not config.weights and config.encoder_weights == "none"
         usual = rate_from_scratch if fresh else usual_learning_rate
-        shared["learning_rate"] = usual(shared["optimizer"], images)
+        shared["learning_rate"] = usual(shared["optimizer"], of_step)
     return Recipe(**shared)
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from instseg.training.run_log import RunLog
 
 OPTIONS_FILE = "options.json"
+CHECKPOINT_FILE = "checkpoint.pt"
+HIGHEST_SEED = 2**32
 FADING = 0.9  # of what the progress bar tells, from step to step
 
 Config = TypeVar("Config", "FinetuneConfig", "TrainUnetConfig")
@@ -43,6 +45,12 @@ def run_command(
 
     config = with_its_options(config)
     check(config)
+    stopped = config.out / CHECKPOINT_FILE
+    if not config.resume and stopped.exists():
+        raise InputError(
+            f"{stopped}: is of a run that was stopped; go on with --resume {config.out}, choose "
+            "another --out, or remove it"
+        )
     console.quiet = process_rank() > 0
     with joined_processes():
         return train_model(config)
@@ -51,7 +59,7 @@ def run_command(
 def write_options(config: Any, path: Path, *, ended: bool) -> None:
     """Keep a run's options, for going on with them from any folder, unless it has ended."""
     given = vars(config)
-    kept: dict[str, Any] = {**given, "ended": ended}
+    kept: dict[str, Any] = {"command": type(config).__name__, **given, "ended": ended}
     kept |= {name: value.absolute() for name, value in given.items() if isinstance(value, Path)}
     if config.weights and Path(config.weights).is_file():
         kept["weights"] = Path(config.weights).absolute()
@@ -67,9 +75,12 @@ def read_options(kind: type[Config], run: Path) -> Config:
     """
     path = run / OPTIONS_FILE
     try:
-        options = msgspec.json.decode(path.read_bytes()) | {"out": str(run), "resume": str(run)}
+        options = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        if options.get("command", kind.__name__) != kind.__name__:
+            raise InputError(f"{path}: is of a run of another command; go on with that")
+        options |= {"out": str(run), "resume": str(run)}
         config = msgspec.convert(options, kind, dec_hook=lambda to, value: to(value))
-    except (OSError, msgspec.MsgspecError, TypeError) as error:
+    except (OSError, msgspec.MsgspecError) as error:
         raise InputError(f"{path}: no run to go on with ({error}); start it anew") from error
     if options.get("ended"):
         best = run / "best.safetensors"
@@ -103,9 +114,17 @@ def check_numbers(config: FinetuneConfig | TrainUnetConfig) -> None:
     """Raise InputError for a number out of range, of those that both commands have."""
     numbers = ("epochs", "max_steps", "batch_size", "accumulate", "save_every", "patience")
     at_least(1, config, (*numbers, "plateau_patience"))
-    at_least(0, config, ("workers", "seed"))
-    if not 0 <= config.cooldown <= 1:
-        raise InputError(f"--cooldown must lie between 0 and 1, not {config.cooldown}")
+    at_least(0, config, ("workers", "seed", "scenes", "val_scenes", "weight_decay", "warmup_steps"))
+    for name in ("cooldown", "average_decay"):
+        if not 0 <= getattr(config, name) <= 1:
+            option, value = name.replace("_", "-"), getattr(config, name)
+            raise InputError(f"--{option} must lie between 0 and 1, not {value}")
+    for name in ("learning_rate", "clip_norm"):
+        if not (getattr(config, name) is None or 0 < getattr(config, name) < math.inf):
+            option, value = name.replace("_", "-"), getattr(config, name)
+            raise InputError(f"--{option} must be above 0, not {value}")
+    if config.seed > HIGHEST_SEED:
+        raise InputError(f"--seed must be at most {HIGHEST_SEED:,}, not {config.seed}")
 
 
 def run_training(
@@ -124,8 +143,9 @@ def run_training(
     """
     from instseg.processes import process_rank
 
-    checkpoint, options = config.out / "checkpoint.pt", config.out / OPTIONS_FILE
+    checkpoint, options = config.out / CHECKPOINT_FILE, config.out / OPTIONS_FILE
     if not config.resume and process_rank() == 0:
+        (config.out / "worst.png").unlink(missing_ok=True)  # of an earlier run
         write_options(config, options, ended=False)
     start(trainer, checkpoint, bool(config.resume))
     train(trainer, checkpoint, best.look_at, scores)
@@ -144,7 +164,7 @@ def start(trainer: Trainer, checkpoint: Path, resume: bool) -> None:
     from instseg.training.estimate import estimate
 
     recipe = trainer.recipe
-    images = recipe.batch_size * recipe.accumulate * process_count()
+    images = sum(map(len, trainer.plan[0])) * process_count()
     if not resume:
         checkpoint.unlink(missing_ok=True)
     elif checkpoint.exists():

@@ -54,6 +54,10 @@ class CocoData:
         _check_unique(coco_json, "image id", [image.id for image in dataset.images])
         _check_unique(coco_json, "category id", [c.id for c in dataset.categories])
         _check_unique(coco_json, "category name", [c.name for c in dataset.categories])
+        if any(category.name == "BG" for category in dataset.categories):
+            raise InputError(
+                f"{coco_json}: a category is called BG, which is what is none; rename or remove it"
+            )
         annotations: dict[int, list[Annotation]] = {image.id: [] for image in dataset.images}
         classes = {category.id for category in dataset.categories}
         for each in dataset.annotations:

@@ -21,6 +21,7 @@ from instseg.listing import IMAGE_SUFFIXES
 from instseg.semantic import IGNORE
 
 MAP_EXAMPLE = "1=pet,2=BG,3=ignore"
+MOST_UNNAMED = 20  # classes: edges that were smoothed have more values
 _VALUES = 2**16  # of the deepest PNG
 
 
@@ -81,7 +82,7 @@ class MaskData:
         """
         pairs = _list_pairs(images, masks)
         if values is None:
-            values = _found(pairs)
+            values = _found(pairs, masks)
         strange = [value for value in values if not 0 <= value < _VALUES]
         first_values = {name: value for value, name in [*values.items()][::-1] if value}
         free = next(value for value in itertools.count(1) if value not in values)
@@ -211,6 +212,8 @@ def _list_pairs(images: Path, masks: Path) -> tuple[Pair, ...]:
 
 
 def _by_stem(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
+    if folder.is_file():
+        raise InputError(f"{folder}: a file; give two folders, or two .npy of many images")
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give one of images and one of masks")
     found: dict[str, Path] = {}
@@ -220,11 +223,14 @@ def _by_stem(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
                 raise InputError(f"{path}: has the stem of {found[path.stem].name}; remove one")
             found[path.stem] = path
     if not found:
-        raise InputError(f"{folder}: no files of {', '.join(suffixes)}; give another folder")
+        raise InputError(
+            f"{folder}: no files of {', '.join(suffixes)}; give another folder"
+            + ("" if ".jpg" in suffixes else ", and no masks as JPEG, which changes values")
+        )
     return found
 
 
-def _found(pairs: Sequence[Pair]) -> dict[int, str]:
+def _found(pairs: Sequence[Pair], masks: Path) -> dict[int, str]:
     """Classes of the values that the label maps hold."""
 
     def values_of(pair: Pair) -> set[int]:
@@ -235,6 +241,11 @@ def _found(pairs: Sequence[Pair]) -> dict[int, str]:
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         values = set[int]().union(*map_ahead(pool, values_of, pairs)) - {0, IGNORE}
+    if len(values) > MOST_UNNAMED:
+        raise InputError(
+            f"{masks}: holds {len(values)} values from {min(values)} to {max(values)}; say what "
+            f"each means with --values {MAP_EXAMPLE}, or save masks without smoothed edges"
+        )
     return {0: "BG"} | {value: f"class {value}" for value in sorted(values)}
 
 
@@ -255,7 +266,8 @@ def _read_pixels(path: Path, row: int | None) -> NDArray[np.generic]:
         image = array.astype(kind if kind in (np.uint8, np.uint16) else np.float32)
     strange = np.count_nonzero(~np.isfinite(image))
     if strange:
-        raise InputError(f"{path}: holds NaN or infinity {strange} times; replace it by numbers")
+        place = path if row is None else f"{path}[{row}]"
+        raise InputError(f"{place}: holds NaN or infinity {strange} times; replace it by numbers")
     return image
 
 
@@ -266,6 +278,8 @@ def _read_npy(path: Path, row: int | None) -> NDArray[np.generic]:
 
 def _open_npy(path: Path, *, many: bool = False) -> NDArray[np.generic]:
     """An array on the disk, of which only what is used is read; never a pickle."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; check the name")
     try:
         array = np.lib.format.open_memmap(path, mode="r")
     except Exception as error:  # a damaged header raises all kinds

@@ -238,6 +238,8 @@ class Trainer:
             InputError: It cannot be read, or is of a run with other data or more processes or less.
         """
         state = load_checkpoint(path)
+        if not isinstance(state, dict) or "run" not in state:
+            raise InputError(f"{path} is no checkpoint of a run; start without --resume")
         if state["run"] != self._run():
             raise InputError(
                 f"{path} is of a run of {state['run'][0]} steps in {state['run'][1]} processes, "

@@ -49,7 +49,8 @@ def contact_sheet(
 def _write(
     pen: ImageDraw.ImageDraw, xy: tuple[int, int], text: str, color: tuple[int, int, int], px: int
 ) -> None:
-    text = text.encode("utf-8", "replace").decode()  # JSON may hold halves of characters
+    text = " ".join(text.split())  # JSON may hold line breaks, and halves of characters
+    text = text.encode("utf-8", "replace").decode()
     font = label_font(_FONT_PX, text.isascii())
     if pen.textlength(text, font) > px:
         while text and pen.textlength(text + "...", font) > px:

@@ -74,7 +74,7 @@ def draw_instances(
         texts = names = instances.names
         if (instances.scores < 1).any():  # else they are the truth
             texts = [f"{n} {score:.2f}" for n, score in zip(names, instances.scores, strict=True)]
-        texts = [texts[i] for i in order]
+        texts = [" ".join(texts[i].split()) for i in order]  # names may hold line breaks
         font_px = max(SMALLEST_LABEL_PX, _px(LABEL_PX * scale))
         _draw_labels(pen, canvas.size, texts, boxes[order], [colors[i] for i in order], font_px)
     return np.array(canvas)
@@ -175,7 +175,7 @@ def _draw_labels(
     for text, box, color in zip(texts, boxes, colors, strict=True):
         room_px = size_wh[0] - font_px / 2
         fitting_px = int(
-            font_px * room_px / pen.textlength(text, label_font(font_px, text.isascii()))
+            font_px * room_px / max(pen.textlength(text, label_font(font_px, text.isascii())), 1)
         )
         font = label_font(max(SMALLEST_LABEL_PX, min(font_px, fitting_px)), text.isascii())
         plate_wh = math.ceil(pen.textlength(text, font) + font.size / 2), _px(1.3 * font.size)

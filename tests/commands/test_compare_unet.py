@@ -398,7 +398,7 @@ def test_real_photos(coco_dir, tmp_path):
         ({"score_threshold": 1.5}, "--score-threshold must lie between 0 and 1, not 1.5"),
         ({"resamples": 5}, "--resamples must lie between 100 and 100,000, not 5"),
         ({"pictures": -1}, "--pictures must lie between"),
-        ({"priority": "dog,cow"}, "mask_rcnn.safetensors: priority: expected names among"),
+        ({"priority": "dog,cow"}, "mask_rcnn.safetensors knows no class 'cow', but cat, dog"),
         ({"weights": "{files}/unet.safetensors"}, "which gives label maps, not instances"),
         ({"unet": "{files}/mask_rcnn.safetensors"}, "which finds instances"),
         ({"unet": "{files}/none.safetensors"}, "none.safetensors: no such weights file"),
@@ -435,7 +435,7 @@ def test_objects_of_no_pixel(files, tmp_path):
         run(config(files, tmp_path / "out", coco_json=path))
 
 
-@pytest.mark.parametrize(("channels", "mean"), [(4, 0.5), (3, 20_000.0)])
+@pytest.mark.parametrize(("channels", "mean"), [(4, 0.5), (3, 20_000.0), (3, 0.01)])
 def test_networks_for_arrays_are_no_rivals_on_photos(files, tmp_path, channels, mean):
     path = tmp_path / "unet.safetensors"
     prepare = {"mean": [mean] * channels, "std": [1.0] * channels, "min_size": None}

@@ -124,9 +124,12 @@ def test_the_overlap_rule_of_label_maps(photos, overlapping_weights, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"overlap_rule": "class-priority"}, "expected class names for rule 'class-priority'"),
+        (
+            {"overlap_rule": "class-priority"},
+            "--overlap-rule class-priority needs --class-priority",
+        ),
         ({"overlap_rule": "class-priority", "class_priority": "cow"}, r"got ['cow']"),
-        ({"class_priority": "cat"}, "--class-priority needs --overlap-rule class-priority"),
+        ({"class_priority": "cat"}, "needs --class-priority, and nothing else"),
         ({"label_map": False, "class_priority": "cat"}, "--class-priority need --label-map"),
         ({"label_map": False, "overlap_rule": "smallest-on-top"}, "need --label-map"),
     ],

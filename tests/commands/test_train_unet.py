@@ -165,7 +165,7 @@ def test_annotations_and_a_start_from_a_model_of_other_classes(tmp_path, capsys)
 
 @pytest.mark.parametrize("start", [{"weights": "a.safetensors"}, {"encoder_weights": "imagenet"}])
 def test_a_pretrained_start_has_the_learning_rate_of_fine_tuning(start):
-    rate, fresh = (recipe_of(TrainUnetConfig(**each)).learning_rate for each in (start, {}))
+    rate, fresh = (recipe_of(TrainUnetConfig(**each), 8).learning_rate for each in (start, {}))
     assert (rate, fresh) == (pytest.approx(2e-4 * 2**0.5), 3e-3)
 
 
@@ -267,7 +267,7 @@ def test_validation_images_are_read_once_and_ignored_ones_have_no_loss(tmp_path)
     assert len(loaded) == 9 + 10 + 2 * 6  # once, and again for worst.png
 
 
-def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(tmp_path):
+def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(tmp_path, capsys):
     data = write_folders(tmp_path)
     options = [*data, "--workers", "0", "--batch-size", "1", "--epochs", "3"]
     options += ["--save-every", "3", "--size", "24"]
@@ -279,6 +279,13 @@ def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(tmp_path):
     running.send_signal(signal.SIGKILL)
     running.wait()
     assert (killed / "checkpoint.pt").exists()
+    before = {path: path.read_bytes() for path in killed.rglob("*") if path.is_file()}
+    assert main(["train-unet", *options, "--val-share", "0.5", "--out", str(killed)]) == 2
+    assert main(["finetune", "--resume", str(killed)]) == 2
+    said = capsys.readouterr().err
+    assert f"is of a run that was stopped; go on with --resume {killed}" in said
+    assert "is of a run of another command" in said
+    assert before == {path: path.read_bytes() for path in before}  # nothing is lost
     assert main(["train-unet", "--resume", str(killed)]) == 0
     one, two = (load_file(run / "best.safetensors") for run in (whole, killed))
     assert all(np.array_equal(one[name], two[name]) for name in one)
@@ -348,6 +355,15 @@ def test_training_and_validation_images_must_be_of_one_kind(tmp_path, capsys, ot
         (["--scenes", "8", "--cooldown", "7"], "--cooldown must lie between 0 and 1"),
         (["--scenes", "8", "--workers", "-1"], "--workers must be at least 0"),
         (["--scenes", "8", "--seed", "-5"], "--seed must be at least 0"),
+        (["--scenes", "8", "--seed", "18446744073709551616"], "--seed must be at most"),
+        (["--scenes", "-6"], "--scenes must be at least 0, not -6"),
+        (["--scenes", "8", "--learning-rate", "-1"], "--learning-rate must be above 0, not -1"),
+        (["--scenes", "8", "--clip-norm", "0"], "--clip-norm must be above 0"),
+        (["--scenes", "8", "--average-decay", "5"], "--average-decay must lie between 0 and 1"),
+        (["--scenes", "8", "--loss", "0*ce + dice"], "a weight of 0 is no loss"),
+        (["--scenes", "8", "--weights", "demo"], "holds compact, which finds instances"),
+        (["--scenes", "8", "--augment", "[foo]"], "foo"),
+        (["--scenes", "8", "--device", "gpu"], "gpu"),
         (["--scenes", "8", "--plateau-patience", "0"], "--plateau-patience must be at least 1"),
         (["--scenes", "8", "--architecture", "compact"], "semantic network 'compact'"),
         (["--scenes", "8", "--weights", "gone.safetensors"], "no such weights file"),

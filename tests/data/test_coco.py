@@ -188,9 +188,10 @@ def test_a_document_holds_no_broken_outline(tmp_path, outline):
         ({"images": [{"id": 9, "height": 1, "width": 1}] * 2}, "image id 9 twice"),
         ({"categories": [{"id": 4, "name": "a"}, {"id": 4, "name": "b"}]}, "category id 4 twice"),
         ({"categories": [{"id": 4, "name": "a"}, {"id": 5, "name": "a"}]}, "name 'a' twice"),
+        ({"categories": [{"id": 4, "name": "BG"}]}, "a category is called BG"),
     ],
 )
-def test_ids_and_names_that_come_twice_are_refused(tmp_path, changes, words):
+def test_ids_and_names_that_mean_two_things_are_refused(tmp_path, changes, words):
     with pytest.raises(InputError, match=words):
         CocoData.read(*write_dataset(tmp_path, **changes))
 

@@ -185,6 +185,9 @@ def test_everything_that_a_run_knows_is_saved(tmp_path):
     assert (resumed.step, resumed.notes) == (3, {"rate_factor": 0.1, "best": 0.5})
     run(resumed)
     assert torch.equal(weights(whole), weights(resumed))
+    torch.save([1], tmp_path / "other.pt")
+    with pytest.raises(InputError, match="is no checkpoint of a run; start without --resume"):
+        make_trainer(**options).load(tmp_path / "other.pt")
     other = make_trainer(**options | {"recipe": dataclasses.replace(RECIPE, max_steps=2)})
     with pytest.raises(InputError, match="go on with the same data"):
         other.load(tmp_path / "run.pt")

@@ -23,7 +23,7 @@ def test_small_photos_stay_small_and_few_make_a_narrow_sheet():
 
 
 def test_a_warning_is_red_and_a_long_caption_does_not_run_over():
-    words = "\ud800 \u4e2d " + "very long words " * 20
+    words = "\ud800 \u4e2d\n " + "very long words " * 20
     sheet = contact_sheet([(photo(50, 50, 255), words, "box-outside")] * 2, tile_px=100)
     red = (sheet[..., 0] > 180) & (sheet[..., 1] < 60)
     assert red.any()

@@ -213,6 +213,12 @@ def test_a_long_name_shrinks_to_fit():
     assert pixels.any() and not pixels[:, -1].any()
 
 
+@pytest.mark.parametrize("name", ["do\ng", "", " "])
+def test_names_without_a_line_of_text(name):
+    instances = make(rectangles((120, 160), (40, 40, 80, 80)), class_names=("BG", name))
+    assert draw_instances(grey(120, 160), instances).any()
+
+
 def test_names_in_other_scripts_have_letters_of_their_own():
     def drawn_as(name):
         instances = make(rectangles((120, 160), (40, 40, 80, 80)), class_names=("BG", name))

@@ -102,6 +102,8 @@ def _parse_term(term: str) -> tuple[float, str, dict[str, Any]]:
             f"--loss {term!r} is none: choose from {', '.join(LOSS_NAMES)}; "
             'a sum is written "ce + 0.5*dice"'
         )
+    if not float(match[1] or 1):
+        raise InputError(f"--loss {term!r}: a weight of 0 is no loss; leave it out")
     return float(match[1] or 1), match[2], _parse_arguments(match[2], match[3] or "")
 
 
