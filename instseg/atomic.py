@@ -9,6 +9,22 @@ from pathlib import Path
 from instseg.errors import InputError
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder for what will be written; better now than after hours of work.
+
+    Raises:
+        InputError: It cannot be made, or not be written to.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be made ({error.strerror}); choose another folder"
+        ) from error
+    if not os.access(path, os.W_OK):
+        raise InputError(f"{path}: cannot be written to; choose another folder")
+
+
 @contextmanager
 def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
     """Yield a temporary name beside ``path``, which becomes ``path`` if the block succeeds.

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from instseg.atomic import replacing
+from instseg.atomic import make_folder, replacing
 from instseg.errors import InputError
 
 
@@ -40,3 +40,12 @@ def test_full_disk_is_reported_as_such(tmp_path: Path) -> None:
         temporary.symlink_to("/dev/full")
         temporary.write_text("too much")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"c: cannot be made .*; choose another folder"):
+        make_folder(tmp_path / "file" / "c")

@@ -272,7 +272,7 @@ def draw_losses(losses: dict[str, list[float]], path: Path) -> None:
     """Draw the losses of both sides over the steps."""
     from matplotlib.figure import Figure
 
-    from instseg.visualize.charts import BLUE, GREY, save_figure
+    from instseg.visualize.figures import BLUE, GREY, save_figure
 
     figure = Figure(figsize=(7, 4), dpi=150, layout="constrained")
     axes = figure.subplots()

@@ -68,7 +68,8 @@ def write_comparison(folder: Path, comparison: Json, pictures: Mapping[str, str]
     Returns:
         The names of all files, pictures included.
     """
-    from instseg.visualize.charts import over_thresholds, save_figure
+    from instseg.visualize.curves import over_thresholds
+    from instseg.visualize.figures import save_figure
 
     whole = {"format": FORMAT, "instseg": __version__, "verdict": verdict(comparison)}
     whole |= comparison | {"pictures": dict(pictures)}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from instseg.atomic import make_folder
 from instseg.commands.terminal import console, download_bar, error, progress_bar
 from instseg.errors import InputError
 from instseg.instances import Instances
@@ -133,14 +133,7 @@ def check(config: CompareUnetConfig) -> None:
     ):
         if not least <= value <= most:
             raise InputError(f"--{option} must lie between {least:,} and {most:,}, not {value}")
-    try:
-        config.out.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise InputError(
-            f"--out {config.out}: cannot be made ({problem.strerror}); choose another folder"
-        ) from problem
-    if not os.access(config.out, os.W_OK):  # better now than after hours of prediction
-        raise InputError(f"--out {config.out}: cannot be written to; choose another folder")
+    make_folder(config.out)
 
 
 def read_contest(config: CompareUnetConfig) -> tuple[Contest, dict[str, Json]]:

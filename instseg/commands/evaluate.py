@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from instseg.atomic import replacing
+from instseg.atomic import make_folder, replacing
 from instseg.commands.evaluate_input import held_kinds, read, shared_classes
 from instseg.commands.predict_dataset import predict_dataset
 from instseg.commands.terminal import console, download_bar, error
@@ -146,14 +146,7 @@ def check(config: EvaluateConfig) -> None:
     for given in (config.coco_json, config.results, config.against):
         if given and given.resolve() in written:
             raise InputError(f"{given}: would be overwritten; choose another --out")
-    try:
-        config.out.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise InputError(
-            f"--out {config.out}: cannot be made ({problem.strerror}); choose another folder"
-        ) from problem
-    if not os.access(config.out, os.W_OK):  # better now than after hours of prediction
-        raise InputError(f"--out {config.out}: cannot be written to; choose another folder")
+    make_folder(config.out)
 
 
 def load_predictor(config: EvaluateConfig, data: CocoData, truth: Json) -> Predictor:

@@ -165,7 +165,7 @@ def write_assessments(
         writer.writerows(rows)
     written = ["metrics.json", "per_class.csv"]
     if plots:
-        from instseg.visualize.charts import save_figure
+        from instseg.visualize.figures import save_figure
 
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph")  # class names in scripts without a font

@@ -139,7 +139,7 @@ def train_model(config: FinetuneConfig) -> int:
 def check(config: FinetuneConfig) -> None:
     """Raise InputError for options that do not go together."""
     from instseg.commands.finetune_start import renamed_classes, stages_of
-    from instseg.commands.training_run import check_numbers
+    from instseg.commands.training_run import check_numbers, within
 
     if bool(config.scenes) == bool(config.coco_json):
         raise InputError("say what to train on: --coco-json with --images, or --scenes")
@@ -162,8 +162,7 @@ def check(config: FinetuneConfig) -> None:
         raise InputError("--val-images needs --val-coco-json, the annotations of its photos")
     if config.val_coco_json and config.val_scenes:
         raise InputError("take one of --val-coco-json and --val-scenes")
-    if not 0 <= (config.empty_share or 0) <= 1:
-        raise InputError("--empty-share must lie between 0 and 1")
+    within(config, 0, ("empty_share",), 1)
     measured = config.val_coco_json or config.val_scenes
     if not measured and (config.schedule == "plateau" or config.patience is not None):
         raise InputError("--schedule plateau and --patience need --val-coco-json to look at")

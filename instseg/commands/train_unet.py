@@ -157,7 +157,7 @@ def train_model(config: TrainUnetConfig) -> int:
 
 def check(config: TrainUnetConfig) -> None:
     """Raise InputError for options that do not go together."""
-    from instseg.commands.training_run import at_least, check_numbers
+    from instseg.commands.training_run import check_numbers, within
     from instseg.data.semantic_transforms import parse_semantic_augmentations
     from instseg.model_file import read_model_card
     from instseg.models.segmenters import UNETS, check_semantic, fresh_segmenter
@@ -188,8 +188,8 @@ def check(config: TrainUnetConfig) -> None:
         if path.resolve() == (config.out / "best.safetensors").resolve():
             raise InputError(f"--weights {path} would be overwritten; choose another --out")
         check_semantic(path, read_model_card(path).architecture)
-    at_least(16, config, ("size", "crop"))
-    at_least(32, config, ("scene_size",))
+    within(config, 16, ("size", "crop"))
+    within(config, 32, ("scene_size",))
     measures = config.val_coco_json or config.val_masks or config.val_scenes or config.val_share
     if not measures and (config.schedule == "plateau" or config.patience is not None):
         raise InputError("--schedule plateau and --patience need validation data to look at")

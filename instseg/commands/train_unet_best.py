@@ -105,7 +105,8 @@ class BestByIoU(BestWeights):
 
     def draw_history(self) -> None:
         """history.png: losses and scores over epochs, from the logs."""
-        from instseg.visualize.charts import history, save_figure
+        from instseg.visualize.curves import history
+        from instseg.visualize.figures import save_figure
 
         steps, epochs = (read_columns(self.config.out / f"{n}.csv") for n in ("log", "epochs"))
         per_epoch = len(self.trainer.samples.batches(0)) / self.config.accumulate

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 OPTIONS_FILE = "options.json"
 CHECKPOINT_FILE = "checkpoint.pt"
 HIGHEST_SEED = 2**32
+LEAST_RATE = 1e-30  # more than nothing
 FADING = 0.9  # of what the progress bar tells, from step to step
 
 Config = TypeVar("Config", "FinetuneConfig", "TrainUnetConfig")
@@ -101,30 +102,30 @@ def with_its_options(config: Config) -> Config:
     return read_options(type(config), config.resume)
 
 
-def at_least(least: int, config: Any, names: Sequence[str]) -> None:
-    """Raise InputError for an option that is given and lower."""
+def within(
+    config: FinetuneConfig | TrainUnetConfig,
+    least: float,
+    names: Sequence[str],
+    most: float = math.inf,
+) -> None:
+    """Raise InputError for an option that is given and lower or higher."""
     for name in names:
         value = getattr(config, name)
-        if value is not None and value < least:
-            option = f"--{name.replace('_', '-')}"
-            raise InputError(f"{option} must be at least {least}, not {value}")
+        if value is not None and not least <= value <= most:
+            limits = (
+                f"lie between {least} and {most}" if most < math.inf else f"be at least {least}"
+            )
+            raise InputError(f"--{name.replace('_', '-')} must {limits}, not {value}")
 
 
 def check_numbers(config: FinetuneConfig | TrainUnetConfig) -> None:
     """Raise InputError for a number out of range, of those that both commands have."""
     numbers = ("epochs", "max_steps", "batch_size", "accumulate", "save_every", "patience")
-    at_least(1, config, (*numbers, "plateau_patience"))
-    at_least(0, config, ("workers", "seed", "scenes", "val_scenes", "weight_decay", "warmup_steps"))
-    for name in ("cooldown", "average_decay"):
-        if not 0 <= getattr(config, name) <= 1:
-            option, value = name.replace("_", "-"), getattr(config, name)
-            raise InputError(f"--{option} must lie between 0 and 1, not {value}")
-    for name in ("learning_rate", "clip_norm"):
-        if not (getattr(config, name) is None or 0 < getattr(config, name) < math.inf):
-            option, value = name.replace("_", "-"), getattr(config, name)
-            raise InputError(f"--{option} must be above 0, not {value}")
-    if config.seed > HIGHEST_SEED:
-        raise InputError(f"--seed must be at most {HIGHEST_SEED:,}, not {config.seed}")
+    within(config, 1, (*numbers, "plateau_patience"))
+    within(config, 0, ("workers", "scenes", "val_scenes", "weight_decay", "warmup_steps"))
+    within(config, 0, ("cooldown", "average_decay"), 1)
+    within(config, 0, ("seed",), HIGHEST_SEED)
+    within(config, LEAST_RATE, ("learning_rate", "clip_norm"))
 
 
 def run_training(

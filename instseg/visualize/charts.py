@@ -1,45 +1,44 @@
-"""Charts of an evaluation: matplotlib figures apart from pyplot, so that any thread may draw."""
+"""Charts of an evaluation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.gridspec import SubplotSpec
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
-from instseg.atomic import replacing
+from instseg.visualize.figures import (
+    BLUE,
+    DASHES,
+    GREEN,
+    GREY,
+    INK,
+    LABEL_PT,
+    RED,
+    RULE,
+    SKY,
+    SMALL_PT,
+    SOFT,
+    new_figure,
+    plain,
+    say,
+    styled_axes,
+)
 
 Floats = NDArray[np.float64]
 
-# Colours of Okabe and Ito, which the colour-blind tell apart, and greys.
-BLUE, SKY, GREEN, RED = "#0072B2", "#56B4E9", "#009E73", "#D55E00"
-INK, SOFT, GREY, RULE = "#1F2328", "#57606A", "#C9CED4", "#E9EBEE"
 SHADES = LinearSegmentedColormap.from_list("shades", ["#FFFFFF", "#A6CDE8", BLUE, "#062B57"])
-DASHES = ("-", "--", ":")
 
-DPI = 150
-TITLE_PT, LABEL_PT, SMALL_PT = 11, 9, 8
 LONGEST_NAME = 24  # characters
 CLASSES_WITH_COUNTS = 25  # a confusion matrix with more has no room for numbers
 MOST_CONFUSED = 30
 MOST_ROWS = 40  # of `class_intervals`
-MOST_POINTS = 60  # of a curve that are marked
 NAMED_CLASSES = 3  # best and worst, in `precision_recall`
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, whole or not at all."""
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png")
 
 
 def precision_recall(
@@ -53,13 +52,13 @@ def precision_recall(
         overall: Mean curves (101,) by name, as "IoU 0.50"; at most three.
         subject: What the title says it is of.
     """
-    figure = _figure(7.6, 4.6)
-    axes = _axes(figure, _title("Precision and recall", subject))
+    figure = new_figure(7.6, 4.6)
+    axes = styled_axes(figure, _title("Precision and recall", subject))
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
     means = {name: float(np.mean(each)) for name, each in curves.items() if np.all(each >= 0)}
     ranked = sorted(means, key=lambda name: -means[name])
     if not ranked:
-        _say(axes, "no class has objects")
+        say(axes, "no class has objects")
         return figure
     recall = np.linspace(0, 1, 101)
     for name in ranked:
@@ -107,8 +106,8 @@ def confusion(matrix: NDArray[np.int64], names: Sequence[str], subject: str = ""
     totals = matrix.sum(axis=1, keepdims=True)
     shares = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
     side = 2.6 + (0.42 if count <= CLASSES_WITH_COUNTS else 0.24) * max(len(kept), 5)
-    figure = _figure(side + 0.7, side)
-    axes = _axes(figure, title, grid=None)
+    figure = new_figure(side + 0.7, side)
+    axes = styled_axes(figure, title, grid=None)
     image = axes.imshow(shares[np.ix_(kept, kept)], cmap=SHADES, vmin=0, vmax=1)
     places = np.arange(len(kept))
     axes.set_xticks(places, labels, rotation=90)
@@ -150,11 +149,11 @@ def error_bars(errors: Mapping[str, float], subject: str = "") -> Figure:
         errors: AP50 that would be gained without it, 0 to 1, by its name; drawn in their order.
         subject: What the title says it is of.
     """
-    figure = _figure(6.4, 1.3 + 0.36 * max(len(errors), 2))
-    axes = _axes(figure, _title("What each type of error costs", subject), grid="x")
+    figure = new_figure(6.4, 1.3 + 0.36 * max(len(errors), 2))
+    axes = styled_axes(figure, _title("What each type of error costs", subject), grid="x")
     axes.set_xlabel("AP50 that would be gained without it")
     if not errors:
-        _say(axes, "no errors")
+        say(axes, "no errors")
         return figure
     values = list(errors.values())
     places = np.arange(len(values))
@@ -190,9 +189,9 @@ def reliability(
     number = np.asarray(counts, np.float64)
     bins, used = len(number), number > 0
     score, right = (np.asarray(each, np.float64)[used] for each in (confidence, precision))
-    figure = _figure(5.2, 5.6)
+    figure = new_figure(5.2, 5.6)
     grid = figure.add_gridspec(2, 1, height_ratios=(3, 1))
-    axes = _axes(figure, _title("Are the scores probabilities?", subject), place=grid[0])
+    axes = styled_axes(figure, _title("Are the scores probabilities?", subject), place=grid[0])
     axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle="--", label="perfect")
     axes.vlines(score, score, right, color=RED, linewidth=4, alpha=0.35, label="gap")
     axes.plot(score, right, color=BLUE, marker="o", markersize=4.5, linewidth=1.5, label="measured")
@@ -201,7 +200,7 @@ def reliability(
     told = f"expected calibration error {ece:.3f}" if used.any() else "no detections"
     axes.plot([], linestyle="none", label=told)  # there it never lies on the curve
     axes.legend(frameon=False, fontsize=SMALL_PT, labelcolor=INK, loc="upper left")
-    below = _axes(figure, "", place=grid[1])
+    below = styled_axes(figure, "", place=grid[1])
     below.bar((np.arange(bins) + 0.5) / bins, number, width=0.9 / bins, color=SKY)
     below.set(xlim=(0, 1), xlabel="score", ylabel="detections")
     if used.any() and number.max() > 50 * number[used].min():
@@ -236,11 +235,11 @@ def class_intervals(
     if known > MOST_ROWS:
         title += f"\nthe {half} best and the {half} worst of {known}"
         ranked = np.concatenate([ranked[:half], ranked[-half:]])
-    figure = _figure(6.4, 1.5 + 0.19 * max(len(ranked), 4))
-    axes = _axes(figure, title, grid="x")
+    figure = new_figure(6.4, 1.5 + 0.19 * max(len(ranked), 4))
+    axes = styled_axes(figure, title, grid="x")
     axes.set(xlim=(0, 1), xlabel="AP")
     if not known:
-        _say(axes, "no class has objects")
+        say(axes, "no class has objects")
         return figure
     places = np.arange(len(ranked), dtype=np.float64)
     if known > MOST_ROWS:
@@ -259,128 +258,13 @@ def class_intervals(
     return figure
 
 
-def history(
-    training: Mapping[str, Sequence[float]],
-    validation: Mapping[str, Sequence[float]],
-    scores: Sequence[str],
-) -> Figure:
-    """The losses and scores of a training run against its epochs.
-
-    Args:
-        training: Columns of equal length: `epoch`, which has fractions, `loss`, and any scores.
-        validation: Columns of equal length: `epoch`, `val_loss` and the scores; may be empty.
-        scores: Names of the scores, in 0..1, three at most.
-    """
-    figure = _figure(9.6, 4.0)
-    grid = figure.add_gridspec(1, 2)
-    losses = _axes(figure, "Loss", place=grid[0])
-    for table, name, words, color in (
-        (training, "loss", "training", BLUE),
-        (validation, "val_loss", "validation, whole images", RED),
-    ):
-        if table.get(name):
-            style = _style(table["epoch"])
-            losses.plot(table["epoch"], table[name], style, color=color, label=words)
-    shares = _axes(figure, "Scores", place=grid[1])
-    shares.set_ylim(0, 1)
-    for name, color in zip(scores, (RED, GREEN, SKY), strict=False):
-        if training.get(name):
-            label, style = f"{name}, training batches", _style(training["epoch"])
-            shares.plot(training["epoch"], training[name], style, color=GREY, label=label)
-        if validation.get(name):
-            style = _style(validation["epoch"])
-            shares.plot(validation["epoch"], validation[name], style, color=color, label=name)
-    for axes in (losses, shares):
-        axes.set_xlabel("epoch", fontsize=LABEL_PT, color=SOFT)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if axes.lines:
-            axes.legend(fontsize=SMALL_PT, frameon=False, labelcolor=INK)
-        else:
-            _say(axes, "nothing was measured")
-    return figure
-
-
-def over_thresholds(
-    thresholds: Sequence[float],
-    curves: Mapping[str, Sequence[float]],
-    level: float,
-    *,
-    chosen: float,
-    names: tuple[str, str, str],
-) -> Figure:
-    """What a score threshold does to a score, beside the level of something that has no threshold.
-
-    Args:
-        thresholds: T score thresholds, rising.
-        curves: T scores by name, as of an overlap rule; at most three, 0 to 1.
-        level: The score of what has no threshold.
-        chosen: The threshold that is marked.
-        names: Of the score, of what the curves are of, and of what the level is of.
-    """
-    score, of_curves, of_level = names
-    figure = _figure(6.8, 4.0)
-    axes = _axes(figure, f"{score} by score threshold")
-    axes.set(xlim=(0, 1), xlabel=f"score threshold (figures at {chosen:g})", ylabel=score)
-    axes.axvline(chosen, color=GREY, linewidth=1)
-    axes.axhline(level, color=RED, linewidth=1.8, label=f"{of_level}  {level:.3f}")
-    for (name, values), dashes in zip(curves.items(), DASHES, strict=False):
-        at_chosen = values[list(thresholds).index(chosen)]
-        (line,) = axes.plot(thresholds, values, dashes, color=BLUE, linewidth=1.8)
-        line.set(marker="o", markersize=3.5, label=f"{of_curves}, {name}  {at_chosen:.3f}")
-    axes.legend(frameon=False, fontsize=SMALL_PT, labelcolor=INK, loc="best", handlelength=3.5)
-    return figure
-
-
-def _figure(width_in: float, height_in: float) -> Figure:
-    figure = Figure(figsize=(width_in, height_in), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _axes(
-    figure: Figure,
-    title: str,
-    *,
-    grid: Literal["both", "x", "y"] | None = "both",
-    place: SubplotSpec | None = None,
-) -> Axes:
-    """Axes in the charts' one style, with grid lines across the given axis."""
-    axes = figure.add_subplot(place) if place else figure.add_subplot()
-    for side, spine in axes.spines.items():
-        spine.set(color=GREY, visible=side in ("left", "bottom"))
-    axes.tick_params(colors=SOFT, labelcolor=INK, labelsize=LABEL_PT, length=0)
-    axes.set_axisbelow(True)
-    if grid:
-        axes.grid(axis=grid, color=RULE, linewidth=0.8)
-    axes.set_title(title, loc="left", fontsize=TITLE_PT, color=INK, fontweight="bold", pad=10)
-    for label in (axes.xaxis.label, axes.yaxis.label):
-        label.set(fontsize=LABEL_PT, color=SOFT)
-    return axes
-
-
-def _style(points: Sequence[float]) -> str:
-    """A line, with its points where they can be told apart."""
-    return ".-" if len(points) <= MOST_POINTS else "-"
-
-
-def _say(axes: Axes, words: str) -> None:
-    """Words instead of a chart that has nothing to show."""
-    axes.set_yticks([])
-    axes.text(0.5, 0.5, words, ha="center", va="center", transform=axes.transAxes, color=SOFT)
-
-
 def _title(words: str, subject: str) -> str:
-    return f"{words} ({_plain(subject)})" if subject else words
+    return f"{words} ({plain(subject)})" if subject else words
 
 
 def _short(name: str) -> str:
     """A name that leaves room for the chart: of a long one the middle goes, ends tell more."""
-    return _plain(name if len(name) <= LONGEST_NAME else f"{name[:14]}…{name[-9:]}")
-
-
-def _plain(text: str) -> str:
-    """Text whose dollars matplotlib does not take for mathematics."""
-    return text.replace("$", r"\$")
+    return plain(name if len(name) <= LONGEST_NAME else f"{name[:14]}…{name[-9:]}")
 
 
 def _while_any(curve: Floats) -> Floats:

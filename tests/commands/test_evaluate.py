@@ -198,7 +198,7 @@ def test_numbers_that_mean_nothing_are_refused_by_name(dataset, measured, tmp_pa
         ({"weights": "demo", "max_detections": 0}, "--max-detections"),
         ({"weights": "demo", "resamples": 10**9}, "--resamples"),
         ({"weights": "demo", "seed": -1}, "--seed"),
-        ({"weights": "demo", "out": Path(__file__)}, r"--out .*test_evaluate\.py: cannot be made"),
+        ({"weights": "demo", "out": Path(__file__)}, r"test_evaluate\.py: cannot be made"),
     ],
 )
 def test_options_that_do_not_go_together_are_named(dataset, tmp_path, options, words):

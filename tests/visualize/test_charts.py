@@ -1,61 +1,18 @@
 """Charts show what they are given, also when it is nothing or a lot."""
 
-import threading
-
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from figure_texts import texts
 from matplotlib.cbook import is_math_text
-from PIL import Image
 
-from instseg.errors import InputError
 from instseg.visualize import charts
+from instseg.visualize.figures import save_figure
 
 FLAT = np.full(101, 0.5)
 
 
-def texts(figure):
-    """All the words of a figure, its legends and ticks included."""
-    found = []
-    for axes in figure.axes:
-        legend = axes.get_legend()
-        found += [axes.get_title(loc="left"), *(text.get_text() for text in axes.texts)]
-        found += [label.get_text() for label in (*axes.get_xticklabels(), *axes.get_yticklabels())]
-        found += [text.get_text() for text in legend.get_texts()] if legend else []
-    return found
-
-
 def many(count):
     return [f"class {i}" for i in range(count)]
-
-
-def test_a_saved_figure_is_a_png_and_leaves_nothing_open(tmp_path):
-    path = tmp_path / "plots" / "errors.png"
-    charts.save_figure(charts.error_bars({"missed": 0.1}), path)
-    with Image.open(path) as image:
-        assert (image.format, image.mode) == ("PNG", "RGBA")
-        assert image.width > 600
-    assert plt.get_fignums() == []
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_a_figure_that_cannot_be_saved_says_so(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="cannot be written"):
-        charts.save_figure(charts.error_bars({}), tmp_path / "file" / "errors.png")
-
-
-def test_threads_may_draw(tmp_path):
-    def draw(number):
-        charts.save_figure(charts.error_bars({"missed": 0.1}), tmp_path / f"{number}.png")
-
-    threads = [threading.Thread(target=draw, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
-    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_precision_recall_names_the_best_and_the_worst():
@@ -95,7 +52,7 @@ def test_confusion_of_many_classes_shows_those_with_most_mistakes():
 
 def test_confusion_of_nothing_at_all(tmp_path):
     matrix = np.zeros((3, 3), np.int64)
-    charts.save_figure(charts.confusion(matrix, ["cat", "dog"]), tmp_path / "confusion.png")
+    save_figure(charts.confusion(matrix, ["cat", "dog"]), tmp_path / "confusion.png")
 
 
 def test_error_bars_are_as_long_as_the_errors():
@@ -146,7 +103,7 @@ def test_dollars_are_not_mathematics(tmp_path):
         charts.reliability([0.5], [0.5], [1], 0.0, "$x$"),
         charts.class_intervals(names, ap, ap, ap, "$x$"),
     ):
-        charts.save_figure(figure, tmp_path / "chart.png")
+        save_figure(figure, tmp_path / "chart.png")
         words = texts(figure)
         assert any(r"\$x\$" in word for word in words)
         assert not any(map(is_math_text, words))
@@ -158,25 +115,3 @@ def test_a_class_without_an_interval_does_not_look_certain():
     assert (len(sure.get_xdata()), len(unsure.get_xdata())) == (1, 1)
     assert sure.get_markerfacecolor() != unsure.get_markerfacecolor()
     assert "too few objects for an interval" in figure.axes[0].get_xlabel()
-
-
-def test_what_a_threshold_does_stands_beside_a_level():
-    curves = {"score": [0.5, 0.7, 0.6], "smallest-on-top": [0.4, 0.65, 0.6]}
-    names = ("mIoU", "Mask R-CNN", "U-Net")
-    figure = charts.over_thresholds([0.1, 0.5, 0.9], curves, 0.62, chosen=0.5, names=names)
-    words = texts(figure)
-    assert {"U-Net  0.620", "Mask R-CNN, score  0.700"} <= {*words}
-    assert "Mask R-CNN, smallest-on-top  0.650" in words
-    level = next(line for line in figure.axes[0].lines if "U-Net" in line.get_label())
-    assert set(level.get_ydata()) == {0.62}
-
-
-def test_history_draws_what_was_logged_and_says_when_there_is_nothing():
-    training = {"epoch": [0.5, 1.0], "loss": [2.0, 1.0], "mIoU": [0.1, float("nan")]}
-    validation = {"epoch": [1.0], "val_loss": [1.5], "mIoU": [0.3], "mDice": [0.4]}
-    words = texts(charts.history(training, validation, ("mIoU", "mDice")))
-    losses = {"training", "validation, whole images"}
-    assert losses | {"mIoU", "mIoU, training batches", "mDice"} <= set(words)
-    assert "mDice, training batches" not in words
-    words = texts(charts.history({"epoch": [1.0], "loss": [2.0]}, {}, ("mIoU",)))
-    assert "nothing was measured" in words
