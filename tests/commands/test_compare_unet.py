@@ -15,8 +15,6 @@ from PIL import Image
 from stand_in import TINY_CARD, stand_in_model
 
 from instseg.cli import main
-from instseg.commands.compare_output import verdict
-from instseg.commands.compare_pictures import choose
 from instseg.commands.compare_unet import CompareUnetConfig, read_contest, run
 from instseg.data.coco import CocoData
 from instseg.data.scenes import SceneConfig, write_scenes
@@ -247,62 +245,6 @@ def test_names_may_hold_anything(files, tmp_path, capsys):
     columns = {line.replace(r"\|", "").count("|") for line in tables}
     assert columns == {4, 5, 7, 8}
     assert "d|g *" in capsys.readouterr().out
-
-
-def a_difference(value, limits, p):
-    significant = None if p is None else p < 0.05
-    return {"difference": value, "interval": limits, "p": p, "significant": significant}
-
-
-def judged(mean, *classes, images=60):
-    rows = [{"class": f"class {i}", "IoU": each} for i, each in enumerate(classes)]
-    return verdict(
-        {
-            "per_image": [{}] * images,
-            "semantic": {
-                "difference": {"scores": {"mIoU": mean}, "per_class": rows},
-                "unet": {"per_class": [{"images": images} for _ in classes]},
-            },
-        }
-    )
-
-
-def test_the_answer_in_words():
-    better, worse = a_difference(0.043, (0.031, 0.055), 0.0), a_difference(-0.2, (-0.3, -0.1), 0.01)
-    unsure = a_difference(0.01, (-0.01, 0.03), 0.4)
-    answer, where = judged(better, better, worse, unsure)
-    assert answer == "Mask R-CNN is better by 0.043 mIoU (0.031 to 0.055)"
-    assert where.startswith(
-        "Mask R-CNN is better in 1 (class 0) of 3 classes, the U-Net in 1 (class 1);"
-    )
-    answer, where = judged(worse, unsure, a_difference(None, None, None))
-    assert answer == "The U-Net is better by 0.200 mIoU (0.100 to 0.300)"
-    assert where.startswith("Mask R-CNN is better in none of 1 class, the U-Net in none;")
-    assert judged(unsure)[0] == (
-        "No difference in mIoU that these 60 images can show (Mask R-CNN +0.010, -0.010 to +0.030)"
-    )
-    assert judged(a_difference(0.0, None, 1.0))[0] == "No difference: both have the same mIoU"
-    (answer, _, doubt) = judged(a_difference(0.04, None, None), better, images=1)
-    assert answer == "1 image cannot tell whether the difference of +0.040 mIoU is real"
-    assert doubt.startswith("1 of them are in fewer than 10 images")
-
-
-def test_which_images_are_drawn():
-    pairs = [(0.9, 0.9), (0.1, 0.8), (0.8, 0.1), (None, None), (0.2, 0.2), (0.5, 0.6)]
-    images = [{"unet": unet, "mask_rcnn": ours} for unet, ours in pairs]
-    chosen = choose(images, 1)
-    assert chosen == {
-        "difference_mask_rcnn.png": [1],
-        "difference_median.png": [0],
-        "difference_unet.png": [2],
-        "overall_best.png": [0],
-        "overall_median.png": [1],
-        "overall_worst.png": [4],
-    }
-    assert choose(images, 2)["difference_unet.png"] == [2, 4]
-    assert all(sorted(rows) == [0, 1, 2, 4, 5] for rows in choose(images, 9).values())
-    assert choose(images, 0) == {}
-    assert choose(images[3:4], 3) == {}
 
 
 def test_as_a_user_runs_it_with_time_and_memory(files, tmp_path):
