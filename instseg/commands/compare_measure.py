@@ -81,14 +81,9 @@ class Contest:
         """A label map of the dataset, (H, W), in the classes that are compared; others are 255."""
         return self._translations["truth"][labels]
 
-    def unet_map(self, photo: Photo) -> tuple[Labels, Instances]:
-        """The U-Net's label map, (H, W), in the classes that are compared; others are 0.
-
-        And its regions of `LEAST_AREA` pixels or more, of all its classes, best first.
-        """
-        labels, probability = self.segmenter.label_map(photo)
-        found = regions(labels, probability, self.segmenter.class_names, LEAST_AREA)
-        return self._translations["unet"][labels], found
+    def unet_map(self, labels: Labels) -> Labels:
+        """A label map of the U-Net, (H, W), in the classes that are compared; others are 0."""
+        return self._translations["unet"][labels]
 
     def mask_rcnn_map(
         self, found: Instances, rule: Rule | None = None, score_threshold: float | None = None
@@ -163,16 +158,17 @@ class _Tally:
     def add(self, image_id: int, photo: Photo, labels: Labels) -> None:
         """Let both models look at a photo, and count what they find."""
         contest, truth = self.contest, self.contest.truth(labels)
-        unet, of_unet = contest.unet_map(photo)
+        unet, probability = contest.segmenter.label_map(photo)
+        large = regions(unet, probability, contest.segmenter.class_names, LEAST_AREA)
         found = contest.predictor(photo)
-        self.unet.add(truth, unet)
+        self.unet.add(truth, contest.unet_map(unet))
         for rule in RULES:
             for row, threshold in enumerate(contest.thresholds):
                 predicted = contest.mask_rcnn_map(found, rule, threshold)
                 self.pixels[rule][row] += confusion(truth, predicted, len(contest.names))
                 if threshold == contest.score_threshold:
                     self.mask_rcnn[rule].add(truth, predicted)
-        for side, instances in (("unet", of_unet), ("mask_rcnn", found)):
+        for side, instances in (("unet", large), ("mask_rcnn", found)):
             records = contest.records(instances)
             self.results[side] += [{"image_id": image_id, **record} for record in records]
 

@@ -117,8 +117,8 @@ def verdict(comparison: Json) -> list[str]:
     rows = comparison["semantic"]["unet"]["per_class"]
     few = sum(0 < row["images"] < LEAST_IMAGES for row in rows)
     doubt = (
-        f"{few} of them are in fewer than {LEAST_IMAGES} images: too few for an interval, and that "
-        "of the mean may be too narrow"
+        f"{few} of them {'is' if few == 1 else 'are'} in fewer than {LEAST_IMAGES} images: too few "
+        "for an interval" + (", and that of the mean may be too narrow" if limits else "")
     )
     return [answer, where, *([doubt] if few else [])]
 

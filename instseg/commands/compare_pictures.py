@@ -60,7 +60,7 @@ def look_again(contest: Contest, row: int, scores: Json) -> SideBySide:
     return SideBySide(
         photo=photo,
         truth=contest.truth(labels),
-        unet=contest.unet_map(photo)[0],
+        unet=contest.unet_map(contest.segmenter(photo)),
         mask_rcnn=contest.mask_rcnn_map(contest.predictor(photo)),
         caption=(
             f"mIoU {scores['unet']:.3f} by the U-Net, {scores['mask_rcnn']:.3f} by Mask R-CNN: "

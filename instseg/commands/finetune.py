@@ -165,7 +165,9 @@ def check(config: FinetuneConfig) -> None:
     within(config, 0, ("empty_share",), 1)
     measured = config.val_coco_json or config.val_scenes
     if not measured and (config.schedule == "plateau" or config.patience is not None):
-        raise InputError("--schedule plateau and --patience need --val-coco-json to look at")
+        raise InputError(
+            "--schedule plateau and --patience need --val-coco-json or --val-scenes to look at"
+        )
     if config.min_size is not None and config.min_size < 64:
         raise InputError(f"--min-size must be at least 64 pixels, not {config.min_size}")
     if min(config.scene_sizes, default=0) < 64 or any(s % 32 for s in config.scene_sizes):

@@ -197,7 +197,9 @@ def _names(listed: list[str] | str | None) -> list[str] | None:
 def _check_label_map(config: InferConfig, class_names: Sequence[str]) -> None:
     """Raise InputError for what would stop the first label map."""
     if bool(config.class_priority) != (config.overlap_rule == "class-priority"):
-        raise InputError("--overlap-rule class-priority needs --class-priority, and nothing else")
+        raise InputError(
+            "--overlap-rule class-priority needs --class-priority, and nothing else does"
+        )
     try:
         label_map(config, Instances.empty((1, 1), class_names))
     except ValueError as problem:

@@ -38,7 +38,8 @@ class TrainUnetConfig:
         encoder_weights: none, or imagenet for an encoder that its library has weights of.
         weights: Model file to start from, which brings its architecture, and its size unless
             --size is given; classes start from those of the same name. Images are normalised as
-            for a new network: photos as for ImageNet, all else by its own mean.
+            for a new network: photos as for ImageNet, all else by its own mean; but photos made
+            grey as the weights have it.
         loss: A loss, as "ce(weights=effective)" or "focal(gamma=1.5)", or a sum, as
             "ce + 0.5*dice", of ce, bce, weighted-bce, balanced-ce, focal, dice, log-cosh-dice,
             tversky, focal-tversky, sensitivity-specificity, combo, exponential-logarithmic,

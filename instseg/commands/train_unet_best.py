@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +110,7 @@ class BestByIoU(BestWeights):
         from instseg.visualize.figures import save_figure
 
         steps, epochs = (read_columns(self.config.out / f"{n}.csv") for n in ("log", "epochs"))
-        per_epoch = len(self.trainer.samples.batches(0)) / self.config.accumulate
+        per_epoch = math.ceil(len(self.trainer.samples.batches(0)) / self.config.accumulate)
         for table in (steps, epochs):
             table["epoch"] = [step / per_epoch for step in table.pop("step", [])]
         save_figure(history(steps, epochs, DRAWN), self.config.out / "history.png")

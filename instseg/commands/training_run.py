@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 OPTIONS_FILE = "options.json"
 CHECKPOINT_FILE = "checkpoint.pt"
 HIGHEST_SEED = 2**32
-LEAST_RATE = 1e-30  # more than nothing
 FADING = 0.9  # of what the progress bar tells, from step to step
 
 Config = TypeVar("Config", "FinetuneConfig", "TrainUnetConfig")
@@ -84,6 +83,7 @@ def read_options(kind: type[Config], run: Path) -> Config:
     except (OSError, msgspec.MsgspecError) as error:
         raise InputError(f"{path}: no run to go on with ({error}); start it anew") from error
     if options.get("ended"):
+        (run / CHECKPOINT_FILE).unlink(missing_ok=True)  # a kill at the end may have left it
         best = run / "best.safetensors"
         raise InputError(f"{best}: the run has ended, with this model file; start another for more")
     return config
@@ -125,7 +125,11 @@ def check_numbers(config: FinetuneConfig | TrainUnetConfig) -> None:
     within(config, 0, ("workers", "scenes", "val_scenes", "weight_decay", "warmup_steps"))
     within(config, 0, ("cooldown", "average_decay"), 1)
     within(config, 0, ("seed",), HIGHEST_SEED)
-    within(config, LEAST_RATE, ("learning_rate", "clip_norm"))
+    for name in ("learning_rate", "clip_norm"):
+        value = getattr(config, name)
+        if value is not None and not 0 < value < math.inf:
+            option = name.replace("_", "-")
+            raise InputError(f"--{option} must be above 0 and finite, not {value}")
 
 
 def run_training(
@@ -146,7 +150,8 @@ def run_training(
 
     checkpoint, options = config.out / CHECKPOINT_FILE, config.out / OPTIONS_FILE
     if not config.resume and process_rank() == 0:
-        (config.out / "worst.png").unlink(missing_ok=True)  # of an earlier run
+        # an earlier run's, which one without validation data would leave
+        (config.out / "worst.png").unlink(missing_ok=True)
         write_options(config, options, ended=False)
     start(trainer, checkpoint, bool(config.resume))
     train(trainer, checkpoint, best.look_at, scores)

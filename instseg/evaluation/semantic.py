@@ -109,9 +109,8 @@ class SemanticScores:
     def _sums(self) -> tuple[Floats, Floats]:
         """Areas and boundaries (1 + R, 3, C): of all images, then of the halves."""
         images = len(self.areas)
-        halves = draw_halves(images, resamples=self.resamples, seed=self.seed)
-        if images < LEAST_IMAGES:
-            halves = np.zeros_like(halves)  # nothing is in them: they have no scores
+        resamples = self.resamples if images >= LEAST_IMAGES else 0
+        halves = draw_halves(images, resamples=resamples, seed=self.seed)
         weights = np.hstack([np.ones((images, 1)), halves]).T
         return np.tensordot(weights, self.areas, 1), np.tensordot(weights, self.boundaries, 1)
 
@@ -290,7 +289,7 @@ def _recentred(values: Floats) -> Floats:
 def _difference(values: Floats) -> Json:
     """Of all images, then of the halves: (1 + R,)."""
     value, halves = float(values[0]), values[1:]
-    p = p_value(halves, value)
+    p = p_value(halves, value) if np.isfinite(halves).any() else None
     return {
         "difference": _or_none(value),
         "interval": interval(halves, value, lowest=-1),

@@ -38,4 +38,6 @@ def test_the_answer_in_words():
     assert judged(a_difference(0.0, None, 1.0))[0] == "No difference: both have the same mIoU"
     (answer, _, doubt) = judged(a_difference(0.04, None, None), better, images=1)
     assert answer == "1 image cannot tell whether the difference of +0.040 mIoU is real"
-    assert doubt.startswith("1 of them are in fewer than 10 images")
+    assert doubt == "1 of them is in fewer than 10 images: too few for an interval"
+    (_, _, doubt) = judged(better, better, unsure, images=9)
+    assert doubt.startswith("2 of them are in fewer than 10 images: too few for an interval, and")

@@ -239,6 +239,7 @@ def test_few_images_are_no_sample():
         found, better = scored(pairs[:few]), scored(right[:few])
         assert (found.intervals["mIoU"] is not None) == enough
         assert compare(found, better)["scores"]["mIoU"]["significant"] is (True if enough else None)
+        assert compare(found, found)["scores"]["mIoU"]["p"] == (1 if enough else None)
 
 
 def test_scores_without_intervals():
