@@ -29,6 +29,7 @@ from instseg.model_file import read_model_card
 from instseg.models.segmenters import PREPROCESSING, fresh_segmenter
 from instseg.segment import Segmenter
 from instseg.training.run_log import RunLog
+from instseg.visualize import figures
 
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "train_unet.py"
 QUICK = ["--workers", "0", "--batch-size", "4"]
@@ -290,6 +291,18 @@ def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(tmp_path, capsys):
     one, two = (load_file(run / "best.safetensors") for run in (whole, killed))
     assert all(np.array_equal(one[name], two[name]) for name in one)
     assert rows(whole / "epochs.csv") == rows(killed / "epochs.csv")
+
+
+def test_curves_have_their_epochs_where_they_end(tmp_path, monkeypatch):
+    """Five batches by two are three steps, the last of one batch."""
+    drawn = []
+    monkeypatch.setattr(figures, "save_figure", lambda figure, path: drawn.append(figure))
+    data = [*write_folders(tmp_path, 5), "--val-images", f"{tmp_path}/images"]
+    data += ["--val-masks", f"{tmp_path}/masks", "--size", "24", "--workers", "0"]
+    options = ["--batch-size", "1", "--accumulate", "2", "--epochs", "2"]
+    assert main(["train-unet", *data, *options, "--out", str(tmp_path / "out")]) == 0
+    scores = drawn[-1].axes[1].lines[-1]
+    assert list(scores.get_xdata()) == [1, 2]
 
 
 def test_a_run_without_progress_slows_down_and_stops(tmp_path):
