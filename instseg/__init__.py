@@ -9,37 +9,46 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from instseg.image import read_image, write_image
-    from instseg.instances import Instances, Masks
-    from instseg.predict import Predictor
-    from instseg.segment import Segmenter
-    from instseg.semantic import to_semantic
+    from instseg.core.errors import InputError
+    from instseg.core.instances import Instances, Masks
+    from instseg.core.semantic import to_semantic
+    from instseg.data.coco import CocoData
+    from instseg.files.image import read_image, write_image
+    from instseg.models.mask_rcnn import load_model
+    from instseg.predict.predictor import Predictor
+    from instseg.predict.segmenter import Segmenter
     from instseg.visualize import display_instances, draw_instances
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CocoData",
+    "InputError",
     "Instances",
     "Masks",
     "Predictor",
     "Segmenter",
     "display_instances",
     "draw_instances",
+    "load_model",
     "read_image",
     "to_semantic",
     "write_image",
 ]
 
 _HOME = {
-    "Instances": "instseg.instances",
-    "Masks": "instseg.instances",
-    "Predictor": "instseg.predict",
-    "Segmenter": "instseg.segment",
+    "CocoData": "instseg.data.coco",
+    "InputError": "instseg.core.errors",
+    "Instances": "instseg.core.instances",
+    "Masks": "instseg.core.instances",
+    "Predictor": "instseg.predict.predictor",
+    "Segmenter": "instseg.predict.segmenter",
     "display_instances": "instseg.visualize",
     "draw_instances": "instseg.visualize",
-    "read_image": "instseg.image",
-    "to_semantic": "instseg.semantic",
-    "write_image": "instseg.image",
+    "load_model": "instseg.models.mask_rcnn",
+    "read_image": "instseg.files.image",
+    "to_semantic": "instseg.core.semantic",
+    "write_image": "instseg.files.image",
 }
 
 
@@ -47,3 +56,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'instseg' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -22,7 +22,7 @@ import yaml  # type: ignore[import-untyped]
 
 from instseg import __version__
 from instseg.commands.terminal import console, error
-from instseg.errors import InputError
+from instseg.core.errors import ArgumentError, InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +127,8 @@ def _terminate(*_: object) -> NoReturn:
 
 
 def _describe(problem: Exception) -> str:
+    if isinstance(problem, ArgumentError):
+        return problem.as_options()
     if isinstance(problem, InputError):
         return str(problem)
     if isinstance(problem, argparse.ArgumentError):

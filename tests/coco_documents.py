@@ -5,8 +5,8 @@ import json
 
 import numpy as np
 
-from instseg.image import write_image
-from instseg.masks import Masks
+from instseg.core.masks import Masks
+from instseg.files.image import write_image
 
 SIZE_HW = (60, 80)
 RECTANGLE = [10, 5, 40, 5, 40, 25, 10, 25]

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-from instseg.data.scenes import SceneConfig, write_scenes
+from instseg.scenes.scene import SceneConfig, write_scenes
 from instseg.training.checkpoint import load_checkpoint
 
 TOOL = Path(__file__).resolve().parents[1] / "tools" / "finetune.py"

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
-from instseg.data.scenes import draw_scene
-from instseg.model_file import ModelCard
+from instseg.files.model_file import ModelCard
 from instseg.models.mask_rcnn import PREPROCESSING, Model, build
+from instseg.scenes.scene import draw_scene
 
 SPREAD = {  # standard deviation of the values that each output layer gives
     "rpn.head.cls_logits": 1.0,

@@ -9,27 +9,22 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-LAYERS = [  # files and folders of the package; each imports only from lower layers and its own
-    {"errors", "ahead", "atomic", "classes", "coco_json", "image", "listing"}
-    | {"memory", "rle", "masks", "instances"},
-    {
-        "model_file",
-        "download",
-        "weights",
-        "merge",
-        "postprocess",
-        "processes",
-        "semantic",
-        "results",
-    },
-    {"models", "data", "doctor", "evaluation", "visualize"},
-    {"training", "predict", "segment", "report"},
+LAYERS = [  # each imports only from lower layers and, within its own, only from its own folder
+    {"core"},
+    {"system"},
+    {"files"},
+    {"models", "doctor", "scenes", "visualize"},
+    {"data"},
+    {"predict"},
+    {"evaluation"},
+    {"training", "comparison", "report"},
+    {"benchmark"},
     {"commands"},
     {"cli"},
     {"tools"},
 ]
 LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
-WITHOUT_TORCH = LAYERS[0] | {"semantic", "results", "doctor", "visualize", "evaluation"}
+WITHOUT_TORCH = {"core", "system", "files", "doctor", "scenes", "visualize", "evaluation"}
 FILES = sorted([*(ROOT / "instseg").rglob("*.py"), *(ROOT / "tools").glob("*.py")])
 
 
@@ -39,22 +34,27 @@ def part_of(module: str) -> str:
 
 
 def module_of(path: Path) -> str:
-    """`instseg/data/scenes.py` is instseg.data.scenes, every tool is instseg.tools.NAME."""
+    """`instseg/data/scenes.py` is instseg.scenes.scene, every tool is instseg.tools.NAME."""
     relative = path.relative_to(ROOT).with_suffix("")
     parts = relative.parts if relative.parts[0] == "instseg" else ("instseg", *relative.parts)
     return ".".join(part for part in parts if part != "__init__")
 
 
-def imports_of(path: Path) -> set[str]:
-    """Dotted names of everything a file imports, inside functions too."""
+def imports_of(path: Path, *, whole_names: bool = False) -> set[str]:
+    """Dotted names of everything a file imports, inside functions too.
+
+    With `whole_names`, `from instseg.core import rle` is instseg.core.rle.
+    """
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            whole = node.module == "instseg"  # `from instseg import rle` is instseg.rle
-            found |= {f"instseg.{a.name}" for a in node.names} if whole else {str(node.module)}
+            whole = node.module == "instseg"  # `from instseg import rle` is instseg.core.rle
+            found |= (
+                {f"{node.module}.{a.name}" for a in node.names} if whole else {str(node.module)}
+            )
     return found
 
 
@@ -72,13 +72,35 @@ def test_imports_go_down(path):
         part = part_of(module) if module.split(".")[0] == "instseg" else ""
         if part not in LAYER_OF:  # another package, or __version__
             continue
-        beside = mine == part or (is_file(mine) and is_file(part))
-        allowed = LAYER_OF[part] < LAYER_OF[mine] or (LAYER_OF[part] == LAYER_OF[mine] and beside)
+        allowed = LAYER_OF[part] < LAYER_OF[mine] or part == mine
         assert allowed, f"{mine} (layer {LAYER_OF[mine]}) imports {module} ({LAYER_OF[part]})"
 
 
-def is_file(part: str) -> bool:
-    return (ROOT / "instseg" / f"{part}.py").is_file()
+def files_of_imports() -> dict[str, set[str]]:
+    """For each file of the package, by dotted name, the files that it imports."""
+    modules = {module_of(path): path for path in FILES}
+
+    def file_of(name: str) -> str | None:
+        parts = name.split(".")
+        prefixes = [".".join(parts[:k]) for k in range(len(parts), 1, -1)]
+        return next((each for each in prefixes if each in modules), None)
+
+    graph = {}
+    for module, path in modules.items():
+        found = {file_of(name) for name in imports_of(path, whole_names=True)}
+        graph[module] = {name for name in found if name and name != module}
+    del graph["instseg"]  # hands on names of every layer
+    return graph
+
+
+@pytest.mark.xfail(reason="the commands are being taken apart")
+def test_no_file_imports_itself_through_others():
+    graph = files_of_imports()
+    while leaves := [name for name, needs in graph.items() if not needs & graph.keys()]:
+        for name in leaves:
+            del graph[name]
+    circle = {name: sorted(needs & graph.keys()) for name, needs in sorted(graph.items())}
+    assert not circle, "these import each other in a circle, or what does"
 
 
 @pytest.mark.parametrize("path", FILES, ids=ids)

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from instseg.atomic import replacing
 from instseg.commands import benchmark_evaluate, benchmark_train
 from instseg.commands.benchmark_rounds import in_fresh_process, in_turn
 from instseg.commands.terminal import console, table
-from instseg.errors import InputError
-from instseg.image import read_image
-from instseg.listing import list_images
-from instseg.memory import highest_memory_bytes
+from instseg.core.errors import InputError
+from instseg.files.image import read_image
+from instseg.files.listing import list_images
+from instseg.system.atomic import replacing
+from instseg.system.memory import highest_memory_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -114,7 +114,7 @@ def infer(config: BenchmarkConfig) -> dict[str, Any]:
     import torch
 
     from instseg.models.mask_rcnn import build, coco_card, load_model
-    from instseg.predict import Predictor
+    from instseg.predict.predictor import Predictor
 
     torch.manual_seed(config.seed)
     named = config.weights != "random"
@@ -155,7 +155,7 @@ def postprocess(config: BenchmarkConfig) -> dict[str, Any]:
     """Seconds and memory from soft masks to RLE."""
     from torchvision.models.detection.roi_heads import paste_masks_in_image
 
-    from instseg.postprocess import paste_masks
+    from instseg.predict.paste import paste_masks
 
     soft, boxes = soft_masks(config.seed)
 
@@ -200,7 +200,7 @@ def measure_peak(side: str, seed: int) -> float:
     """Memory that one side's post-processing adds to a fresh process, in megabytes."""
     from torchvision.models.detection.roi_heads import paste_masks_in_image
 
-    from instseg.postprocess import paste_masks
+    from instseg.predict.paste import paste_masks
 
     soft, boxes = soft_masks(seed)
     paste_masks(soft[:1], boxes[:1], (64, 64)).to_rle()  # what is loaded once does not count
@@ -215,7 +215,7 @@ def measure_peak(side: str, seed: int) -> float:
 
 def draw_photos(folder: Path) -> list[Path]:
     """A few drawn scenes of COCO's usual size."""
-    from instseg.data.scenes import SceneConfig, write_scenes
+    from instseg.scenes.scene import SceneConfig, write_scenes
 
     write_scenes(folder, 4, SceneConfig(size_hw=(480, 640)))
     return list_images([folder / "images"])

@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.atomic import replacing
 from instseg.commands.benchmark_rounds import in_fresh_process
 from instseg.commands.terminal import progress
-from instseg.memory import highest_memory_bytes
+from instseg.system.atomic import replacing
+from instseg.system.memory import highest_memory_bytes
 
 PHOTO_HW = (480, 640)
 CLASSES = 80

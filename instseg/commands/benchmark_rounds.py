@@ -11,7 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
 from instseg.commands.terminal import progress
-from instseg.errors import InputError
+from instseg.core.errors import InputError
 
 Found = TypeVar("Found")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from instseg.commands.benchmark_rounds import in_fresh_process, in_turn
-from instseg.errors import InputError
-from instseg.memory import highest_memory_bytes
+from instseg.core.errors import InputError
+from instseg.system.memory import highest_memory_bytes
 
 if TYPE_CHECKING:
     from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
@@ -37,7 +37,7 @@ def train(config: BenchmarkConfig) -> dict[str, Any]:
         `ours` and `peer`, figures as `in_turn` gives them with `steps_per_s` and `peak_mb`;
         `ratio` of median seconds; `losses` of both sides.
     """
-    from instseg.predict import choose_device
+    from instseg.system.device import choose_device
 
     if config.batch_size < 1:
         raise InputError("--batch-size must be at least 1")
@@ -126,7 +126,7 @@ def read_samples(config: BenchmarkConfig, class_names: tuple[str, ...]) -> HeldS
         InputError: The annotations have none.
     """
     from instseg.data.coco import CocoData
-    from instseg.data.scenes import SceneConfig, draw_scene
+    from instseg.scenes.scene import SceneConfig, draw_scene
     from instseg.training.samples import to_sample
 
     if config.coco_json:
@@ -174,7 +174,7 @@ def trainer_steps(model: Model, samples: HeldSamples, config: BenchmarkConfig) -
     """Train with ours; each step gives its loss."""
     import torch
 
-    from instseg.predict import choose_dtype
+    from instseg.system.device import choose_dtype
     from instseg.training.detection import Detection
     from instseg.training.loop import Trainer
 

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from instseg.atomic import replacing
+from instseg.system.atomic import replacing
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instseg.commands.benchmark_rounds import in_fresh_process
-from instseg.image import read_image
-from instseg.memory import highest_memory_bytes
-from instseg.semantic import to_semantic
+from instseg.core.semantic import to_semantic
+from instseg.files.image import read_image
+from instseg.system.memory import highest_memory_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -46,7 +46,7 @@ def cost(side: str, config: CompareUnetConfig, photos: Sequence[Path]) -> Json:
     """
     import torch
 
-    from instseg import predict, segment  # noqa: F401  what is loaded once does not count
+    from instseg.predict import segmenter  # noqa: F401  what is loaded once does not count
 
     images = [read_image(path) for path in photos]
     before = highest_memory_bytes()

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.ahead import map_ahead
 from instseg.commands.terminal import progress
-from instseg.errors import InputError
+from instseg.core.errors import InputError
+from instseg.core.semantic import IGNORE, Rule, to_semantic
 from instseg.evaluation import assess
 from instseg.evaluation.semantic import (
     FOREGROUND,
@@ -24,16 +24,16 @@ from instseg.evaluation.semantic import (
     confusion,
     mean_scores,
 )
-from instseg.results import coco_annotations
-from instseg.segment import regions
-from instseg.semantic import IGNORE, Rule, to_semantic
+from instseg.files.results import coco_annotations
+from instseg.predict.segmenter import regions
+from instseg.system.ahead import map_ahead
 
 if TYPE_CHECKING:
+    from instseg.core.instances import Instances
     from instseg.data.semantic_data import CocoSemantic
     from instseg.evaluation.coco_ap import Kind
-    from instseg.instances import Instances
-    from instseg.predict import Predictor
-    from instseg.segment import Segmenter
+    from instseg.predict.predictor import Predictor
+    from instseg.predict.segmenter import Segmenter
 
 Json = dict[str, Any]
 Labels = NDArray[np.uint8]

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from instseg import __version__
-from instseg.atomic import replacing
 from instseg.commands.terminal import console, printable, table
 from instseg.evaluation.semantic import LEAST_IMAGES, SIGNIFICANT
+from instseg.system.atomic import replacing
 
 FORMAT = 1  # of comparison.json
 SHOWN_CLASSES = 20

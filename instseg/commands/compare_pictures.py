@@ -8,7 +8,7 @@ from typing import Any
 
 from instseg.commands.compare_measure import Contest
 from instseg.commands.terminal import progress
-from instseg.image import write_image
+from instseg.files.image import write_image
 from instseg.visualize.compare import SideBySide, draw_side_by_side
 
 Json = dict[str, Any]

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from instseg.atomic import make_folder
 from instseg.commands.terminal import console, download_bar, error, progress_bar
-from instseg.errors import InputError
-from instseg.instances import Instances
-from instseg.semantic import Rule
+from instseg.core.errors import InputError
+from instseg.core.instances import Instances
+from instseg.core.semantic import Rule
+from instseg.system.atomic import make_folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from instseg.commands.compare_measure import Contest
     from instseg.data.coco import CocoData
     from instseg.models.mask_rcnn import Model
-    from instseg.predict import Predictor
-    from instseg.segment import Segmenter
+    from instseg.predict.predictor import Predictor
+    from instseg.predict.segmenter import Segmenter
 
 Json = dict[str, Any]
 
@@ -176,7 +176,7 @@ def read_contest(config: CompareUnetConfig) -> tuple[Contest, dict[str, Json]]:
 def read_data(config: CompareUnetConfig) -> CocoData:
     """The dataset; scenes are drawn first."""
     from instseg.data.coco import CocoData
-    from instseg.data.scenes import SceneConfig, write_scenes
+    from instseg.scenes.scene import SceneConfig, write_scenes
 
     if config.coco_json and config.images:
         data = CocoData.read(config.coco_json, config.images)
@@ -221,7 +221,7 @@ def load_mask_rcnn(config: CompareUnetConfig) -> Model:
 
 def load_predictor(config: CompareUnetConfig, model: Model, **options: Any) -> Predictor:
     """Mask R-CNN, where and how it is to run."""
-    from instseg.predict import Predictor
+    from instseg.predict.predictor import Predictor
 
     return Predictor(model, device=config.device, precision=config.precision, **options)
 
@@ -232,7 +232,7 @@ def load_unet(config: CompareUnetConfig) -> Segmenter:
     Raises:
         InputError: It is not for photos.
     """
-    from instseg.segment import Segmenter
+    from instseg.predict.segmenter import Segmenter
 
     with download_bar() as update:
         segmenter = Segmenter(

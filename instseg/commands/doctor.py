@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from instseg.atomic import replacing
 from instseg.commands.terminal import console, error, printable, progress_bar
-from instseg.errors import InputError
+from instseg.core.errors import InputError
+from instseg.system.atomic import replacing
 
 if TYPE_CHECKING:
     from instseg.doctor.examine import Examination
@@ -193,7 +193,7 @@ def _write_json(path: Path, content: Any, indent: int | None = 1) -> Path:
 
 def _write_sheet(config: DoctorConfig, examination: Examination) -> list[Path]:
     from instseg.doctor.examples import examples
-    from instseg.image import write_image
+    from instseg.files.image import write_image
     from instseg.visualize.contact_sheet import contact_sheet
     from instseg.visualize.draw import draw_instances
 

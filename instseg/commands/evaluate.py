@@ -9,18 +9,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from instseg.atomic import make_folder, replacing
 from instseg.commands.evaluate_input import held_kinds, read, shared_classes
 from instseg.commands.predict_dataset import predict_dataset
 from instseg.commands.terminal import console, download_bar, error
-from instseg.errors import InputError
-from instseg.processes import joined_processes, process_device
+from instseg.core.errors import InputError
+from instseg.system.atomic import make_folder, replacing
+from instseg.system.processes import joined_processes, process_device
 
 if TYPE_CHECKING:
     from instseg.data.coco import CocoData
     from instseg.evaluation.assess import Assessment
     from instseg.evaluation.coco_ap import Kind
-    from instseg.predict import Predictor
+    from instseg.predict.predictor import Predictor
 
 Json = dict[str, Any]
 
@@ -157,7 +157,7 @@ def load_predictor(config: EvaluateConfig, data: CocoData, truth: Json) -> Predi
     """
     from instseg.evaluation.assess import detection_limits
     from instseg.models.mask_rcnn import load_model
-    from instseg.predict import Predictor
+    from instseg.predict.predictor import Predictor
 
     weights = str(config.weights)
     with download_bar() as update:
@@ -231,9 +231,9 @@ def save_thresholds(
     """Store the best thresholds, of masks if they were measured; where, how many, of what."""
     from instseg.commands.evaluate_output import SUBJECTS
     from instseg.evaluation.assess import thresholds
-    from instseg.model_file import read_model_card, with_card
+    from instseg.files.model_file import read_model_card, with_card
+    from instseg.files.weights import NAMED, locate
     from instseg.models.mask_rcnn import load_model
-    from instseg.weights import NAMED, locate
 
     by_kind = {found.kind: thresholds(found) for found in assessments}
     kind: Kind = "segm" if "segm" in by_kind else "bbox"

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from instseg.coco_json import ImageName, match_image_ids, read_results
 from instseg.commands.terminal import error
-from instseg.errors import InputError
-from instseg.processes import process_rank
+from instseg.core.errors import InputError
+from instseg.files.coco_json import ImageName, match_image_ids, read_results
+from instseg.system.processes import process_rank
 
 if TYPE_CHECKING:
     from instseg.commands.evaluate import EvaluateConfig

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from instseg import __version__
-from instseg.atomic import replacing
 from instseg.commands.terminal import console, printable, table
+from instseg.system.atomic import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from instseg.commands.terminal import console
-from instseg.errors import InputError
+from instseg.core.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +122,7 @@ def train_model(config: FinetuneConfig) -> int:
     from instseg.commands.finetune_data import validation_data
     from instseg.commands.finetune_start import make_trainer
     from instseg.commands.training_run import run_training
-    from instseg.processes import process_rank
+    from instseg.system.processes import process_rank
 
     trainer, task, model = make_trainer(config)
     val = validation_data(config, model.card.class_names)

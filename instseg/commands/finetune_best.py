@@ -15,8 +15,8 @@ from instseg.commands.predict_dataset import predict_dataset
 
 if TYPE_CHECKING:
     from instseg.commands.finetune import FinetuneConfig
+    from instseg.core.instances import Instances
     from instseg.data.coco import CocoData
-    from instseg.instances import Instances
     from instseg.models.mask_rcnn import Model
     from instseg.training.detection import Detection
     from instseg.training.run_log import RunLog
@@ -59,7 +59,7 @@ class BestByAP(BestWeights):
 
     def _predict(self, model: Model, val: CocoData) -> Sequence[Json] | None:
         """Results on the validation data; None but in the first process."""
-        from instseg.predict import Predictor
+        from instseg.predict.predictor import Predictor
 
         device = str(self.trainer.device)
         known = [name for name in val.class_names[1:] if name in model.card.class_names]
@@ -97,7 +97,7 @@ class BestByAP(BestWeights):
     def _draw_worst(self, val: CocoData, results: Sequence[Json], log: RunLog) -> None:
         """worst.png: the photos of the lowest panoptic quality, with truth and predictions."""
         from instseg.evaluation.panoptic_quality import PhotoQuality, photo_quality
-        from instseg.image import write_image
+        from instseg.files.image import write_image
         from instseg.visualize.worst import Comparison, draw_worst
 
         def measured() -> Iterator[tuple[int, Instances, PhotoQuality]]:
@@ -129,7 +129,7 @@ def instances_of(results: Sequence[Mapping[str, Any]], data: CocoData) -> Iterat
     """What was found in each photo of a dataset, from COCO results with masks, photo by photo."""
     import numpy as np
 
-    from instseg.instances import Instances, Masks
+    from instseg.core.instances import Instances, Masks
 
     class_of = {category: number for number, category in enumerate(data.category_ids)}
     by_image = {

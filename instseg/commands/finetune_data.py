@@ -6,16 +6,16 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from instseg.atomic import replacing
 from instseg.commands.terminal import console, error
-from instseg.errors import InputError
+from instseg.core.errors import InputError
+from instseg.system.atomic import replacing
 
 if TYPE_CHECKING:
     from instseg.commands.finetune import FinetuneConfig
     from instseg.commands.train_unet import TrainUnetConfig
     from instseg.data.coco import CocoData
+    from instseg.data.sampling import Order
     from instseg.training.samples import CocoSamples
-    from instseg.training.sampling import Order
 
 
 def sound_data(
@@ -34,7 +34,7 @@ def sound_data(
     """
     from instseg.data.coco import CocoData
     from instseg.doctor.examine import quick_check
-    from instseg.processes import from_first, process_rank
+    from instseg.system.processes import from_first, process_rank
 
     path, first = coco_json, process_rank() == 0
     wrong = [f for f in quick_check(coco_json, images) if f.severity == "error"]
@@ -75,10 +75,10 @@ def coco_samples(config: FinetuneConfig, data: CocoData) -> CocoSamples:
     """The photos of a dataset, augmented, in an order that suits it."""
     import numpy as np
 
-    from instseg.data.transforms import DEFAULT_STEPS, parse_augmentations
-    from instseg.processes import process_count, process_rank
+    from instseg.data.augmentation import DEFAULT_STEPS, parse_augmentations
+    from instseg.data.sampling import Order, repeat_factors
+    from instseg.system.processes import process_count, process_rank
     from instseg.training.samples import CocoSamples
-    from instseg.training.sampling import Order, repeat_factors
 
     classes = [
         {a.category_id for a in data.annotations[image.id] if not a.iscrowd}
@@ -113,8 +113,8 @@ def epochs_of(config: FinetuneConfig, order: Order) -> int:
 
 def scene_classes() -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Names and dataset ids of the classes that scenes are drawn of, after background."""
-    from instseg.classes import COCO_CATEGORY_IDS, COCO_CLASSES
-    from instseg.data.scenes import SCENE_CLASSES
+    from instseg.core.classes import COCO_CATEGORY_IDS, COCO_CLASSES
+    from instseg.scenes.scene import SCENE_CLASSES
 
     ids = (COCO_CATEGORY_IDS[COCO_CLASSES.index(name)] for name in SCENE_CLASSES)
     return ("BG", *SCENE_CLASSES), (0, *ids)
@@ -142,8 +142,8 @@ def validation_data(config: FinetuneConfig, class_names: tuple[str, ...]) -> Coc
 def _validation_data(config: FinetuneConfig) -> CocoData | None:
     """The same, not looked at; drawn scenes are written down for it."""
     from instseg.data.coco import CocoData
-    from instseg.data.scenes import SceneConfig, write_scenes
-    from instseg.processes import from_first, process_rank
+    from instseg.scenes.scene import SceneConfig, write_scenes
+    from instseg.system.processes import from_first, process_rank
 
     if config.val_scenes:
         folder = config.out / "val_scenes"

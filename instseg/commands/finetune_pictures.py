@@ -19,8 +19,8 @@ def draw_batches(
     """Draw what the network sees in its first batches: augmented, resized, with its targets."""
     import torch
 
-    from instseg.image import write_image
-    from instseg.instances import Instances, Masks
+    from instseg.core.instances import Instances, Masks
+    from instseg.files.image import write_image
     from instseg.training.samples import collate
     from instseg.visualize.contact_sheet import contact_sheet
     from instseg.visualize.draw import draw_instances

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from instseg.commands.terminal import console, download_bar, progress_bar, table
-from instseg.errors import InputError
+from instseg.core.errors import InputError
 
 if TYPE_CHECKING:
     from instseg.commands.finetune import FinetuneConfig
@@ -23,8 +23,8 @@ def make_trainer(config: FinetuneConfig) -> tuple[Trainer, Detection, Model]:
     import torch
 
     from instseg.commands.finetune_data import coco_samples, scene_classes, sound_data
-    from instseg.predict import choose_device, choose_dtype
-    from instseg.processes import process_device
+    from instseg.system.device import choose_device, choose_dtype
+    from instseg.system.processes import process_device
     from instseg.training.detection import Detection
     from instseg.training.loop import Trainer
     from instseg.training.samples import SceneSamples
@@ -107,8 +107,8 @@ def with_found_objects(
 ) -> CocoData:
     """The dataset with what the starting model finds in its photos of the kept classes."""
     from instseg.data.coco import CocoData
-    from instseg.predict import Predictor
-    from instseg.processes import from_first, process_device, process_rank
+    from instseg.predict.predictor import Predictor
+    from instseg.system.processes import from_first, process_device, process_rank
     from instseg.training.pseudo_labels import UNSURE, pseudo_label
 
     kept = [name for name in names if name not in data.class_names]
@@ -156,7 +156,7 @@ def resized(config: FinetuneConfig, model: Model) -> Model:
 
 def recipe_of(config: FinetuneConfig, images: int) -> Recipe:
     """The options that say how to train, where an epoch has so many images."""
-    from instseg.processes import process_count
+    from instseg.system.processes import process_count
     from instseg.training.recipe import Recipe, usual_learning_rate
 
     given = vars(config)

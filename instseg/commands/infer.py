@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.ahead import map_ahead
-from instseg.coco_json import match_image_ids, read_image_ids
 from instseg.commands.terminal import console, download_bar, error, progress_bar, table
-from instseg.errors import InputError
-from instseg.image import read_image, write_image
-from instseg.instances import Instances
-from instseg.listing import list_images
-from instseg.results import CsvWriter, PredictionWriter, write_class_names, write_label_map
-from instseg.semantic import Rule, to_semantic
+from instseg.core.errors import InputError
+from instseg.core.instances import Instances
+from instseg.core.semantic import Rule, to_semantic
+from instseg.files.coco_json import match_image_ids, read_image_ids
+from instseg.files.image import read_image, write_image
+from instseg.files.listing import list_images
+from instseg.files.results import CsvWriter, PredictionWriter, write_class_names, write_label_map
+from instseg.system.ahead import map_ahead
 from instseg.visualize.draw import draw_instances
 
 if TYPE_CHECKING:
-    from instseg.predict import Predictor
+    from instseg.predict.predictor import Predictor
 
 THREADS = 4  # that read and write
 
@@ -168,7 +168,7 @@ def name_photos(paths: Iterable[Path]) -> list[Photo]:
 def _load(config: InferConfig) -> Predictor:
     import torch
 
-    from instseg.predict import Predictor
+    from instseg.predict.predictor import Predictor
 
     torch.manual_seed(config.seed)
     with download_bar() as progress:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from instseg.commands.terminal import console
-from instseg.model_file import describe
+from instseg.files.model_file import describe
 
 
 @dataclass(frozen=True, kw_only=True)

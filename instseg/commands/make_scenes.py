@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from instseg.commands.terminal import console, progress_bar
-from instseg.errors import InputError
+from instseg.core.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class MakeScenesConfig:
 def run(config: MakeScenesConfig) -> int:
     """Writes the dataset and says where; returns the exit code."""
     # Here, so that --help need not wait for it.
-    from instseg.data.scenes import SCENE_CLASSES, SceneConfig, write_scenes
+    from instseg.scenes.scene import SCENE_CLASSES, SceneConfig, write_scenes
 
     if min(config.images, config.least_objects) < 1 or config.size < 32:
         raise InputError("--images and --least-objects must be at least 1, --size at least 32")

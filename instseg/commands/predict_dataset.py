@@ -5,14 +5,14 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from instseg.ahead import map_ahead
 from instseg.commands.terminal import progress
-from instseg.processes import process_count, process_rank, to_first
-from instseg.results import coco_annotations
+from instseg.files.results import coco_annotations
+from instseg.system.ahead import map_ahead
+from instseg.system.processes import process_count, process_rank, to_first
 
 if TYPE_CHECKING:
     from instseg.data.coco import CocoData
-    from instseg.predict import Predictor
+    from instseg.predict.predictor import Predictor
 
 THREADS = 2  # that read photos
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-from instseg.processes import process_rank
+from instseg.system.processes import process_rank
 
 BAR_AFTER_S = 2.0
 

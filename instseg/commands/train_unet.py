@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from instseg.errors import InputError
+from instseg.core.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +135,7 @@ def train_model(config: TrainUnetConfig) -> int:
     from instseg.commands.train_unet_data import examine, training_data, with_validation
     from instseg.commands.train_unet_start import make_trainer
     from instseg.commands.training_run import run_training
-    from instseg.processes import process_rank
+    from instseg.system.processes import process_rank
 
     data, val = with_validation(config, training_data(config))
     statistics = examine(data, val)
@@ -159,13 +159,13 @@ def train_model(config: TrainUnetConfig) -> int:
 def check(config: TrainUnetConfig) -> None:
     """Raise InputError for options that do not go together."""
     from instseg.commands.training_run import check_numbers, within
-    from instseg.data.semantic_transforms import parse_semantic_augmentations
-    from instseg.model_file import read_model_card
+    from instseg.data.semantic_augmentation import parse_semantic_augmentations
+    from instseg.files.model_file import read_model_card
+    from instseg.files.weights import locate
     from instseg.models.segmenters import UNETS, check_semantic, fresh_segmenter
-    from instseg.predict import choose_device
-    from instseg.processes import process_device
+    from instseg.system.device import choose_device
+    from instseg.system.processes import process_device
     from instseg.training.losses import parse_loss
-    from instseg.weights import locate
 
     check_data(config)
     check_numbers(config)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from instseg.data.semantic_data import SemanticData
     from instseg.evaluation.semantic import SemanticScores
     from instseg.models.segmenters import SegmenterModel
-    from instseg.segment import Segmenter
+    from instseg.predict.segmenter import Segmenter
     from instseg.training.run_log import RunLog
     from instseg.training.segmentation import Segmentation
 
@@ -60,9 +60,9 @@ class BestByIoU(BestWeights):
 
         The first process measures alone.
         """
+        from instseg.core.semantic import IGNORE
         from instseg.evaluation.semantic import SemanticEvaluator
-        from instseg.segment import Segmenter
-        from instseg.semantic import IGNORE
+        from instseg.predict.segmenter import Segmenter
         from instseg.training.segmentation import resized, to_tensors
         from instseg.training.validation import validation_losses
 
@@ -119,7 +119,7 @@ class BestByIoU(BestWeights):
         self, val: SemanticData, segmenter: Segmenter, scores: SemanticScores, log: RunLog
     ) -> None:
         """worst.png: the images of the lowest mIoU, with truth and prediction."""
-        from instseg.image import write_image
+        from instseg.files.image import write_image
         from instseg.visualize.contact_sheet import contact_sheet
         from instseg.visualize.labels import as_photo, draw_labels
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from instseg.commands.terminal import console, progress, progress_bar, table
-from instseg.errors import InputError
+from instseg.core.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,8 +71,8 @@ def collapsed(config: TrainUnetConfig, part: str, coco_json: Path, images: Path)
 def drawn(config: TrainUnetConfig, name: str, count: int, seed: int) -> CocoSemantic:
     """Scenes as label maps; a run that goes on has drawn them already."""
     from instseg.data.coco import CocoData
-    from instseg.data.scenes import SceneConfig, write_scenes
-    from instseg.processes import from_first, process_rank
+    from instseg.scenes.scene import SceneConfig, write_scenes
+    from instseg.system.processes import from_first, process_rank
 
     folder = config.out / name
     path = folder / "annotations.json"
@@ -98,7 +98,7 @@ def label_maps(config: TrainUnetConfig, data: CocoData) -> CocoSemantic:
 def parted(config: TrainUnetConfig, data: SemanticData) -> tuple[list[str], list[str]]:
     """Names of the files to train on and to measure with, as split.json has them."""
     from instseg.data.split import read_split, split, write_split
-    from instseg.processes import process_rank
+    from instseg.system.processes import process_rank
 
     names = [data.name(row) for row in range(len(data))]
     path = config.out / "split.json"

@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instseg.commands.terminal import download_bar, table
-from instseg.errors import InputError
+from instseg.core.errors import InputError
 
 if TYPE_CHECKING:
     from instseg.commands.train_unet import TrainUnetConfig
+    from instseg.data.sampling import Order
     from instseg.data.semantic_data import SemanticData, Statistics
     from instseg.models.segmenters import SegmenterModel
     from instseg.training.loop import Trainer
     from instseg.training.recipe import Recipe
-    from instseg.training.sampling import Order
     from instseg.training.segmentation import Segmentation
 
 LARGEST_CROP = 512  # unless another is asked for
@@ -31,12 +31,12 @@ def make_trainer(
     """The trainer, its task, and the model whose network it trains, from the options."""
     import torch
 
-    from instseg.data.semantic_transforms import default_steps, parse_semantic_augmentations
-    from instseg.predict import choose_device, choose_dtype
-    from instseg.processes import process_count, process_device, process_rank
+    from instseg.data.sampling import Order
+    from instseg.data.semantic_augmentation import default_steps, parse_semantic_augmentations
+    from instseg.system.device import choose_device, choose_dtype
+    from instseg.system.processes import process_count, process_device, process_rank
     from instseg.training.loop import Trainer
     from instseg.training.losses import parse_loss
-    from instseg.training.sampling import Order
     from instseg.training.segmentation import Segmentation, SemanticSamples
 
     torch.manual_seed(config.seed)  # a new network is drawn at random
@@ -148,7 +148,7 @@ def epochs_of(config: TrainUnetConfig, order: Order) -> int:
 
 def recipe_of(config: TrainUnetConfig, images: int) -> Recipe:
     """The options that say how to train, where an epoch has so many images."""
-    from instseg.processes import process_count
+    from instseg.system.processes import process_count
     from instseg.training.recipe import Recipe, usual_learning_rate
 
     given = vars(config)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from instseg.atomic import replacing
 from instseg.commands.terminal import console, error, progress_bar
-from instseg.errors import InputError
+from instseg.core.errors import InputError
+from instseg.system.atomic import replacing
 
 if TYPE_CHECKING:
     from instseg.commands.best_weights import BestWeights
@@ -41,7 +41,7 @@ def run_command(
         check: Raises InputError for options that do not go together.
         train_model: Takes the options, of a run that is to go on those that it was started with.
     """
-    from instseg.processes import joined_processes, process_rank
+    from instseg.system.processes import joined_processes, process_rank
 
     config = with_its_options(config)
     check(config)
@@ -146,7 +146,7 @@ def run_training(
         best: Measures after each epoch.
         scores: See `train`.
     """
-    from instseg.processes import process_rank
+    from instseg.system.processes import process_rank
 
     checkpoint, options = config.out / CHECKPOINT_FILE, config.out / OPTIONS_FILE
     if not config.resume and process_rank() == 0:
@@ -166,7 +166,7 @@ def run_training(
 
 def start(trainer: Trainer, checkpoint: Path, resume: bool) -> None:
     """Go on from the checkpoint if asked to, and say how long the run is and what it will take."""
-    from instseg.processes import process_count
+    from instseg.system.processes import process_count
     from instseg.training.estimate import estimate
 
     recipe = trainer.recipe
@@ -206,7 +206,7 @@ def train(
     Raises:
         KeyboardInterrupt: After Ctrl-C, when the step at hand is done and saved.
     """
-    from instseg.processes import process_rank
+    from instseg.system.processes import process_rank
     from instseg.training.run_log import RunLog
 
     with hear_interrupts(trainer):
@@ -224,7 +224,7 @@ def _steps(
     measure: Callable[[RunLog | None, int], bool],
     scores: Callable[[], dict[str, float]],
 ) -> None:
-    from instseg.processes import from_first
+    from instseg.system.processes import from_first
 
     running: dict[str, float] = {}
     with progress_bar("training", "steps") as update:

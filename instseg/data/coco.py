@@ -14,11 +14,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.coco_json import Annotation, Dataset, Image, leads_out, read_dataset
-from instseg.errors import InputError
-from instseg.image import read_image
-from instseg.instances import Instances, Masks
-from instseg.rle import polygons_to_rle
+from instseg.core.errors import InputError
+from instseg.core.instances import Instances, Masks
+from instseg.core.rle import polygons_to_rle
+from instseg.files.coco_json import Annotation, Dataset, Image, leads_out, read_dataset
+from instseg.files.image import read_image
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from instseg.instances import Instances
-from instseg.masks import Masks
+from instseg.core.instances import Instances
+from instseg.core.masks import Masks
 
 ENOUGH_PIXELS = 16  # 4 x 4: one cell of the finest feature map
 ENOUGH_SHARE = 0.1

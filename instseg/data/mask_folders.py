@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import PngImagePlugin
 
-from instseg.ahead import map_ahead
-from instseg.errors import InputError
-from instseg.image import MAX_PIXELS, read_image
-from instseg.listing import IMAGE_SUFFIXES
-from instseg.semantic import IGNORE
+from instseg.core.errors import InputError
+from instseg.core.semantic import IGNORE
+from instseg.files.image import MAX_PIXELS, read_image
+from instseg.files.listing import IMAGE_SUFFIXES
+from instseg.system.ahead import map_ahead
 
 MAP_EXAMPLE = "1=pet,2=BG,3=ignore"
 MOST_UNNAMED = 20  # classes: edges that were smoothed have more values

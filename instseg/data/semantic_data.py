@@ -15,11 +15,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.ahead import map_ahead
+from instseg.core.errors import InputError
+from instseg.core.instances import Instances
+from instseg.core.semantic import IGNORE, Rule, to_semantic
 from instseg.data.coco import CocoData
-from instseg.errors import InputError
-from instseg.instances import Instances
-from instseg.semantic import IGNORE, Rule, to_semantic
+from instseg.system.ahead import map_ahead
 
 Image = NDArray[Any]
 Labels = NDArray[np.uint8]

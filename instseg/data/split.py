@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from instseg.atomic import replacing
-from instseg.errors import InputError
+from instseg.core.errors import InputError
+from instseg.system.atomic import replacing
 
 
 class Split(msgspec.Struct, frozen=True, kw_only=True):

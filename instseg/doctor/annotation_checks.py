@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from instseg.doctor.findings import Finding
 from instseg.doctor.polygons import Polygons, polygon_trouble
 from instseg.doctor.table import Table, is_whole
-from instseg.memory import no_garbage_collection
+from instseg.system.memory import no_garbage_collection
 
 TOLERANCE_PX = 2.0
 """Boxes this close are equal: COCO's own crowd boxes are a pixel short of their masks."""

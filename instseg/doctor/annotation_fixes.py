@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from instseg.core.masks import Masks
 from instseg.doctor.polygons import Polygons, clipped, polygon_trouble
 from instseg.doctor.table import is_number
-from instseg.masks import Masks
 
 SizeWh = tuple[int, int]
 

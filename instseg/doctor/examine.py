@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from instseg.core.errors import InputError
 from instseg.doctor.annotation_checks import check_boxes, check_flags, check_masks
 from instseg.doctor.dataset_checks import check_classes, compare_classes, objects_per_class
 from instseg.doctor.findings import RULES, Finding
@@ -23,7 +24,6 @@ from instseg.doctor.photo_checks import (
 )
 from instseg.doctor.photos import inspect_photos
 from instseg.doctor.table import Table, file_names, read_document, tabulate
-from instseg.errors import InputError
 
 Progress = Callable[[int, int], None]
 """Called with how many photos, and then masks, are done, and of how many."""

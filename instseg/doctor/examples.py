@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.coco_json import leads_out
+from instseg.core.errors import InputError
+from instseg.core.instances import Instances, Masks
 from instseg.doctor.findings import Finding
 from instseg.doctor.polygons import Polygons, clipped
 from instseg.doctor.table import Table
-from instseg.errors import InputError
-from instseg.image import read_image
-from instseg.instances import Instances, Masks
+from instseg.files.coco_json import leads_out
+from instseg.files.image import read_image
 
 _LONGEST_CAPTION = 200  # characters; more than there is room for
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from instseg.core.masks import Masks
 from instseg.doctor.annotation_fixes import measures
 from instseg.doctor.patient import Patient
 from instseg.doctor.photo_checks import Photos
 from instseg.doctor.polygons import Polygons
 from instseg.doctor.table import Table
-from instseg.masks import Masks
 
 _CODE = "size-exif"
 

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
+from instseg.core.masks import Masks
+from instseg.core.rle import pixels_in
 from instseg.doctor.annotation_checks import Shapes
 from instseg.doctor.findings import Finding
 from instseg.doctor.table import Table
-from instseg.image import MAX_PIXELS
-from instseg.masks import Masks
-from instseg.rle import pixels_in
+from instseg.files.image import MAX_PIXELS
 
 SAME_OBJECT_IOU = 0.95
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from instseg.coco_json import leads_out
 from instseg.doctor.findings import Finding, finding
 from instseg.doctor.photos import Photo, similar_pairs
 from instseg.doctor.table import Table, short
-from instseg.image import MAX_PIXELS
+from instseg.files.coco_json import leads_out
+from instseg.files.image import MAX_PIXELS
 
 _UNUSUAL_SIDE_PX = (32, 10_000)
 _UNUSUAL_RATIO = 8

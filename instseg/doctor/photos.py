@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from instseg.coco_json import leads_out
-from instseg.errors import InputError
-from instseg.image import MAX_PIXELS, read_image
+from instseg.core.errors import InputError
+from instseg.files.coco_json import leads_out
+from instseg.files.image import MAX_PIXELS, read_image
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 _ORIENTATION = 274

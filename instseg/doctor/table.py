@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from instseg.core.errors import InputError
 from instseg.doctor.findings import Finding, finding
-from instseg.errors import InputError
-from instseg.memory import no_garbage_collection
+from instseg.system.memory import no_garbage_collection
 
 _LARGEST = 1e12  # no pixel lies further away; keeps arithmetic away from overflow
 

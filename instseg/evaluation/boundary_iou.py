@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.semantic import IGNORE
+from instseg.core.semantic import IGNORE
 
 Labels = NDArray[np.uint8]
 

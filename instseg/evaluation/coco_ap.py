@@ -15,9 +15,9 @@ from faster_coco_eval import COCO, COCOeval_faster, mask
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
+from instseg.core.rle import to_rle
 from instseg.evaluation.matching import Matches, match
-from instseg.memory import no_garbage_collection
-from instseg.rle import to_rle
+from instseg.system.memory import no_garbage_collection
 
 Kind = Literal["bbox", "segm", "boundary"]
 

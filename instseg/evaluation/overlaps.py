@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from instseg.rle import to_rle
+from instseg.core.rle import to_rle
 
 Record = Mapping[str, Any]
 

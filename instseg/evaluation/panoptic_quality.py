@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.instances import Instances, Masks
+from instseg.core.instances import Instances, Masks
 
 SCORE_THRESHOLD = 0.5
 IOU_THRESHOLD = 0.5

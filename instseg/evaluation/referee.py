@@ -12,8 +12,8 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from instseg.core.rle import to_rle
 from instseg.evaluation.coco_ap import METRICS
-from instseg.rle import to_rle
 
 TOLERANCE = 1e-9
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from instseg.core.semantic import IGNORE
 from instseg.evaluation.bootstrap import RESAMPLES, draw_halves, interval, p_value
 from instseg.evaluation.boundary_iou import boundary_overlap
-from instseg.semantic import IGNORE
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -7,7 +7,7 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 
-from instseg.errors import InputError
+from instseg.core.errors import InputError
 from instseg.models.mask_rcnn import Model, build
 
 ALIASES = (  # names that datasets (Pascal VOC, Open Images, LVIS) have for the same class

@@ -15,16 +15,16 @@ from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import FrozenBatchNorm2d
 
-from instseg.classes import COCO_CATEGORY_IDS, COCO_CLASSES
-from instseg.errors import InputError
-from instseg.model_file import (
+from instseg.core.classes import COCO_CATEGORY_IDS, COCO_CLASSES
+from instseg.core.errors import InputError
+from instseg.files.model_file import (
     ModelCard,
     load_model_file,
     load_torch_state_dict,
     save_model_file,
 )
+from instseg.files.weights import NAMED, locate
 from instseg.models.compact import compact
-from instseg.weights import NAMED, locate
 
 COCO_OUTPUTS = 91  # of torchvision's COCO heads: one per dataset id, ten of them unused
 

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torchvision.models import segmentation
 from torchvision.transforms.v2.functional import rgb_to_grayscale
 
-from instseg.errors import InputError
-from instseg.model_file import ModelCard, load_model_file, save_model_file
+from instseg.core.errors import InputError
+from instseg.files.model_file import ModelCard, load_model_file, save_model_file
+from instseg.files.weights import NAMED, locate
 from instseg.models.mask_rcnn import load_weights
 from instseg.models.unet import UNet, pad_to_multiple, unet_64, unet_dropout, unet_small
-from instseg.weights import NAMED, locate
 
 UNETS: dict[str, Callable[..., UNet]] = {
     "unet": UNet,
@@ -251,7 +251,7 @@ def load_segmenter(
     """Find a model file and build its network.
 
     Args:
-        weights: A name of `instseg.weights.NAMED`, or the path of a model file.
+        weights: A name of `instseg.files.weights.NAMED`, or the path of a model file.
         progress: Called with bytes done and bytes in all while downloading.
 
     Raises:

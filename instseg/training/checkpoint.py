@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from instseg.atomic import replacing
-from instseg.errors import InputError
+from instseg.core.errors import InputError
+from instseg.system.atomic import replacing
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:

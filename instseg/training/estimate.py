@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from instseg.memory import highest_memory_bytes
-from instseg.processes import process_count
+from instseg.system.memory import highest_memory_bytes
+from instseg.system.processes import process_count
 from instseg.training.loop import Trainer
 from instseg.training.samples import collate
 

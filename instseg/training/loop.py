@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from instseg.errors import InputError
+from instseg.core.errors import InputError
 from instseg.models.quick import memory_format
-from instseg.processes import average, process_count, process_rank
+from instseg.system.processes import average, process_count, process_rank
 from instseg.training.checkpoint import load_checkpoint, save_checkpoint
 from instseg.training.recipe import Recipe
 from instseg.training.samples import Samples, collate

@@ -11,13 +11,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.ahead import map_ahead
-from instseg.atomic import replacing
-from instseg.coco_json import Category
+from instseg.core.instances import Instances
 from instseg.data.coco import CocoData
-from instseg.instances import Instances
-from instseg.merge import SAME_OBJECT_IOU
-from instseg.results import coco_annotations
+from instseg.files.coco_json import Category
+from instseg.files.results import coco_annotations
+from instseg.predict.tiles import SAME_OBJECT_IOU
+from instseg.system.ahead import map_ahead
+from instseg.system.atomic import replacing
 
 # Of what the demo weights find in drawn scenes 96% is right from 0.7 on, and that is 94% of the
 # objects. Between these two 17% is right, 3% of the objects; going down to 0.05 would gain 2%, and

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from instseg.atomic import replacing
-from instseg.errors import InputError
+from instseg.core.errors import InputError
+from instseg.system.atomic import replacing
 from instseg.training.estimate import memory_in_use
 
 ROW_STEPS = 20  # a row of log.csv is the mean of so many steps

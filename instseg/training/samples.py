@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from instseg.core.instances import Instances, Masks
+from instseg.data.augmentation import Augmentation
 from instseg.data.coco import CocoData
-from instseg.data.scenes import SceneConfig, draw_scene
-from instseg.data.transforms import Augmentation
-from instseg.instances import Instances, Masks
-from instseg.processes import process_count, process_rank
-from instseg.training.sampling import Order
+from instseg.data.sampling import Order
+from instseg.scenes.scene import SceneConfig, draw_scene
+from instseg.system.processes import process_count, process_rank
 
 Sample = tuple[Tensor, dict[str, Tensor]]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 
-from instseg.errors import InputError
+from instseg.core.errors import InputError
 from instseg.models.compact import CompactBackbone
 
 SCOPES = ("heads", "5+", "4+", "3+", "all")

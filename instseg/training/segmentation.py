@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from instseg.core.semantic import IGNORE
+from instseg.data.sampling import Order
+from instseg.data.semantic_augmentation import SemanticAugmentation
 from instseg.data.semantic_data import SemanticData
-from instseg.data.semantic_transforms import SemanticAugmentation
-from instseg.semantic import IGNORE
 from instseg.training.losses import WeightedSum
-from instseg.training.sampling import Order
 
 Image = NDArray[Any]
 Labels = NDArray[np.uint8]

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from instseg.classes import palette
-from instseg.semantic import IGNORE
+from instseg.core.classes import palette
+from instseg.core.semantic import IGNORE
 from instseg.visualize.draw import Rgb, check_photo, label_font
 from instseg.visualize.labels import IGNORED, draw_labels
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from skimage.measure import find_contours
 
-from instseg.instances import Instances, Masks
+from instseg.core.instances import Instances, Masks
 from instseg.visualize.draw import check_photo, draw_mask, instance_colors, text_color
 
 Color = tuple[float, float, float]  # r, g, b, 0 to 1

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from instseg.classes import class_color
-from instseg.instances import Instances, Masks
+from instseg.core.classes import class_color
+from instseg.core.instances import Instances, Masks
 
 Rgb = tuple[int, int, int]
 

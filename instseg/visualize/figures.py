@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 
-from instseg.atomic import replacing
+from instseg.system.atomic import replacing
 
 # Colours of Okabe and Ito, which the colour-blind tell apart, and greys.
 BLUE, SKY, GREEN, RED = "#0072B2", "#56B4E9", "#009E73", "#D55E00"

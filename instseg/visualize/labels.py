@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.classes import palette
-from instseg.image import to_rgb8
-from instseg.semantic import IGNORE
+from instseg.core.classes import palette
+from instseg.core.semantic import IGNORE
+from instseg.files.image import to_rgb8
 
 OPACITY = 0.65
 IGNORED = (255, 255, 255)

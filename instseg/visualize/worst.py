@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from instseg.instances import Instances, Masks
+from instseg.core.instances import Instances, Masks
 from instseg.visualize.draw import check_photo, draw_instances, label_font
 
 SCORE_THRESHOLD = 0.5  # of the predictions that are drawn

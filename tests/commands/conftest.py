@@ -10,7 +10,7 @@ def tiny_weights(tmp_path_factory) -> Path:
     """A model file of two classes that finds something, anything, in every photo."""
     import torch
 
-    from instseg.model_file import ModelCard
+    from instseg.files.model_file import ModelCard
     from instseg.models.mask_rcnn import PREPROCESSING, build
 
     torch.manual_seed(0)

@@ -8,9 +8,9 @@ from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 from instseg.cli import main
 from instseg.commands import benchmark
-from instseg.image import write_image
+from instseg.files.image import write_image
 from instseg.models.mask_rcnn import build, coco_card
-from instseg.postprocess import paste_masks
+from instseg.predict.paste import paste_masks
 
 
 def test_figures_of_inference(tmp_path, capsys):

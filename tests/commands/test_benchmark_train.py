@@ -19,8 +19,8 @@ from instseg.commands.benchmark_train import (
     starting_point,
     with_torchvision_pools,
 )
-from instseg.errors import InputError
-from instseg.image import read_image, write_image
+from instseg.core.errors import InputError
+from instseg.files.image import read_image, write_image
 from instseg.models.mask_rcnn import build, coco_card
 
 

@@ -16,18 +16,18 @@ from stand_in import TINY_CARD, stand_in_model
 
 from instseg.cli import main
 from instseg.commands.compare_unet import CompareUnetConfig, read_contest, run
+from instseg.core.errors import InputError
+from instseg.core.instances import Instances, Masks
+from instseg.core.semantic import to_semantic
 from instseg.data.coco import CocoData
-from instseg.data.scenes import SceneConfig, write_scenes
-from instseg.errors import InputError
 from instseg.evaluation.coco_ap import evaluate
 from instseg.evaluation.semantic import SemanticEvaluator, compare
-from instseg.image import read_image
-from instseg.instances import Instances, Masks
+from instseg.files.image import read_image
+from instseg.files.results import coco_annotations
 from instseg.models.segmenters import fresh_segmenter
-from instseg.predict import Predictor
-from instseg.results import coco_annotations
-from instseg.segment import Segmenter
-from instseg.semantic import to_semantic
+from instseg.predict.predictor import Predictor
+from instseg.predict.segmenter import Segmenter
+from instseg.scenes.scene import SceneConfig, write_scenes
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = 5

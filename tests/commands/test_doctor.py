@@ -7,7 +7,7 @@ import pytest
 from coco_documents import sound, write_json, write_photos
 
 from instseg.cli import main
-from instseg.image import read_image
+from instseg.files.image import read_image
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from PIL import Image
 from instseg.commands.evaluate import EvaluateConfig, run
 from instseg.commands.infer import InferConfig
 from instseg.commands.infer import run as infer
-from instseg.data.scenes import SceneConfig, write_scenes
-from instseg.errors import InputError
-from instseg.model_file import read_model_card
+from instseg.core.errors import InputError
+from instseg.files.model_file import read_model_card
+from instseg.scenes.scene import SceneConfig, write_scenes
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENES = 9  # no multiple of two processes

@@ -16,9 +16,9 @@ import yaml
 
 from instseg.cli import main
 from instseg.commands.finetune import FinetuneConfig
-from instseg.data.scenes import SceneConfig, write_scenes
-from instseg.image import read_image
-from instseg.model_file import read_model_card
+from instseg.files.image import read_image
+from instseg.files.model_file import read_model_card
+from instseg.scenes.scene import SceneConfig, write_scenes
 from instseg.training.checkpoint import load_checkpoint
 
 FRESH = ["--weights", "none", "--architecture", "compact", "--workers", "0"]

@@ -17,8 +17,8 @@ from pycocotools import mask as coco_mask
 from stand_in import TINY_CARD, stand_in_model
 
 from instseg.commands.infer import InferConfig, name_photos, run
-from instseg.errors import InputError
-from instseg.image import read_image
+from instseg.core.errors import InputError
+from instseg.files.image import read_image
 from instseg.models.mask_rcnn import build
 
 ROOT = Path(__file__).resolve().parents[2]

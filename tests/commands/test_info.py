@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from instseg.commands.info import InfoConfig, run
-from instseg.errors import InputError
+from instseg.core.errors import InputError
 
 
 def test_shows_what_the_file_holds(tiny_weights, capsys):

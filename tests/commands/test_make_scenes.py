@@ -3,7 +3,7 @@ import json
 import pytest
 
 from instseg.commands.make_scenes import MakeScenesConfig, run
-from instseg.errors import InputError
+from instseg.core.errors import InputError
 
 
 def test_writes_a_dataset_and_says_where(tmp_path, capsys):

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from instseg.commands.predict_dataset import predict_dataset
+from instseg.core.errors import InputError
 from instseg.data.coco import CocoData
-from instseg.errors import InputError
-from instseg.image import write_image
-from instseg.predict import Predictor
+from instseg.files.image import write_image
+from instseg.predict.predictor import Predictor
 
 ROOT = Path(__file__).resolve().parents[2]
 PEAK_AFTER = """
@@ -21,7 +21,7 @@ import sys
 from pathlib import Path
 from instseg.commands.predict_dataset import predict_dataset
 from instseg.data.coco import CocoData
-from instseg.predict import Predictor
+from instseg.predict.predictor import Predictor
 
 data = CocoData.read(Path(sys.argv[1]), Path(sys.argv[1]).parent)
 assert predict_dataset(Predictor(sys.argv[2], score_threshold=0.9), data) is not None

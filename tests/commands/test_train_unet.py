@@ -22,12 +22,12 @@ from instseg.commands.train_unet_best import BestByIoU
 from instseg.commands.train_unet_start import make_trainer, recipe_of
 from instseg.commands.training_run import train
 from instseg.data.mask_folders import MaskData
-from instseg.data.scenes import SceneConfig, write_scenes
 from instseg.data.semantic_data import Subset, statistics
-from instseg.image import read_image
-from instseg.model_file import read_model_card
+from instseg.files.image import read_image
+from instseg.files.model_file import read_model_card
 from instseg.models.segmenters import PREPROCESSING, fresh_segmenter
-from instseg.segment import Segmenter
+from instseg.predict.segmenter import Segmenter
+from instseg.scenes.scene import SceneConfig, write_scenes
 from instseg.training.run_log import RunLog
 from instseg.visualize import figures
 

@@ -8,10 +8,10 @@ from PIL import Image
 from pycocotools import mask
 from pycocotools.coco import COCO
 
+from instseg.core.errors import InputError
+from instseg.core.masks import Masks
 from instseg.data.coco import CocoData
-from instseg.errors import InputError
-from instseg.image import write_image
-from instseg.masks import Masks
+from instseg.files.image import write_image
 
 
 def write_dataset(folder, **changes):

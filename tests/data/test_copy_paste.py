@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from instseg.core.instances import Instances
+from instseg.core.masks import Masks
 from instseg.data.copy_paste import CopyPaste, paste, remaining
-from instseg.instances import Instances
-from instseg.masks import Masks
 
 NAMES = ("BG", "cup", "dog")
 SIZE_HW = (40, 50)

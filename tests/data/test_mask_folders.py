@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from instseg.core.errors import InputError
 from instseg.data.mask_folders import MaskData, parse_values, read_values
 from instseg.data.semantic_data import statistics
-from instseg.errors import InputError
-from instseg.image import write_image, write_indexed_png
+from instseg.files.image import write_image, write_indexed_png
 
 PET = {1: "pet", 2: "BG", 3: "ignore"}
 

@@ -8,12 +8,12 @@ from coco_documents import crowd, donut, sound, write_json, write_photos
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from instseg.core.errors import InputError
+from instseg.core.semantic import to_semantic
 from instseg.data.coco import CocoData
 from instseg.data.mask_folders import MaskData
 from instseg.data.semantic_data import CocoSemantic, Statistics, Subset, statistics
 from instseg.data.split import split
-from instseg.errors import InputError
-from instseg.semantic import to_semantic
 
 
 def coco(folder, document=None, **options):

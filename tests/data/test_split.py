@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from instseg.core.errors import InputError
 from instseg.data.split import read_split, split, write_split
-from instseg.errors import InputError
 
 NAMES = [f"{number:03}.jpg" for number in range(100)]
 

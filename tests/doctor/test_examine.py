@@ -6,11 +6,11 @@ import math
 import pytest
 from coco_documents import RECTANGLE, annotation, crowd, rle, sound, write_json, write_photos
 
-from instseg.data.scenes import write_scenes
+from instseg.core.errors import InputError
 from instseg.doctor.examine import Surroundings, examine, examine_document, quick_check
 from instseg.doctor.findings import RULES
 from instseg.doctor.repair import repair
-from instseg.errors import InputError
+from instseg.scenes.scene import write_scenes
 
 USUAL = {"class-few"}  # of a small dataset
 

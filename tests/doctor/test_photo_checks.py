@@ -9,7 +9,7 @@ from PIL import Image
 
 from instseg.doctor.examine import examine, examine_document, survey
 from instseg.doctor.repair import repair
-from instseg.image import read_image
+from instseg.files.image import read_image
 
 USUAL = {"class-few"}
 

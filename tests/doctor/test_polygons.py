@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from instseg.core.masks import Masks
 from instseg.doctor.polygons import Polygons, clipped, polygon_trouble
-from instseg.masks import Masks
 
 SQUARE = [1.0, 1.0, 5.0, 1.0, 5.0, 5.0, 1.0, 5.0]
 BOW = [0.0, 0.0, 4.0, 4.0, 4.0, 0.0, 0.0, 4.0]

@@ -8,10 +8,10 @@ import pytest
 from coco_documents import RECTANGLE, donut, rle, sound, write_photos
 from hypothesis import HealthCheck, given, settings
 
+from instseg.core.masks import Masks
 from instseg.doctor.examine import Surroundings, examine_document, quick_check, survey
 from instseg.doctor.examples import examples
 from instseg.doctor.repair import repair
-from instseg.masks import Masks
 
 GARBAGE = st.one_of(
     st.none(),

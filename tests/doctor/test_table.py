@@ -5,8 +5,8 @@ import gc
 import pytest
 from coco_documents import sound, write_json
 
+from instseg.core.errors import InputError
 from instseg.doctor.table import read_document, tabulate
-from instseg.errors import InputError
 
 
 @pytest.mark.parametrize(

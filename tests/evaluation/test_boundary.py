@@ -23,7 +23,7 @@ from pycocotools.coco import COCO as RefereeCOCO
 from pycocotools.cocoeval import COCOeval as RefereeEval
 from scipy import ndimage
 
-from instseg.masks import Masks
+from instseg.core.masks import Masks
 
 
 def boundary(mask):

@@ -5,8 +5,8 @@ import pytest
 from faster_coco_eval.core import mask as faster_mask
 from pycocotools import mask as coco_mask
 
+from instseg.core.masks import Masks
 from instseg.evaluation.boundary_iou import boundaries, boundary_overlap
-from instseg.masks import Masks
 
 CLASSES = 5
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from instseg.core.instances import Instances, Masks
 from instseg.evaluation.panoptic_quality import photo_quality
-from instseg.instances import Instances, Masks
 
 SIZE_HW = (100, 200)
 NAMES = ("BG", "cat", "dog")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from instseg.errors import InputError
+from instseg.core.errors import InputError
 from instseg.evaluation import coco_ap
 from instseg.evaluation.coco_ap import evaluate
 from instseg.evaluation.referee import disagreements, referee_scores

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from pycocotools import mask
 
+from instseg.core.rle import decode_crop
 from instseg.evaluation.runs import runs_fit
-from instseg.rle import decode_crop
 
 
 def encoded(rng, count):

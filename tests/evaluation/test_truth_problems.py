@@ -2,10 +2,10 @@
 
 import pytest
 
-from instseg.classes import COCO_CATEGORY_IDS
-from instseg.data.scenes import draw_scene
+from instseg.core.classes import COCO_CATEGORY_IDS
 from instseg.evaluation.truth_problems import explain_truth
-from instseg.results import coco_annotations
+from instseg.files.results import coco_annotations
+from instseg.scenes.scene import draw_scene
 
 
 def truth(**changes):

@@ -7,8 +7,7 @@ import torch
 import torch.nn.functional as F
 from stand_in import TINY_CARD, stand_in_model
 
-from instseg.data.scenes import SCENE_CLASSES, draw_scene
-from instseg.model_file import describe, save_model_file
+from instseg.files.model_file import describe, save_model_file
 from instseg.models.compact import (
     LEVELS,
     MASK_LEVEL,
@@ -18,6 +17,7 @@ from instseg.models.compact import (
 )
 from instseg.models.inference import fold_batch_norms
 from instseg.models.mask_rcnn import build
+from instseg.scenes.scene import SCENE_CLASSES, draw_scene
 
 
 def make_targets(count, size_hw):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from instseg.errors import InputError
+from instseg.core.errors import InputError
 from instseg.models.heads import kept_classes, match_classes, with_classes
 from instseg.models.mask_rcnn import build, coco_card, fresh_model
 

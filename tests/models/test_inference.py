@@ -10,7 +10,6 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 from torchvision.ops import FrozenBatchNorm2d
 
-from instseg.data.scenes import draw_scene
 from instseg.models.compact import DenseMaskPredictor
 from instseg.models.inference import (
     Choice,
@@ -20,6 +19,7 @@ from instseg.models.inference import (
     widen_sliver,
 )
 from instseg.models.mask_rcnn import build, coco_card
+from instseg.scenes.scene import draw_scene
 
 CPU = torch.device("cpu")
 IMAGE = torch.from_numpy(draw_scene(1).image).permute(2, 0, 1)

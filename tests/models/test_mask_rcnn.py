@@ -20,15 +20,15 @@ from torchvision.models.detection import (
 )
 from torchvision.ops import FrozenBatchNorm2d
 
-from instseg.classes import COCO_CATEGORY_IDS, COCO_CLASSES
-from instseg.data.scenes import draw_scene
-from instseg.errors import InputError
-from instseg.image import read_image
-from instseg.instances import Instances, Masks
-from instseg.model_file import ModelCard, save_model_file
+from instseg.core.classes import COCO_CATEGORY_IDS, COCO_CLASSES
+from instseg.core.errors import InputError
+from instseg.core.instances import Instances, Masks
+from instseg.files.image import read_image
+from instseg.files.model_file import ModelCard, save_model_file
 from instseg.models.mask_rcnn import Model, build, coco_card, load_model
-from instseg.postprocess import grow_boxes
-from instseg.predict import Predictor
+from instseg.predict.paste import grow_boxes
+from instseg.predict.predictor import Predictor
+from instseg.scenes.scene import draw_scene
 
 PEERS = {
     "resnet50_fpn": (maskrcnn_resnet50_fpn, MaskRCNN_ResNet50_FPN_Weights.COCO_V1),

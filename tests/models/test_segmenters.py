@@ -7,8 +7,8 @@ import torch
 from stand_in import TINY_CARD
 from torchvision.models import mobilenet_v3_large, segmentation
 
-from instseg.errors import InputError
-from instseg.model_file import describe, read_model_card
+from instseg.core.errors import InputError
+from instseg.files.model_file import describe, read_model_card
 from instseg.models.mask_rcnn import build as build_detector
 from instseg.models.mask_rcnn import load_model
 from instseg.models.segmenters import (

@@ -5,7 +5,7 @@ import pickle
 import pytest
 import torch
 
-from instseg.errors import InputError
+from instseg.core.errors import InputError
 from instseg.training.checkpoint import load_checkpoint, save_checkpoint
 
 

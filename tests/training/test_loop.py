@@ -6,9 +6,9 @@ import itertools
 import pytest
 import torch
 
-from instseg.data.scenes import SCENE_CLASSES
-from instseg.errors import InputError
+from instseg.core.errors import InputError
 from instseg.models.mask_rcnn import fresh_model
+from instseg.scenes.scene import SCENE_CLASSES
 from instseg.training.detection import Detection
 from instseg.training.estimate import estimate
 from instseg.training.loop import MAX_BAD_STEPS, Trainer

@@ -8,19 +8,19 @@ import pytest
 import torch
 
 from instseg.commands.predict_dataset import predict_dataset
+from instseg.data.augmentation import parse_augmentations
 from instseg.data.coco import CocoData
-from instseg.data.scenes import SceneConfig, write_scenes
-from instseg.data.transforms import parse_augmentations
+from instseg.data.sampling import Order
 from instseg.evaluation.coco_ap import average_precision
 from instseg.models.heads import kept_classes, match_classes, with_classes
 from instseg.models.mask_rcnn import load_model
-from instseg.predict import Predictor
+from instseg.predict.predictor import Predictor
+from instseg.scenes.scene import SceneConfig, write_scenes
 from instseg.training.detection import Detection
 from instseg.training.loop import Trainer
 from instseg.training.pseudo_labels import SURE, UNSURE, pseudo_label
 from instseg.training.recipe import Recipe
 from instseg.training.samples import CocoSamples
-from instseg.training.sampling import Order
 
 SIZE_HW = (160, 160)
 NEW = "clock"  # what the dataset has, and the starting model does not know

@@ -3,11 +3,11 @@
 import numpy as np
 import torch
 
+from instseg.data.augmentation import parse_augmentations
 from instseg.data.coco import CocoData
-from instseg.data.scenes import SCENE_CLASSES, SceneConfig, draw_scene, write_scenes
-from instseg.data.transforms import parse_augmentations
+from instseg.data.sampling import Order
+from instseg.scenes.scene import SCENE_CLASSES, SceneConfig, draw_scene, write_scenes
 from instseg.training.samples import CocoSamples, SceneSamples, to_sample
-from instseg.training.sampling import Order
 
 NAMES = ("BG", *SCENE_CLASSES)
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from instseg.errors import InputError
+from instseg.core.errors import InputError
 from instseg.models.mask_rcnn import build, coco_card, fresh_model
 from instseg.training.scope import train_only
 

@@ -7,13 +7,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from instseg.data.semantic_transforms import parse_semantic_augmentations
+from instseg.data.sampling import Order
+from instseg.data.semantic_augmentation import parse_semantic_augmentations
 from instseg.models.segmenters import PREPROCESSING, fresh_segmenter
-from instseg.segment import Segmenter
+from instseg.predict.segmenter import Segmenter
 from instseg.training.loop import Trainer
 from instseg.training.losses import parse_loss
 from instseg.training.recipe import Recipe
-from instseg.training.sampling import Order
 from instseg.training.segmentation import Segmentation, SemanticSamples, mean_iou, resized
 from instseg.training.validation import validation_losses
 

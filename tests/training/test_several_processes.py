@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from instseg.processes import process_count, process_rank
+from instseg.system.processes import process_count, process_rank
 from instseg.training.loop import Trainer
 from instseg.training.recipe import Recipe
 
@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 import torch
-from instseg.processes import joined_processes, process_rank
+from instseg.system.processes import joined_processes, process_rank
 from test_several_processes import make_trainer
 
 with joined_processes():

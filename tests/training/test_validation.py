@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from instseg.data.scenes import SCENE_CLASSES, SceneConfig, draw_scene
 from instseg.models.mask_rcnn import fresh_model
+from instseg.scenes.scene import SCENE_CLASSES, SceneConfig, draw_scene
 from instseg.training.detection import Detection
 from instseg.training.samples import to_sample
 from instseg.training.validation import validation_losses

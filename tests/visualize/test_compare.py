@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from instseg.classes import class_color
+from instseg.core.classes import class_color
 from instseg.visualize.compare import (
     HEADINGS,
     NEITHER,

@@ -9,8 +9,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Polygon, Rectangle
 
 import instseg.visualize
-from instseg.classes import class_color
-from instseg.instances import Instances, Masks
+from instseg.core.classes import class_color
+from instseg.core.instances import Instances, Masks
 from instseg.visualize import display_instances
 
 NAMES = ("BG", "cat", "dog")

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from instseg.classes import COCO_CATEGORY_IDS, COCO_CLASSES, class_color
-from instseg.instances import Instances, Masks
+from instseg.core.classes import COCO_CATEGORY_IDS, COCO_CLASSES, class_color
+from instseg.core.instances import Instances, Masks
 from instseg.visualize import draw_instances
 from instseg.visualize.draw import instance_colors, text_color
 

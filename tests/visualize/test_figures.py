@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import pytest
 from PIL import Image
 
-from instseg.errors import InputError
+from instseg.core.errors import InputError
 from instseg.visualize.charts import error_bars
 from instseg.visualize.figures import save_figure
 

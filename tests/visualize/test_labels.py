@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from instseg.classes import palette
+from instseg.core.classes import palette
 from instseg.visualize.labels import as_photo, draw_labels
 
 NAMES = ("BG", "person", "car")

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from instseg.instances import Instances, Masks
+from instseg.core.instances import Instances, Masks
 from instseg.visualize.draw import instance_colors
 from instseg.visualize.worst import Comparison, draw_worst
 

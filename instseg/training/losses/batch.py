@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from instseg.semantic import IGNORE
+from instseg.core.semantic import IGNORE
 
 PIXELS = (0, 2, 3)  # the axes of all pixels of a (B, K, H, W) batch
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from instseg.errors import InputError
+from instseg.core.errors import InputError
 from instseg.training.losses import distances, pixels, regions
 from instseg.training.losses.batch import Batch, Term
 from instseg.training.losses.class_weights import Counts

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from instseg.errors import InputError
+from instseg.core.errors import InputError
 
 SCHEMES = ("equal", "inverse", "effective")
 

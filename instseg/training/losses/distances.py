@@ -10,7 +10,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from instseg.errors import InputError
+from instseg.core.errors import InputError
 from instseg.training.losses.batch import Batch, Term
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from instseg.errors import InputError
+from instseg.core.errors import InputError
 from instseg.training.losses.batch import PIXELS, Batch, Term, power
 from instseg.training.losses.class_weights import Counts
 from instseg.training.losses.pixels import one_against_rest

@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from instseg.errors import InputError
+from instseg.core.errors import InputError
 from instseg.training.losses import LOSS_NAMES, parse_loss
 
 LOGITS = torch.randn(2, 3, 6, 6, generator=torch.Generator().manual_seed(0))

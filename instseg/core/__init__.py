@@ -1,0 +1,1 @@
+"""Classes, masks, instances and label maps: numpy alone."""

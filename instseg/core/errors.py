@@ -1,0 +1,70 @@
+"""Errors that are written for the user."""
+
+from __future__ import annotations
+
+import math
+import re
+
+_ARGUMENT = re.compile(r"\{(\w+)\}")
+
+
+class InputError(ValueError):
+    """Something is wrong with what the user gave.
+
+    The message is one line that names the file (or argument) and the mend; commands print it as it
+    is and exit with code 2.
+    """
+
+
+class ArgumentError(InputError):
+    """An argument is out of range, or arguments do not go together.
+
+    Python users read the names of arguments, `score_threshold=2 must lie between 0 and 1`;
+    commands print `as_options()`, `--score-threshold must lie between 0 and 1, not 2`.
+
+    Args:
+        message: Names of arguments stand in braces: `{weights} needs {images}`.
+        values: The wrong value of an argument, if one is to be shown.
+    """
+
+    def __init__(self, message: str, **values: object) -> None:
+        self.message, self.values = message, values
+        super().__init__(_ARGUMENT.sub(self._as_argument, message))
+
+    def as_options(self) -> str:
+        """The message in the words of the command line."""
+        shown = _ARGUMENT.sub(lambda name: option_name(name[1]), self.message)
+        if self.values:
+            shown += f", not {', '.join(map(str, self.values.values()))}"
+        return shown
+
+    def _as_argument(self, name: re.Match[str]) -> str:
+        return f"{name[1]}={self.values[name[1]]!r}" if name[1] in self.values else name[1]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickled whole, as it comes back from other processes."""
+        return _rebuilt, (self.message, self.values)
+
+
+def _rebuilt(message: str, values: dict[str, object]) -> ArgumentError:
+    return ArgumentError(message, **values)
+
+
+def option_name(argument: str) -> str:
+    """`score_threshold` is `--score-threshold`."""
+    return "--" + argument.replace("_", "-")
+
+
+def require_between(low: float, high: float = math.inf, /, **values: float | None) -> None:
+    """Raise ArgumentError for the first value outside low..high; None stands for "not given"."""
+    limits = f"lie between {low} and {high}" if high < math.inf else f"be at least {low}"
+    for name, value in values.items():
+        if value is not None and not low <= value <= high:
+            raise ArgumentError(f"{{{name}}} must {limits}", **{name: value})
+
+
+def require_positive(**values: float | None) -> None:
+    """Raise ArgumentError for the first value that is not above 0 and finite."""
+    for name, value in values.items():
+        if value is not None and not 0 < value < math.inf:
+            raise ArgumentError(f"{{{name}}} must be above 0 and finite", **{name: value})

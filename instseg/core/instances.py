@@ -1,0 +1,129 @@
+"""The one type that flows through the program: the instances of one image."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instseg.core.masks import Index, Masks
+
+__all__ = ["Instances", "Masks"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Instances:
+    """What was found, or annotated, in one image. Indexing filters every field.
+
+    Arrays may be given as anything array-like; they are stored read-only with these dtypes.
+
+    Attributes:
+        boxes: float32 (N, 4), x0 y0 x1 y1 in pixels of the original image.
+        class_ids: int64 (N,), 1..K; 0 is the background and never an instance.
+        scores: float32 (N,), 0..1; 1 for ground truth.
+        masks: N masks of the image.
+        class_names: K+1 names, index = class id; the first is "BG".
+    """
+
+    boxes: NDArray[np.float32]
+    class_ids: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    masks: Masks
+    class_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        count = len(self.masks)
+        boxes = np.asarray(self.boxes, dtype=np.float32)
+        arrays: dict[str, NDArray[Any]] = {
+            "boxes": boxes if boxes.size else boxes.reshape(0, 4),  # [] is no boxes
+            "class_ids": np.asarray(self.class_ids, dtype=np.int64),
+            "scores": np.asarray(self.scores, dtype=np.float32),
+        }
+        for name, array in arrays.items():
+            expected = (count, 4) if name == "boxes" else (count,)
+            if array.shape != expected:
+                raise ValueError(
+                    f"{name}: expected shape {expected} for {count} masks, got {array.shape}"
+                )
+            frozen = array.view()
+            frozen.setflags(write=False)
+            object.__setattr__(self, name, frozen)
+        object.__setattr__(self, "class_names", tuple(self.class_names))
+        self._check_values()
+
+    def _check_values(self) -> None:
+        if self.class_names[:1] != ("BG",):
+            raise ValueError(f'class_names: expected "BG" first, got {self.class_names[:3]}')
+        last = len(self.class_names) - 1
+        wrong_rows = {
+            "boxes: expected finite numbers": ~np.isfinite(self.boxes).all(axis=1),
+            f"class_ids: expected 1..{last}": (self.class_ids < 1) | (self.class_ids > last),
+            "scores: expected 0..1": ~((self.scores >= 0) & (self.scores <= 1)),
+        }
+        for expectation, wrong in wrong_rows.items():
+            if wrong.any():
+                row = int(wrong.argmax())
+                field = getattr(self, expectation.split(":")[0])
+                raise ValueError(f"{expectation}, got {field[row].tolist()} in row {row}")
+
+    @classmethod
+    def empty(cls, size_hw: tuple[int, int], class_names: Sequence[str]) -> Instances:
+        """No instances in an image of this size."""
+        return cls(
+            boxes=np.zeros((0, 4), dtype=np.float32),
+            class_ids=np.zeros(0, dtype=np.int64),
+            scores=np.zeros(0, dtype=np.float32),
+            masks=Masks.empty(size_hw),
+            class_names=tuple(class_names),
+        )
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Instances]) -> Instances:
+        """The instances of all parts, in order; at least one part, all of one image and classes."""
+        if len({part.class_names for part in parts}) > 1:
+            lengths = [len(part.class_names) for part in parts]
+            raise ValueError(f"class_names: expected the same in every part, got {lengths} names")
+        masks = Masks.concatenate([part.masks for part in parts])
+        return cls(
+            boxes=np.concatenate([part.boxes for part in parts]),
+            class_ids=np.concatenate([part.class_ids for part in parts]),
+            scores=np.concatenate([part.scores for part in parts]),
+            masks=masks,
+            class_names=parts[0].class_names,
+        )
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width of the image."""
+        return self.masks.size_hw
+
+    @property
+    def names(self) -> list[str]:
+        """The class name of each instance."""
+        return [self.class_names[i] for i in self.class_ids]
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    def __repr__(self) -> str:
+        found = ", ".join(f"{count} {name}" for name, count in Counter(self.names).most_common())
+        return f"Instances({len(self)} in {self.size_hw[0]} x {self.size_hw[1]}: {found})"
+
+    def __getitem__(self, index: Index) -> Instances:
+        """The chosen instances, as Instances: an int gives one of length 1."""
+        rows = np.atleast_1d(np.arange(len(self))[index])
+        return Instances(
+            boxes=self.boxes[rows],
+            class_ids=self.class_ids[rows],
+            scores=self.scores[rows],
+            masks=self.masks[rows],
+            class_names=self.class_names,
+        )
+
+    def __iter__(self) -> Iterator[Instances]:
+        """Each instance in turn, as Instances of length 1."""
+        return (self[i] for i in range(len(self)))

@@ -1,0 +1,244 @@
+"""Masks of one image, each kept as a small crop with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pycocotools import mask as coco_mask
+
+from instseg.core import rle
+
+Index = int | slice | Sequence[int] | Sequence[bool] | NDArray[Any]
+
+_NOTHING = np.zeros((0, 0), dtype=bool)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Masks:
+    """N binary masks of one image, never held as N x H x W.
+
+    Every operation equals pycocotools' own; holes and several parts survive. Arrays are read-only.
+
+    Attributes:
+        size_hw: height and width of the image.
+        crops: N bool arrays (h_i, w_i) inside the image, not always tight; an empty mask is (0, 0).
+        offsets_yx: int64 (N, 2), the image pixel of each crop's first pixel.
+    """
+
+    size_hw: tuple[int, int]
+    crops: tuple[NDArray[np.bool_], ...]
+    offsets_yx: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        height, width = (int(side) for side in self.size_hw)
+        offsets = np.asarray(self.offsets_yx, dtype=np.int64).view()
+        if offsets.shape != (len(self.crops), 2):
+            raise ValueError(
+                f"offsets_yx: expected shape {(len(self.crops), 2)}, got {offsets.shape}"
+            )
+        for crop, (y, x) in zip(self.crops, offsets.tolist(), strict=True):
+            if crop.dtype != np.bool_ or crop.ndim != 2:
+                raise ValueError(
+                    f"crop: expected a bool array (h, w), got {crop.dtype} {crop.shape}"
+                )
+            if min(y, x) < 0 or y + crop.shape[0] > height or x + crop.shape[1] > width:
+                raise ValueError(
+                    f"crop: expected a place inside the {height} x {width} image, "
+                    f"got {crop.shape} at (y, x) = ({y}, {x})"
+                )
+        object.__setattr__(self, "size_hw", (height, width))
+        object.__setattr__(self, "crops", tuple(crop.view() for crop in self.crops))
+        object.__setattr__(self, "offsets_yx", offsets)
+        for array in (*self.crops, self.offsets_yx):
+            array.setflags(write=False)
+
+    @classmethod
+    def empty(cls, size_hw: tuple[int, int]) -> Masks:
+        """No masks of an image of this size."""
+        return cls(size_hw, (), np.zeros((0, 2), dtype=np.int64))
+
+    @classmethod
+    def from_crops(
+        cls, crops: Sequence[NDArray[np.bool_]], offsets_yx: ArrayLike, size_hw: tuple[int, int]
+    ) -> Masks:
+        """Masks from crops that may reach over the image's border; what is outside is cut off.
+
+        Args:
+            crops: N bool arrays (h_i, w_i); they are not copied.
+            offsets_yx: integers (N, 2), the image pixel of each crop's first pixel, any sign.
+            size_hw: the image.
+        """
+        height, width = size_hw
+        places = np.array(offsets_yx, dtype=np.int64).reshape(-1, 2)
+        kept = []
+        for crop, place in zip(crops, places, strict=True):
+            y, x = place.tolist()
+            top, left = max(y, 0), max(x, 0)
+            inside = crop[top - y : max(height - y, 0), left - x : max(width - x, 0)]
+            has_pixels = bool(inside.any())
+            kept.append(inside if has_pixels else _NOTHING)
+            place[:] = (top, left) if has_pixels else (0, 0)
+        return cls(size_hw, tuple(kept), places)
+
+    @classmethod
+    def from_dense(cls, dense: NDArray[np.bool_] | NDArray[np.uint8]) -> Masks:
+        """Masks from bool or uint8 (N, H, W), where non-zero is mask."""
+        if dense.ndim != 3 or dense.dtype not in (np.bool_, np.uint8):
+            raise ValueError(
+                f"dense masks: expected bool or uint8 (N, H, W), got {dense.dtype} {dense.shape}"
+            )
+        crops, offsets = [], []
+        for mask in dense:
+            top, left, bottom, right = _tight_window(mask)
+            crops.append(mask[top:bottom, left:right].astype(bool))  # a copy: dense may go
+            offsets.append((top, left))
+        return cls.from_crops(crops, offsets, (dense.shape[1], dense.shape[2]))
+
+    @classmethod
+    def from_rle(
+        cls, rles: Sequence[dict[str, Any]], size_hw: tuple[int, int] | None = None
+    ) -> Masks:
+        """Masks from COCO RLE dicts (`size`, `counts`), compressed or not.
+
+        Args:
+            rles: one dict per mask; counts are str, bytes or a list of run lengths.
+            size_hw: the image; needed only when there are no masks.
+
+        Raises:
+            ValueError: when sizes differ, or runs do not fit the image.
+        """
+        if size_hw is None:
+            if not rles:
+                raise ValueError("size_hw: expected (height, width) with an empty list, got None")
+            height, width = rles[0]["size"]
+            size_hw = (height, width)
+        for coded in rles:
+            if tuple(coded["size"]) != tuple(size_hw):
+                raise ValueError(f"RLE size: expected {list(size_hw)}, got {coded['size']}")
+        decoded = [rle.decode_crop(coded["counts"], size_hw) for coded in rles]
+        return cls.from_crops([crop for crop, _ in decoded], [yx for _, yx in decoded], size_hw)
+
+    @classmethod
+    def from_polygons(
+        cls, objects: Sequence[Sequence[Sequence[float]]], size_hw: tuple[int, int]
+    ) -> Masks:
+        """Masks from COCO polygons, rasterised by pycocotools.
+
+        Args:
+            objects: one per mask: its polygons, each flat [x0, y0, x1, y1, ...] in pixels. Parts
+                are joined, so a polygon cannot cut a hole. No polygons: an empty mask.
+            size_hw: the image.
+        """
+        coded = [rle.polygons_to_rle(polygons, size_hw) for polygons in objects]
+        return cls.from_rle(coded, size_hw)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Masks]) -> Masks:
+        """The masks of all parts, in order; at least one part, all of one image size."""
+        sizes = {part.size_hw for part in parts}
+        if len(sizes) != 1:
+            raise ValueError(f"masks to join: expected one image size, got {sorted(sizes)}")
+        crops = tuple(crop for part in parts for crop in part.crops)
+        return cls(sizes.pop(), crops, np.concatenate([part.offsets_yx for part in parts]))
+
+    def __len__(self) -> int:
+        return len(self.crops)
+
+    def __repr__(self) -> str:
+        return f"Masks({len(self)} of {self.size_hw[0]} x {self.size_hw[1]})"
+
+    def __getitem__(self, index: Index) -> Masks:
+        """The chosen masks, as Masks: an int gives one of length 1."""
+        rows = np.atleast_1d(np.arange(len(self))[index])
+        return Masks(self.size_hw, tuple(self.crops[i] for i in rows), self.offsets_yx[rows])
+
+    def dense(self, index: int | None = None) -> NDArray[np.bool_]:
+        """Full-size masks: bool (N, H, W), or bool (H, W) of the one at `index`."""
+        chosen = self if index is None else self[index]
+        full = np.zeros((len(chosen), *self.size_hw), dtype=bool)
+        for mask, crop, window in zip(full, chosen.crops, chosen.windows(), strict=True):
+            mask[window] = crop
+        return full if index is None else full[0]
+
+    def windows(self) -> list[tuple[slice, slice]]:
+        """Where each crop lies: `image[windows[i]]` has the shape of `crops[i]`."""
+        return [
+            (slice(y, y + crop.shape[0]), slice(x, x + crop.shape[1]))
+            for crop, (y, x) in zip(self.crops, self.offsets_yx.tolist(), strict=True)
+        ]
+
+    def areas(self) -> NDArray[np.int64]:
+        """Pixels in each mask: int64 (N,)."""
+        return np.array([np.count_nonzero(crop) for crop in self.crops], dtype=np.int64)
+
+    def boxes_xyxy(self) -> NDArray[np.float32]:
+        """Tight boxes in pixels, right and bottom exclusive: float32 (N, 4); empty masks zeros."""
+        boxes = np.zeros((len(self), 4), dtype=np.float32)
+        for box, crop, (y, x) in zip(boxes, self.crops, self.offsets_yx.tolist(), strict=True):
+            if crop.size:
+                top, left, bottom, right = _tight_window(crop)
+                box[:] = (x + left, y + top, x + right, y + bottom)
+        return boxes
+
+    def to_rle(self) -> list[dict[str, Any]]:
+        """COCO RLE, ready for JSON: N dicts `{"size": [H, W], "counts": str}`."""
+        return rle.encode_crops(self.crops, self.offsets_yx, self.size_hw)
+
+    def iou(self, other: Masks, iscrowd: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Intersection over union of each mask with each of `other`: float64 (N, M), 0..1.
+
+        Args:
+            other: M masks of the same image.
+            iscrowd: (M,) of 0 and 1; against a crowd the union is this mask's own area.
+        """
+        if self.size_hw != other.size_hw:
+            raise ValueError(f"other: expected masks of {self.size_hw}, got {other.size_hw}")
+        if not len(self) or not len(other):
+            return np.zeros((len(self), len(other)))
+        crowd = np.zeros(len(other)) if iscrowd is None else np.asarray(iscrowd)
+        overlaps = coco_mask.iou(self.to_rle(), other.to_rle(), crowd.astype(np.uint8))
+        return np.asarray(overlaps, dtype=np.float64)
+
+    def placed(self, offset_yx: tuple[int, int], size_hw: tuple[int, int]) -> Masks:
+        """The same masks on another canvas, as a tile in its photo; what falls outside is cut.
+
+        Args:
+            offset_yx: where this image's first pixel lies on the canvas.
+            size_hw: the canvas.
+        """
+        return Masks.from_crops(self.crops, self.offsets_yx + np.array(offset_yx), size_hw)
+
+    def flipped(self) -> Masks:
+        """The masks of the image mirrored left to right."""
+        crops = tuple(crop[:, ::-1] for crop in self.crops)
+        offsets = self.offsets_yx.copy()
+        offsets[:, 1] = [
+            self.size_hw[1] - x - crop.shape[1] if crop.size else 0
+            for crop, x in zip(crops, offsets[:, 1].tolist(), strict=True)
+        ]
+        return Masks(self.size_hw, crops, offsets)
+
+    def union(self) -> Masks:
+        """One mask that covers them all; of no masks, an empty one."""
+        windows = [(ys, xs) for ys, xs in self.windows() if ys.start < ys.stop]
+        if not windows:
+            return Masks.from_crops([_NOTHING], [(0, 0)], self.size_hw)
+        top, bottom = min(y.start for y, _ in windows), max(y.stop for y, _ in windows)
+        left, right = min(x.start for _, x in windows), max(x.stop for _, x in windows)
+        joined = np.zeros((bottom - top, right - left), dtype=bool)
+        for crop, (y, x) in zip(self.crops, (self.offsets_yx - (top, left)).tolist(), strict=True):
+            joined[y : y + crop.shape[0], x : x + crop.shape[1]] |= crop
+        return Masks.from_crops([joined], [(top, left)], self.size_hw)
+
+
+def _tight_window(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> tuple[int, int, int, int]:
+    """Top, left, bottom, right of what is non-zero, the last two exclusive; zeros for nothing."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not len(rows):
+        return (0, 0, 0, 0)
+    columns = np.flatnonzero(mask.any(axis=0))
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1

@@ -1,0 +1,84 @@
+"""Instances collapsed into one map of class ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instseg.core.instances import Instances, Masks
+
+Rule = Literal["score", "smallest-on-top", "class-priority"]
+IGNORE = 255
+"""The label of pixels that no comparison counts."""
+
+
+def to_semantic(
+    instances: Instances,
+    *,
+    rule: Rule = "score",
+    score_threshold: float = 0.0,
+    priority: Sequence[str] | None = None,
+    ignore: Masks | None = None,
+) -> NDArray[np.uint8]:
+    """A label map: at each pixel the class id of the instance on top, 0 where there is none.
+
+    Which instance is on top where several overlap:
+        score: the one with the higher score.
+        smallest-on-top: the one with the smaller mask, whatever its score; then the score.
+        class-priority: the one whose class comes first in `priority`; classes not named there
+            come after all that are; then the score.
+    When all that is equal, the earlier instance is on top.
+
+    Args:
+        instances: N instances of at most 254 classes.
+        rule: one of the three above.
+        score_threshold: instances with a lower score are left out.
+        priority: class names from highest to lowest, for "class-priority".
+        ignore: regions of unknown content (COCO's crowds) in the same image; where no instance
+            lies they become 255.
+
+    Returns:
+        uint8 (H, W), 0..K or 255.
+
+    Raises:
+        ValueError: for an unknown rule or class name, for more than 254 classes, and for regions
+            to ignore of another image size.
+    """
+    if len(instances.class_names) > IGNORE:
+        raise ValueError(
+            f"class_names: expected at most {IGNORE - 1} classes for an 8-bit label map, "
+            f"got {len(instances.class_names) - 1}"
+        )
+    kept = instances[instances.scores >= score_threshold]
+    labels = np.zeros(instances.size_hw, dtype=np.uint8)
+    if ignore is not None:
+        if ignore.size_hw != instances.size_hw:
+            raise ValueError(f"ignore: expected size {instances.size_hw}, got {ignore.size_hw}")
+        for window, crop in zip(ignore.windows(), ignore.crops, strict=True):
+            labels[window][crop] = IGNORE
+
+    top_first = np.lexsort((-kept.scores, _rank(kept, rule, priority)))
+    windows = kept.masks.windows()
+    for i in top_first[::-1]:
+        labels[windows[i]][kept.masks.crops[i]] = kept.class_ids[i]
+    return labels
+
+
+def _rank(instances: Instances, rule: Rule, priority: Sequence[str] | None) -> NDArray[np.int64]:
+    """Lower is nearer to the top; the score decides between equals."""
+    if rule == "score":
+        return np.zeros(len(instances), dtype=np.int64)
+    if rule == "smallest-on-top":
+        return instances.masks.areas()
+    if rule != "class-priority":
+        raise ValueError(f"rule: expected one of {get_args(Rule)}, got {rule!r}")
+    if priority is None:
+        raise ValueError("priority: expected class names for rule 'class-priority', got None")
+    unknown = set(priority) - set(instances.class_names)
+    if unknown:
+        raise ValueError(f"priority: expected names among class_names, got {sorted(unknown)}")
+    places = {name: place for place, name in enumerate(priority)}
+    return np.array([places.get(name, len(places)) for name in instances.names], dtype=np.int64)

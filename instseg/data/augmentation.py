@@ -1,0 +1,323 @@
+"""Augmentation of training photos: torchvision's v2 transforms by name, masks moving along."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
+
+from instseg.core.errors import InputError
+from instseg.core.instances import Instances
+from instseg.core.masks import Masks
+from instseg.data.copy_paste import CopyPaste, paste, remaining
+
+Sample = tuple[NDArray[np.uint8], Instances, Masks]
+Other = Callable[[], tuple[NDArray[np.uint8], Instances]]
+
+# For small datasets, whose objects keep their upright look and nearly their colours (their hue
+# wholly: changing it takes as long as all the rest). The scale changes within the photo's own
+# size: a network that resizes its photos would undo ScaleJitter. For the large-scale jitter of
+# papers, give ScaleJitter, and RandomCrop after it, one fixed size.
+DEFAULT_STEPS: tuple[Mapping[str, Mapping[str, Any]], ...] = (
+    {"RandomHorizontalFlip": {"p": 0.5}},
+    {"ColorJitter": {"brightness": 0.2, "contrast": 0.2, "saturation": 0.2}},
+    {"RandomAffine": {"degrees": 0, "translate": [0.1, 0.1], "scale": [0.75, 1.33]}},
+)
+
+# Where these differ from torchvision's: empty borders are of ImageNet's mean colour, photos are
+# turned smoothly, and a photo smaller than its crop is padded and not refused.
+DEFAULT_ARGUMENTS = {
+    "fill": (124, 116, 104),
+    "interpolation": v2.InterpolationMode.BILINEAR,
+    "pad_if_needed": True,
+}
+
+
+class _Labels(tv_tensors.Mask):
+    """Label maps, resized by "nearest-exact", as torchvision's masks land half a pixel astray."""
+
+
+@F.register_kernel(F.resize, _Labels)
+def _resize(labels: _Labels, size: list[int], **_: Any) -> _Labels:
+    exact = v2.InterpolationMode.NEAREST_EXACT
+    return _Labels(F.resize_image(labels.as_subclass(torch.Tensor), size, interpolation=exact))
+
+
+@F.register_kernel(F.resized_crop, _Labels)
+def _resized_crop(
+    labels: _Labels, top: int, left: int, height: int, width: int, size: list[int], **_: Any
+) -> _Labels:
+    return _resize(F.crop(labels, top, left, height, width), size)
+
+
+class _AtLeastOnePixel:
+    """Keeps a long, narrow photo from being scaled to no width, where torchvision fails."""
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """The new size: see torchvision."""
+        height, width = super().make_params(flat_inputs)["size"]  # type: ignore[misc]
+        return {"size": (max(height, 1), max(width, 1))}
+
+
+class _ScaleJitter(_AtLeastOnePixel, v2.ScaleJitter):
+    """Torchvision's."""
+
+
+class _RandomShortestSize(_AtLeastOnePixel, v2.RandomShortestSize):
+    """Torchvision's."""
+
+
+# RandomIoUCrop is not among them: it needs boxes, and may never end on a photo without any.
+_KINDS: dict[str, type[Any]] = {
+    "RandomHorizontalFlip": v2.RandomHorizontalFlip,
+    "RandomVerticalFlip": v2.RandomVerticalFlip,
+    "RandomRotation": v2.RandomRotation,
+    "RandomAffine": v2.RandomAffine,
+    "RandomPerspective": v2.RandomPerspective,
+    "ElasticTransform": v2.ElasticTransform,
+    "RandomCrop": v2.RandomCrop,
+    "RandomResizedCrop": v2.RandomResizedCrop,
+    "RandomZoomOut": v2.RandomZoomOut,
+    "ScaleJitter": _ScaleJitter,
+    "RandomShortestSize": _RandomShortestSize,
+    "ColorJitter": v2.ColorJitter,
+    "RandomGrayscale": v2.RandomGrayscale,
+    "RandomAdjustSharpness": v2.RandomAdjustSharpness,
+    "RandomPosterize": v2.RandomPosterize,
+    "RandomSolarize": v2.RandomSolarize,
+    "RandomAutocontrast": v2.RandomAutocontrast,
+    "RandomEqualize": v2.RandomEqualize,
+    "GaussianBlur": v2.GaussianBlur,
+    "CopyPaste": CopyPaste,
+}
+AUGMENTATION_NAMES = tuple(_KINDS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One of torchvision's transforms.
+
+    Attributes:
+        transform: It takes a photo and its label maps.
+        least_side: Photos with a shorter side are left as they are, as the transform fails there.
+    """
+
+    transform: v2.Transform
+    least_side: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """What is done to a training photo and its masks: a pure function, the seed included.
+
+    Attributes:
+        stages: Done in order, each a run of torchvision's transforms or a copy-paste.
+    """
+
+    stages: tuple[tuple[Step, ...] | CopyPaste, ...]
+
+    def __call__(
+        self,
+        image: NDArray[np.uint8],
+        instances: Instances,
+        crowds: Masks,
+        *,
+        seed: int | Sequence[int],
+        other: Other | None = None,
+    ) -> Sample:
+        """A changed photo with its objects and crowd regions; with no stages, the arguments.
+
+        Boxes are those of the new masks; objects all but gone are left out (`remaining` in
+        copy_paste.py says which), and so are crowd regions that have vanished. Borders that a
+        transform leaves empty are grey background. Torch's global random state is left as it was.
+
+        Args:
+            image: uint8 RGB (H, W, 3); not modified.
+            instances: Its objects.
+            crowds: Its crowd regions.
+            seed: Integers of 0 or more, all that chance depends on.
+            other: Gives the photo and objects that CopyPaste takes from, which go through
+                torchvision's transforms before it too; called only to paste. CopyPaste needs it.
+        """
+        sample = (image, instances, crowds)
+        seeds = np.random.SeedSequence(seed).generate_state(2 * len(self.stages)).tolist()
+        with torch.random.fork_rng(devices=[]):
+            for number, stage in enumerate(self.stages):
+                # not torch.manual_seed, which seeds the GPUs too
+                torch.default_generator.manual_seed(seeds[2 * number])
+                if not isinstance(stage, CopyPaste):
+                    sample = _transform(stage, *sample)
+                elif torch.rand(()) < stage.p:
+                    earlier = self.stages[:number]
+                    moves = tuple(each for each in earlier if not isinstance(each, CopyPaste))
+                    before = Augmentation(stages=moves)
+                    sample = _copy_paste(stage, sample, other, before, seeds[2 * number + 1])
+        return sample
+
+
+def parse_augmentations(
+    steps: Sequence[Any], *, channels: int = 3, dtype: torch.dtype = torch.uint8
+) -> Augmentation:
+    """The augmentation that a config describes.
+
+    Args:
+        steps: Each a name of AUGMENTATION_NAMES, or one name with its arguments, as
+            `{"RandomRotation": {"degrees": 10}}`. Names and arguments are those of
+            torchvision.transforms.v2, and CopyPaste's; with other defaults for `fill`,
+            `interpolation` and `pad_if_needed` (DEFAULT_ARGUMENTS).
+        channels: Of the images.
+        dtype: Of the images; what is not uint8 RGB has borders of 0.
+
+    Raises:
+        InputError: for a step that is not among these, has wrong arguments, or is not for such
+            images.
+    """
+    stages: list[tuple[Step, ...] | CopyPaste] = []
+    for entry in steps:
+        step = _parse_step(entry, channels, dtype)
+        if isinstance(step, CopyPaste):
+            stages.append(step)
+        elif stages and isinstance(stages[-1], tuple):
+            stages[-1] = (*stages[-1], step)
+        else:
+            stages.append((step,))
+    return Augmentation(stages=tuple(stages))
+
+
+def _parse_step(entry: Any, channels: int, dtype: torch.dtype) -> Step | CopyPaste:
+    pairs = list(entry.items()) if isinstance(entry, Mapping) else [(entry, None)]
+    if len(pairs) != 1 or not isinstance(pairs[0][1], Mapping | None):
+        raise InputError(f"augmentation {entry}: write it as a name, or as name: {{arguments}}")
+    name, given = pairs[0]
+    if name not in AUGMENTATION_NAMES:
+        raise InputError(f"augmentation {name}: take one of {', '.join(AUGMENTATION_NAMES)}")
+    kind = _KINDS[name]
+    known = inspect.signature(kind).parameters
+    defaults = {key: value for key, value in DEFAULT_ARGUMENTS.items() if key in known}
+    if "fill" in known and (channels, dtype) != (3, torch.uint8):
+        defaults["fill"] = 0
+    try:
+        step = kind(**_arguments({**defaults, **(given or {})}))
+        if isinstance(step, CopyPaste):
+            return step
+        return _tried(step, channels, dtype)
+    except Exception as error:  # torchvision checks some arguments late, by whatever fails first
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"augmentation {name}: {reason}; its arguments are {', '.join(known)}"
+        ) from error
+
+
+def _arguments(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments as torchvision takes them, from those of a config."""
+    arguments = dict(given)
+    if "fill" in arguments:  # masks have none of it: their borders are background
+        arguments["fill"] = {tv_tensors.Image: arguments["fill"], _Labels: None}
+    if "interpolation" in arguments:
+        arguments["interpolation"] = v2.InterpolationMode(arguments["interpolation"])
+    return arguments
+
+
+def _tried(transform: v2.Transform, channels: int, dtype: torch.dtype) -> Step:
+    """The transform as a step, once it has worked whatever its probability."""
+    blur = max([*getattr(transform, "kernel_size", ()), 0]) // 2
+    if isinstance(transform, v2.ElasticTransform):
+        blur = int(8 * max(transform.sigma) + 1) // 2
+    step = Step(transform=transform, least_side=max(2, blur + 1))  # a blur mirrors its borders
+    side = max(64, step.least_side)
+    trial = [
+        tv_tensors.Image(torch.zeros(channels, side, side, dtype=dtype)),
+        _Labels(torch.zeros(1, side, side, dtype=torch.uint8)),
+    ]
+    with torch.random.fork_rng(devices=[]):
+        transform(*trial)
+        params = transform.make_params(trial)
+        for each in trial:
+            transform.transform(each, params)
+    return step
+
+
+def _copy_paste(
+    step: CopyPaste, sample: Sample, other: Other | None, before: Augmentation, seed: int
+) -> Sample:
+    """Paste some objects of the other photo, itself changed by what comes before, anywhere."""
+    if other is None:
+        raise ValueError("other: expected a function that gives a photo for CopyPaste, got None")
+    image, instances = other()
+    image, instances, _ = before(image, instances, Masks.empty(instances.size_hw), seed=seed)
+    chosen = instances[step.choose(len(instances))]
+    room = np.subtract(sample[1].size_hw, instances.size_hw)
+    y, x = (int(torch.randint(min(r, 0), max(r, 0) + 1, ())) for r in room.tolist())
+    return paste(*sample, image, chosen, (y, x))
+
+
+def _transform(
+    steps: Sequence[Step], image: NDArray[np.uint8], instances: Instances, crowds: Masks
+) -> Sample:
+    """Put a photo and all its masks through torchvision's transforms together."""
+    labels, places = _to_labels(Masks.concatenate([instances.masks, crowds]))
+    image, labels = apply_steps(steps, image, labels)
+    masks = _from_labels(labels, places)
+    crowds = masks[len(instances) :]
+    return image, remaining(instances, masks[: len(instances)]), crowds[crowds.areas() > 0]
+
+
+def apply_steps(
+    steps: Sequence[Step], image: NDArray[Any], labels: NDArray[np.uint8]
+) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """Put an image (H, W, C) and label maps (P, H, W), at least one, through transforms together.
+
+    Torch's global random state drives them. Borders that come up empty have label 0.
+    """
+    photo = tv_tensors.Image(torch.from_numpy(image.copy()).permute(2, 0, 1))
+    planes = _Labels(torch.from_numpy(labels))
+    for step in steps:
+        if min(photo.shape[-2:]) >= step.least_side:
+            photo, planes = step.transform(photo, planes)
+    return np.ascontiguousarray(photo.permute(1, 2, 0).numpy()), planes.numpy()
+
+
+def _to_labels(masks: Masks) -> tuple[NDArray[np.uint8], list[tuple[int, int]]]:
+    """Masks as few label maps: what moves pixels whole moves a label map as it moves each mask.
+
+    Returns:
+        uint8 (P, H, W), P >= 1, in each plane masks that do not meet; and of each mask its plane
+        and its label there, 1..255.
+    """
+    planes = [np.zeros(masks.size_hw, dtype=np.uint8)]
+    last = [0]
+    places = []
+    for crop, window in zip(masks.crops, masks.windows(), strict=True):
+        free = (
+            number
+            for number, plane in enumerate(planes)
+            if last[number] < 255 and not plane[window][crop].any()
+        )
+        number = next(free, len(planes))
+        if number == len(planes):
+            planes.append(np.zeros(masks.size_hw, dtype=np.uint8))
+            last.append(0)
+        last[number] += 1
+        planes[number][window][crop] = last[number]
+        places.append((number, last[number]))
+    return np.stack(planes), places
+
+
+def _from_labels(planes: NDArray[np.uint8], places: Sequence[tuple[int, int]]) -> Masks:
+    """The masks of label maps."""
+    windows = [ndimage.find_objects(plane, max_label=255) for plane in planes]
+    crops, offsets = [], []
+    for number, label in places:
+        window = windows[number][label - 1] or (slice(0, 0), slice(0, 0))
+        crops.append(planes[number][window] == label)
+        offsets.append((window[0].start, window[1].start))
+    return Masks.from_crops(crops, offsets, (planes.shape[1], planes.shape[2]))

@@ -1,0 +1,1 @@
+"""Images, listings, COCO JSON, results, model files and weights."""

@@ -1,0 +1,298 @@
+"""Results on disk, written one image at a time in flat memory."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from collections.abc import Container, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instseg import __version__
+from instseg.core.classes import palette
+from instseg.core.errors import InputError
+from instseg.core.instances import Instances
+from instseg.files.image import write_indexed_png
+from instseg.system.atomic import replacing
+
+Json = dict[str, Any]
+
+
+def coco_annotations(instances: Instances, category_ids: Sequence[int]) -> list[Json]:
+    """Instances as COCO annotations, still without id and image_id.
+
+    Args:
+        instances: Of one image.
+        category_ids: Dataset ids by class id.
+
+    Returns:
+        For each: category_id, segmentation (RLE), area (of the mask), bbox (x, y, width, height,
+        to a thousandth of a pixel), score (the shortest decimal that reads back as the same
+        float32) and iscrowd 0.
+    """
+    boxes_xywh = instances.boxes.astype(np.float64)  # (N, 4)
+    boxes_xywh[:, 2:] -= boxes_xywh[:, :2]
+    rows = zip(
+        instances.class_ids.tolist(),
+        instances.masks.to_rle(),
+        instances.masks.areas().tolist(),
+        boxes_xywh.round(3).tolist(),
+        instances.scores,
+        strict=True,
+    )
+    return [
+        {
+            "category_id": category_ids[class_id],
+            "segmentation": rle,
+            "area": area,
+            "bbox": box_xywh,
+            "score": float(str(score)),
+            "iscrowd": 0,
+        }
+        for class_id, rle, area, box_xywh, score in rows
+    ]
+
+
+class PredictionWriter:
+    """Writes instances as a COCO document that is whole at every moment.
+
+    Each image goes to the journal `predictions.jsonl` as it comes: a line with the categories,
+    then a line per image. `predictions.json` (info, categories, images, annotations) is made from
+    the journal at the end, after an error too, and in between so rarely that it costs little. It
+    is absent or valid even when the process is killed, and `resume` goes on after the last whole
+    line.
+
+    Annotations hold id, image_id and what `coco_annotations` gives.
+
+    Args:
+        folder: Where both files go; made if it is missing.
+        class_names: Names by class id, [0] is "BG".
+        category_ids: Dataset ids by class id.
+        resume: Go on with the journal in `folder`, if there is one; else it is overwritten.
+
+    Attributes:
+        done: The `file_name` of every image in the journal.
+
+    Raises:
+        InputError: for a journal of other classes or one that is damaged.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        class_names: Sequence[str],
+        category_ids: Sequence[int],
+        *,
+        resume: bool = False,
+    ) -> None:
+        self.done: set[str] = set()
+        self._document = folder / "predictions.json"
+        self._journal_path = folder / "predictions.jsonl"
+        self._category_ids = category_ids
+        self._next_image_id = self._next_annotation_id = 1
+        named = list(zip(category_ids, class_names, strict=True))
+        self._header: Json = {
+            "info": {"description": "instances found by instseg", "version": __version__},
+            "categories": [{"id": number, "name": name} for number, name in named[1:]],
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (resume and self._take_up()):
+            self._document.unlink(missing_ok=True)
+            _write_line(self._journal_path.open("w", encoding="utf-8"), self._header).close()
+        self._journal = self._journal_path.open("a", encoding="utf-8")
+        self._assembled_s, self._cost_s = time.monotonic(), 0.0
+
+    def add(
+        self,
+        file_name: str,
+        size_hw: tuple[int, int],
+        instances: Instances,
+        image_id: int | None = None,
+    ) -> None:
+        """Write down the instances of one image.
+
+        Args:
+            file_name: Its name in the document, each image its own.
+            size_hw: Height and width in pixels.
+            instances: What was found, of the writer's classes.
+            image_id: Its id, each image its own; numbered from 1 if None.
+        """
+        if image_id is None:
+            image_id = self._next_image_id
+        height, width = size_hw
+        image = {"id": image_id, "file_name": file_name, "width": width, "height": height}
+        annotations = list(self._annotations(image_id, instances))
+        _write_line(self._journal, {"image": image, "annotations": annotations})
+        self._count(image, annotations)
+        if time.monotonic() - self._assembled_s > max(10.0, 20 * self._cost_s):
+            self._assemble()
+
+    def close(self) -> None:
+        """Make the document. Nothing can be added afterwards."""
+        if not self._journal.closed:
+            self._journal.close()
+            self._assemble()
+
+    def __enter__(self) -> PredictionWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _annotations(self, image_id: int, instances: Instances) -> Iterator[Json]:
+        records = coco_annotations(instances, self._category_ids)
+        for number, record in enumerate(records, start=self._next_annotation_id):
+            yield {"id": number, "image_id": image_id, **record}
+
+    def _count(self, image: Json, annotations: Sequence[Json]) -> None:
+        self.done.add(image["file_name"])
+        self._next_image_id = max(self._next_image_id, image["id"] + 1)
+        self._next_annotation_id += len(annotations)
+
+    def _take_up(self) -> bool:
+        """Read the journal of an earlier run; False if there is none."""
+        if not self._journal_path.exists():
+            return False
+        with self._journal_path.open("rb+") as journal:
+            whole_bytes = sum(len(line) for line in journal if line.endswith(b"\n"))
+            journal.truncate(whole_bytes)
+        if not whole_bytes:
+            return False
+        try:
+            lines = self._lines()
+            categories = next(lines)["categories"]
+            for record in lines:
+                self._count(record["image"], record["annotations"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{self._journal_path}: is damaged; remove it or run without --resume"
+            ) from error
+        if categories != self._header["categories"]:
+            raise InputError(
+                f"{self._journal_path}: was made with other classes; "
+                "choose another --out or run without --resume"
+            )
+        return True
+
+    def _lines(self) -> Iterator[Json]:
+        with self._journal_path.open(encoding="utf-8") as journal:
+            yield from (json.loads(line) for line in journal if line.endswith("\n"))
+
+    def _records(self) -> Iterator[Json]:
+        return islice(self._lines(), 1, None)
+
+    def _assemble(self) -> None:
+        begin_s = time.monotonic()
+        images = (record["image"] for record in self._records())
+        annotations = (each for record in self._records() for each in record["annotations"])
+        with replacing(self._document) as path, path.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(self._header)[:-1])
+            for key, items in (("images", images), ("annotations", annotations)):
+                file.write(f',\n"{key}": [')
+                for number, item in enumerate(items):
+                    file.write((",\n" if number else "\n") + json.dumps(item))
+                file.write("]")
+            file.write("}\n")
+        self._assembled_s = time.monotonic()
+        self._cost_s = self._assembled_s - begin_s
+
+
+class CsvWriter:
+    """Writes a table of measurements, one row per instance.
+
+    Columns: file_name; instance (0, 1, ... within the image); class; category_id (the dataset's);
+    score; area_px; box_x1, box_y1, box_x2, box_y2; centroid_x, centroid_y. Places are in pixels
+    from the photo's top left corner, so the centre of its first pixel is at 0.5, 0.5.
+
+    Args:
+        path: The file; made anew.
+        category_ids: Dataset ids by class id.
+        keep: Rows of these file names are taken over from the file that is there.
+    """
+
+    COLUMNS = (
+        *("file_name", "instance", "class", "category_id", "score", "area_px"),
+        *("box_x1", "box_y1", "box_x2", "box_y2", "centroid_x", "centroid_y"),
+    )
+
+    def __init__(
+        self, path: Path, category_ids: Sequence[int], *, keep: Container[str] = ()
+    ) -> None:
+        self._category_ids = category_ids
+        with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as new:
+            rows = csv.writer(new)
+            rows.writerow(self.COLUMNS)
+            if path.exists():
+                with path.open(encoding="utf-8", newline="") as old:
+                    rows.writerows(row for row in csv.reader(old) if row and row[0] in keep)
+        self._file = path.open("a", encoding="utf-8", newline="")
+
+    def add(self, file_name: str, instances: Instances) -> None:
+        """Write the rows of one image."""
+        places = np.hstack([instances.boxes, centroids_xy(instances)]).astype(np.float64)
+        rows = zip(
+            range(len(instances)),
+            instances.names,
+            [self._category_ids[i] for i in instances.class_ids],
+            instances.scores.astype(np.float64).round(4).tolist(),
+            instances.masks.areas().tolist(),
+            places.round(2).tolist(),
+            strict=True,
+        )
+        csv.writer(self._file).writerows([file_name, *row[:-1], *row[-1]] for row in rows)
+        self._file.flush()
+
+    def close(self) -> None:
+        """Nothing can be added afterwards."""
+        self._file.close()
+
+    def __enter__(self) -> CsvWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def centroids_xy(instances: Instances) -> NDArray[np.float64]:
+    """The mean place of each mask's pixels, of an empty mask that of its box: (N, 2), pixels."""
+    boxes = instances.boxes.astype(np.float64)
+    centroids: NDArray[np.float64] = (boxes[:, :2] + boxes[:, 2:]) / 2
+    for i, crop in enumerate(instances.masks.crops):
+        rows, columns = crop.nonzero()
+        if len(rows):
+            y, x = instances.masks.offsets_yx[i]
+            centroids[i] = x + columns.mean() + 0.5, y + rows.mean() + 0.5
+    return centroids
+
+
+def write_label_map(path: Path, labels: NDArray[np.uint8], class_names: Sequence[str]) -> None:
+    """Write class ids as a PNG whose palette holds the classes' colours.
+
+    Args:
+        path: The .png file; folders are made as needed.
+        labels: uint8 (H, W), 0..K, or 255 for pixels to be ignored, which are white.
+        class_names: Names by class id.
+    """
+    write_indexed_png(path, labels, palette(class_names))
+
+
+def write_class_names(path: Path, class_names: Sequence[str]) -> None:
+    """Write what the labels of label maps mean, as JSON: `{"0": "BG", "1": "person", ...}`.
+
+    Args:
+        path: The .json file; folders are made as needed.
+        class_names: Names by class id.
+    """
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(dict(enumerate(class_names)), indent=1) + "\n")
+
+
+def _write_line(file: TextIO, record: Json) -> TextIO:
+    file.write(json.dumps(record) + "\n")
+    file.flush()
+    return file

@@ -1,0 +1,1 @@
+"""Photos to `Instances` and label maps."""

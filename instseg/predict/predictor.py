@@ -1,0 +1,262 @@
+"""`Predictor`: photos in, `Instances` out."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from instseg.core.errors import InputError, require_between
+from instseg.core.instances import Instances
+from instseg.files.image import read_image
+from instseg.models.inference import Choice, Detections, Detector
+from instseg.models.mask_rcnn import Model, load_model
+from instseg.predict.paste import paste_masks
+from instseg.predict.tiles import drop_repeats, join_flipped, join_tiles, tile_windows
+from instseg.system.device import choose_device, choose_dtype
+
+log = logging.getLogger(__name__)
+
+Image = NDArray[np.uint8]
+PRESETS = {"default": 1.0, "fast": 0.6}  # share of the architecture's input size
+
+
+class Predictor:
+    """Finds the instances in photos.
+
+    Args:
+        weights: `coco-v2`, `coco-v1`, `demo`, a path, or a loaded `Model`.
+        architecture: What a `.pth` file holds.
+        device: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
+        precision: `fp32`, `bf16`, or `auto`: bf16 where the processor has it natively. With the
+            demo weights bf16 changed AP by 0.002 (see docs/performance.md).
+        preset: `default`, or `fast`: photos are resized to 0.6 of the usual size.
+        score_threshold: Only instances that score above it, 0..1.
+        stored_thresholds: Take the threshold of each class from the model file instead, where it
+            holds one.
+        classes: Only these class names, or this one.
+        max_detections: The best so many of an image.
+        cross_class_nms: Of two instances whose masks overlap by more than this IoU the lower
+            scored is left out, whatever their classes; None keeps both.
+        tile: Look at a large photo in squares of this many pixels; None looks at it whole.
+        overlap: Share of a tile that its neighbour sees too, 0..0.9.
+        flip: Look at the mirrored photo too, and join what was found.
+        batch_size: Images the network sees at once in `stream`.
+        progress: Called with bytes done and bytes in all while weights are downloaded.
+
+    Raises:
+        InputError: for weights that cannot be had, and for options out of range.
+    """
+
+    def __init__(
+        self,
+        weights: str | Path | Model = "coco-v2",
+        *,
+        architecture: str | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        preset: str = "default",
+        score_threshold: float = 0.5,
+        stored_thresholds: bool = False,
+        classes: str | Sequence[str] | None = None,
+        max_detections: int = 100,
+        cross_class_nms: float | None = None,
+        tile: int | None = None,
+        overlap: float = 0.2,
+        flip: bool = False,
+        batch_size: int = 1,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        require_between(0, 1, score_threshold=score_threshold)
+        require_between(1, 10_000, max_detections=max_detections)
+        require_between(0, 0.9, overlap=overlap)
+        require_between(1, 1024, batch_size=batch_size)
+        if cross_class_nms is not None:
+            require_between(0, 1, cross_class_nms=cross_class_nms)
+        if tile is not None:
+            require_between(64, 100_000, tile=tile)
+        if preset not in PRESETS:
+            raise InputError(f"preset {preset!r} is unknown; use one of {', '.join(PRESETS)}")
+        if isinstance(weights, Model):
+            model = weights
+        else:
+            model = load_model(weights, architecture=architecture, progress=progress)
+        self.card = model.card
+        self.device = choose_device(device)
+        self.dtype = choose_dtype(precision, self.device)
+        if stored_thresholds and not self.card.thresholds:
+            raise InputError(
+                f"{weights}: no thresholds are stored in these weights; "
+                "`instseg evaluate --save-thresholds` finds and stores them"
+            )
+        stored = self.card.thresholds if stored_thresholds else {}
+        self.score_thresholds = np.array(
+            [stored.get(name, score_threshold) for name in self.class_names], dtype=np.float32
+        )
+        self.choice = Choice(
+            score_threshold=float(self.score_thresholds[1:].min()),
+            max_detections=max_detections,
+            class_ids=self._ids_of(classes),
+        )
+        self.cross_class_nms, self.tile, self.overlap = cross_class_nms, tile, overlap
+        self.flip, self.batch_size = flip, batch_size
+        self._detector = Detector(model, self.device, self.dtype, PRESETS[preset])
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names by class id; [0] is "BG"."""
+        return self.card.class_names
+
+    @property
+    def category_ids(self) -> tuple[int, ...]:
+        """Dataset ids by class id; [0] is 0."""
+        return self.card.category_ids
+
+    def __call__(self, image: str | Path | Image | Tensor) -> Instances:
+        """The instances in one photo, best first.
+
+        Args:
+            image: A path, uint8 RGB (H, W, 3), or a tensor (3, H, W), uint8 or float in 0..1.
+        """
+        return self.predict_batch([image])[0]
+
+    def predict_batch(self, images: Sequence[str | Path | Image | Tensor]) -> list[Instances]:
+        """The instances in each of several photos, of any sizes."""
+        arrays = [as_array(image) for image in images]
+        if self.tile is not None:
+            return [self._predict_tiled(image, self.tile) for image in arrays]
+        return self._predict_whole(arrays)
+
+    def stream(self, images: Iterable[str | Path | Image | Tensor]) -> Iterator[Instances]:
+        """The instances of one photo after another, in memory that does not grow."""
+        rest = iter(images)
+        while batch := list(itertools.islice(rest, self.batch_size)):
+            yield from self.predict_batch(batch)
+
+    def detect(self, images: Sequence[Image], verbose: int = 0) -> list[dict[str, NDArray[Any]]]:
+        """The same in the form of Matterport's `model.detect`, for code written for it.
+
+        Args:
+            images: uint8 RGB (H, W, 3) each.
+            verbose: 1 logs each image's size and time at level INFO.
+
+        Returns:
+            For each image a dict of `rois` int32 (N, 4) as y0 x0 y1 x1, `class_ids` int32 (N,),
+            `scores` float32 (N,) and `masks` bool (H, W, N).
+        """
+        results = []
+        for image in images:
+            start = time.perf_counter()
+            found = self(image)
+            if verbose:
+                seconds = time.perf_counter() - start
+                log.info("%d x %d: %d instances in %.2f s", *found.size_hw, len(found), seconds)
+            results.append(
+                {
+                    "rois": np.rint(found.boxes[:, [1, 0, 3, 2]]).astype(np.int32),
+                    "class_ids": found.class_ids.astype(np.int32),
+                    "scores": found.scores,
+                    "masks": found.masks.dense().transpose(1, 2, 0),
+                }
+            )
+        return results
+
+    def _ids_of(self, names: str | Sequence[str] | None) -> frozenset[int] | None:
+        if names is None:
+            return None
+        names = [names] if isinstance(names, str) else names
+        unknown = [name for name in names if name not in self.class_names[1:]]
+        if unknown:
+            raise InputError(
+                f"classes: these weights do not know {', '.join(unknown)}; "
+                f"they know {', '.join(self.class_names[1:])}"
+            )
+        return frozenset(self.class_names.index(name) for name in names)
+
+    def _predict_whole(self, images: list[Image]) -> list[Instances]:
+        """Each photo in one look (two with `flip`)."""
+        if not self.flip:
+            return [self._finish(found) for found in self._look(images, self.choice)]
+        # the mean of two scores may pass the threshold though one of them does not
+        choice = replace(self.choice, score_threshold=self.choice.score_threshold / 2)
+        found = self._look(images, choice)
+        mirrored = self._look([image[:, ::-1].copy() for image in images], choice)
+        joined = [join_flipped(*pair) for pair in zip(found, mirrored, strict=True)]
+        return [self._finish(instances) for instances in joined]
+
+    def _predict_tiled(self, image: Image, tile: int) -> Instances:
+        """A large photo tile by tile, and once whole for what no tile can hold."""
+        size_hw = image.shape[:2]
+        windows = tile_windows((size_hw[0], size_hw[1]), tile, self.overlap)
+        if len(windows) == 1:
+            return self._predict_whole([image])[0]
+        looks = [image[window] for window in windows] + [image]
+        *parts, whole = [self._predict_whole([look])[0] for look in looks]
+        return self._finish(join_tiles(parts, windows, whole))
+
+    def _finish(self, found: Instances) -> Instances:
+        found = found[found.scores > self.score_thresholds[found.class_ids]]
+        if self.cross_class_nms is not None:
+            found = drop_repeats(found, self.cross_class_nms)
+        best = np.argsort(-found.scores, kind="stable")[: self.choice.max_detections]
+        return found[best]
+
+    def _look(self, images: list[Image], choice: Choice) -> list[Instances]:
+        """Run the network; photos share a batch only where padding changes none of them."""
+        tensors = [torch.from_numpy(image).permute(2, 0, 1) for image in images]
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for i, tensor in enumerate(tensors):
+            groups.setdefault(tuple(tensor.shape), []).append(i)
+        found: dict[int, Instances] = {}
+        for rows in groups.values():
+            results = self._detector([tensors[i] for i in rows], choice)
+            for i, result in zip(rows, results, strict=True):
+                height, width = images[i].shape[:2]
+                found[i] = to_instances(result, (height, width), self.class_names)
+        return [found[i] for i in range(len(images))]
+
+
+def to_instances(
+    found: Detections, size_hw: tuple[int, int], class_names: tuple[str, ...]
+) -> Instances:
+    """Paste the soft masks and leave torch behind."""
+    return Instances(
+        boxes=found.boxes.numpy(),
+        class_ids=found.class_ids.numpy(),
+        scores=found.scores.numpy(),
+        masks=paste_masks(found.soft_masks, found.boxes, size_hw),
+        class_names=class_names,
+    )
+
+
+def as_array(image: str | Path | Image | Tensor) -> Image:
+    """Any accepted image as uint8 RGB (H, W, 3).
+
+    Raises:
+        InputError: for a file that cannot be read.
+        ValueError: for an array or tensor of another shape or type.
+    """
+    if isinstance(image, str | Path):
+        return read_image(image)
+    if isinstance(image, Tensor):
+        known_type = image.dtype == torch.uint8 or image.is_floating_point()
+        if not known_type or image.ndim != 3 or image.shape[0] != 3:
+            raise ValueError(
+                "image tensor: expected uint8 or float (3, H, W), "
+                f"got {image.dtype} {tuple(image.shape)}"
+            )
+        if image.is_floating_point():
+            image = (image.clamp(0, 1) * 255).round().to(torch.uint8)
+        return image.cpu().permute(1, 2, 0).numpy()
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"image array: expected uint8 (H, W, 3), got {image.dtype} {image.shape}")
+    return image.copy()  # of plain strides, writable, as torch wants it

@@ -1,0 +1,221 @@
+"""`Segmenter`: photos in, label maps out."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.measure import label
+from torch import Tensor
+
+from instseg.core.errors import InputError, require_between
+from instseg.core.instances import Instances, Masks
+from instseg.models.segmenters import SegmenterModel, load_segmenter
+from instseg.predict.predictor import as_array
+from instseg.system.device import choose_device, choose_dtype
+
+Image = str | Path | NDArray[Any] | Tensor
+STRIP_VALUES = 2**24  # logits of the full resolution that are held at once: 64 MB
+
+
+class Segmenter:
+    """Gives each pixel its class.
+
+    An image is a path, a tensor (3, H, W) as `Predictor` takes it, or an array (H, W, C) or (H, W)
+    of any numbers: uint8 counts as 0..1, all else is in the units that the network was trained on.
+
+    Args:
+        weights: The path of a model file, or a loaded model, which is not changed.
+        device: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
+        precision: `fp32`, `bf16`, or `auto`: bf16 where the processor has it natively.
+        batch_size: Images the network sees at once in `stream`.
+        progress: Called with bytes done and bytes in all while weights are downloaded.
+
+    Raises:
+        InputError: for weights that cannot be had, and for options out of range.
+    """
+
+    def __init__(
+        self,
+        weights: str | Path | SegmenterModel,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        batch_size: int = 1,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        require_between(1, 1024, batch_size=batch_size)
+        if isinstance(weights, SegmenterModel):
+            self.model = weights
+        else:
+            self.model = load_segmenter(weights, progress=progress)
+        self.card = self.model.card
+        self.device = choose_device(device)
+        self.dtype = choose_dtype(precision, self.device)
+        self.batch_size = batch_size
+        network = copy.deepcopy(self.model.network).eval().requires_grad_(False)
+        self.network = network.to(self.device)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names by label; [0] is "BG"."""
+        return self.card.class_names
+
+    @property
+    def category_ids(self) -> tuple[int, ...]:
+        """Dataset ids by label; [0] is 0."""
+        return self.card.category_ids
+
+    def __call__(self, image: Image) -> NDArray[np.uint8]:
+        """The label map of one image: uint8 (H, W), the class id of each pixel."""
+        return self.predict_batch([image])[0]
+
+    @torch.inference_mode()
+    def predict_batch(self, images: Sequence[Image]) -> list[NDArray[np.uint8]]:
+        """The label map of each of several images, of any sizes."""
+        maps = []
+        for logits, size_hw in self._look(images):  # max is twice as fast as argmax
+            strips = [strip.max(0).indices.byte() for strip in enlarged(logits, size_hw)]
+            maps.append(torch.cat(strips).cpu().numpy())
+        return maps
+
+    def stream(self, images: Iterable[Image]) -> Iterator[NDArray[np.uint8]]:
+        """The label map of one image after another, in memory that does not grow."""
+        rest = iter(images)
+        while batch := list(itertools.islice(rest, self.batch_size)):
+            yield from self.predict_batch(batch)
+
+    @torch.inference_mode()
+    def probabilities(self, image: Image) -> NDArray[np.float32]:
+        """How probable each class is at each pixel: float32 (K, H, W), 0..1."""
+        ((logits, size_hw),) = self._look([image])
+        strips = [strip.softmax(0).cpu() for strip in enlarged(logits, size_hw)]
+        return torch.cat(strips, dim=1).numpy()
+
+    @torch.inference_mode()
+    def label_map(self, image: Image) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """The label map, uint8 (H, W), and how probable each label is, float32 (H, W), 0..1."""
+        ((logits, size_hw),) = self._look([image])
+        labels, probability = [], []
+        for strip in enlarged(logits, size_hw):
+            highest, ids = strip.max(0)
+            labels.append(ids.byte())
+            probability.append((highest - strip.logsumexp(0)).exp())
+        return torch.cat(labels).cpu().numpy(), torch.cat(probability).cpu().numpy()
+
+    def instances(self, image: Image, min_area: int = 16) -> Instances:
+        """Each connected region of a class as an instance, best first.
+
+        Args:
+            image: As always.
+            min_area: Regions of fewer pixels are left out.
+
+        Returns:
+            Scores are the mean probability of the class inside the region. Touching objects of one
+            class are one region: a label map cannot tell them apart.
+        """
+        return regions(*self.label_map(image), self.class_names, min_area)
+
+    def _look(self, images: Sequence[Image]) -> Iterator[tuple[Tensor, tuple[int, int]]]:
+        """Each image's logits (K, h, w) as the network gives them, and its own height and width.
+
+        Neighbours of one size go through the network together.
+        """
+        prepared = [self._prepare(image) for image in images]
+        for _, group in itertools.groupby(prepared, key=lambda item: item[0].shape):
+            inputs, sizes = zip(*group, strict=True)
+            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+                logits = self.network(torch.stack(inputs))
+            yield from zip(logits.float(), sizes, strict=True)
+
+    def _prepare(self, image: Image) -> tuple[Tensor, tuple[int, int]]:
+        """What the network sees of an image, float32 (C, h, w), and the image's size."""
+        pixels = as_pixels(image)
+        height, width, channels = pixels.shape
+        expected = self.model.in_channels
+        if channels != expected and (channels, expected) != (3, 1):  # RGB is made grey
+            name = f"{image}: " if isinstance(image, str | Path) else ""
+            raise InputError(
+                f"{name}the image has {channels} channels, these weights take {expected}; "
+                f"give an array of shape (H, W, {expected})"
+            )
+        tensor = torch.from_numpy(pixels).to(self.device).permute(2, 0, 1)
+        tensor = self.model.normalise(tensor)
+        size = self.model.input_size((height, width))
+        if size != (height, width):
+            tensor = F.interpolate(tensor[None], size=size, mode="bilinear", antialias=True)[0]
+        return tensor, (height, width)
+
+
+def as_pixels(image: Image) -> NDArray[Any]:
+    """Any accepted image as (H, W, C), uint8 or else float32.
+
+    Raises:
+        InputError: for a file that cannot be read.
+        ValueError: for an array or tensor of another shape or type.
+    """
+    if not isinstance(image, np.ndarray):
+        return as_array(image)
+    if image.ndim not in (2, 3) or image.dtype.kind not in "buif":
+        raise ValueError(
+            f"image array: expected numbers (H, W) or (H, W, C), got {image.dtype} {image.shape}"
+        )
+    dtype = np.uint8 if image.dtype == np.uint8 else np.float32
+    return np.array(image if image.ndim == 3 else image[..., None], dtype=dtype, order="C")
+
+
+def enlarged(logits: Tensor, size_hw: tuple[int, int]) -> Iterator[Tensor]:
+    """Resize logits (K, h, w) bilinearly to (K, H, W), in strips (K, some rows, W) from the top.
+
+    As `torch.nn.functional.interpolate`, but eighty classes of a large photo are never held whole.
+    """
+    height, width = size_hw
+    last = logits.shape[1] - 1
+    middles = torch.arange(height, device=logits.device) + 0.5
+    places = (middles * ((last + 1) / height) - 0.5).clamp(min=0)
+    for rows in places.split(max(STRIP_VALUES // (len(logits) * width), 1)):
+        above = rows.long()
+        below = (above + 1).clamp(max=last)
+        strip = torch.lerp(logits[:, above], logits[:, below], (rows - above)[:, None])
+        yield F.interpolate(strip[None], size=(len(rows), width), mode="bilinear")[0]
+
+
+def regions(
+    labels: NDArray[np.uint8],
+    probability: NDArray[np.float32],
+    class_names: tuple[str, ...],
+    min_area: int,
+) -> Instances:
+    """The 8-connected regions of each class, best first.
+
+    Args:
+        labels: (H, W), 0 is background.
+        probability: (H, W), of the label.
+        class_names: By label.
+        min_area: Regions of fewer pixels are left out.
+    """
+    numbered = label(labels, background=0, connectivity=2)
+    large = np.flatnonzero(np.bincount(numbered.ravel()) >= min_area)
+    windows = ndimage.find_objects(numbered)
+    kept = [(windows[i - 1], numbered[windows[i - 1]] == i) for i in large if i > 0]
+    scores = np.array([probability[window][crop].mean() for window, crop in kept])
+    class_ids = np.array([labels[window][crop][0] for window, crop in kept], dtype=np.int64)
+    offsets = [(ys.start, xs.start) for (ys, xs), _ in kept]
+    height, width = labels.shape
+    masks = Masks.from_crops([crop for _, crop in kept], offsets, (height, width))
+    found = Instances(
+        boxes=masks.boxes_xyxy(),
+        class_ids=class_ids,
+        scores=scores,
+        masks=masks,
+        class_names=class_names,
+    )
+    return found[np.argsort(-found.scores, kind="stable")]

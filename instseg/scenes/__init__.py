@@ -1,0 +1,1 @@
+"""The drawn scenes: a dataset without photos."""

@@ -1,0 +1,1 @@
+"""The machine: processes, atomic writes, memory, devices, reading ahead."""

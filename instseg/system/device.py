@@ -1,0 +1,54 @@
+"""Where and in what arithmetic a network runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from instseg.core.errors import ArgumentError, InputError
+
+if TYPE_CHECKING:
+    import torch
+
+PRECISIONS = ("auto", "fp32", "bf16")
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of a name; `auto` takes a GPU (CUDA, then Apple's MPS) where there is one."""
+    import torch
+
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        torch.zeros(1, device=name).item()
+        return torch.device(name)
+    except (RuntimeError, AssertionError) as error:
+        raise ArgumentError(
+            f"{{device}} {name} is not available on this machine; use cpu"
+        ) from error
+
+
+def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """The arithmetic of a precision; `auto` takes bfloat16 where `device` has it natively."""
+    import torch
+
+    if precision not in PRECISIONS:
+        raise InputError(f"precision {precision!r} is unknown; use one of {', '.join(PRECISIONS)}")
+    if precision == "auto":
+        return torch.bfloat16 if has_native_bf16(device) else torch.float32
+    return torch.bfloat16 if precision == "bf16" else torch.float32
+
+
+def has_native_bf16(device: torch.device) -> bool:
+    """Whether bfloat16 products are an instruction of the device, not an emulation."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type != "cpu":
+        return False
+    if hasattr(torch.cpu, "get_capabilities"):
+        found = torch.cpu.get_capabilities()
+        return bool(found.get("avx512_bf16") or found.get("amx_tile"))
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -1,0 +1,390 @@
+import os
+import struct
+import subprocess
+import sys
+import warnings
+import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from instseg.core.errors import InputError
+from instseg.files.image import (
+    read_image,
+    to_rgb8,
+    write_image,
+    write_indexed_png,
+)
+
+# Six flat blocks of 16 x 16, which even JPEG keeps: no two corners alike, higher than wide.
+BLOCKS = np.array(
+    [[[250, 20, 30], [20, 200, 40]], [[30, 60, 220], [240, 230, 50]], [[90, 90, 90], [10, 10, 60]]],
+    np.uint8,
+)
+PHOTO = BLOCKS.repeat(16, axis=0).repeat(16, axis=1)
+GREY = PHOTO[..., 1].copy()
+GREY_RGB = GREY[..., None].repeat(3, axis=2)
+ALPHA = np.full_like(GREY, 255)
+ALPHA[:16] = 0
+ALPHA[16:32] = 51
+OVER_WHITE = np.rint(
+    PHOTO * (ALPHA[..., None] / 255) + 255.0 * (1 - ALPHA[..., None] / 255)
+).astype(np.uint8)
+GREY_OVER_WHITE = np.rint(GREY_RGB * (ALPHA[..., None] / 255) + 255.0 - ALPHA[..., None])
+
+
+def saved(array: np.ndarray, mode: str = "", **options: object) -> Callable[[Path], None]:
+    image = Image.fromarray(array)
+    image = image.convert(mode) if mode else image
+    return lambda path: image.save(path, **options)
+
+
+def tiff(array: np.ndarray, **options: object) -> Callable[[Path], None]:
+    return lambda path: tifffile.imwrite(path, array, **options)
+
+
+def palette_with_transparency(path: Path) -> None:
+    image = Image.fromarray(GREY // 64)
+    image.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9])
+    image.save(path, transparency=bytes([255, 0, 255, 255]))
+
+
+def twelve_bit_tiff(path: Path) -> None:
+    """Two pixels of 12 bits, 0xFFF and 0x800, packed into three bytes."""
+    tags = [(256, 2), (257, 1), (258, 12), (259, 1), (262, 1), (273, 134), (277, 1), (278, 1)]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in [*tags, (279, 3)])
+    head = b"II*\0" + struct.pack("<IH", 8, 9) + entries
+    path.write_bytes(head.ljust(134, b"\0") + bytes([0xFF, 0xF8, 0x00]))
+
+
+def deep_png(array: np.ndarray, colour_type: int) -> Callable[[Path], None]:
+    """A 16-bit PNG, which Pillow can't write."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    height, width = array.shape[:2]
+    header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in array)
+    data = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + data) and None
+
+
+def frames(path: Path) -> None:
+    others = [Image.fromarray(255 - PHOTO)] * 2
+    Image.fromarray(PHOTO).save(path, save_all=True, append_images=others)
+
+
+WIDE = PHOTO.astype(np.uint16) * 257
+RGBA = np.dstack([PHOTO, ALPHA])
+UNIT = PHOTO.astype(np.float32) / 255
+BINARY = GREY > 100
+KINDS = {
+    "rgb.jpg": (saved(PHOTO, quality=95, subsampling=0), PHOTO),
+    "progressive.jpg": (saved(PHOTO, quality=95, subsampling=0, progressive=True), PHOTO),
+    "grey.jpg": (saved(GREY, quality=95, subsampling=0), GREY_RGB),
+    "cmyk_adobe.jpg": (saved(PHOTO, "CMYK", quality=95, subsampling=0), PHOTO),
+    "rgb.png": (saved(PHOTO), PHOTO),
+    "rgba.png": (saved(RGBA), OVER_WHITE),
+    "grey.png": (saved(GREY), GREY_RGB),
+    "grey_alpha.png": (saved(np.dstack([GREY, ALPHA])), GREY_OVER_WHITE),
+    "palette.png": (
+        saved(PHOTO, "P"),
+        np.asarray(Image.fromarray(PHOTO).convert("P").convert("RGB")),
+    ),
+    "one_bit.png": (saved(BINARY), np.where(BINARY[..., None], 255, 0).repeat(3, axis=2)),
+    "grey16.png": (deep_png(WIDE[..., 1], 0), GREY_RGB),
+    "rgb16.png": (deep_png(WIDE, 2), PHOTO),
+    "rgba16.png": (deep_png(np.dstack([WIDE, ALPHA.astype(np.uint16) * 257]), 6), OVER_WHITE),
+    "lossless.webp": (saved(PHOTO, lossless=True), PHOTO),
+    "alpha.webp": (saved(RGBA, lossless=True, exact=True), OVER_WHITE),
+    "rgb.bmp": (saved(PHOTO), PHOTO),
+    "one_bit.bmp": (saved(BINARY), np.where(BINARY[..., None], 255, 0).repeat(3, axis=2)),
+    "frames.gif": (frames, PHOTO),
+    "rgb.tif": (tiff(PHOTO, photometric="rgb"), PHOTO),
+    "lzw.tif": (saved(PHOTO, compression="tiff_lzw"), PHOTO),
+    "cmyk.tif": (saved(PHOTO, "CMYK"), PHOTO),
+    "big.tif": (tiff(PHOTO, photometric="rgb", bigtiff=True), PHOTO),
+    "pages.tif": (frames, PHOTO),
+    "rgba.tif": (tiff(RGBA, photometric="rgb", extrasamples=["unassalpha"]), OVER_WHITE),
+    "grey16.tif": (tiff(WIDE[..., 1]), GREY_RGB),
+    "grey16_big_endian.tif": (tiff(WIDE[..., 1].astype(">u2"), byteorder=">"), GREY_RGB),
+    "white_is_zero16.tif": (tiff(~WIDE[..., 1], photometric="miniswhite"), GREY_RGB),
+    "white_is_zero16_big_endian.tif": (
+        tiff(~WIDE[..., 1].astype(">u2"), photometric="miniswhite", byteorder=">"),
+        GREY_RGB,
+    ),
+    "rgb16.tif": (tiff(WIDE, photometric="rgb"), PHOTO),
+    "planes16.tif": (
+        tiff(np.moveaxis(WIDE, -1, 0).copy(), photometric="rgb", planarconfig="separate"),
+        PHOTO,
+    ),
+    "twelve_bit.tif": (twelve_bit_tiff, np.array([[[255] * 3, [128] * 3]])),
+    "unsigned32.tif": (tiff(GREY.astype(np.uint32) << 24), np.rint(GREY_RGB * (255 / 230))),
+    "float01.tif": (tiff(UNIT[..., 1]), GREY_RGB),
+    "float01_rgb.tif": (tiff(UNIT, photometric="rgb"), PHOTO),
+    "half01_rgb.tif": (tiff(UNIT.astype(np.float16), photometric="rgb"), PHOTO),
+    "float255_rgb.tif": (tiff(PHOTO.astype(np.float32), photometric="rgb"), PHOTO),
+    "float_deflate.tif": (tiff(UNIT, photometric="rgb", compression="zlib"), PHOTO),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_of_image_becomes_rgb(name: str, tmp_path: Path) -> None:
+    write, expected = KINDS[name]
+    write(tmp_path / name)
+    image = read_image(tmp_path / name)
+    assert image.dtype == np.uint8
+    assert image.flags.c_contiguous
+    assert image.flags.writeable
+    tolerance = 4 if name.endswith(".jpg") else 1
+    np.testing.assert_allclose(image.astype(int), expected, atol=tolerance)
+
+
+def test_cmyk_photo_carries_the_adobe_marker(tmp_path: Path) -> None:
+    KINDS["cmyk_adobe.jpg"][0](tmp_path / "a.jpg")
+    assert b"Adobe" in (tmp_path / "a.jpg").read_bytes()
+
+
+def test_transparent_palette_entries_become_white(tmp_path: Path) -> None:
+    palette_with_transparency(tmp_path / "a.png")
+    colours = np.array([[255, 0, 0], [255, 255, 255], [0, 0, 255], [9, 9, 9]])
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), colours[GREY // 64])
+
+
+def stored_as(upright: np.ndarray, orientation: int) -> np.ndarray:
+    """The pixels a camera would have stored with this EXIF orientation."""
+    transposed = upright.transpose(1, 0, 2)
+    return np.ascontiguousarray(
+        {
+            1: upright,
+            2: upright[:, ::-1],
+            3: upright[::-1, ::-1],
+            4: upright[::-1],
+            5: transposed,
+            6: np.rot90(upright, 1),
+            7: transposed[::-1, ::-1],
+            8: np.rot90(upright, -1),
+        }[orientation]
+    )
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif", "lzw.tif", "float.tif"])
+def test_all_eight_orientations_give_the_same_picture(
+    suffix: str, orientation: int, tmp_path: Path
+) -> None:
+    path = tmp_path / f"photo.{suffix}"
+    stored = stored_as(PHOTO, orientation)
+    exif = Image.Exif()
+    exif[274] = orientation
+    if suffix == "float.tif":
+        tag = (274, "H", 1, orientation, True)
+        tifffile.imwrite(path, stored / np.float32(255), photometric="rgb", extratags=[tag])
+    elif suffix == "lzw.tif":
+        Image.fromarray(stored).save(path, exif=exif, compression="tiff_lzw")
+    else:
+        Image.fromarray(stored).save(path, exif=exif, quality=95, subsampling=0, lossless=True)
+    image = read_image(path)
+    assert image.flags.c_contiguous
+    np.testing.assert_allclose(image.astype(int), PHOTO, atol=4 if suffix == "jpg" else 1)
+
+
+def png_header(width: int, height: int) -> bytes:
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n\0\0\0\r" + header + struct.pack(">II", zlib.crc32(header), 9) + b"IDAT"
+    )
+
+
+def bad_files(folder: Path) -> dict[str, str]:
+    """Write one file of each bad kind; say which words its message must have."""
+    for name in ("cut.jpg", "cut.png", "cut.webp", "cut.tif", "cut.gif", "cut.bmp"):
+        noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(folder / name)
+        data = (folder / name).read_bytes()
+        (folder / name).write_bytes(data[: len(data) * 2 // 3])
+    noise = np.random.default_rng(0).random((64, 64, 3), dtype=np.float32)
+    tifffile.imwrite(folder / "cut_float.tif", noise, photometric="rgb")
+    os.truncate(folder / "cut_float.tif", 9000)
+    Image.fromarray(PHOTO).save(folder / "cut_lzw.tif", compression="tiff_lzw")
+    os.truncate(folder / "cut_lzw.tif", 60)
+    tifffile.imwrite(folder / "cut_deflate.tif", noise[..., 0] > 0.5, compression="zlib")
+    os.truncate(folder / "cut_deflate.tif", (folder / "cut_deflate.tif").stat().st_size - 40)
+    tifffile.imwrite(
+        folder / "channels.tif",
+        np.zeros((8, 8, 7), np.uint8),
+        photometric="minisblack",
+        planarconfig="contig",
+    )
+    (folder / "folder.jpg").mkdir()
+    (folder / "empty.jpg").touch()
+    (folder / "text.jpg").write_text("<html>404 Not Found</html>")
+    (folder / "huge.png").write_bytes(png_header(30_000, 30_000))
+    (folder / "large.png").write_bytes(png_header(9_500, 9_500))
+    (folder / "movie.webp").write_bytes(b"RIFF\0\0\0\0AVI LIST")
+    return {
+        "missing.jpg": "no such file",
+        "folder.jpg": "folder",
+        "empty.jpg": "empty",
+        "text.jpg": "not an image",
+        "movie.webp": "unknown kind",
+        "huge.png": "30000 x 30000 pixels",
+        "large.png": "cut off",  # larger than Pillow likes, smaller than our limit
+        "channels.tif": "7 channels",
+        **{path.name: "cut off" for path in folder.glob("cut*")},
+    }
+
+
+def test_bad_files_get_one_line_that_names_them(tmp_path: Path) -> None:
+    for name, words in bad_files(tmp_path).items():
+        with warnings.catch_warnings(), pytest.raises(InputError) as caught:
+            warnings.simplefilter("error")
+            read_image(tmp_path / name)
+        message = str(caught.value)
+        assert message.startswith(f"{tmp_path / name}: ")
+        assert words in message
+        assert "\n" not in message
+
+
+def test_nothing_is_printed_about_bad_files_and_bad_metadata(tmp_path: Path) -> None:
+    bad_files(tmp_path)
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x02\0" + struct.pack("<HHII", 274, 3, 1, 6) + b"cut"
+    Image.fromarray(PHOTO).save(tmp_path / "odd.png", exif=exif[6:])
+    Image.fromarray(PHOTO).save(tmp_path / "odd.jpg", exif=exif)
+    code = """
+import pathlib, sys
+from instseg.core.errors import InputError
+from instseg.files.image import read_image
+for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
+    try:
+        read_image(path)
+    except InputError:
+        continue
+    print(path.name)
+"""
+    command = [sys.executable, "-W", "always", "-c", code, str(tmp_path)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+    )
+    assert done.stdout.split() == ["odd.jpg", "odd.png"]
+    assert done.stderr == ""
+
+
+def test_file_without_permission(tmp_path: Path) -> None:
+    path = tmp_path / "private.png"
+    Image.fromarray(PHOTO).save(path)
+    path.chmod(0)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        with pytest.raises(InputError, match=r"private\.png: cannot be opened .*permission"):
+            read_image(path)
+    finally:
+        os.seteuid(user)
+
+
+def test_pixel_limit_holds_for_every_reader(tmp_path: Path) -> None:
+    Image.fromarray(PHOTO).save(tmp_path / "a.jpg")
+    tifffile.imwrite(tmp_path / "a.tif", UNIT, photometric="rgb")
+    for name in ("a.jpg", "a.tif"):
+        assert read_image(tmp_path / name, max_pixels=48 * 32).shape == (48, 32, 3)
+        with pytest.raises(InputError, match=r"32 x 48 pixels .* limit of 1,535"):
+            read_image(tmp_path / name, max_pixels=48 * 32 - 1)
+
+
+def test_threads_read_the_same_pixels(tmp_path: Path) -> None:
+    for name, (write, _) in KINDS.items():
+        write(tmp_path / name)
+    paths = [tmp_path / name for name in KINDS]
+    alone = [read_image(path) for path in paths]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(read_image, paths * 4))
+    for one, other in zip(alone * 4, together, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_real_photos_equal_plain_pillow(coco_dir: Path) -> None:
+    for path in sorted(coco_dir.glob("val2017/*.jpg"))[:10]:
+        with Image.open(path) as image:
+            expected = np.array(image.convert("RGB"))
+        np.testing.assert_array_equal(read_image(path), expected)
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (np.array([[False, True]]), [0, 255]),
+        (np.array([[7, 200]], np.uint8), [7, 200]),
+        (np.array([[256, 65535]], np.uint16), [1, 255]),
+        (np.array([[0.2, 1.0]]), [51, 255]),
+        (np.array([[0.0, 0.5]]), [0, 128]),
+        (np.array([[51.0, 200.0]]), [51, 200]),
+        (np.array([[257.0, 65535.0]]), [1, 255]),
+        (np.array([[20000.0, 100000.0]]), [51, 255]),
+        (np.array([[np.nan, 1.0]]), [0, 255]),
+        (np.array([[-3, 100]], np.int32), [0, 100]),
+        (np.array([[-4.0, -1.0]]), [0, 0]),
+    ],
+)
+def test_numbers_are_scaled_by_depth(array: np.ndarray, expected: list[int]) -> None:
+    np.testing.assert_array_equal(to_rgb8(array)[0], np.array(expected)[:, None].repeat(3, axis=1))
+
+
+def test_array_layouts() -> None:
+    np.testing.assert_array_equal(to_rgb8(GREY[..., None]), GREY_RGB)
+    np.testing.assert_allclose(to_rgb8(RGBA).astype(int), OVER_WHITE, atol=1)
+    np.testing.assert_allclose(
+        to_rgb8(np.dstack([GREY, ALPHA])).astype(int), GREY_OVER_WHITE, atol=1
+    )
+    assert to_rgb8(np.zeros((0, 5), np.float32)).shape == (0, 5, 3)
+    for shape in ((4,), (4, 4, 5), (2, 4, 4, 3)):
+        with pytest.raises(ValueError, match="expected numbers of shape"):
+            to_rgb8(np.zeros(shape, np.uint8))
+
+
+def test_written_images_are_read_back(tmp_path: Path) -> None:
+    write_image(tmp_path / "new/folder/a.png", PHOTO)
+    write_image(tmp_path / "a.JPG", PHOTO)
+    write_image(tmp_path / "grey.png", GREY)
+    write_image(tmp_path / "rgba.png", RGBA)
+    np.testing.assert_array_equal(read_image(tmp_path / "new/folder/a.png"), PHOTO)
+    np.testing.assert_allclose(read_image(tmp_path / "a.JPG").astype(int), PHOTO, atol=4)
+    np.testing.assert_array_equal(read_image(tmp_path / "grey.png"), GREY_RGB)
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "rgba.png")), RGBA)
+    assert {path.name for path in tmp_path.iterdir()} == {"new", "a.JPG", "grey.png", "rgba.png"}
+
+
+def test_unknown_suffix_is_refused_before_writing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a\.bmp: .*change the suffix"):
+        write_image(tmp_path / "a.bmp", PHOTO)
+    assert not list(tmp_path.iterdir())
+
+
+def test_label_map_keeps_labels_and_shows_colours(tmp_path: Path) -> None:
+    palette = np.random.default_rng(0).integers(0, 256, (256, 3), dtype=np.uint8)
+    for count in (2, 3, 5, 81, 256):
+        labels = (np.arange(256).reshape(16, 16) % count).astype(np.uint8)
+        write_indexed_png(tmp_path / "labels.png", labels, palette[:count])
+        with Image.open(tmp_path / "labels.png") as image:
+            np.testing.assert_array_equal(np.asarray(image), labels)
+        np.testing.assert_array_equal(read_image(tmp_path / "labels.png"), palette[labels])
+    with pytest.raises(ValueError, match="label 254 has no colour in a palette of 81"):
+        write_indexed_png(tmp_path / "labels.png", labels, palette[:81])
+
+
+def test_ignored_pixels_are_white_in_a_label_map(tmp_path: Path) -> None:
+    labels = np.array([[0, 1, 255]], np.uint8)
+    write_indexed_png(tmp_path / "labels.png", labels, np.array([[0, 0, 0], [1, 2, 3]], np.uint8))
+    with Image.open(tmp_path / "labels.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), labels)
+    shown = read_image(tmp_path / "labels.png")[0].tolist()
+    assert shown == [[0, 0, 0], [1, 2, 3], [255, 255, 255]]

@@ -1,0 +1,54 @@
+"""Which files a user means."""
+
+from pathlib import Path
+
+import pytest
+
+from instseg.core.errors import InputError
+from instseg.files.listing import list_images
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """b.jpg, a.PNG, notes.txt, a hidden file and more/c.tif."""
+    (tmp_path / "more").mkdir()
+    for name in ("b.jpg", "a.PNG", "notes.txt", "._b.jpg", "more/c.tif"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def names(paths: list[Path], folder: Path) -> list[str]:
+    return [str(path.relative_to(folder)) for path in paths]
+
+
+def test_folders_globs_and_files_in_order_each_once(photos: Path) -> None:
+    assert names(list_images([photos]), photos) == ["a.PNG", "b.jpg"]
+    assert names(list_images([photos], recursive=True), photos) == ["a.PNG", "b.jpg", "more/c.tif"]
+    assert names(list_images([f"{photos}/*"]), photos) == ["a.PNG", "b.jpg"]
+    assert names(list_images([f"{photos}/**/*.tif"]), photos) == ["more/c.tif"]
+    given = [photos / "notes.txt", str(photos / "b.jpg"), photos, photos / "missing.jpg"]
+    assert names(list_images(given), photos) == ["notes.txt", "b.jpg", "a.PNG", "missing.jpg"]
+
+
+def test_file_with_brackets_in_its_name_is_no_glob(photos: Path) -> None:
+    (photos / "b[1].jpg").touch()
+    assert names(list_images([photos / "b[1].jpg"]), photos) == ["b[1].jpg"]
+
+
+def test_list_file(photos: Path) -> None:
+    lines = f"# chosen\n\nb.jpg\r\n  more \n{photos / 'a.PNG'}\nmissing.jpg\n*.jpg\n"
+    (photos / "list.txt").write_text("\ufeff" + lines, encoding="utf-8")
+    found = names(list_images([f"@{photos}/list.txt"]), photos)
+    assert found == ["b.jpg", "more/c.tif", "a.PNG", "missing.jpg"]
+
+
+def test_inputs_without_an_image_are_refused(photos: Path) -> None:
+    (photos / "none").mkdir()
+    (photos / "list.txt").write_text("# nothing\n")
+    (photos / "binary.txt").write_bytes(b"\xff\xfe\x81")
+    for item in ("none", "*.gif", "@list.txt", "@missing.txt", "@binary.txt"):
+        where = f"@{photos}/{item[1:]}" if item.startswith("@") else f"{photos}/{item}"
+        with pytest.raises(InputError) as caught:
+            list_images([where])
+        assert str(caught.value).startswith(where.lstrip("@"))
+        assert "\n" not in str(caught.value)

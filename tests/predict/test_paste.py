@@ -1,0 +1,99 @@
+"""Pasted masks against torchvision's own, pixel for pixel."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torchvision.models.detection.roi_heads import paste_masks_in_image
+
+from instseg.predict.paste import paste_masks
+
+SIZE_HW = (37, 53)
+
+
+def make_soft(count, cells=28, seed=0):
+    """Random blobs and random noise by turns, float32 (count, cells, cells) in 0..1."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.rand(count, 1, cells, cells, generator=generator)
+    coarse = torch.rand(count, 1, 4, 4, generator=generator)
+    blobs = torch.nn.functional.interpolate(coarse, size=(cells, cells), mode="bilinear")
+    return torch.where(torch.arange(count)[:, None, None, None] % 2 == 0, blobs, noise)[:, 0]
+
+
+def assert_as_torchvision(soft, boxes, size_hw):
+    masks = paste_masks(soft, boxes, size_hw)
+    expected = paste_masks_in_image(soft[:, None], boxes, size_hw)[:, 0] >= 0.5
+    assert masks.size_hw == size_hw
+    np.testing.assert_array_equal(masks.dense(), expected.numpy())
+
+
+BOXES = {
+    "inside": [10.3, 5.7, 40.2, 30.9],
+    "whole image": [0, 0, 53, 37],
+    "over every border": [-20.5, -9.25, 80.1, 60.7],
+    "half outside left": [-12.5, 4, 9.5, 20],
+    "half outside right and below": [40.1, 25.2, 70.3, 55.4],
+    "one pixel": [7, 7, 8, 8],
+    "less than a pixel": [7.2, 9.3, 7.6, 9.4],
+    "over the edge of a pixel": [7.8, 9.8, 8.2, 10.2],
+    "no extent": [12, 12, 12, 12],
+    "one row": [3, 11.4, 50, 11.6],
+    "one column": [20.1, 1, 20.2, 36],
+    "corner pixel": [52, 36, 53, 37],
+}
+
+
+@pytest.mark.parametrize("box", BOXES.values(), ids=BOXES.keys())
+def test_equal_to_torchvision(box):
+    soft = make_soft(6)
+    assert_as_torchvision(soft, torch.tensor([box] * 6, dtype=torch.float32), SIZE_HW)
+
+
+@st.composite
+def images_and_boxes(draw):
+    """A size and boxes of any size that touch the image: torchvision cannot paste others."""
+    height, width = draw(st.integers(1, 60)), draw(st.integers(1, 60))
+
+    def side(size):
+        start = draw(st.floats(-size, size - 1, width=32))
+        length = draw(st.sampled_from([0.01, 0.5, 1.0]) | st.floats(0, 2 * size, width=32))
+        return start, max(start + length, 0)
+
+    boxes = [(side(width), side(height)) for _ in range(draw(st.integers(1, 4)))]
+    return (height, width), torch.tensor([[x0, y0, x1, y1] for (x0, x1), (y0, y1) in boxes])
+
+
+@settings(max_examples=150, deadline=None)
+@given(images_and_boxes(), st.sampled_from([14, 28]), st.integers(0, 99))
+def test_equal_to_torchvision_for_any_box(image, cells, seed):
+    size_hw, boxes = image
+    assert_as_torchvision(make_soft(len(boxes), cells, seed), boxes.float(), size_hw)
+
+
+@pytest.mark.parametrize("box", [[60, 40, 90, 70], [5, -40, 30, -12], [-30, 3, -9, 20]])
+def test_nothing_of_a_box_outside(box):
+    masks = paste_masks(torch.ones(1, 28, 28), torch.tensor([box]).float(), SIZE_HW)
+    assert masks.areas().tolist() == [0]
+
+
+def test_values_at_the_threshold_are_mask():
+    soft = torch.full((1, 28, 28), 0.5)
+    box = torch.tensor([[8.0, 8.0, 36.0, 36.0]])  # one cell a pixel
+    assert_as_torchvision(soft, box, (48, 48))
+    assert paste_masks(soft, box, (48, 48)).areas()[0] >= 26 * 26
+    assert paste_masks(soft - 1e-4, box, (48, 48)).areas()[0] == 0
+
+
+def test_no_detections():
+    masks = paste_masks(torch.zeros(0, 28, 28), torch.zeros(0, 4), SIZE_HW)
+    assert len(masks) == 0
+    assert masks.size_hw == SIZE_HW
+
+
+def test_large_photo_costs_only_the_boxes():
+    """Torchvision's way would take 40 GB here."""
+    boxes = torch.rand(200, 2) * 5000
+    masks = paste_masks(make_soft(200), torch.cat([boxes, boxes + 60], dim=1), (7000, 7000))
+    assert 0 < masks.areas().max() <= 66**2
+    assert sum(crop.size for crop in masks.crops) < 200 * 70**2

@@ -1,0 +1,336 @@
+"""`Predictor` with a tiny network."""
+
+import logging
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+from stand_in import TINY_CARD, stand_in_model
+
+from instseg.core.errors import InputError
+from instseg.files.image import write_image
+from instseg.models.mask_rcnn import build
+from instseg.predict.predictor import Predictor
+from instseg.predict.tiles import join_flipped, join_tiles, tile_windows
+from instseg.scenes.scene import SceneConfig, draw_scene
+from instseg.system.device import choose_device, choose_dtype
+
+IMAGE = draw_scene(1).image
+
+
+@pytest.fixture(scope="module")
+def model():
+    return stand_in_model(TINY_CARD)
+
+
+def make_predictor(model, **options):
+    return Predictor(model, **{"device": "cpu", "precision": "fp32", **options})
+
+
+def assert_same(one, other, pixels=0):
+    """Equal but for rounding, and a few pixels of each mask."""
+    assert one.size_hw == other.size_hw
+    np.testing.assert_array_equal(one.class_ids, other.class_ids)
+    np.testing.assert_allclose(one.boxes, other.boxes, atol=1e-3)
+    np.testing.assert_allclose(one.scores, other.scores, atol=1e-5)
+    assert (one.masks.dense() != other.masks.dense()).sum(axis=(1, 2)).max(initial=0) <= pixels
+
+
+def test_form_of_the_result(model):
+    found = make_predictor(model)(IMAGE)
+    assert 5 < len(found) <= 100
+    assert found.size_hw == IMAGE.shape[:2]
+    assert found.class_names == ("BG", "cat", "dog", "cup")
+    assert found.scores.min() > 0.5
+    assert (np.diff(found.scores) <= 0).all()
+    assert (found.masks.areas() > 0).all()
+    tight = found.masks.boxes_xyxy()
+    assert (tight[:, :2] > found.boxes[:, :2] - 3 - 320 / 28).all()
+    assert (tight[:, 2:] < found.boxes[:, 2:] + 3 + 320 / 28).all()
+
+
+def test_names_and_ids_are_aligned(model):
+    predictor = make_predictor(model)
+    assert predictor.class_names == ("BG", "cat", "dog", "cup")
+    assert predictor.category_ids == (0, 17, 18, 47)
+    assert predictor.card == TINY_CARD
+
+
+def test_paths_arrays_and_tensors_give_the_same(model, tmp_path):
+    predictor = make_predictor(model)
+    write_image(tmp_path / "scene.png", IMAGE)
+    tensor = torch.from_numpy(IMAGE).permute(2, 0, 1)
+    expected = predictor(IMAGE)
+    read_only = IMAGE.copy()
+    read_only.setflags(write=False)
+    for image in (
+        tmp_path / "scene.png",
+        str(tmp_path / "scene.png"),
+        tensor,
+        tensor / 255,
+        tensor / 255 - 0.001,  # rounds to the same
+        (tensor / 255).double().requires_grad_(),
+        np.asfortranarray(IMAGE),
+        IMAGE[:, ::-1].copy()[:, ::-1],  # negative strides
+        read_only,
+    ):
+        assert_same(predictor(image), expected)
+
+
+def test_a_model_file_by_path(model, tmp_path):
+    model.save(tmp_path / "tiny.safetensors")
+    predictor = make_predictor(str(tmp_path / "tiny.safetensors"))
+    assert_same(predictor(IMAGE), make_predictor(model)(IMAGE))
+
+
+@pytest.mark.parametrize("options", [{}, {"flip": True}, {"tile": 200}])
+def test_batch_of_differing_sizes_equals_one_by_one(model, options):
+    predictor = make_predictor(model, **options)
+    images = [IMAGE, IMAGE[:150], IMAGE[:, ::-1], IMAGE[:150, 20:], IMAGE[100:250]]
+    images = [np.ascontiguousarray(image) for image in images]
+    batch = predictor.predict_batch(images)
+    for found, image in zip(batch, images, strict=True):
+        assert_same(found, predictor(image), pixels=2)
+    assert predictor.predict_batch([]) == []
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_stream_is_lazy_and_keeps_the_order(model, batch_size):
+    predictor = make_predictor(model, batch_size=batch_size, max_detections=3)
+    sizes = [(40, 50), (60, 40), (40, 50), (64, 64), (50, 50)]
+    taken = []
+
+    def images():
+        for size in sizes:
+            taken.append(size)
+            yield draw_scene(0, SceneConfig(size_hw=size)).image
+
+    stream = predictor.stream(images())
+    assert taken == []
+    seen = []
+    for found in stream:
+        seen.append(found.size_hw)
+        assert len(taken) <= min(len(sizes), -(-len(seen) // batch_size) * batch_size)
+    assert seen == sizes
+    assert list(predictor.stream([])) == []
+
+
+def test_stream_without_end(model):
+    def images():
+        while True:
+            yield IMAGE[:64, :64]
+
+    stream = make_predictor(model).stream(images())
+    assert [next(stream).size_hw for _ in range(2)] == [(64, 64)] * 2
+
+
+def test_stream_in_flat_memory(model):
+    predictor = make_predictor(model, score_threshold=0.05)
+    rng = np.random.default_rng(0)
+    images = (rng.integers(0, 256, (128, 128, 3), dtype=np.uint8) for _ in range(60))
+    sizes = []
+    tracemalloc.start()
+    for i, _ in enumerate(predictor.stream(images)):
+        if i in (9, 59):
+            sizes.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert sizes[1] - sizes[0] < 100_000  # 50 images are 2.4 MB
+
+
+def test_matterports_form(model, caplog):
+    predictor = make_predictor(model)
+    with caplog.at_level(logging.INFO, "instseg"):
+        results = predictor.detect([IMAGE, IMAGE[:100]], verbose=1)
+    assert [record.message.split(" in ")[0] for record in caplog.records] == [
+        f"{height} x 320: {len(result['scores'])} instances"
+        for height, result in zip((320, 100), results, strict=True)
+    ]
+    found, result = predictor(IMAGE), results[0]
+    count = len(found)
+    assert set(result) == {"rois", "class_ids", "scores", "masks"}
+    assert result["masks"].shape == (320, 320, count)
+    assert result["masks"].dtype == bool
+    assert result["rois"].shape == (count, 4)
+    assert result["rois"].dtype == result["class_ids"].dtype == np.int32
+    assert result["scores"].dtype == np.float32
+    np.testing.assert_array_equal(result["masks"][:, :, 1], found.masks.dense(1))
+    np.testing.assert_allclose(result["rois"], found.boxes[:, [1, 0, 3, 2]], atol=0.5)
+    np.testing.assert_array_equal(result["class_ids"], found.class_ids)
+
+
+def test_matterports_form_of_nothing(model, caplog):
+    with caplog.at_level(logging.INFO, "instseg"):
+        (result,) = make_predictor(model, score_threshold=1.0).detect([IMAGE])
+    assert not caplog.records
+    assert result["rois"].shape == (0, 4)
+    assert result["masks"].shape == (320, 320, 0)
+
+
+def test_threshold_classes_and_count(model):
+    everything = make_predictor(model, score_threshold=0.0, max_detections=10_000)(IMAGE)
+    found = make_predictor(model, score_threshold=0.7, max_detections=10_000)(IMAGE)
+    assert_same(found, everything[everything.scores > 0.7])
+    best = make_predictor(model, score_threshold=0.0, max_detections=7)(IMAGE)
+    assert_same(best, everything[:7])
+    others = make_predictor(model, score_threshold=0.2, classes=["cup", "dog"])(IMAGE)
+    assert set(others.names) == {"cup", "dog"}
+    one = make_predictor(model, score_threshold=0.2, classes="cup")(IMAGE)
+    assert set(one.names) == {"cup"}
+    assert_same(others, everything[(everything.scores > 0.2) & (everything.class_ids > 1)][:100])
+
+
+def test_cross_class_nms(model):
+    every = make_predictor(model, score_threshold=0.2)(IMAGE)
+    kept = make_predictor(model, score_threshold=0.2, cross_class_nms=0.3)(IMAGE)
+    assert 0 < len(kept) < len(every)
+    ious = kept.masks.iou(kept.masks)
+    np.fill_diagonal(ious, 0)
+    assert ious.max() <= 0.3
+
+
+def test_fast_preset_looks_at_less(model):
+    fast = make_predictor(model, preset="fast")
+    half = make_predictor(model)
+    assert len(fast(IMAGE)) > 0
+    assert not np.array_equal(fast(IMAGE).scores, half(IMAGE).scores)
+
+
+def test_bf16(model):
+    found = make_predictor(model, precision="bf16")(IMAGE)
+    assert len(found) > 0
+    assert found.boxes.dtype == found.scores.dtype == np.float32
+
+
+@pytest.mark.parametrize("size_hw", [(1, 1), (1, 1000), (1000, 1), (2, 3)])
+@pytest.mark.parametrize("options", [{}, {"flip": True}, {"tile": 64}])
+def test_images_of_a_pixel_and_slivers(model, size_hw, options):
+    predictor = make_predictor(model, score_threshold=0.05, max_detections=3, **options)
+    found = predictor(np.full((*size_hw, 3), 90, dtype=np.uint8))
+    assert found.size_hw == size_hw
+    assert found.masks.dense().shape == (len(found), *size_hw)
+
+
+def test_flip_of_a_photo_is_the_flip_of_its_result(model):
+    predictor = make_predictor(model, flip=True, score_threshold=0.3, max_detections=10_000)
+    plain, mirrored = predictor(IMAGE), predictor(np.ascontiguousarray(IMAGE[:, ::-1]))
+    assert len(plain) == len(mirrored) > 5
+    assert plain.scores.min() > 0.3
+    np.testing.assert_allclose(plain.scores, mirrored.scores, atol=1e-5)
+    back = mirrored.masks.flipped()
+    assert (plain.masks.iou(back).max(axis=1) > 0.9).all()
+
+
+def test_flip_keeps_what_one_look_alone_would_leave_out(model):
+    """The threshold holds for the mean of two scores, not for each."""
+    stripes = np.repeat(IMAGE[:, 150:151], 320, axis=1)  # so that both looks agree on much
+    options = {"max_detections": 10_000}
+    plain = make_predictor(model, score_threshold=0.2, **options)
+    joined = join_flipped(plain(stripes), plain(stripes[:, ::-1]))
+    found = make_predictor(model, score_threshold=0.4, flip=True, **options)(stripes)
+    assert len(found) > 10
+    assert_same(found, joined[np.argsort(-joined.scores, kind="stable")][: len(found)])
+    assert (joined.scores > 0.4).sum() == len(found)
+
+
+def test_tile_larger_than_the_photo_is_no_tile(model):
+    assert_same(make_predictor(model, tile=320)(IMAGE), make_predictor(model)(IMAGE))
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_photo_larger_than_a_tile(model, flip):
+    """Each tile is looked at as a photo of its own; how they are joined, test_merge tells."""
+    image = draw_scene(2, SceneConfig(size_hw=(300, 350))).image
+    plain = make_predictor(model, max_detections=40, flip=flip, score_threshold=0.3)
+    tiled = make_predictor(
+        model, max_detections=40, flip=flip, score_threshold=0.3, tile=220, overlap=0.25
+    )
+    windows = tile_windows((300, 350), 220, 0.25)
+    assert len(windows) == 4
+    joined = join_tiles([plain(image[window]) for window in windows], windows, plain(image))
+    best = np.argsort(-joined.scores, kind="stable")[:40]
+    assert_same(tiled(image), joined[best])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"score_threshold": 1.1}, "score_threshold=1.1 must lie between 0 and 1"),
+        ({"score_threshold": float("nan")}, "score_threshold=nan must lie"),
+        ({"max_detections": 0}, "max_detections=0 must lie"),
+        ({"overlap": 0.95}, "overlap=0.95 must lie between 0 and 0.9"),
+        ({"batch_size": 0}, "batch_size=0 must lie"),
+        ({"cross_class_nms": -0.1}, "cross_class_nms=-0.1 must lie"),
+        ({"tile": 10}, "tile=10 must lie between 64"),
+        ({"preset": "slow"}, "preset 'slow' is unknown; use one of default, fast"),
+        ({"precision": "fp8"}, "precision 'fp8' is unknown; use one of auto, fp32, bf16"),
+        ({"classes": ["cat", "unicorn", "elf"]}, "do not know unicorn, elf; they know cat, dog"),
+        ({"classes": ["BG"]}, "do not know BG"),
+        ({"device": "toaster"}, "device toaster is not available on this machine; use cpu"),
+        ({"device": "cuda:77"}, "device cuda:77 is not available"),
+        ({"device": ""}, "device "),
+        ({"device": "meta"}, "device meta"),
+    ],
+)
+def test_options_that_cannot_be(model, options, words):
+    with pytest.raises(InputError) as caught:
+        make_predictor(model, **options)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["mps", "xla", "cuda"])
+def test_devices_that_are_not_here(name):
+    have = {"mps": torch.backends.mps.is_available(), "cuda": torch.cuda.is_available()}
+    if have.get(name):
+        pytest.skip(f"{name} is here")
+    with pytest.raises(InputError, match=f"device {name} is not available"):
+        choose_device(name)
+
+
+def test_auto_takes_what_is_here():
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    assert choose_device("auto").type == expected
+    assert choose_device("cpu") == torch.device("cpu")
+    cpu = torch.device("cpu")
+    assert choose_dtype("auto", cpu) in (torch.float32, torch.bfloat16)
+    assert choose_dtype("fp32", cpu) == torch.float32
+    assert choose_dtype("bf16", cpu) == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((5, 5), dtype=np.uint8),
+        np.zeros((5, 5, 4), dtype=np.uint8),
+        np.zeros((5, 5, 3), dtype=np.float32),
+        np.zeros((1, 5, 5, 3), dtype=np.uint8),
+        torch.zeros(5, 5, 3, dtype=torch.uint8),
+        torch.zeros(1, 3, 5, 5),
+        torch.zeros(3, 5, 5, dtype=torch.int64),
+    ],
+    ids=["grey", "alpha", "float array", "batch", "channels last", "batch tensor", "int64"],
+)
+def test_images_of_another_form(model, image):
+    with pytest.raises(ValueError, match=r"image (array|tensor): expected .*, got .*5, 5"):
+        make_predictor(model)(image)
+
+
+def test_files_that_cannot_be_read(model, tmp_path):
+    predictor = make_predictor(model)
+    (tmp_path / "text.jpg").write_text("no image")
+    for name in ("text.jpg", "missing.png"):
+        with pytest.raises(InputError, match=name):
+            predictor(tmp_path / name)
+
+
+def test_weights_that_cannot_be_had(tmp_path):
+    with pytest.raises(InputError, match="no such weights file"):
+        Predictor(tmp_path / "none.safetensors", device="cpu")
+
+
+def test_an_untrained_network_finds_nothing_above_one_half():
+    torch.manual_seed(0)
+    found = make_predictor(build(TINY_CARD))(IMAGE)
+    assert len(found) == 0
+    assert found.class_names == TINY_CARD.class_names
