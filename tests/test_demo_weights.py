@@ -7,12 +7,12 @@ import pytest
 
 from instseg import Predictor, Segmenter
 from instseg.cli import main
-from instseg.commands.predict_dataset import predict_dataset
 from instseg.data.coco import CocoData
 from instseg.data.semantic_data import CocoSemantic
 from instseg.evaluation.coco_ap import average_precision
 from instseg.evaluation.semantic import SemanticEvaluator
 from instseg.files.model_file import read_model_card
+from instseg.predict.dataset import predict_dataset
 from instseg.scenes.scene import SCENE_CLASSES, SceneConfig, draw_scene, write_scenes
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights"

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from instseg.commands.evaluate_input import held_kinds, read, shared_classes
-from instseg.commands.predict_dataset import predict_dataset
+from instseg.commands.listener import Listener
 from instseg.commands.terminal import console, download_bar, error
 from instseg.core.errors import InputError
+from instseg.predict.dataset import predict_dataset
 from instseg.system.atomic import make_folder, replacing
 from instseg.system.processes import joined_processes, process_device
 
@@ -176,8 +177,8 @@ def load_predictor(config: EvaluateConfig, data: CocoData, truth: Json) -> Predi
 def predict(config: EvaluateConfig, data: CocoData, truth: Json) -> list[Json] | None:
     """Results of the model, also written as predictions.json; None but in the first process."""
     predictor = load_predictor(config, data, truth)
-    with joined_processes():
-        results = predict_dataset(predictor, data)
+    with joined_processes(), Listener() as show:
+        results = predict_dataset(predictor, data, on_event=show)
     if results is not None:
         numbered = [{"id": i, **record} for i, record in enumerate(results, start=1)]
         with replacing(config.out / PREDICTIONS) as path:

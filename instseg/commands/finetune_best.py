@@ -11,7 +11,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from instseg.commands.best_weights import BestWeights, Json, Measured
-from instseg.commands.predict_dataset import predict_dataset
+from instseg.commands.listener import Listener
+from instseg.predict.dataset import predict_dataset
 
 if TYPE_CHECKING:
     from instseg.commands.finetune import FinetuneConfig
@@ -63,16 +64,15 @@ class BestByAP(BestWeights):
 
         device = str(self.trainer.device)
         known = [name for name in val.class_names[1:] if name in model.card.class_names]
-        return predict_dataset(
-            Predictor(
-                model,
-                device=device,
-                precision="fp32",
-                score_threshold=AP_THRESHOLD,
-                classes=known,
-            ),
-            val,
+        predictor = Predictor(
+            model,
+            device=device,
+            precision="fp32",
+            score_threshold=AP_THRESHOLD,
+            classes=known,
         )
+        with Listener() as show:
+            return predict_dataset(predictor, val, on_event=show)
 
     def _metrics(self, results: Sequence[Json]) -> dict[str, Json]:
         """COCO's figures of boxes and masks."""

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from instseg.commands.predict_dataset import predict_dataset
 from instseg.data.augmentation import parse_augmentations
 from instseg.data.coco import CocoData
 from instseg.data.sampling import Order
 from instseg.evaluation.coco_ap import average_precision
 from instseg.models.heads import kept_classes, match_classes, with_classes
 from instseg.models.mask_rcnn import load_model
+from instseg.predict.dataset import predict_dataset
 from instseg.predict.predictor import Predictor
 from instseg.scenes.scene import SceneConfig, write_scenes
 from instseg.training.detection import Detection

@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from instseg.commands.predict_dataset import predict_dataset
 from instseg.core.errors import InputError
 from instseg.data.coco import CocoData
 from instseg.files.image import write_image
+from instseg.predict.dataset import predict_dataset
 from instseg.predict.predictor import Predictor
 
 ROOT = Path(__file__).resolve().parents[2]
 PEAK_AFTER = """
 import sys
 from pathlib import Path
-from instseg.commands.predict_dataset import predict_dataset
+from instseg.predict.dataset import predict_dataset
 from instseg.data.coco import CocoData
 from instseg.predict.predictor import Predictor
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from instseg.commands.terminal import progress
+from instseg.core.events import OnEvent, ignore, told
 from instseg.files.results import coco_annotations
 from instseg.system.ahead import map_ahead
 from instseg.system.processes import process_count, process_rank, to_first
@@ -19,7 +19,9 @@ THREADS = 2  # that read photos
 Json = dict[str, Any]
 
 
-def predict_dataset(predictor: Predictor, data: CocoData) -> list[Json] | None:
+def predict_dataset(
+    predictor: Predictor, data: CocoData, *, on_event: OnEvent = ignore
+) -> list[Json] | None:
     """Predict every photo; each process takes its share, and the first gets them all.
 
     Only RLE is kept of each photo. Classes are matched with the dataset's by name.
@@ -27,6 +29,7 @@ def predict_dataset(predictor: Predictor, data: CocoData) -> list[Json] | None:
     Args:
         predictor: Of classes that the dataset has.
         data: Whose photos are read.
+        on_event: Told of the progress of this process.
 
     Returns:
         COCO results in the order of the photos; None in every process but the first.
@@ -43,8 +46,9 @@ def predict_dataset(predictor: Predictor, data: CocoData) -> list[Json] | None:
     found: list[list[Json]] = []
     with ThreadPoolExecutor(THREADS) as pool:
         photos = map_ahead(pool, data.photo, mine)
+        stream = predictor.stream(photos)
         for row, instances in zip(
-            mine, progress(predictor.stream(photos), len(mine), "predicting"), strict=True
+            mine, told(stream, on_event, "predicting", total=len(mine)), strict=True
         ):
             image_id = data.images[row].id
             records = coco_annotations(instances, category_ids)
