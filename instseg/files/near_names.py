@@ -32,7 +32,7 @@ def near_names(
     """Find the files that are meant by names that are written a little otherwise.
 
     Slashes, %20 and its like, NFC and NFD, and capitals do not matter, nor do folders in front
-    that only one of the two names has.
+    that only one of the two names has. Names with a folder ".." are not followed.
 
     Args:
         wanted: All names, also those that a file has exactly: such a file is not given to another.
@@ -53,7 +53,7 @@ def near_names(
             if name in found or name in ambiguous:
                 continue
             parts = same(name)
-            candidates = files_of.get(parts[-1], ()) if parts else ()
+            candidates = files_of.get(parts[-1], ()) if parts and ".." not in parts else ()
             best = _best(parts, [(file, same(file)) for file in candidates], any_folder)
             if len(best) == 1:
                 found[name] = best[0]
