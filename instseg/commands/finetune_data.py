@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from instseg.commands.terminal import console, error
 from instseg.core.errors import InputError
+from instseg.core.wording import count
 
 if TYPE_CHECKING:
     from instseg.commands.finetune import FinetuneConfig
@@ -32,16 +33,18 @@ def sound_data(
     """
     from instseg.data.coco import CocoData
     from instseg.doctor.examine import quick_check
+    from instseg.files.coco_json import read_document
     from instseg.system.processes import from_first, process_rank
 
     path, first = coco_json, process_rank() == 0
-    wrong = [f for f in quick_check(coco_json, images) if f.severity == "error"]
+    wrong = [f for f in quick_check(read_document(coco_json), images) if f.severity == "error"]
     for each in wrong if first else []:
-        error(f"{coco_json}: {each.code}, {each.count} times: {each.message}")
+        error(f"{coco_json}: {each.code}, {count(each.count, 'time')}: {each.message}")
     if wrong and not config.skip_bad:
         raise InputError(
-            f"{coco_json}: {len(wrong)} kinds of errors; `instseg doctor --coco-json {coco_json} "
-            f"--images {images} --fix fixed.json` mends them, --skip-bad goes on without"
+            f"{coco_json}: {count(len(wrong), 'kind')} of errors; `instseg doctor --coco-json "
+            f"{coco_json} --images {images} --fix fixed.json` repairs what it can and "
+            "leaves out the rest, --skip-bad trains on such a copy"
         )
     if wrong:
         path = config.out / f"sound_{part}.json"
@@ -52,6 +55,8 @@ def sound_data(
     data = CocoData.read(path, images)
     if not len(data):
         raise InputError(f"{coco_json}: has no images; give a dataset with photos")
+    if part == "train":
+        data.require_objects()
     return data
 
 

@@ -87,17 +87,16 @@ def examine(options: ExamineOptions) -> Examination:
     return replace(seen, coco_json=coco_json)
 
 
-def quick_check(coco_json: Path, folder: Path | None = None) -> list[Finding]:
+def quick_check(document: Any, folder: Path | None = None) -> list[Finding]:
     """All that needs neither a photo's content nor a mask's pixels: seconds for 100,000 objects.
 
     Args:
-        coco_json: The dataset's JSON.
+        document: Any JSON value.
         folder: Where its photos are; None if their presence is not to be checked.
 
     Raises:
-        InputError: The file is not JSON or the folder does not exist.
+        InputError: The folder does not exist.
     """
-    document = read_document(coco_json)
     around = survey(document, folder, photos="no")
     table, found = tabulate(document, around.size_of)
     shapes, of_masks = check_masks(table)

@@ -106,38 +106,53 @@ def read_document(path: Path) -> Any:
     Raises:
         InputError: The file cannot be read or is not JSON; with line and column.
     """
-    content = _read(path)
-    with no_garbage_collection():
-        try:
-            return msgspec.json.decode(content)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
-            pass  # the standard reader takes NaN and large numbers, and tells the place
-        try:
-            return json.loads(content, parse_constant=lambda _: None)
-        except json.JSONDecodeError as error:
-            where = f"line {error.lineno}, column {error.colno}"
-            raise InputError(
-                f"{path}: not valid JSON at {where}: {error.msg}; correct it there or export it "
-                "again"
-            ) from error
-        except (ValueError, RecursionError) as error:  # no text, endless digits, endless brackets
-            raise InputError(f"{path}: not JSON text ({error}); export it again") from error
+    return parse_document(read_content(path), path)
 
 
-def read_dataset(path: Path, size_of: SizeOf | None = None) -> Dataset:
-    """Read a COCO dataset, also one of another tool's forms; see `coco_forms.as_read`.
+@no_garbage_collection()
+def parse_document(content: bytes, path: Path) -> Any:
+    """The JSON that a file holds, as `read_document`.
 
     Args:
-        path: The file.
-        size_of: Tells the size of photos where the file does not.
+        content: What `read_content` has read.
+        path: Of the file, for messages.
+    """
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        pass  # the standard reader takes NaN and large numbers, and tells the place
+    try:
+        return json.loads(content, parse_constant=lambda _: None)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise InputError(
+            f"{path}: not valid JSON at {where}: {error.msg}; correct it there or export it again"
+        ) from error
+    except (ValueError, RecursionError) as error:  # no text, endless digits, endless brackets
+        raise InputError(f"{path}: not JSON text ({error}); export it again") from error
+
+
+def read_dataset(path: Path) -> Dataset:
+    """Read a COCO dataset, also one of another tool's forms; see `coco_forms.as_read`.
 
     Raises:
         InputError: The file is missing, no JSON, or not of COCO's form; says where.
     """
-    dataset = _decode_any(_read(path), path, Dataset, size_of)
+    return parse_dataset(read_content(path), path)
+
+
+def parse_dataset(content: bytes, path: Path, size_of: SizeOf | None = None) -> Dataset:
+    """The COCO dataset that a file holds, as `read_dataset`.
+
+    Args:
+        content: What `read_content` has read.
+        path: Of the file, for messages.
+        size_of: Tells the size of photos where the file does not.
+    """
+    dataset = _decode_any(content, path, Dataset, size_of)
     if all(image.file_name for image in dataset.images):
         return dataset
-    return _decode_any(_read(path), path, Dataset, size_of, as_it_is=False)
+    return _decode_any(content, path, Dataset, size_of, as_it_is=False)
 
 
 def read_image_ids(path: Path) -> dict[str, int]:
@@ -146,7 +161,7 @@ def read_image_ids(path: Path) -> dict[str, int]:
     Raises:
         InputError: As `read_dataset`.
     """
-    content = _read(path)
+    content = read_content(path)
     images = _decode_any(content, path, _Images).images
     if not all(image.file_name for image in images):
         images = _decode_any(content, path, _Images, as_it_is=False).images
@@ -159,7 +174,7 @@ def read_results(path: Path) -> Found:
     Raises:
         InputError: As `read_dataset`.
     """
-    content = _read(path)
+    content = read_content(path)
     if content.lstrip()[:1] == b"[":
         return Found(results=_decode(content, path, list[Json]))
     document = _decode(content, path, _Document)
@@ -168,8 +183,12 @@ def read_results(path: Path) -> Found:
     )
 
 
-def _read(path: Path) -> bytes:
-    """The content as UTF-8, also of a file that begins with a byte order mark."""
+def read_content(path: Path) -> bytes:
+    """A JSON file as UTF-8, also one that begins with a byte order mark.
+
+    Raises:
+        InputError: It cannot be read, or is no text.
+    """
     try:
         content = path.read_bytes()
         encoding = json.detect_encoding(content)
@@ -194,7 +213,7 @@ def _decode_any(
         content: Of the file.
         path: For errors.
         form: What to decode.
-        size_of: See `read_dataset`.
+        size_of: See `parse_dataset`.
         as_it_is: Try first without reading it otherwise, which is many times faster.
     """
     try:
