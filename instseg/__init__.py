@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from instseg.core.instances import Instances, Masks
     from instseg.core.semantic import to_semantic
     from instseg.data.coco import CocoData
+    from instseg.evaluation.evaluate import evaluate
     from instseg.files.image import read_image, write_image
     from instseg.models.mask_rcnn import load_model
     from instseg.predict.predictor import Predictor
@@ -30,6 +31,7 @@ __all__ = [
     "Segmenter",
     "display_instances",
     "draw_instances",
+    "evaluate",
     "load_model",
     "read_image",
     "to_semantic",
@@ -45,6 +47,7 @@ _HOME = {
     "Segmenter": "instseg.predict.segmenter",
     "display_instances": "instseg.visualize",
     "draw_instances": "instseg.visualize",
+    "evaluate": "instseg.evaluation.evaluate",
     "load_model": "instseg.models.mask_rcnn",
     "read_image": "instseg.files.image",
     "to_semantic": "instseg.core.semantic",

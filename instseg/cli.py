@@ -187,6 +187,8 @@ def _parser(config_class: type, prog: str, positional: str | None) -> jsonargpar
     # and --help would wait for torch.
     hints = get_type_hints(config_class)
     for option in fields(config_class):
+        if option.metadata.get("python_only"):
+            continue
         add = partial(parser.add_argument, help=words[option.name])
         _add_option(add, option, hints[option.name], positional=option.name == positional)
     parser.add_argument(
