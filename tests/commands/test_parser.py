@@ -30,7 +30,7 @@ class Options:
     Args:
         coco_json: The dataset,
             in two lines: the second.
-        images: Its photos.
+        images: Photos of `coco_json` and `others`.
         weights: A name or a path.
         sizes: Sides.
         steps: So many.
@@ -103,6 +103,26 @@ def test_old_names_still_work_and_are_not_in_the_help(tmp_path):
     assert "save-every" not in Parser(Options, "prog").argparse().format_help()
 
 
+@dataclass(frozen=True, kw_only=True)
+class MoreOptions(Options):
+    """Does it, and writes it down.
+
+    Args:
+        weights: Other words.
+        out: Folder.
+    """
+
+    out: Path = Path("out")
+
+
+def test_options_are_inherited_with_their_help():
+    text = " ".join(Parser(MoreOptions, "prog").argparse().format_help().split())
+    assert "prog [options] Does it, and writes it down. options:" in text
+    assert "--images PATH Photos of" in text
+    assert "--weights TEXT Other words." in text
+    assert "--out PATH Folder." in text
+
+
 def test_what_only_python_can_give_is_no_option():
     assert "unrecognized arguments: --on-event" in refused("--on-event", "x")
 
@@ -111,6 +131,7 @@ def test_the_help_is_the_docstring():
     text = " ".join(Parser(Options, "prog").argparse().format_help().split())
     assert text.startswith("usage: prog [options] Does 100% of it. More words.")
     assert "--coco-json PATH The dataset, in two lines: the second. --images" in text
+    assert "--images PATH Photos of --coco-json and `others`." in text
     assert "--weights TEXT A name or a path. (default: demo)" in text
     assert "--sizes LIST Sides. (default: [320])" in text
     assert "--rule {no,yes} Which. (default: yes)" in text
