@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
+from instseg.core.boxes import shared_areas
 from instseg.core.masks import Masks
 from instseg.core.rle import pixels_in
 from instseg.doctor.annotation_checks import Shapes
@@ -97,9 +98,7 @@ def _twice(
 ) -> list[tuple[int, int]]:
     """Pairs of one class whose masks are nearly the same; crowds are no objects."""
     areas, boxes, classes = drawn.areas[order], drawn.boxes[order], table.category_ids[order]
-    start = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    stop = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    shared = (stop - start).clip(0).prod(axis=2)  # no masks share more than their boxes do
+    shared = shared_areas(boxes[:, None], boxes[None])  # no masks share more than their boxes do
     shared = np.minimum(shared, np.minimum(areas[:, None], areas))
     likely = shared > SAME_OBJECT_IOU * np.maximum(areas[:, None], areas)
     likely &= (classes[:, None] == classes) & ~(table.crowd[order][:, None] | table.crowd[order])
