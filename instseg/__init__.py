@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from instseg.core.instances import Instances, Masks
     from instseg.core.semantic import to_semantic
     from instseg.data.coco import CocoData
+    from instseg.doctor.examine import examine
+    from instseg.doctor.repair import repair
     from instseg.evaluation.evaluate import evaluate
     from instseg.files.image import read_image, write_image
     from instseg.models.mask_rcnn import load_model
@@ -32,8 +34,10 @@ __all__ = [
     "display_instances",
     "draw_instances",
     "evaluate",
+    "examine",
     "load_model",
     "read_image",
+    "repair",
     "to_semantic",
     "write_image",
 ]
@@ -48,8 +52,10 @@ _HOME = {
     "display_instances": "instseg.visualize",
     "draw_instances": "instseg.visualize",
     "evaluate": "instseg.evaluation.evaluate",
+    "examine": "instseg.doctor.examine",
     "load_model": "instseg.models.mask_rcnn",
     "read_image": "instseg.files.image",
+    "repair": "instseg.doctor.repair",
     "to_semantic": "instseg.core.semantic",
     "write_image": "instseg.files.image",
 }

@@ -9,7 +9,7 @@ from instseg.commands.evaluate_output import print_evaluation
 from instseg.commands.listener import Listener
 from instseg.commands.terminal import console
 from instseg.core.events import ignore
-from instseg.core.wording import counted
+from instseg.core.wording import count
 from instseg.evaluation.evaluate import EvaluateOptions, evaluate
 from instseg.evaluation.result import SUBJECTS
 from instseg.system.processes import process_rank
@@ -39,7 +39,7 @@ def run(config: EvaluateConfig) -> int:
         return 0  # the first process tells
     print_evaluation(found, config.against)
     if found.thresholds_file:
-        classes, kind = counted(len(found.thresholds), "class"), SUBJECTS[found.main.kind]
+        classes, kind = count(len(found.thresholds), "class"), SUBJECTS[found.main.kind]
         console.print(
             f"{found.thresholds_file}: holds the best thresholds of {classes}, by their {kind}"
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from instseg.commands.terminal import console, table
-from instseg.core.wording import LONGEST_NAME, counted, interval_text, score_text
+from instseg.core.wording import LONGEST_NAME, count, interval, number, printable
 from instseg.evaluation.coco_ap import Kind
 from instseg.evaluation.result import (
     NAMES,
@@ -34,7 +34,7 @@ def print_evaluation(found: Evaluation, against: Path | None) -> None:
     if any(each.ap50 for each in errors.values()):
         console.print("")
         costs = [each.costs for each in errors.values()]
-        rows = [(k.replace("_", " "), *(score_text(cost[k]) for cost in costs)) for k in costs[0]]
+        rows = [(k.replace("_", " "), *(number(cost[k]) for cost in costs)) for k in costs[0]]
         table(["cost in AP50 of", *errors], rows)
     console.print("")
     _print_classes(explained)
@@ -83,10 +83,9 @@ def _print_classes(explained: list[KindScores]) -> None:
     rows = []
     for k in worst_first[:SHOWN_CLASSES]:
         first = explained[0].per_class[k]
-        row: list[object] = [" ".join(first.name.split())[:LONGEST_NAME], first.objects]
+        row: list[object] = [printable(first.name)[:LONGEST_NAME], first.objects]
         for scores in (each.per_class[k] for each in explained):
-            limits = (scores.AP_low, scores.AP_high)
-            row += [score_text(scores.AP), interval_text(limits), score_text(scores.threshold)]
+            row += [number(scores.AP), interval(scores.interval), number(scores.threshold)]
         rows.append(row)
     table(["class", "objects", *columns], rows)
     if len(worst_first) > SHOWN_CLASSES:
@@ -97,6 +96,6 @@ def _print_classes(explained: list[KindScores]) -> None:
     if few:
         have = "has" if few == 1 else "have"
         console.print(
-            f"{few} of {counted(len(worst_first), 'class')} {have} fewer than {FEW_OBJECTS} "
+            f"{few} of {count(len(worst_first), 'class')} {have} fewer than {FEW_OBJECTS} "
             "objects: AP is too high and its interval too narrow where objects are so few"
         )

@@ -10,7 +10,7 @@ from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import OnEvent, Warned, ignore
 from instseg.core.json_types import Json
 from instseg.core.rle import to_rle
-from instseg.core.wording import counted, listed
+from instseg.core.wording import count, some
 from instseg.evaluation.records import broken
 from instseg.files.coco_json import ImageName, match_image_ids, read_results
 
@@ -60,14 +60,14 @@ def shared_classes(
     missing = [name for name in wanted if name not in found]
     if not shared:
         raise InputError(
-            f"{source}: knows none of the dataset's classes: it knows {listed(found)}, the dataset "
-            f"has {listed(wanted)}; classes are matched by name, so rename the categories, or "
+            f"{source}: knows none of the dataset's classes: it knows {some(found)}, the dataset "
+            f"has {some(wanted)}; classes are matched by name, so rename the categories, or "
             "fine-tune on the dataset"
         )
     if missing:
         text = (
             f"{source}: does not know {len(missing)} of the dataset's {len(wanted)} classes, which "
-            f"count as never found: {listed(missing)}"
+            f"count as never found: {some(missing)}"
         )
         on_event(Warned(text=text))
     return shared
@@ -88,7 +88,7 @@ def _read_file(path: Path, data: CocoData, on_event: OnEvent) -> list[Json]:
     if not by_name:
         raise InputError(
             f"{path}: has none of the dataset's photos; they are matched by file name, and it has "
-            f"{listed(names)}"
+            f"{some(names)}"
         )
     if len(by_name) < len(data.images):
         text = (
@@ -160,7 +160,7 @@ def measurable_kinds(
     without = [a for a in truth["annotations"] if not a["segmentation"]]
     if masks and 0 < len(without) < len(truth["annotations"]):
         raise InputError(
-            f"{coco_json}: {counted(len(without), 'annotation')} without an outline, for example "
+            f"{coco_json}: {count(len(without), 'annotation')} without an outline, for example "
             f"of image {without[0]['image_id']}, while the others have one; "
             "`instseg doctor --fix` drops them"
         )

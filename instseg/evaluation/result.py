@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instseg import __version__
+from instseg.core import wording
 from instseg.core.html_table import html_table
 from instseg.core.json_types import Json
-from instseg.core.wording import counted, interval_text, score_text
 from instseg.evaluation.coco_ap import METRICS, Kind
 from instseg.evaluation.error_taxonomy import ErrorTaxonomy
 from instseg.evaluation.operating_points import Calibration
@@ -61,6 +61,12 @@ class ClassScores:
     f1: float | None
     precision: float | None
     recall: float | None
+
+    @property
+    def interval(self) -> Range | None:
+        """The 95% interval of AP."""
+        low, high = self.AP_low, self.AP_high
+        return None if low is None or high is None else (low, high)
 
     def to_dict(self) -> Json:
         """A row of `per_class` in metrics.json."""
@@ -155,13 +161,13 @@ class KindScores:
 
     def describe(self) -> str:
         """AP with its interval, and AP50."""
-        limits = interval_text(self.interval("AP"))
+        limits = wording.interval(self.interval("AP"))
         sure = f" ({limits})" if limits else ""
-        return f"AP {score_text(self.AP)}{sure}, AP50 {score_text(self.AP50)}"
+        return f"AP {wording.number(self.AP)}{sure}, AP50 {wording.number(self.AP50)}"
 
     def _repr_html_(self) -> str:
         rows = [
-            (name, score_text(value), interval_text(self.intervals.get(name)))
+            (name, wording.number(value), wording.interval(self.intervals.get(name)))
             for name, value in self.scores.items()
         ]
         return html_table(["", NAMES[self.kind], "95% interval"], rows) + self.html_classes()
@@ -172,9 +178,9 @@ class KindScores:
             (
                 row.name,
                 row.objects,
-                score_text(row.AP),
-                interval_text((row.AP_low, row.AP_high)),
-                score_text(row.threshold),
+                wording.number(row.AP),
+                wording.interval(row.interval),
+                wording.number(row.threshold),
             )
             for row in self.per_class
         ]
@@ -257,7 +263,7 @@ class Evaluation:
 
     def __repr__(self) -> str:
         parts = (f"{each.kind} {each.describe()}" for each in self.kinds)
-        images, objects = (counted(self.data[f"{key}s"], key) for key in ("image", "object"))
+        images, objects = (wording.count(self.data[f"{key}s"], key) for key in ("image", "object"))
         return f"Evaluation({images}, {objects}; {'; '.join(parts)})"
 
     def _repr_html_(self) -> str:
@@ -276,14 +282,17 @@ def score_rows(kinds: tuple[KindScores, ...]) -> Iterator[list[str]]:
     for metric in kinds[0].scores:
         row = [metric]
         for each in kinds:
-            row += [score_text(each.scores[metric]), interval_text(each.intervals.get(metric))]
+            row += [
+                wording.number(each.scores[metric]),
+                wording.interval(each.intervals.get(metric)),
+            ]
         yield row
 
 
 def difference_cells(each: ScoreDifference) -> tuple[str, str, str]:
     """A difference, its interval and p, as tables show them."""
-    p = "<0.001" if each.p is not None and each.p < 0.0005 else score_text(each.p)
-    return score_text(each.difference, "+"), interval_text(each.interval, "+"), p
+    p = "<0.001" if each.p is not None and each.p < 0.0005 else wording.number(each.p)
+    return wording.number(each.difference, "+"), wording.interval(each.interval, "+"), p
 
 
 def finite_or_none(value: float) -> float | None:

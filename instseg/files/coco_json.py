@@ -98,6 +98,30 @@ class _Document(msgspec.Struct):
     categories: list[Category]
 
 
+def read_document(path: Path) -> Any:
+    """Read JSON, whatever it holds; what is no JSON number, such as NaN, is read as None.
+
+    Raises:
+        InputError: The file cannot be read or is not JSON; with line and column.
+    """
+    content = _read(path)
+    with no_garbage_collection():
+        try:
+            return msgspec.json.decode(content)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            pass  # the standard reader takes NaN and large numbers, and tells the place
+        try:
+            return json.loads(content, parse_constant=lambda _: None)
+        except json.JSONDecodeError as error:
+            where = f"line {error.lineno}, column {error.colno}"
+            raise InputError(
+                f"{path}: not valid JSON at {where}: {error.msg}; correct it there or export it "
+                "again"
+            ) from error
+        except (ValueError, RecursionError) as error:  # no text, endless digits, endless brackets
+            raise InputError(f"{path}: not JSON text ({error}); export it again") from error
+
+
 def read_dataset(path: Path) -> Dataset:
     """Read a COCO dataset.
 
