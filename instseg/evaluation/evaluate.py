@@ -174,7 +174,16 @@ def _dataset(options: EvaluateOptions) -> CocoData:
     given = options.coco_json
     if isinstance(given, CocoData):
         return replace(given, folder=Path(options.images)) if options.images else given
-    return CocoData.read(Path(given), Path(options.images or ""))
+    path, folder = Path(given), Path(options.images or "")
+    try:
+        return CocoData.read(path, folder)
+    except InputError:
+        if options.results is None:
+            raise
+    data = CocoData.read(path, folder, boxes_only=True)  # or it raises the same error
+    text = f"{path}: has photos without a height or width, so only boxes are measured"
+    options.on_event(Warned(text=text))
+    return data
 
 
 def _predict(options: EvaluateOptions, data: CocoData, truth: Json) -> list[Json] | None:

@@ -74,6 +74,12 @@ class Dataset(msgspec.Struct, gc=False, kw_only=True):
     categories: list[Category]
 
 
+class _Boxes(msgspec.Struct, gc=False, kw_only=True):
+    images: list[ImageName]
+    annotations: list[Annotation]
+    categories: list[Category]
+
+
 class ResultsFile(msgspec.Struct, gc=False, kw_only=True):
     """What a program has found: a list of results, and what its ids mean if the file says so.
 
@@ -131,6 +137,25 @@ def read_dataset(path: Path) -> Dataset:
     return _decode(_read(path), path, Dataset)
 
 
+def read_boxes(path: Path) -> Dataset:
+    """Read a COCO dataset for its boxes alone, where the sizes of photos are not stated.
+
+    Returns:
+        The dataset without outlines; all photos have a height and width of 0.
+
+    Raises:
+        InputError: As `read_dataset`.
+    """
+    found = _decode(_read(path), path, _Boxes)
+    for annotation in found.annotations:
+        annotation.segmentation = _NULL
+    return Dataset(
+        images=[Image(id=i.id, file_name=i.file_name, height=0, width=0) for i in found.images],
+        annotations=found.annotations,
+        categories=found.categories,
+    )
+
+
 def read_image_ids(path: Path) -> dict[str, int]:
     """Read the id of each `file_name` of a COCO dataset, which need not have annotations.
 
@@ -173,7 +198,7 @@ def _decode(content: bytes, path: Path, form: type[Form]) -> Form:
             return msgspec.json.decode(content, type=form, strict=False)
     except msgspec.ValidationError as error:
         mend = "`instseg doctor` lists all that is wrong"
-        if form not in (Dataset, _Images):
+        if form not in (Dataset, _Boxes, _Images):
             mend = "results are a list, or a document with images, annotations and categories"
         raise InputError(f"{path}: not of COCO's form: {error}; {mend}") from error
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
