@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from instseg.data.coco import CocoData
     from instseg.doctor.examine import examine
     from instseg.doctor.repair import repair
+    from instseg.evaluation.evaluate import evaluate
     from instseg.files.image import read_image, write_image
     from instseg.models.mask_rcnn import load_model
     from instseg.predict.predictor import Predictor
@@ -32,6 +33,7 @@ __all__ = [
     "Segmenter",
     "display_instances",
     "draw_instances",
+    "evaluate",
     "examine",
     "load_model",
     "read_image",
@@ -49,6 +51,7 @@ _HOME = {
     "Segmenter": "instseg.predict.segmenter",
     "display_instances": "instseg.visualize",
     "draw_instances": "instseg.visualize",
+    "evaluate": "instseg.evaluation.evaluate",
     "examine": "instseg.doctor.examine",
     "load_model": "instseg.models.mask_rcnn",
     "read_image": "instseg.files.image",
