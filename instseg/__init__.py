@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from instseg.comparison.compare import compare
     from instseg.core.errors import InputError
     from instseg.core.instances import Instances, Masks
     from instseg.core.semantic import to_semantic
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from instseg.models.mask_rcnn import load_model
     from instseg.predict.predictor import Predictor
     from instseg.predict.segmenter import Segmenter
+    from instseg.scenes.make_scenes import make_scenes
     from instseg.visualize import display_instances, draw_instances
 
 __version__ = "0.1.0"
@@ -28,9 +30,11 @@ __all__ = [
     "Masks",
     "Predictor",
     "Segmenter",
+    "compare",
     "display_instances",
     "draw_instances",
     "load_model",
+    "make_scenes",
     "read_image",
     "to_semantic",
     "write_image",
@@ -43,9 +47,11 @@ _HOME = {
     "Masks": "instseg.core.instances",
     "Predictor": "instseg.predict.predictor",
     "Segmenter": "instseg.predict.segmenter",
+    "compare": "instseg.comparison.compare",
     "display_instances": "instseg.visualize",
     "draw_instances": "instseg.visualize",
     "load_model": "instseg.models.mask_rcnn",
+    "make_scenes": "instseg.scenes.make_scenes",
     "read_image": "instseg.files.image",
     "to_semantic": "instseg.core.semantic",
     "write_image": "instseg.files.image",
