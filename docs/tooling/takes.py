@@ -44,10 +44,11 @@ def _functions(module: griffe.Module) -> Iterator[griffe.Function]:
 def _give(function: griffe.Function, options: griffe.Class) -> None:
     parameters: dict[str, griffe.Parameter] = {}
     described: dict[str, str] = {}
-    for owner in reversed([options, *options.mro()]):  # a dataclass may inherit fields
-        parameters |= {each.name: each for each in _parameters(owner)}
-        if owner.docstring:
-            described |= _descriptions(owner.docstring.value)
+    for owner in [options, *options.mro()]:  # a dataclass may inherit fields
+        for parameter in _parameters(owner):
+            parameters.setdefault(parameter.name, parameter)
+        for name, entry in _descriptions(owner.docstring).items():
+            described.setdefault(name, entry)
     keyword_last = sorted(parameters.values(), key=lambda each: each.kind is KEYWORD_ONLY)
     function.parameters = griffe.Parameters(*keyword_last)
     arguments = [described[each.name] for each in keyword_last if each.name in described]
@@ -64,17 +65,19 @@ def _parameters(options: griffe.Class) -> Iterator[griffe.Parameter]:
     kind = griffe.ParameterKind.positional_or_keyword
     if any("kw_only=True" in str(decorator.value) for decorator in options.decorators):
         kind = KEYWORD_ONLY
-    for name, field in options.attributes.items():
+    for name, field in options.members.items():
+        if not isinstance(field, griffe.Attribute) or field.annotation is None:
+            continue
         if str(field.annotation).endswith("KW_ONLY"):
             kind = KEYWORD_ONLY
-        else:
+        elif "instance-attribute" in field.labels:  # neither a ClassVar nor a property
             default = _default(field.value)
             yield griffe.Parameter(name, annotation=field.annotation, kind=kind, default=default)
 
 
-def _descriptions(docstring: str) -> dict[str, str]:
+def _descriptions(docstring: griffe.Docstring | None) -> dict[str, str]:
     """The entries of `Args:` by name, as they are written."""
-    _, _, section = docstring.partition("\nArgs:\n")
+    _, _, section = (docstring.value if docstring else "").partition("\nArgs:\n")
     section = re.split(r"\n+(?=\S)", section, maxsplit=1)[0]
     entries = re.findall(r"^    \w+: .*(?:\n {5,}.*)*", section, re.MULTILINE)
     return {entry.split(":")[0].strip(): entry for entry in entries}

@@ -162,7 +162,8 @@ def options_of(options: Callable[..., Any], positional: str | None = None) -> li
                 aliases=tuple(field.metadata.get("aliases", ())),
             )
         )
-    return found
+    order = list(help_of)  # of the docstring: a dataclass has its base's fields first
+    return sorted(found, key=lambda option: order.index(option.name))
 
 
 def _default(field: Field[Any]) -> Any:
@@ -177,7 +178,7 @@ def _rank(kind: Any) -> int:
 
 def _namespace(options: Any, name: str) -> Mapping[str, Any]:
     """The names that the annotation of a field may use: those of the module that defines it."""
-    owner = next(each for each in options.__mro__ if name in vars(each).get("__annotations__", {}))
+    owner = next(each for each in options.__mro__ if name in inspect.get_annotations(each))
     return vars(sys.modules[owner.__module__])
 
 
@@ -220,12 +221,12 @@ def help_texts(options: Any) -> dict[str, str]:
     def as_option(found: re.Match[str]) -> str:
         return option_name(found[1]) if found[1] in names else found[0]
 
-    texts = {}
-    for owner in reversed(options.__mro__):
+    texts: dict[str, str] = {}
+    for owner in options.__mro__:
         _, _, section = inspect.cleandoc(vars(owner).get("__doc__") or "").partition("\nArgs:\n")
         section = re.split(r"\n\n?(?=\S)", section, maxsplit=1)[0]
         for name, text in re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", section, re.MULTILINE):
-            texts[name] = re.sub(r"`(\w+)`", as_option, " ".join(text.split()))
+            texts.setdefault(name, re.sub(r"`(\w+)`", as_option, " ".join(text.split())))
     return texts
 
 

@@ -7,6 +7,7 @@ import pytest
 
 SOURCE = '''
 from dataclasses import KW_ONLY, dataclass, field
+from typing import ClassVar
 from instseg.core.options import python_only, renamed, takes
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class Base:
     data: str
     _: KW_ONLY
     size: int = 3
+    workers: int = 1
+    verb: ClassVar[str]
 
 @dataclass(frozen=True)
 class VerbOptions(Base):
@@ -34,6 +37,7 @@ class VerbOptions(Base):
     More.
     """
 
+    verb = "verb"
     _: KW_ONLY
     size: int = 4
     steps: int = renamed(5, "old")
@@ -63,7 +67,7 @@ def test_a_verb_takes_the_fields_of_its_options(tmp_path, monkeypatch):
     verb = package["verb"]
     assert verb.signature() == (
         "verb(data: str, *, size: int = 4, steps: int = 5, sizes: list[int] = [320], "
-        "on_event: object = None) -> int"
+        "on_event: object = None, workers: int = 1) -> int"
     )
     words = {
         each.name: each.description
