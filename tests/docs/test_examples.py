@@ -15,6 +15,8 @@ BLOCK = re.compile(r"(<!-- not run: .*? -->\n)?^```python\n(.*?)^```$", re.MULTI
 STAND_INS = {
     '"coco-v2"': '"demo"',  # needs no download
     '"out/train_unet/best.safetensors"': '"unet-demo"',  # of an earlier run
+    "max_steps=2000": "max_steps=2",
+    'unet="unet-demo")': 'unet="unet-demo", speed=False)',
 }
 
 
