@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from instseg.core.instances import Instances, Masks
     from instseg.core.semantic import to_semantic
     from instseg.data.coco import CocoData
+    from instseg.doctor.examine import examine
+    from instseg.doctor.repair import repair
     from instseg.files.image import read_image, write_image
     from instseg.models.mask_rcnn import load_model
     from instseg.predict.predictor import Predictor
@@ -30,8 +32,10 @@ __all__ = [
     "Segmenter",
     "display_instances",
     "draw_instances",
+    "examine",
     "load_model",
     "read_image",
+    "repair",
     "to_semantic",
     "write_image",
 ]
@@ -45,8 +49,10 @@ _HOME = {
     "Segmenter": "instseg.predict.segmenter",
     "display_instances": "instseg.visualize",
     "draw_instances": "instseg.visualize",
+    "examine": "instseg.doctor.examine",
     "load_model": "instseg.models.mask_rcnn",
     "read_image": "instseg.files.image",
+    "repair": "instseg.doctor.repair",
     "to_semantic": "instseg.core.semantic",
     "write_image": "instseg.files.image",
 }

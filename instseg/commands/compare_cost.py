@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.commands.benchmark_rounds import in_fresh_process
+from instseg.system.fresh_process import in_fresh_process
 from instseg.core.semantic import to_semantic
 from instseg.files.image import read_image
 from instseg.system.memory import highest_memory_bytes

@@ -255,7 +255,7 @@ def compare_instances(
     return {
         "unet": {"scores": unet.evaluation.scores, "intervals": unet.intervals},
         "mask_rcnn": {"scores": ours.evaluation.scores, "intervals": ours.intervals},
-        "difference": assess.compare(unet, ours),
+        "difference": assess.compare_assessments(unet, ours),
     }
 
 

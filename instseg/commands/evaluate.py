@@ -80,7 +80,7 @@ def run(config: EvaluateConfig) -> int:
     """Evaluates, prints, writes; returns 0, or 2 if the numbers would mean nothing."""
     from instseg.commands.evaluate_output import print_assessments, write_assessments
     from instseg.data.coco import CocoData
-    from instseg.evaluation.assess import compare
+    from instseg.evaluation.assess import compare_assessments
     from instseg.evaluation.truth_problems import explain_truth
 
     check(config)
@@ -97,7 +97,9 @@ def run(config: EvaluateConfig) -> int:
     if config.against:
         others = read(config.against, data)
         other = assess_all(config, truth, others, kinds, config.against)
-        comparisons = {a.kind: compare(b, a) for a, b in zip(assessments, other, strict=True)}
+        comparisons = {
+            a.kind: compare_assessments(b, a) for a, b in zip(assessments, other, strict=True)
+        }
     print_assessments(assessments, comparisons, config.against)
     written = write_assessments(
         config.out, describe(config, truth), assessments, comparisons, plots=config.plots

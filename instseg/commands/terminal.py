@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
+from instseg.core.wording import printable
 from instseg.system.processes import process_rank
 
 BAR_AFTER_S = 2.0
@@ -43,11 +44,6 @@ console = _Console()
 
 errors = _Console(stderr=True)
 """Standard error, also the place of the progress bar."""
-
-
-def printable(text: str) -> str:
-    """Text that may quote file and class names, which may hold anything, on one line."""
-    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
 
 
 def error(message: object) -> None:

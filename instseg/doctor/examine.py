@@ -1,19 +1,27 @@
-"""The doctor: what is wrong with a COCO dataset, before it wastes a day."""
+"""Examines a COCO dataset: what is wrong with it, before it wastes a day."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError, InputError
+from instseg.core.events import OnEvent, ignore
+from instseg.core.options import python_only, takes
 from instseg.doctor.annotation_checks import check_boxes, check_flags, check_masks
-from instseg.doctor.dataset_checks import check_classes, compare_classes, objects_per_class
+from instseg.doctor.dataset_checks import check_classes, compare_classes
+from instseg.doctor.examination import (
+    SEVERITIES,
+    Examination,
+    PhotoDepth,
+    Surroundings,
+    statistics_of,
+)
 from instseg.doctor.findings import RULES, Finding
-from instseg.doctor.mask_checks import Drawn, check_drawn, draw
+from instseg.doctor.mask_checks import check_drawn, draw
 from instseg.doctor.photo_checks import (
     Photos,
     check_copies,
@@ -23,79 +31,57 @@ from instseg.doctor.photo_checks import (
     check_stated_sizes,
 )
 from instseg.doctor.photos import inspect_photos
-from instseg.doctor.table import Table, file_names, read_document, tabulate
-
-Progress = Callable[[int, int], None]
-"""Called with how many photos, and then masks, are done, and of how many."""
-
-PhotoDepth = Literal["no", "headers", "all"]
+from instseg.doctor.table import file_names, tabulate
+from instseg.files.coco_json import read_document
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Examination:
-    """What the doctor saw.
-
-    Attributes:
-        findings: The gravest first.
-        statistics: Counts and sizes, ready for JSON.
-        table: The sound records.
-    """
-
-    findings: tuple[Finding, ...]
-    statistics: dict[str, Any]
-    table: Table
-
-    @property
-    def document(self) -> Any:
-        """What was examined."""
-        return self.table.document
-
-    def count(self, severity: str) -> int:
-        """Number of findings of a severity."""
-        return sum(each.severity == severity for each in self.findings)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Surroundings:
-    """What a document is compared with; read once, whatever happens to the document.
-
-    Attributes:
-        folder: Where the photos are; None for no checks of photos.
-        photos: What they are; None when only their presence is checked.
-        val: The validation set.
-        val_photos: Its photos.
-    """
-
-    folder: Path | None = None
-    photos: Photos | None = None
-    val: Table | None = None
-    val_photos: Photos | None = None
-
-
-def examine(
-    coco_json: Path,
-    folder: Path | None = None,
-    *,
-    val: tuple[Path, Path | None] | None = None,
-    photos: PhotoDepth = "all",
-    progress: Progress | None = None,
-) -> Examination:
-    """Examine a COCO dataset.
+@dataclass(frozen=True)
+class ExamineOptions:
+    """Finds what is wrong with a dataset in COCO format.
 
     Args:
-        coco_json: The dataset's JSON.
-        folder: Where its photos are; None for no checks of photos.
-        val: JSON and folder of the validation set that it is compared with.
-        photos: "all" reads each photo, which finds damaged ones and copies; "headers" only their
-            sizes; "no" only whether they are there.
-        progress: See `Progress`.
+        coco_json: The dataset.
+        images: Folder of its photos; without it, photos are not checked.
+        val_coco_json: A validation set to compare with: the same photos, missing classes.
+        val_images: Folder of its photos; that of images if not given.
+        photos: How far to look into photos: no (are they there?), headers (their sizes), or all
+            (read each, which finds damaged ones and copies).
+        on_event: Called with `Progress`.
+    """
+
+    coco_json: str | Path
+    images: str | Path | None = None
+    _: KW_ONLY
+    val_coco_json: str | Path | None = None
+    val_images: str | Path | None = None
+    photos: PhotoDepth = "all"
+    on_event: OnEvent = python_only(ignore)
+
+
+@takes(ExamineOptions)
+def examine(options: ExamineOptions) -> Examination:
+    """Examine a COCO dataset; see `ExamineOptions`.
 
     Raises:
-        InputError: when a file is not JSON or a folder does not exist.
+        InputError: A file is not JSON or a folder does not exist.
     """
+    val = None
+    if options.val_coco_json is not None:
+        val_images = options.val_images or options.images
+        val = (Path(options.val_coco_json), Path(val_images) if val_images else None)
+    elif options.val_images is not None:
+        raise ArgumentError("{val_images} needs {val_coco_json}")
+    coco_json = Path(options.coco_json)
     document = read_document(coco_json)
-    around = survey(document, folder, val=val, photos=photos, progress=progress)
-    return examine_document(document, around, progress=progress)
+    around = survey(
+        document,
+        Path(options.images) if options.images else None,
+        val=val,
+        photos=options.photos,
+        on_event=options.on_event,
+    )
+    seen = examine_document(document, around, on_event=options.on_event)
+    return replace(seen, coco_json=coco_json)
 
 
 def quick_check(coco_json: Path, folder: Path | None = None) -> list[Finding]:
@@ -106,7 +92,7 @@ def quick_check(coco_json: Path, folder: Path | None = None) -> list[Finding]:
         folder: Where its photos are; None if their presence is not to be checked.
 
     Raises:
-        InputError: when the file is not JSON or the folder does not exist.
+        InputError: The file is not JSON or the folder does not exist.
     """
     _check_folder(folder)
     table, found = tabulate(read_document(coco_json))
@@ -122,15 +108,26 @@ def survey(
     *,
     val: tuple[Path, Path | None] | None = None,
     photos: PhotoDepth = "all",
-    progress: Progress | None = None,
+    on_event: OnEvent = ignore,
 ) -> Surroundings:
-    """Look at all that lies around a document; see `examine`."""
+    """Look at all that lies around a document.
+
+    Args:
+        document: Any JSON value.
+        folder: Where its photos are; None for no checks of photos.
+        val: JSON and folder of the validation set that it is compared with.
+        photos: See `ExamineOptions`.
+        on_event: Told of the photos that are read.
+
+    Raises:
+        InputError: A file is not JSON or a folder does not exist.
+    """
 
     def look(names: list[str], where: Path | None) -> Photos | None:
         _check_folder(where)
         if where is None or photos == "no":
             return None
-        return inspect_photos(where, names, decode=photos == "all", progress=progress)
+        return inspect_photos(where, names, decode=photos == "all", on_event=on_event)
 
     seen = look(file_names(document), folder)
     if val is None:
@@ -150,7 +147,7 @@ def _check_folder(folder: Path | None) -> None:
 
 
 def examine_document(
-    document: Any, around: Surroundings, *, progress: Progress | None = None
+    document: Any, around: Surroundings, *, on_event: OnEvent = ignore
 ) -> Examination:
     """Examine any JSON value as a COCO dataset."""
     table, found = tabulate(document)
@@ -158,7 +155,7 @@ def examine_document(
     if around.photos is not None:
         found += check_photos(table, around.photos) + check_copies(table, around.photos)
     shapes, of_masks = check_masks(table)
-    drawn = draw(table, shapes, progress)
+    drawn = draw(table, shapes, on_event)
     extents = np.where(shapes.fit[:, None], shapes.extents, drawn.boxes)
     found += of_masks + check_boxes(table, extents)
     found += check_flags(table) + check_drawn(table, shapes, drawn) + check_classes(table)
@@ -167,51 +164,14 @@ def examine_document(
         if around.photos is not None and around.val_photos is not None:
             found += check_leaks(table, around.photos, around.val, around.val_photos)
     return Examination(
-        findings=tuple(_ordered(found)), statistics=statistics(table, drawn), table=table
+        findings=tuple(_ordered(found)),
+        statistics=statistics_of(table, drawn),
+        document=document,
+        table=table,
+        surroundings=around,
     )
 
 
 def _ordered(found: list[Finding]) -> list[Finding]:
-    codes, severities = list(RULES), ("error", "warning", "note")
-    return sorted(found, key=lambda f: (severities.index(f.severity), codes.index(f.code)))
-
-
-def statistics(table: Table, drawn: Drawn) -> dict[str, Any]:
-    """Counts and sizes of the sound records, ready for JSON.
-
-    Sizes of objects are COCO's: small below 32 x 32 pixels, large from 96 x 96, by the mask's area
-    where there is one, otherwise by the stated one.
-    """
-    areas = np.where(np.isnan(drawn.areas), table.areas, drawn.areas)[~table.crowd]
-    per_image = dict.fromkeys(table.images, 0)
-    for number in table.image_ids[~table.crowd].tolist():
-        per_image[number] += 1
-    sizes = [
-        (table.image(number)["width"], table.image(number)["height"]) for number in table.images
-    ]
-    return {
-        "images": len(table.images),
-        "objects": int((~table.crowd).sum()),
-        "crowds": int(table.crowd.sum()),
-        "classes": dict(objects_per_class(table).most_common()),
-        "objects_per_image": _spread(list(per_image.values())),
-        "object_sizes": {
-            "small": int((areas < 32**2).sum()),
-            "medium": int(((areas >= 32**2) & (areas < 96**2)).sum()),
-            "large": int((areas >= 96**2).sum()),
-        },
-        "image_width": _spread([width for width, _ in sizes]),
-        "image_height": _spread([height for _, height in sizes]),
-    }
-
-
-def _spread(values: list[int]) -> dict[str, float]:
-    if not values:
-        return {}
-    numbers = np.array(values)
-    return {
-        "least": int(numbers.min()),
-        "median": float(np.median(numbers)),
-        "mean": round(float(numbers.mean()), 2),
-        "most": int(numbers.max()),
-    }
+    codes = list(RULES)
+    return sorted(found, key=lambda f: (SEVERITIES.index(f.severity), codes.index(f.code)))

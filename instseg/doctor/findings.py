@@ -1,4 +1,4 @@
-"""What can be wrong with a COCO dataset: every finding of the doctor, with its weight and mend."""
+"""What can be wrong with a COCO dataset: every finding of the doctor, its severity and repair."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _id(document: Any, section: str, row: int) -> int | str:
 
 @dataclass(frozen=True)
 class Rule:
-    """Weight, mend and words of one code; `{detail}` in the message is filled in."""
+    """Severity, repair and words of one code; `{detail}` in the message is filled in."""
 
     severity: Severity
     fix: Fix | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from instseg.core.errors import InputError
+from instseg.core.events import OnEvent, ignore, told
 from instseg.files.coco_json import leads_out
 from instseg.files.image import MAX_PIXELS, read_image
 
@@ -56,7 +57,7 @@ def inspect_photos(
     file_names: Sequence[str],
     *,
     decode: bool,
-    progress: Callable[[int, int], None] | None = None,
+    on_event: OnEvent = ignore,
 ) -> dict[str, Photo]:
     """Look at the photos that exist, on several threads.
 
@@ -65,23 +66,19 @@ def inspect_photos(
         file_names: Their names in it; those that lead out of it are not touched.
         decode: Read them whole, which finds damaged ones and gives digest and fingerprint;
             otherwise the headers only.
-        progress: Called with the photos done, and all.
+        on_event: Told of the photos done.
 
     Returns:
         The photos by file name, without those that are not there.
     """
     inside = [n for n in dict.fromkeys(file_names) if not leads_out(n)]
     there = [n for n in inside if os.path.isfile(folder / n)]  # noqa: PTH113  any name is fine
-    photos = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's on large photos; MAX_PIXELS decides here
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
             facts = pool.map(lambda name: inspect_photo(folder / name, decode=decode), there)
-            for name, photo in zip(there, facts, strict=True):
-                photos[name] = photo
-                if progress:
-                    progress(len(photos), len(there))
-    return photos
+            seen = told(facts, on_event, "reading photos", total=len(there))
+            return dict(zip(there, seen, strict=True))
 
 
 def inspect_photo(path: Path, *, decode: bool) -> Photo:

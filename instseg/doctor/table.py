@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.core.errors import InputError
 from instseg.doctor.findings import Finding, finding
 from instseg.system.memory import no_garbage_collection
 
 _LARGEST = 1e12  # no pixel lies further away; keeps arithmetic away from overflow
-
-
-@no_garbage_collection()
-def read_document(coco_json: Path) -> Any:
-    """Read JSON, whatever it holds.
-
-    Raises:
-        InputError: when the file cannot be read or is not JSON; with line and column.
-    """
-    try:
-        # NaN and Infinity are no JSON, and none of them is a sound value
-        return json.loads(coco_json.read_bytes(), parse_constant=lambda _: None)
-    except OSError as error:
-        raise InputError(
-            f"{coco_json}: cannot be read ({error.strerror}); check the name"
-        ) from error
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise InputError(
-            f"{coco_json}: not valid JSON at {where}: {error.msg}; mend it there or export again"
-        ) from error
-    except (ValueError, RecursionError) as error:  # no text, endless digits, endless brackets
-        raise InputError(f"{coco_json}: not JSON text ({error}); export it again") from error
 
 
 def file_names(document: Any) -> list[str]:

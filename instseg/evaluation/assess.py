@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from instseg.core.json_types import Json
 from instseg.evaluation.bootstrap import (
     RESAMPLES,
     Resampled,
@@ -17,7 +18,7 @@ from instseg.evaluation.bootstrap import (
     p_value,
     resample,
 )
-from instseg.evaluation.coco_ap import MAX_DETECTIONS, METRICS, Evaluation, Kind, evaluate
+from instseg.evaluation.coco_ap import MAX_DETECTIONS, METRICS, ApTables, Kind, measure_ap
 from instseg.evaluation.confusion import confusion_matrix
 from instseg.evaluation.error_taxonomy import ErrorTaxonomy, error_taxonomy
 from instseg.evaluation.operating_points import (
@@ -27,7 +28,6 @@ from instseg.evaluation.operating_points import (
     operating_points,
 )
 
-Json = dict[str, Any]
 Range = tuple[float, float]
 
 
@@ -61,7 +61,7 @@ class Assessment:
     """
 
     kind: Kind
-    evaluation: Evaluation
+    evaluation: ApTables
     resampled: Resampled
     explanation: Explanation | None
 
@@ -130,7 +130,7 @@ def assess(
         resamples: For the intervals.
         seed: Of the resamples; two results with the same seed are resampled alike.
     """
-    evaluation = evaluate(truth, results, kind, max_detections=detection_limits(truth))
+    evaluation = measure_ap(truth, results, kind, max_detections=detection_limits(truth))
     matches = evaluation.matches
     weights = draw_halves(len(matches.image_ids), resamples=resamples, seed=seed)
     explanation = None
@@ -159,7 +159,7 @@ def detection_limits(truth: Mapping[str, Any]) -> tuple[int, ...]:
     return (*MAX_DETECTIONS, *(n for n in (300, 1000, 3000) if most > 100 and n < 3 * most))
 
 
-def compare(first: Assessment, second: Assessment) -> dict[str, Json]:
+def compare_assessments(first: Assessment, second: Assessment) -> dict[str, Json]:
     """The second's twelve numbers against the first's, in the same halves of the images.
 
     Both are of the same truth, and resampled with the same seed.

@@ -23,7 +23,7 @@ def referee_scores(
 ) -> dict[str, float]:
     """COCO's twelve numbers by pycocotools, by the names of `METRICS`.
 
-    Arguments are as those of `evaluate`; it is slower.
+    Arguments are as those of `measure_ap`; it is slower.
     """
     shape = "bbox" if kind == "bbox" else "segmentation"  # not both: it would measure the box
     keys = ("image_id", "category_id", "score", shape)

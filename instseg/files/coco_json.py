@@ -13,9 +13,9 @@ import msgspec
 from msgspec import Meta
 
 from instseg.core.errors import InputError
+from instseg.core.json_types import Json
 from instseg.system.memory import no_garbage_collection
 
-Json = dict[str, Any]
 Form = TypeVar("Form")
 
 Id = Annotated[int, Meta(gt=-(2**53), lt=2**53)]  # which every program can hold, also as a float
@@ -74,7 +74,7 @@ class Dataset(msgspec.Struct, gc=False, kw_only=True):
     categories: list[Category]
 
 
-class Found(msgspec.Struct, gc=False, kw_only=True):
+class ResultsFile(msgspec.Struct, gc=False, kw_only=True):
     """What a program has found: a list of results, and what its ids mean if the file says so.
 
     Attributes:
@@ -98,6 +98,30 @@ class _Document(msgspec.Struct):
     categories: list[Category]
 
 
+def read_document(path: Path) -> Any:
+    """Read JSON, whatever it holds; what is no JSON number, such as NaN, is read as None.
+
+    Raises:
+        InputError: The file cannot be read or is not JSON; with line and column.
+    """
+    content = _read(path)
+    with no_garbage_collection():
+        try:
+            return msgspec.json.decode(content)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            pass  # the standard reader takes NaN and large numbers, and tells the place
+        try:
+            return json.loads(content, parse_constant=lambda _: None)
+        except json.JSONDecodeError as error:
+            where = f"line {error.lineno}, column {error.colno}"
+            raise InputError(
+                f"{path}: not valid JSON at {where}: {error.msg}; correct it there or export it "
+                "again"
+            ) from error
+        except (ValueError, RecursionError) as error:  # no text, endless digits, endless brackets
+            raise InputError(f"{path}: not JSON text ({error}); export it again") from error
+
+
 def read_dataset(path: Path) -> Dataset:
     """Read a COCO dataset.
 
@@ -116,7 +140,7 @@ def read_image_ids(path: Path) -> dict[str, int]:
     return {image.file_name: image.id for image in _decode(_read(path), path, _Images).images}
 
 
-def read_results(path: Path) -> Found:
+def read_results(path: Path) -> ResultsFile:
     """Read results: the bare list of the COCO API, or the document that `infer` writes.
 
     Raises:
@@ -124,9 +148,9 @@ def read_results(path: Path) -> Found:
     """
     content = _read(path)
     if content.lstrip()[:1] == b"[":
-        return Found(results=_decode(content, path, list[Json]))
+        return ResultsFile(results=_decode(content, path, list[Json]))
     document = _decode(content, path, _Document)
-    return Found(
+    return ResultsFile(
         results=document.annotations, images=document.images, categories=document.categories
     )
 

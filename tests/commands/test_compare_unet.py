@@ -20,7 +20,7 @@ from instseg.core.errors import InputError
 from instseg.core.instances import Instances, Masks
 from instseg.core.semantic import to_semantic
 from instseg.data.coco import CocoData
-from instseg.evaluation.coco_ap import evaluate
+from instseg.evaluation.coco_ap import measure_ap
 from instseg.evaluation.semantic import SemanticEvaluator, compare
 from instseg.files.image import read_image
 from instseg.files.results import coco_annotations
@@ -184,7 +184,7 @@ def test_the_other_way_round_is_coco_ap_of_regions(compared, files):
             results += [{"image_id": image.id, **r} for r in records if r["category_id"]]
         assert results
         for kind in ("bbox", "segm"):
-            assert found[kind][side]["scores"] == evaluate(truth, results, kind).scores
+            assert found[kind][side]["scores"] == measure_ap(truth, results, kind).scores
 
 
 def test_it_says_what_it_compares_and_who_is_better(files, tmp_path, capsys):

@@ -7,9 +7,10 @@ import pytest
 from coco_documents import RECTANGLE, annotation, crowd, rle, sound, write_json, write_photos
 
 from instseg.core.errors import InputError
-from instseg.doctor.examine import Surroundings, examine, examine_document, quick_check
+from instseg.doctor.examination import Surroundings
+from instseg.doctor.examine import examine, examine_document, quick_check
 from instseg.doctor.findings import RULES
-from instseg.doctor.repair import repair
+from instseg.doctor.mend import mend
 from instseg.scenes.scene import write_scenes
 
 USUAL = {"class-few"}  # of a small dataset
@@ -186,7 +187,7 @@ def test_what_is_broken_is_found_and_named_and_repaired(code):
     assert found.count >= len(ids)
     assert "\n" not in found.message and "{" not in found.message
     assert codes(seen) - USUAL == {code, *company} - USUAL
-    healed, changes = repair(seen, Surroundings())
+    healed, changes = mend(seen)
     assert not healed.count("error")
     if found.fix:
         assert code not in codes(healed)
@@ -200,12 +201,12 @@ def test_what_is_no_dataset_is_one_error(document):
     assert type(document).__name__ in seen.findings[0].message
 
 
-def test_findings_are_ordered_by_weight():
+def test_findings_are_ordered_by_severity():
     document = sound()
     document["annotations"][0].update(bbox=[1, 1, 0, 0], area=3)
     document["annotations"][2]["segmentation"] = None
-    weights = [each.severity for each in look(document).findings]
-    assert weights == sorted(weights, key=["error", "warning", "note"].index)
+    severities = [each.severity for each in look(document).findings]
+    assert severities == sorted(severities, key=["error", "warning", "note"].index)
 
 
 def test_statistics_count_objects_without_crowds():
@@ -223,7 +224,7 @@ def test_a_validation_set_with_other_classes_is_told(tmp_path):
     for each in other["annotations"]:
         each["category_id"] = 9
     paths = write_json(tmp_path / "a.json", sound()), write_json(tmp_path / "b.json", other)
-    seen = examine(paths[0], val=(paths[1], None))
+    seen = examine(paths[0], val_coco_json=paths[1])
     messages = {each.code: each.message for each in seen.findings}
     assert messages.keys() - USUAL == {
         "class-not-in-val",

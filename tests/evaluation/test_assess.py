@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from instseg.evaluation.assess import assess, compare, detection_limits, thresholds
+from instseg.evaluation.assess import assess, compare_assessments, detection_limits, thresholds
 
 HALF = 50
 
@@ -44,11 +44,11 @@ def test_a_worse_result_on_the_same_data_is_told_apart(golden):
     kept = {image["id"] for image in truth["images"][:HALF]}
     worse = [r for i, r in enumerate(results) if r["image_id"] not in kept or i % 2]
     first, second = (assess(truth, each, "segm", resamples=200) for each in (results, worse))
-    difference = compare(first, second)["AP"]
+    difference = compare_assessments(first, second)["AP"]
     assert difference["difference"] < 0
     assert difference["interval"][1] < 0
     assert difference["p"] < 0.05
-    same = compare(first, first)["AP"]
+    same = compare_assessments(first, first)["AP"]
     assert (same["difference"], same["p"]) == (0, 1)
 
 
@@ -64,8 +64,8 @@ def test_one_photo_has_scores_but_no_intervals(golden):
     first, second = assess(one, mine, "segm", resamples=100), assess(one, [], "segm", resamples=100)
     assert first.evaluation.scores["AP"] > 0
     assert first.intervals["AP"] is None
-    assert compare(first, second)["AP"]["p"] is None
-    json.dumps([first.as_json(), compare(first, second)], allow_nan=False)
+    assert compare_assessments(first, second)["AP"]["p"] is None
+    json.dumps([first.as_json(), compare_assessments(first, second)], allow_nan=False)
 
 
 def test_classes_that_are_always_confused_show_in_the_matrix():

@@ -1,26 +1,16 @@
-"""`instseg benchmark evaluate` and `read`: ours beside pycocotools, each run in a fresh process.
-
-Photos, objects and detections are made up with the density, sizes and rarity of COCO's.
-"""
+"""Photos, objects and detections that are made up, as dense, large and rare as COCO's."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import statistics
-import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.commands.benchmark_rounds import in_fresh_process
-from instseg.commands.terminal import progress
+from instseg.core.events import OnEvent, ignore, told
 from instseg.system.atomic import replacing
-from instseg.system.memory import highest_memory_bytes
 
 PHOTO_HW = (480, 640)
 CLASSES = 80
@@ -29,15 +19,6 @@ VERTICES = (30, 60)
 CROWDS = 0.012
 DETECTIONS = 100
 KINDS = ("bbox", "segm")
-HIGHEST_DIFFERENCE = 1e-9
-
-
-class Measured(NamedTuple):
-    """One run of one side."""
-
-    seconds: float
-    peak_mb: float  # growth of the process' peak memory
-    numbers: list[float]  # the same on both sides
 
 
 class Objects(NamedTuple):
@@ -47,135 +28,12 @@ class Objects(NamedTuple):
     class_ids: NDArray[np.int64]  # (N,), 1..80
 
 
-def evaluate(images: int, repeats: int, seed: int, folder: Path) -> dict[str, Any]:
-    """Seconds and memory of COCO AP for boxes and masks, 100 detections an image.
-
-    Returns:
-        `ours` and `peer`, figures as `in_turn` gives them, and `ratio` of median seconds, for
-        "bbox" and "segm".
-
-    Raises:
-        RuntimeError: when both sides do not come to the same twelve numbers.
-    """
-    write_evaluation(folder, images, seed)
-    return in_turn(evaluate_once, {kind: (folder, kind) for kind in KINDS}, repeats) | {
-        "images": images,
-        "detections": DETECTIONS * images,
-        "unit": "s",
-    }
-
-
-def read(images: int, repeats: int, seed: int, folder: Path) -> dict[str, Any]:
-    """Seconds and memory of reading a file like COCO's training annotations (as `evaluate`)."""
-    path = folder / "instances.json"
-    annotations = write_instances(path, images, seed)
-    return in_turn(read_once, {"read": (path,)}, repeats) | {
-        "images": images,
-        "annotations": annotations,
-        "file_mb": path.stat().st_size / 1e6,
-        "unit": "s",
-    }
-
-
-def in_turn(
-    once: Callable[..., Measured], tasks: Mapping[str, tuple[Any, ...]], repeats: int
-) -> dict[str, Any]:
-    """Run every task by both sides, one after the other, each time in a fresh process.
-
-    Args:
-        once: Called as `once(side, *arguments)`, side "ours" or "peer".
-        tasks: Arguments of each task.
-        repeats: Runs of each.
-
-    Returns:
-        For `ours` and `peer`, of each task: `TASK_s` (median), `TASK_fastest_s`,
-        `TASK_slowest_s`, `TASK_peak_mb` (the highest growth); and `ratio`, by task.
-    """
-    figures: dict[str, Any] = {"ours": {}, "peer": {}, "ratio": {}}
-    rounds = [(task, side) for _ in range(repeats) for task in tasks for side in ("ours", "peer")]
-    runs: dict[tuple[str, str], list[Measured]] = {each: [] for each in rounds}
-    for task, side in progress(rounds, description="measuring", unit="runs"):
-        runs[task, side].append(in_fresh_process(once, side, *tasks[task]))
-    for (task, side), measured in runs.items():
-        seconds = [run.seconds for run in measured]
-        figures[side] |= {
-            f"{task}_s": statistics.median(seconds),
-            f"{task}_fastest_s": min(seconds),
-            f"{task}_slowest_s": max(seconds),
-            f"{task}_peak_mb": max(run.peak_mb for run in measured),
-        }
-    for task in tasks:
-        differences = np.subtract(runs[task, "ours"][0].numbers, runs[task, "peer"][0].numbers)
-        if not np.allclose(differences, 0, rtol=0, atol=HIGHEST_DIFFERENCE):
-            raise RuntimeError(f"{task}: ours and pycocotools differ by {differences.tolist()}")
-        figures["ratio"][task] = figures["peer"][f"{task}_s"] / figures["ours"][f"{task}_s"]
-    return figures
-
-
-def evaluate_once(side: str, folder: Path, kind: str) -> Measured:
-    """One evaluation; the files are read before the clock starts."""
-    truth = json.loads((folder / "truth.json").read_bytes())
-    results = json.loads((folder / f"{kind}.json").read_bytes())
-    run = _evaluate_ours if side == "ours" else _evaluate_peer
-    tiny = {**truth, "annotations": []}
-    run(tiny, [dict(results[0])], kind)  # what is loaded once does not count
-    return _measured(lambda: run(truth, results, kind))
-
-
-def _evaluate_ours(truth: dict[str, Any], results: list[dict[str, Any]], kind: Any) -> list[float]:
-    from instseg.evaluation.coco_ap import METRICS, average_precision
-
-    scores = average_precision(truth, results, kind)
-    return [scores[name] for name in METRICS]
-
-
-def _evaluate_peer(truth: dict[str, Any], results: list[dict[str, Any]], kind: str) -> list[float]:
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
-    with contextlib.redirect_stdout(io.StringIO()):
-        ground = COCO()
-        ground.dataset = truth
-        ground.createIndex()
-        evaluator = COCOeval(ground, ground.loadRes(results), kind)
-        evaluator.evaluate()
-        evaluator.accumulate()
-        evaluator.summarize()
-    return [float(number) for number in evaluator.stats]
-
-
-def read_once(side: str, path: Path) -> Measured:
-    """One reading; its numbers are the counts of images, annotations and categories."""
-    from pycocotools.coco import COCO
-
-    from instseg.data.coco import CocoData
-
-    def ours() -> list[float]:
-        data = CocoData.read(path, path.parent)
-        annotations = sum(map(len, data.annotations.values()))
-        return [len(data), annotations, len(data.class_names) - 1]
-
-    def peer() -> list[float]:
-        with contextlib.redirect_stdout(io.StringIO()):
-            data = COCO(str(path))
-        return [len(data.imgs), len(data.anns), len(data.cats)]
-
-    return _measured(ours if side == "ours" else peer)
-
-
-def _measured(work: Callable[[], list[float]]) -> Measured:
-    before = highest_memory_bytes()
-    start = time.perf_counter()
-    numbers = work()
-    return Measured(time.perf_counter() - start, (highest_memory_bytes() - before) / 2**20, numbers)
-
-
-def write_evaluation(folder: Path, images: int, seed: int) -> None:
+def write_evaluation(folder: Path, images: int, seed: int, *, on_event: OnEvent = ignore) -> None:
     """Write truth.json, bbox.json and segm.json: objects of made-up photos, and what was found."""
     rng = np.random.default_rng(seed)
     found: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
     truth: list[dict[str, Any]] = []
-    for image_id in progress(range(1, images + 1), description="making up detections"):
+    for image_id in told(range(1, images + 1), on_event, "making up detections"):
         objects = draw_objects(rng)
         truth += to_annotations(rng, objects, image_id, len(truth) + 1)
         detections, scores = detect(rng, objects)
@@ -191,7 +49,7 @@ def write_evaluation(folder: Path, images: int, seed: int) -> None:
             temporary.write_text(json.dumps(document))
 
 
-def write_instances(path: Path, images: int, seed: int) -> int:
+def write_instances(path: Path, images: int, seed: int, *, on_event: OnEvent = ignore) -> int:
     """Write a COCO dataset; returns how many annotations it holds.
 
     100,000 images have as many as COCO's 118,287 training photos, with outlines as long.
@@ -200,7 +58,7 @@ def write_instances(path: Path, images: int, seed: int) -> int:
     count = 0
     with replacing(path) as temporary, temporary.open("w") as file:
         file.write(json.dumps(headings(images))[:-1] + ', "annotations": [')
-        for image_id in progress(range(1, images + 1), description="making up annotations"):
+        for image_id in told(range(1, images + 1), on_event, "making up annotations"):
             objects = draw_objects(rng, mean=8.6, vertices=(15, 40))
             for record in to_annotations(rng, objects, image_id, count + 1):
                 file.write((", " if count else "") + json.dumps(record))
