@@ -149,6 +149,7 @@ def options_of(options: Callable[..., Any], positional: str | None = None) -> li
             continue
         kinds = list(_types(field.type, _namespace(options, field.name)))
         default = _default(field)
+        assert kinds, f"no text becomes {field.name}: {field.type}; is it python_only()?"
         if str in kinds and Path in kinds:  # any text is both
             kinds.remove(Path if isinstance(default, str) else str)
         found.append(
@@ -195,8 +196,14 @@ def _types(annotation: Any, names: Mapping[str, Any]) -> Iterator[Any]:
             yield from _types(member, names)
     elif annotation is None or annotation is type(None):
         yield type(None)
-    elif annotation in WORDS or get_origin(annotation) in (*LISTS, Literal):
+    elif _is_of_text(annotation):
         yield annotation
+
+
+def _is_of_text(kind: Any) -> bool:
+    if get_origin(kind) in LISTS:
+        return get_args(kind)[0] in (Any, *WORDS)
+    return kind in WORDS or get_origin(kind) is Literal
 
 
 def _types_of_text(node: ast.expr, names: Mapping[str, Any]) -> Iterator[Any]:
