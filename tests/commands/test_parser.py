@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -46,7 +47,7 @@ class Options:
     """
 
     coco_json: str | Path | Data
-    images: str | Path | None = None
+    images: str | Path | Sequence[Mapping[str, Any]] | None = None
     _: KW_ONLY
     weights: str | Path | nowhere.Model = "demo"
     sizes: list[int] = field(default_factory=lambda: [320])
@@ -120,7 +121,7 @@ def test_options_are_inherited_with_their_help():
     assert "prog [options] Does it, and writes it down. options:" in text
     assert "--images PATH Photos of" in text
     assert "--weights TEXT Other words." in text
-    assert "--out PATH Folder." in text
+    assert text.index("--out PATH Folder.") < text.index("--images")  # as they are documented
 
 
 def test_what_only_python_can_give_is_no_option():
