@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from instseg.core.semantic import to_semantic
     from instseg.data.coco import CocoData
     from instseg.files.image import read_image, write_image
-    from instseg.models.mask_rcnn import load_model
+    from instseg.models.load import load_model
     from instseg.predict.predictor import Predictor
     from instseg.predict.segmenter import Segmenter
     from instseg.visualize import display_instances, draw_instances
@@ -45,7 +45,7 @@ _HOME = {
     "Segmenter": "instseg.predict.segmenter",
     "display_instances": "instseg.visualize",
     "draw_instances": "instseg.visualize",
-    "load_model": "instseg.models.mask_rcnn",
+    "load_model": "instseg.models.load",
     "read_image": "instseg.files.image",
     "to_semantic": "instseg.core.semantic",
     "write_image": "instseg.files.image",
