@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# as many as there are cores
+TEST_PROCESSES ?= auto
 
 .PHONY: demo compare test lint docs clean
 
@@ -15,7 +17,7 @@ compare: $(VENV)/installed
 	@echo "Look at out/compare/comparison.md and the pictures beside it."
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

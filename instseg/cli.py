@@ -48,9 +48,9 @@ VERBS = {
         summary="measure AP, how sure it is, and why it is not higher", config="EvaluateConfig"
     ),
     "compare-unet": Verb(
-        summary="tell whether Mask R-CNN as label maps beats a U-Net", config="CompareUnetConfig"
+        summary="tell whether Mask R-CNN as label maps beats a U-Net", config="Options"
     ),
-    "make-scenes": Verb(summary="draw a dataset in COCO format", config="MakeScenesConfig"),
+    "make-scenes": Verb(summary="draw a dataset in COCO format", config="Options"),
     "benchmark": Verb(
         summary="measure speed against torchvision and pycocotools",
         config="BenchmarkConfig",

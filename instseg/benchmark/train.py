@@ -309,7 +309,10 @@ def reference_steps(model: Model, samples: HeldSamples, run: Run) -> Iterator[fl
     train_only(network, scope_of(model))
     weights = [weight for weight in network.parameters() if weight.requires_grad]
     optimizer = torch.optim.SGD(weights, momentum=0.9, weight_decay=WEIGHT_DECAY)
-    held = [(image.float() / 255, target) for image, target in samples.samples]
+    held = [
+        (image.float() / 255, {**target, "masks": target["masks"].dense()})
+        for image, target in samples.samples
+    ]
     for step, keys in enumerate(samples.batches(0)):
         torch.manual_seed(seed_of(run.seed, step, 0))  # both sides sample the same anchors
         optimizer.param_groups[0]["lr"] = recipe.learning_rate_at(step, samples.steps)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from instseg.commands.listener import Listener
 from instseg.commands.terminal import console
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError, InputError
 from instseg.core.wording import count, printable
 from instseg.system.atomic import replacing
 
@@ -35,6 +35,8 @@ class DoctorConfig:
         photos: How far to look into photos: no (are they there?), headers (their sizes), or all
             (read each, which finds damaged ones and copies).
         fix: Write the repaired dataset to this file; every change is listed in changes.json.
+        clear_crowds: With --fix, make every crowd an object: some tools flag objects as crowds,
+            which training leaves out.
         contact_sheet: Draw contact_sheet.png, photos with their annotations.
         out: Folder for findings.json, contact_sheet.png and changes.json.
     """
@@ -45,6 +47,7 @@ class DoctorConfig:
     val_images: Path | None = None
     photos: Literal["no", "headers", "all"] = "all"
     fix: Path | None = None
+    clear_crowds: bool = False
     contact_sheet: bool = True
     out: Path = Path("out/doctor")
 
@@ -54,6 +57,8 @@ def run(config: DoctorConfig) -> int:
     from instseg.doctor.examine import examine
     from instseg.doctor.repair import repair_examined
 
+    if config.clear_crowds and not config.fix:
+        raise ArgumentError("{clear_crowds} needs {fix}")
     _check(config)
     with Listener() as listener:
         examination = examine(
@@ -71,7 +76,9 @@ def run(config: DoctorConfig) -> int:
         written += _write_sheet(config, examination)
     if config.fix:
         with Listener() as listener:
-            repaired = repair_examined(examination, config.fix, on_event=listener)
+            repaired = repair_examined(
+                examination, config.fix, clear_crowds=config.clear_crowds, on_event=listener
+            )
         _print_changes(repaired)
         changes = [each.to_json() for each in repaired.changes]
         written += [repaired.path, _write_json(config.out / _CHANGES, changes)]
@@ -166,7 +173,10 @@ def _write_sheet(config: DoctorConfig, examination: Examination) -> list[Path]:
 
     assert config.images  # the caller looked
     tiles = []
-    for each in examples(examination.table, examination.findings, config.images, _PHOTOS_ON_SHEET):
+    meant = examination.surroundings.near.found
+    for each in examples(
+        examination.table, examination.findings, config.images, _PHOTOS_ON_SHEET, meant
+    ):
         picture = each.image
         if each.instances is not None:
             picture = draw_instances(picture, each.instances, show_labels=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import heapq
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -89,9 +88,8 @@ class BestByAP(BestWeights):
             to_sample(*val.load(row), model.card.class_names, val.crowds(row))
             for row in range(len(val))
         )
-        task = copy.copy(self.task)
-        task.resize = True
-        found = validation_losses(task, model.network, samples, batch_size=self.config.batch_size)
+        size = self.config.batch_size
+        found = validation_losses(self.task, model.network, samples, batch_size=size)
         return {f"val_{name}": value for name, value in found.items()}
 
     def _draw_worst(self, val: CocoData, results: Sequence[Json], log: RunLog) -> None:

@@ -24,7 +24,7 @@ def make_trainer(config: FinetuneConfig) -> tuple[Trainer, Detection, Model]:
 
     from instseg.commands.finetune_data import coco_samples, scene_classes, sound_data
     from instseg.system.device import choose_device, choose_dtype
-    from instseg.system.processes import process_device
+    from instseg.system.processes import process_count, process_device, process_rank
     from instseg.training.detection import Detection
     from instseg.training.loop import Trainer
     from instseg.training.samples import SceneSamples
@@ -41,7 +41,15 @@ def make_trainer(config: FinetuneConfig) -> tuple[Trainer, Detection, Model]:
         names, ids = scene_classes()
         model = model_for(config, names, ids)
         sizes = tuple(config.scene_sizes)
-        samples = SceneSamples(config.scenes, sizes, config.batch_size, names, config.seed + 1)
+        samples = SceneSamples(
+            config.scenes,
+            sizes,
+            config.batch_size,
+            names,
+            config.seed + 1,
+            rank=process_rank(),
+            world_size=process_count(),
+        )
     task = Detection(
         model.network,
         resize=bool(config.coco_json),

@@ -17,6 +17,11 @@ from pycocotools import mask as coco_mask
 MOST_DIGITS = 7  # of 5 bits each, in a run's code: there is no run of more than 2^32 pixels
 FARTHEST_PX = 1_000_000  # of a polygon's points; pycocotools' memory follows its outline
 
+LONGEST_OUTLINE_PX = 5_000_000
+"""Of all polygons of a mask: pycocotools' memory follows it, fifty bytes a pixel."""
+
+_MERGED_AT_ONCE = 16
+
 
 def encode_crops(
     crops: Sequence[NDArray[np.bool_]], offsets_yx: NDArray[np.int64], size_hw: tuple[int, int]
@@ -74,7 +79,21 @@ def polygons_to_rle(
     if not len(polygons):
         empty = {"size": [height, width], "counts": [height * width]}
         return dict(coco_mask.frPyObjects(empty, height, width))
-    parts = coco_mask.frPyObjects([_polygon(each) for each in polygons], height, width)
+    parts = [_polygon(each) for each in polygons]
+    length_px = sum(map(_outline_px, parts))
+    if length_px > LONGEST_OUTLINE_PX:
+        raise ValueError(
+            f"polygons: an outline of {length_px:,.0f} pixels is longer than the limit of "
+            f"{LONGEST_OUTLINE_PX:,}"
+        )
+    return union(coco_mask.frPyObjects(parts, height, width))
+
+
+def union(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One mask of all pixels of one or more compressed RLE, in time n log n of their number."""
+    while len(parts) > 1:
+        starts = range(0, len(parts), _MERGED_AT_ONCE)
+        parts = [coco_mask.merge(parts[start : start + _MERGED_AT_ONCE]) for start in starts]
     return dict(coco_mask.merge(parts))
 
 
@@ -88,6 +107,12 @@ def _polygon(flat_xy: Sequence[float]) -> NDArray[np.float64]:
             f"{FARTHEST_PX:,} pixels, got shape {points.shape}: {points.ravel()[:8].tolist()}"
         )
     return points
+
+
+def _outline_px(flat_xy: NDArray[np.float64]) -> float:
+    """The pixels that an outline passes."""
+    points = flat_xy.reshape(-1, 2)
+    return float(np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum())
 
 
 def decode_crop(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -16,6 +16,7 @@ from instseg.doctor.findings import Finding, Severity
 from instseg.doctor.mask_checks import Drawn
 from instseg.doctor.photos import Photo
 from instseg.doctor.table import Table
+from instseg.files.near_names import NearNames
 
 PhotoDepth = Literal["no", "headers", "all"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -27,15 +28,25 @@ class Surroundings:
 
     Attributes:
         folder: Where the photos are; None for no checks of photos.
+        there: The photos that are in the folder, of those that the document names or means.
         photos: What they are; None when only their presence is checked.
+        sizes_wh: Width and height of those whose size is known.
+        near: Which photos are meant by names that none has.
         val: The validation set.
         val_photos: Its photos.
     """
 
     folder: Path | None = None
+    there: Set[str] = frozenset()
     photos: Mapping[str, Photo] | None = None
+    sizes_wh: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    near: NearNames = field(default_factory=NearNames)
     val: Table | None = None
     val_photos: Mapping[str, Photo] | None = None
+
+    def size_of(self, file_name: str) -> tuple[int, int] | None:
+        """Width and height of a photo, upright; None if unknown."""
+        return self.sizes_wh.get(self.near.found.get(file_name, file_name))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

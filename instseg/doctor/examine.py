@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,16 +24,18 @@ from instseg.doctor.examination import (
 from instseg.doctor.findings import RULES, Finding
 from instseg.doctor.mask_checks import check_drawn, draw
 from instseg.doctor.photo_checks import (
-    Photos,
     check_copies,
     check_file_names,
     check_leaks,
     check_photos,
     check_stated_sizes,
+    is_photo,
 )
 from instseg.doctor.photos import inspect_photos
-from instseg.doctor.table import file_names, tabulate
+from instseg.doctor.table import image_records, tabulate
 from instseg.files.coco_json import read_document
+from instseg.files.near_names import NearNames, files_under, near_names
+from instseg.files.photo_header import photo_size
 
 
 @dataclass(frozen=True)
@@ -94,10 +97,11 @@ def quick_check(coco_json: Path, folder: Path | None = None) -> list[Finding]:
     Raises:
         InputError: The file is not JSON or the folder does not exist.
     """
-    _check_folder(folder)
-    table, found = tabulate(read_document(coco_json))
+    document = read_document(coco_json)
+    around = survey(document, folder, photos="no")
+    table, found = tabulate(document, around.size_of)
     shapes, of_masks = check_masks(table)
-    found += check_file_names(table, folder, None) + check_stated_sizes(table) + of_masks
+    found += check_file_names(table, around) + check_stated_sizes(table) + of_masks
     found += check_boxes(table, np.where(shapes.fit[:, None], shapes.extents, np.nan))
     return _ordered(found + check_flags(table) + check_classes(table))
 
@@ -122,36 +126,50 @@ def survey(
     Raises:
         InputError: A file is not JSON or a folder does not exist.
     """
-
-    def look(names: list[str], where: Path | None) -> Photos | None:
-        _check_folder(where)
-        if where is None or photos == "no":
-            return None
-        return inspect_photos(where, names, decode=photos == "all", on_event=on_event)
-
-    seen = look(file_names(document), folder)
+    own = _look(document, folder, photos, on_event)
     if val is None:
-        return Surroundings(folder=folder, photos=seen)
+        return own
     other = read_document(val[0])
-    return Surroundings(
-        folder=folder,
-        photos=seen,
-        val=tabulate(other)[0],
-        val_photos=look(file_names(other), val[1]),
-    )
+    theirs = _look(other, val[1], photos, on_event)
+    return replace(own, val=tabulate(other, theirs.size_of)[0], val_photos=theirs.photos)
 
 
-def _check_folder(folder: Path | None) -> None:
-    if folder is not None and not folder.is_dir():
+def _look(document: Any, folder: Path | None, depth: PhotoDepth, on_event: OnEvent) -> Surroundings:
+    """Look at the photos of a document."""
+    if folder is None:
+        return Surroundings()
+    if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the folder of the photos")
+    records = image_records(document)
+    names = list(dict.fromkeys(record["file_name"] for record in records))
+    there = {name for name in names if is_photo(folder, name)}
+    near = NearNames()
+    if len(there) < len(names):
+        near = near_names([*there, *(n for n in names if n not in there)], files_under(folder))
+    there.update(near.found.values())
+    if depth == "no":
+        lacking = [
+            near.found.get(r["file_name"], r["file_name"]) for r in records if _lacks_size(r)
+        ]
+        sizes = {name: photo_size(folder, name) for name in dict.fromkeys(lacking)}
+        known = {name: size for name, size in sizes.items() if size}
+        return Surroundings(folder=folder, there=there, sizes_wh=known, near=near)
+    photos = inspect_photos(folder, sorted(there), decode=depth == "all", on_event=on_event)
+    photos |= {name: photos[file] for name, file in near.found.items() if file in photos}
+    known = {name: photo.upright_wh for name, photo in photos.items() if photo.upright_wh}
+    return Surroundings(folder=folder, there=there, photos=photos, sizes_wh=known, near=near)
+
+
+def _lacks_size(record: Mapping[str, Any]) -> bool:
+    return not (record.get("width") and record.get("height"))
 
 
 def examine_document(
     document: Any, around: Surroundings, *, on_event: OnEvent = ignore
 ) -> Examination:
     """Examine any JSON value as a COCO dataset."""
-    table, found = tabulate(document)
-    found += check_file_names(table, around.folder, around.photos) + check_stated_sizes(table)
+    table, found = tabulate(document, around.size_of)
+    found += check_file_names(table, around) + check_stated_sizes(table)
     if around.photos is not None:
         found += check_photos(table, around.photos) + check_copies(table, around.photos)
     shapes, of_masks = check_masks(table)

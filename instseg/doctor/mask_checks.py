@@ -12,7 +12,7 @@ from pycocotools import mask as coco_mask
 from instseg.core.boxes import shared_areas
 from instseg.core.events import OnEvent, ignore, told
 from instseg.core.masks import Masks
-from instseg.core.rle import pixels_in
+from instseg.core.rle import pixels_in, union
 from instseg.doctor.annotation_checks import Shapes
 from instseg.doctor.findings import Finding
 from instseg.doctor.table import Table
@@ -72,7 +72,7 @@ def _draw_image(table: Table, shapes: Shapes, group: NDArray[np.int64], drawn: D
     for i in group.tolist():
         if shapes.fit[i]:
             parts = [part.ravel() for part in shapes.polygons.parts_of(i)]
-            coded.append(coco_mask.merge(coco_mask.frPyObjects(parts, height, width)))
+            coded.append(union(coco_mask.frPyObjects(parts, height, width)))
             kept.append(i)
             continue
         try:

@@ -32,6 +32,8 @@ class RepairOptions:
         val_images: Folder of its photos; that of images if not given.
         photos: How far to look into photos: no (are they there?), headers (their sizes), or all
             (read each, which finds damaged ones and copies).
+        clear_crowds: Make every crowd an object: some tools flag objects as crowds, which training
+            leaves out.
         on_event: Called with `Progress`, and with `Warned` when most of the dataset is left out.
     """
 
@@ -42,6 +44,7 @@ class RepairOptions:
     val_coco_json: str | Path | None = None
     val_images: str | Path | None = None
     photos: PhotoDepth = "all"
+    clear_crowds: bool = False
     on_event: OnEvent = python_only(ignore)
 
 
@@ -95,7 +98,9 @@ def repair(options: RepairOptions) -> Repair:
         photos=options.photos,
         on_event=options.on_event,
     )
-    return repair_examined(examination, options.out, on_event=options.on_event)
+    return repair_examined(
+        examination, options.out, clear_crowds=options.clear_crowds, on_event=options.on_event
+    )
 
 
 def check_target(out: str | Path, inputs: Iterable[str | Path | None]) -> None:
@@ -109,13 +114,18 @@ def check_target(out: str | Path, inputs: Iterable[str | Path | None]) -> None:
 
 
 def repair_examined(
-    examination: Examination, out: str | Path, *, on_event: OnEvent = ignore
+    examination: Examination,
+    out: str | Path,
+    *,
+    clear_crowds: bool = False,
+    on_event: OnEvent = ignore,
 ) -> Repair:
     """Write a repaired copy of what was examined.
 
     Args:
         examination: Of the dataset.
         out: The file; `check_target` tells whether it may be written.
+        clear_crowds: See `RepairOptions`.
         on_event: See `RepairOptions`.
 
     Raises:
@@ -124,7 +134,7 @@ def repair_examined(
     path = Path(out)
     if not isinstance(examination.document, dict):
         raise InputError(f"{examination.coco_json}: no COCO dataset, so {path} is not written")
-    healed, changes = mend(examination, on_event=on_event)
+    healed, changes = mend(examination, clear_crowds=clear_crowds, on_event=on_event)
     _check_what_is_left(examination.document, healed, path, on_event)
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(healed.document))

@@ -200,7 +200,7 @@ def confusion(truth: NDArray[np.uint8], prediction: NDArray[np.uint8], classes: 
     return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
 
 
-def compare(first: SemanticScores, second: SemanticScores) -> Json:
+def score_differences(first: SemanticScores, second: SemanticScores) -> Json:
     """The second model's scores against the first's, in the same halves of the same images.
 
     Of many classes that do not differ one in twenty is called significant by chance.

@@ -19,8 +19,10 @@ _PROGRAM = (
 )
 
 
-def in_fresh_process(measure: Callable[..., Result], side: str, *arguments: Any) -> Result:
-    """`measure(side, *arguments)` in a process of its own.
+def in_fresh_process(
+    measure: Callable[..., Result], side: str, *arguments: Any, **options: Any
+) -> Result:
+    """`measure(side, *arguments, **options)` in a process of its own.
 
     Unlike those of `multiprocessing` the process does not run the caller's main module again, so
     scripts need no `if __name__ == "__main__"`.
@@ -29,12 +31,13 @@ def in_fresh_process(measure: Callable[..., Result], side: str, *arguments: Any)
         measure: A function of a module, found there by its name.
         side: What is measured, for the message.
         arguments: Whatever can be pickled.
+        options: Likewise.
 
     Raises:
         InputError: The process is killed.
         Exception: What the function raises.
     """
-    request = pickle.dumps(sys.path) + pickle.dumps((measure, side, arguments))
+    request = pickle.dumps(sys.path) + pickle.dumps((measure, side, arguments, options))
     done = subprocess.run(
         [sys.executable, "-c", _PROGRAM], input=request, stdout=subprocess.PIPE, check=False
     )
@@ -56,9 +59,9 @@ def answer() -> None:
     """
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as output:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-        measure, side, arguments = pickle.load(sys.stdin.buffer)
+        measure, side, arguments, options = pickle.load(sys.stdin.buffer)
         try:
-            reply: tuple[Any, BaseException | None] = measure(side, *arguments), None
+            reply: tuple[Any, BaseException | None] = measure(side, *arguments, **options), None
         except BaseException as problem:
             reply = None, problem
         output.write(pickle.dumps(reply))

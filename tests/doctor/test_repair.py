@@ -104,7 +104,7 @@ def test_numbers_written_as_text_become_numbers_and_keep_their_photos(photos):
     healed, changes = heal(document, survey(document, photos))
     assert healed["images"] == sound(images=2)["images"]
     assert healed["annotations"][0] == {**sound()["annotations"][0], "id": 205}
-    assert {change.code for change in changes} == {"key-type"}
+    assert {change.code for change in changes} == {"number-form", "key-type"}
 
 
 def test_records_of_one_file_or_class_are_joined():

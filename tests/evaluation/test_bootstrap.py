@@ -107,7 +107,8 @@ def test_a_resample_scores_as_a_dataset_of_its_images(coco_dir, kind):
         }
         expected = measure_ap(half, [r for r in results if r["image_id"] in kept], kind).scores
         for name in METRICS:
-            assert resampled.scores[name][number] == pytest.approx(expected[name], abs=1e-12)
+            score = np.nan_to_num(resampled.scores[name][number], nan=-1)  # no object of this size
+            assert score == pytest.approx(expected[name], abs=1e-12)
 
 
 def test_intervals_hold_the_true_score_in_95_of_100_cases():

@@ -104,12 +104,8 @@ def predict(model, image, **options):
     return Predictor(model, **options)(image)
 
 
-def photo(request, number):
-    """A real photo, or a drawn scene for None."""
-    if number is None:
-        return draw_scene(1).image
-    folder = request.getfixturevalue("coco_dir") / "val2017"
-    return read_image(sorted(folder.glob("*.jpg"))[number])
+def photo(folder, number):
+    return read_image(sorted((folder / "val2017").glob("*.jpg"))[number])
 
 
 def matched(found, reference):
@@ -142,10 +138,9 @@ def assert_parity(found, reference):
         assert found.masks[int(i)].iou(reference.masks[int(i)])[0, 0] > 0.8
 
 
-@pytest.mark.parametrize("number", [None, 0])
-def test_equal_to_torchvision(quick, number, request):
+def test_equal_to_torchvision(quick, coco_dir):
     stand_in, model = quick
-    image = photo(request, number)
+    image = photo(coco_dir, 0)
     reference, names = stand_in.reference(image)
     found = predict(model, image)
     assert_parity(found, reference)
@@ -158,9 +153,8 @@ def test_equal_to_torchvision(quick, number, request):
     assert 0.2 < (found.masks.areas() / sides.prod(axis=1)).mean() < 0.8
 
 
-def test_equal_to_torchvision_at_full_size(stand_in, request):
-    number = 1 if (Path(__file__).parents[3] / "shared" / "coco").is_dir() else None
-    image = photo(request, number)
+def test_equal_to_torchvision_at_full_size(stand_in, real_or_drawn_coco_dir):
+    image = photo(real_or_drawn_coco_dir, 1)
     assert_parity(predict(stand_in.model(), image), stand_in.reference(image)[0])
 
 

@@ -1,17 +1,15 @@
-"""Which images `instseg compare-unet` draws, and what."""
+"""Pictures of the images on which both models differ most and least."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from instseg.commands.compare_measure import Contest
-from instseg.commands.terminal import progress
+from instseg.comparison.compared_models import ComparedModels
+from instseg.core.events import OnEvent, ignore, told
+from instseg.core.json_types import Json
 from instseg.files.image import write_image
 from instseg.visualize.compare import SideBySide, draw_side_by_side
-
-Json = dict[str, Any]
 
 TITLES = {
     "difference_mask_rcnn.png": "Mask R-CNN furthest ahead",
@@ -25,12 +23,16 @@ TITLES = {
 
 
 def draw_pictures(
-    contest: Contest, per_image: Sequence[Json], chosen: Mapping[str, Sequence[int]], out: Path
+    models: ComparedModels,
+    per_image: Sequence[Json],
+    chosen: Mapping[str, Sequence[int]],
+    out: Path,
+    on_event: OnEvent = ignore,
 ) -> None:
     """Draw what was chosen."""
-    for name, rows in progress(chosen.items(), len(chosen), "drawing", "pictures"):
-        drawn = [look_again(contest, row, per_image[row]) for row in rows]
-        write_image(out / name, draw_side_by_side(drawn, contest.names))
+    for name, rows in told(chosen.items(), on_event, "drawing", unit="pictures"):
+        drawn = [predict_again(models, row, per_image[row]) for row in rows]
+        write_image(out / name, draw_side_by_side(drawn, models.names))
 
 
 def choose(per_image: Sequence[Json], count: int) -> dict[str, list[int]]:
@@ -54,14 +56,14 @@ def choose(per_image: Sequence[Json], count: int) -> dict[str, list[int]]:
     return dict(zip(TITLES, parts, strict=True))
 
 
-def look_again(contest: Contest, row: int, scores: Json) -> SideBySide:
-    """A photo and its label maps, made anew: those of all images would take much memory."""
-    photo, labels = contest.data.load(row)
+def predict_again(models: ComparedModels, row: int, scores: Json) -> SideBySide:
+    """A photo and its label maps, predicted again: those of all images would take much memory."""
+    photo, labels = models.data.load(row)
     return SideBySide(
         photo=photo,
-        truth=contest.truth(labels),
-        unet=contest.unet_map(contest.segmenter(photo)),
-        mask_rcnn=contest.mask_rcnn_map(contest.predictor(photo)),
+        truth=models.truth(labels),
+        unet=models.unet_map(models.segmenter(photo)),
+        mask_rcnn=models.mask_rcnn_map(models.predictor(photo)),
         caption=(
             f"mIoU {scores['unet']:.3f} by the U-Net, {scores['mask_rcnn']:.3f} by Mask R-CNN: "
             f"{scores['file_name']}"

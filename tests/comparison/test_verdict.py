@@ -1,6 +1,6 @@
-"""What `instseg compare-unet` says of its figures."""
+"""What a comparison says of its figures."""
 
-from instseg.commands.compare_output import verdict
+from instseg.comparison.verdict import verdict
 
 
 def a_difference(value, limits, p):

@@ -1,6 +1,6 @@
-"""Which images `instseg compare-unet` draws."""
+"""Which images a comparison draws."""
 
-from instseg.commands.compare_pictures import choose
+from instseg.comparison.pictures import choose
 
 
 def test_which_images_are_drawn():
