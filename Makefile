@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # as many as there are cores
 TEST_PROCESSES ?= auto
 
-.PHONY: demo compare test lint clean
+.PHONY: demo compare test lint docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/python tools/make_scenes.py --images 8 --seed 0 --out out/demo/scenes
@@ -23,6 +23,14 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "Open out/site/index.html."
+
+$(VENV)/installed-docs: $(VENV)/installed
+	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[docs]"
+	touch $@
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

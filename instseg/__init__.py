@@ -9,14 +9,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from instseg.comparison.compare import compare
     from instseg.core.errors import InputError
     from instseg.core.instances import Instances, Masks
     from instseg.core.semantic import to_semantic
     from instseg.data.coco import CocoData
+    from instseg.doctor.examine import examine
+    from instseg.doctor.repair import repair
+    from instseg.evaluation.evaluate import evaluate
     from instseg.files.image import read_image, write_image
     from instseg.models.mask_rcnn import load_model
     from instseg.predict.predictor import Predictor
     from instseg.predict.segmenter import Segmenter
+    from instseg.scenes.make_scenes import make_scenes
     from instseg.visualize import display_instances, draw_instances
 
 __version__ = "0.1.0"
@@ -28,10 +33,15 @@ __all__ = [
     "Masks",
     "Predictor",
     "Segmenter",
+    "compare",
     "display_instances",
     "draw_instances",
+    "evaluate",
+    "examine",
     "load_model",
+    "make_scenes",
     "read_image",
+    "repair",
     "to_semantic",
     "write_image",
 ]
@@ -43,10 +53,15 @@ _HOME = {
     "Masks": "instseg.core.instances",
     "Predictor": "instseg.predict.predictor",
     "Segmenter": "instseg.predict.segmenter",
+    "compare": "instseg.comparison.compare",
     "display_instances": "instseg.visualize",
     "draw_instances": "instseg.visualize",
+    "evaluate": "instseg.evaluation.evaluate",
+    "examine": "instseg.doctor.examine",
     "load_model": "instseg.models.mask_rcnn",
+    "make_scenes": "instseg.scenes.make_scenes",
     "read_image": "instseg.files.image",
+    "repair": "instseg.doctor.repair",
     "to_semantic": "instseg.core.semantic",
     "write_image": "instseg.files.image",
 }

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from instseg.commands.terminal import console, error
 from instseg.core.errors import InputError
-from instseg.system.atomic import replacing
 
 if TYPE_CHECKING:
     from instseg.commands.finetune import FinetuneConfig
@@ -59,16 +57,9 @@ def sound_data(
 
 def write_repaired(coco_json: Path, images: Path, path: Path) -> int:
     """Write what the doctor makes of a dataset; returns how much it has changed."""
-    from instseg.doctor.examine import examine_document, survey
     from instseg.doctor.repair import repair
-    from instseg.doctor.table import read_document
 
-    document = read_document(coco_json)
-    around = survey(document, images, photos="no")
-    healed, changes = repair(examine_document(document, around), around)
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(healed.document))
-    return len(changes)
+    return len(repair(coco_json, images, out=path, photos="no").changes)
 
 
 def coco_samples(config: FinetuneConfig, data: CocoData) -> CocoSamples:

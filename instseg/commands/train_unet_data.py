@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from instseg.commands.terminal import console, progress, progress_bar, table
+from instseg.commands.listener import Listener
+from instseg.commands.terminal import console, progress, table
 from instseg.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -78,8 +79,8 @@ def drawn(config: TrainUnetConfig, name: str, count: int, seed: int) -> CocoSema
     path = folder / "annotations.json"
     if process_rank() == 0 and not (config.resume and path.exists()):
         scenes = SceneConfig(seed=seed, size_hw=(config.scene_size, config.scene_size))
-        with progress_bar("drawing") as update:
-            write_scenes(folder, count, scenes, progress=lambda done: update(done, count))
+        with Listener() as listener:
+            write_scenes(folder, count, scenes, on_event=listener)
     from_first(None)
     return label_maps(config, CocoData.read(path, folder / "images"))
 

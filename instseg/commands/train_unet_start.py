@@ -84,9 +84,12 @@ def preprocessing_of(
     config: TrainUnetConfig, image: NDArray[Any], statistics: Statistics
 ) -> dict[str, Any]:
     """Photos are normalised as for ImageNet, all else by its own mean and standard deviation."""
+    from instseg.files.model_file import ARRAYS, PHOTOS
     from instseg.models.segmenters import PREPROCESSING
 
-    found = {**PREPROCESSING, "min_size": config.size}
+    of_photos = image.dtype == np.uint8 and image.shape[2] in (1, 3)
+    kind = PHOTOS if of_photos else ARRAYS
+    found = {**PREPROCESSING, "min_size": config.size, "input": kind}
     if image.dtype == np.uint8 and image.shape[2] == 3:
         return found
     unit = 255 if image.dtype == np.uint8 else 1
@@ -129,7 +132,7 @@ def known_model(
     new = with_classes(model, data.class_names, data.category_ids, sources)
     prepare = dict(new.card.preprocessing)
     if len(preprocessing["mean"]) == model.in_channels:
-        prepare |= {"mean": preprocessing["mean"], "std": preprocessing["std"]}
+        prepare |= {key: preprocessing[key] for key in ("mean", "std", "input")}
     if config.size is not None:
         prepare |= {"min_size": config.size, "max_size": None}
     return dataclasses.replace(new, card=dataclasses.replace(new.card, preprocessing=prepare))

@@ -19,6 +19,7 @@ from instseg.core.instances import Instances, Masks
 from instseg.core.rle import polygons_to_rle
 from instseg.files.coco_json import Annotation, Dataset, Image, leads_out, read_dataset
 from instseg.files.image import read_image
+from instseg.files.photo_header import photo_size
 
 log = logging.getLogger(__name__)
 
@@ -47,10 +48,12 @@ class CocoData:
     def read(cls, coco_json: Path, folder: Path) -> CocoData:
         """Read the JSON; photos and outlines are read when they are asked for.
 
+        Images without width and height have those of their photos.
+
         Raises:
             InputError: when it is not a COCO dataset.
         """
-        dataset = read_dataset(coco_json)
+        dataset = read_dataset(coco_json, lambda name: photo_size(folder, name))
         _check_unique(coco_json, "image id", [image.id for image in dataset.images])
         _check_unique(coco_json, "category id", [c.id for c in dataset.categories])
         _check_unique(coco_json, "category name", [c.name for c in dataset.categories])

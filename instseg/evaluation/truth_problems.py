@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from instseg.evaluation.records import SAMPLE, box_ious, boxes_around, broken
+from instseg.core.boxes import box_ious, corners_of
+from instseg.evaluation.records import SAMPLE, boxes_around, broken
 
 MANY = 10  # among fewer records, likeness may be chance
 
@@ -37,6 +38,11 @@ def explain_truth(truth: Mapping[str, Any]) -> list[Problem]:
         truth: A COCO document; it may be malformed.
     """
     return list(_problems(truth))
+
+
+def graded(code: str, message: str, *, is_serious: bool) -> Problem:
+    """A problem that is serious or only misleading, as its extent tells."""
+    return Problem(code=code, severity="error" if is_serious else "warning", message=message)
 
 
 def serious(code: str, message: str) -> Problem:
@@ -88,5 +94,6 @@ def _box_overlap(annotations: Sequence[Mapping[str, Any]]) -> float:
     if len(sample) < MANY:
         return 1.0
     around = boxes_around([a["segmentation"] for a in sample])
-    overlaps = box_ious(np.array([a["bbox"] for a in sample], np.float64), around)
+    boxes = np.array([a["bbox"] for a in sample], np.float64)
+    overlaps = box_ious(corners_of(boxes), corners_of(around))
     return float(np.median(overlaps[np.isfinite(around[:, 0])]))

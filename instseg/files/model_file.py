@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and a header is read without
     import torch
 
 FORMAT_VERSION = 1
+PHOTOS, ARRAYS = "photos", "arrays"  # what a semantic network was trained on
 _KEY = "instseg"
 
 
@@ -28,7 +29,9 @@ class ModelCard:
         architecture_args: Keyword arguments of that builder.
         class_names: Class id to name; the first is ``BG``.
         category_ids: Class id to the dataset's category id; the first is 0.
-        preprocessing: ``min_size`` and ``max_size`` in pixels, ``mean`` and ``std`` of RGB in 0..1.
+        preprocessing: ``min_size`` and ``max_size`` in pixels, ``mean`` and ``std`` of RGB in 0..1;
+            of semantic networks also ``input``: ``photos`` (uint8, grey or RGB) or ``arrays`` (of
+            any channels and units, which are those of ``mean`` and ``std``).
         thresholds: Class name to the score from which a detection counts; classes may be missing.
         provenance: Where the weights come from: data fingerprint, config, metrics, licence.
 
@@ -59,6 +62,16 @@ class ModelCard:
             )
         if unknown := self.thresholds.keys() - set(self.class_names):
             raise ValueError(f"thresholds for unknown classes: {sorted(unknown)}")
+
+    @property
+    def takes_photos(self) -> bool:
+        """Whether the network was trained on photos, not on arrays of other channels or units."""
+        prepare = self.preprocessing
+        if "input" in prepare:
+            return bool(prepare["input"] == PHOTOS)
+        # Older files do not say: values in 0..1 have such means and standard deviations.
+        in_range = all(0 <= mean <= 1 for mean in prepare["mean"]) and max(prepare["std"]) <= 0.5
+        return in_range and len(prepare["mean"]) in (1, 3)
 
     def to_json(self) -> str:
         """Write the card as the JSON that a model file holds."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from instseg.core.events import OnEvent, ignore, told
+from instseg.core.json_types import Json
 from instseg.files.results import coco_annotations
 from instseg.system.ahead import map_ahead
 from instseg.system.processes import process_count, process_rank, to_first
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from instseg.predict.predictor import Predictor
 
 THREADS = 2  # that read photos
-
-Json = dict[str, Any]
 
 
 def predict_dataset(

@@ -106,6 +106,21 @@ def test_cards_that_contradict_themselves_are_refused(
         make_card(**changes)
 
 
+@pytest.mark.parametrize(
+    ("prepare", "photos"),
+    [
+        ({"mean": [0.5] * 3, "std": [0.2] * 3, "input": "arrays"}, False),
+        ({"mean": [20_000.0], "std": [900.0], "input": "photos"}, True),
+        ({"mean": [0.5], "std": [0.2]}, True),  # as older files, which do not say
+        ({"mean": [0.5] * 4, "std": [0.2] * 4}, False),
+        ({"mean": [20_000.0] * 3, "std": [900.0] * 3}, False),
+    ],
+)
+def test_what_a_network_was_trained_on(prepare: dict[str, Any], photos: bool) -> None:
+    card = ModelCard.from_json(make_card(preprocessing=prepare).to_json())
+    assert card.takes_photos is photos
+
+
 def test_header_is_read_without_torch(tmp_path: Path) -> None:
     save_model_file(tmp_path / "m.safetensors", make_state_dict(), make_card())
     code = (
