@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from instseg.models.mask_rcnn import load_model
     from instseg.predict.predictor import Predictor
     from instseg.predict.segmenter import Segmenter
+    from instseg.training.finetune import finetune
+    from instseg.training.train_unet import train_unet
     from instseg.visualize import display_instances, draw_instances
 
 __version__ = "0.1.0"
@@ -30,9 +32,11 @@ __all__ = [
     "Segmenter",
     "display_instances",
     "draw_instances",
+    "finetune",
     "load_model",
     "read_image",
     "to_semantic",
+    "train_unet",
     "write_image",
 ]
 
@@ -45,9 +49,11 @@ _HOME = {
     "Segmenter": "instseg.predict.segmenter",
     "display_instances": "instseg.visualize",
     "draw_instances": "instseg.visualize",
+    "finetune": "instseg.training.finetune",
     "load_model": "instseg.models.mask_rcnn",
     "read_image": "instseg.files.image",
     "to_semantic": "instseg.core.semantic",
+    "train_unet": "instseg.training.train_unet",
     "write_image": "instseg.files.image",
 }
 

@@ -44,10 +44,8 @@ VERBS = {
     "infer": Verb(
         summary="find the instances in photos", config="InferConfig", positional="inputs"
     ),
-    "finetune": Verb(summary="train on your own COCO annotations", config="FinetuneConfig"),
-    "train-unet": Verb(
-        summary="train a U-Net on annotations or label maps", config="TrainUnetConfig"
-    ),
+    "finetune": Verb(summary="train on your own COCO annotations", config="Options"),
+    "train-unet": Verb(summary="train a U-Net on annotations or label maps", config="Options"),
     "doctor": Verb(summary="find and repair what is wrong with a dataset", config="DoctorConfig"),
     "evaluate": Verb(
         summary="measure AP, how sure it is, and why it is not higher", config="EvaluateConfig"
@@ -183,10 +181,12 @@ def _parser(config_class: type, prog: str, positional: str | None) -> jsonargpar
         allow_abbrev=False,
     )
     words = {each.arg_name: each.description for each in doc.params}
+    given = {f.name: f for f in fields(config_class) if not f.metadata.get("python_only")}
     # Not jsonargparse's own add_class_arguments: it runs the module's `if TYPE_CHECKING` imports,
     # and --help would wait for torch.
-    hints = get_type_hints(config_class)
-    for option in fields(config_class):
+    objects = {"CocoData": Path, "Model": Path, "SegmenterModel": Path}
+    hints = get_type_hints(config_class, localns=objects)
+    for option in map(given.__getitem__, (name for name in words if name in given)):
         add = partial(parser.add_argument, help=words[option.name])
         _add_option(add, option, hints[option.name], positional=option.name == positional)
     parser.add_argument(
@@ -204,12 +204,14 @@ def _add_option(
         several = get_origin(hint) is list
         kind = {"nargs": "*", "type": str} if several else {"nargs": "?", "type": hint}
         add(option.name, default=argparse.SUPPRESS, **kind)
-    elif hint is bool:
-        add(_option(option.name), action=jsonargparse.ActionYesNo(no_prefix="no-"), default=default)
+        return
+    names = [_option(name) for name in (option.name, *option.metadata.get("aliases", ()))]
+    if hint is bool:
+        add(*names, action=jsonargparse.ActionYesNo(no_prefix="no-"), default=default)
     elif default is MISSING:
-        add(_option(option.name), type=hint, required=True)
+        add(*names, type=hint, required=True)
     else:
-        add(_option(option.name), type=hint, default=default)
+        add(*names, type=hint, default=default)
 
 
 def _config_first(args: list[str], config_class: type) -> list[str]:
@@ -228,7 +230,9 @@ def _config_first(args: list[str], config_class: type) -> list[str]:
         raise InputError(f"{found.config}: is not YAML ({problem})") from problem
     if not isinstance(options, dict):
         raise InputError(f"{found.config}: expected lines of the form `option: value`")
-    named = {str(key).replace("-", "_"): value for key, value in options.items()}
+    new = {old: f.name for f in fields(config_class) for old in f.metadata.get("aliases", ())}
+    keys = {key: str(key).replace("-", "_") for key in options}
+    named = {new.get(keys[key], keys[key]): value for key, value in options.items()}
     if unknown := named.keys() - {option.name for option in fields(config_class)}:
         raise InputError(f"{found.config}: unknown options {sorted(unknown)}; see --help")
     return [f"--config={json.dumps(named)}", *rest]

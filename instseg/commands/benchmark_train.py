@@ -157,13 +157,12 @@ def recipe_of(samples: HeldSamples, config: BenchmarkConfig) -> Recipe:
     from instseg.training.recipe import Recipe, usual_learning_rate
 
     return Recipe(
-        batch_size=config.batch_size,
         optimizer="sgd",
         learning_rate=usual_learning_rate("sgd", config.batch_size),
         weight_decay=WEIGHT_DECAY,
         warmup_steps=WARMUP_STEPS,
         schedule="plateau",
-        clip_norm=math.inf,
+        clip_grad_norm=math.inf,
         seed=config.seed,
         save_every=samples.steps + 1,
         workers=0,
@@ -182,7 +181,7 @@ def trainer_steps(model: Model, samples: HeldSamples, config: BenchmarkConfig) -
     dtype = choose_dtype(config.precision, device)
     task, recipe = Detection(model.network, resize=True), recipe_of(samples, config)
     trainer = Trainer(task, samples, recipe, device, dtype, stages=((0, scope_of(model)),))
-    for step in trainer.run(config.out / "checkpoint.pt"):
+    for step in trainer.train_steps():
         yield step["loss"]
 
 

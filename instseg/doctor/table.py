@@ -19,7 +19,6 @@ from instseg.system.memory import no_garbage_collection
 _LARGEST = 1e12  # no pixel lies further away; keeps arithmetic away from overflow
 
 
-@no_garbage_collection()
 def read_document(coco_json: Path) -> Any:
     """Read JSON, whatever it holds.
 
@@ -27,12 +26,25 @@ def read_document(coco_json: Path) -> Any:
         InputError: when the file cannot be read or is not JSON; with line and column.
     """
     try:
-        # NaN and Infinity are no JSON, and none of them is a sound value
-        return json.loads(coco_json.read_bytes(), parse_constant=lambda _: None)
+        content = coco_json.read_bytes()
     except OSError as error:
         raise InputError(
             f"{coco_json}: cannot be read ({error.strerror}); check the name"
         ) from error
+    return parse_document(content, coco_json)
+
+
+@no_garbage_collection()
+def parse_document(content: bytes, coco_json: Path) -> Any:
+    """The JSON that a file holds, as `read_document`.
+
+    Args:
+        content: Of the file.
+        coco_json: Its path, for messages.
+    """
+    try:
+        # NaN and Infinity are no JSON, and none of them is a sound value
+        return json.loads(content, parse_constant=lambda _: None)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise InputError(

@@ -104,7 +104,17 @@ def read_dataset(path: Path) -> Dataset:
     Raises:
         InputError: The file is missing, no JSON, or not of COCO's form; says where.
     """
-    return _decode(_read(path), path, Dataset)
+    return parse_dataset(read_content(path), path)
+
+
+def parse_dataset(content: bytes, path: Path) -> Dataset:
+    """The COCO dataset that a file holds, as `read_dataset`.
+
+    Args:
+        content: What `read_content` has read.
+        path: Of the file, for messages.
+    """
+    return _decode(content, path, Dataset)
 
 
 def read_image_ids(path: Path) -> dict[str, int]:
@@ -113,7 +123,9 @@ def read_image_ids(path: Path) -> dict[str, int]:
     Raises:
         InputError: As `read_dataset`.
     """
-    return {image.file_name: image.id for image in _decode(_read(path), path, _Images).images}
+    return {
+        image.file_name: image.id for image in _decode(read_content(path), path, _Images).images
+    }
 
 
 def read_results(path: Path) -> Found:
@@ -122,7 +134,7 @@ def read_results(path: Path) -> Found:
     Raises:
         InputError: As `read_dataset`.
     """
-    content = _read(path)
+    content = read_content(path)
     if content.lstrip()[:1] == b"[":
         return Found(results=_decode(content, path, list[Json]))
     document = _decode(content, path, _Document)
@@ -131,8 +143,12 @@ def read_results(path: Path) -> Found:
     )
 
 
-def _read(path: Path) -> bytes:
-    """The content as UTF-8, also of a file that begins with a byte order mark."""
+def read_content(path: Path) -> bytes:
+    """A JSON file as UTF-8, also one that begins with a byte order mark.
+
+    Raises:
+        InputError: It cannot be read, or is no text.
+    """
     try:
         content = path.read_bytes()
         encoding = json.detect_encoding(content)

@@ -17,7 +17,6 @@ from instseg.data.augmentation import Augmentation
 from instseg.data.coco import CocoData
 from instseg.data.sampling import Order
 from instseg.scenes.scene import SceneConfig, draw_scene
-from instseg.system.processes import process_count, process_rank
 
 Sample = tuple[Tensor, dict[str, Tensor]]
 
@@ -88,6 +87,8 @@ class SceneSamples(Dataset[Sample]):
         batch_size: Scenes of one batch share a size.
         class_names: The network's.
         seed: Of the scenes.
+        rank: Which of the processes this is.
+        world_size: Processes that train together.
     """
 
     count: int
@@ -95,6 +96,8 @@ class SceneSamples(Dataset[Sample]):
     batch_size: int
     class_names: tuple[str, ...]
     seed: int
+    rank: int = 0
+    world_size: int = 1
 
     @property
     def epochs(self) -> int:
@@ -103,9 +106,9 @@ class SceneSamples(Dataset[Sample]):
 
     def batches(self, epoch: int) -> list[list[int]]:
         """Scenes of this process's batches; what does not fill a batch in each is left out."""
-        size, rank, processes = self.batch_size, process_rank(), process_count()
-        whole = self.count - self.count % (size * processes)
-        return [list(range(i, i + size)) for i in range(rank * size, whole, size * processes)]
+        size, stride = self.batch_size, self.batch_size * self.world_size
+        whole = self.count - self.count % stride
+        return [list(range(i, i + size)) for i in range(self.rank * size, whole, stride)]
 
     def name_of(self, key: int) -> str:
         """What a scene is called in messages."""
