@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from instseg.core.events import OnEvent, ignore, told
 from instseg.files.results import coco_annotations
-from instseg.system.ahead import map_ahead
+from instseg.system.ahead import batched, map_ahead
 from instseg.system.processes import process_count, process_rank, to_first
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def predict_dataset(
     mine = range(rank, len(data), count)
     found: list[list[Json]] = []
     with ThreadPoolExecutor(THREADS) as pool:
-        photos = map_ahead(pool, data.photo, mine)
-        stream = predictor.stream(photos)
+        batches = batched(map_ahead(pool, data.photo, mine), predictor.batch_size)
+        stream = (each for batch in batches for each in predictor.predict_batch(batch))
         for row, instances in zip(
             mine, told(stream, on_event, "predicting", total=len(mine)), strict=True
         ):
