@@ -28,6 +28,7 @@ from instseg.system.device import choose_device, choose_dtype
 Image = NDArray[np.uint8]
 PRESETS = {"default": 1.0, "fast": 0.6}  # share of the architecture's input size
 READERS = 2  # threads of `stream`
+IMPORTED_IN = os.getpid()  # another number after a fork
 SLIVER_PIXELS = 4_000_000  # that a sliver may be widened to before it is resized
 
 
@@ -114,10 +115,6 @@ class Predictor:
         self.cross_class_nms, self.tile, self.overlap = cross_class_nms, tile, overlap
         self.flip, self.batch_size = flip, batch_size
         self._detector = Detector(model, self.device, self.dtype, PRESETS[preset])
-        self._process = os.getpid()
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _process=os.getpid())
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -188,9 +185,7 @@ class Predictor:
         return frozenset(self.class_names.index(name) for name in names)
 
     def _predict(self, images: list[Image]) -> list[Instances]:
-        if (
-            os.getpid() != self._process
-        ):  # forked: OpenMP's threads are not there, and it would wait
+        if os.getpid() != IMPORTED_IN:  # forked: OpenMP's threads are not there, and it would wait
             torch.set_num_threads(1)
         if self.tile is not None:
             return [self._predict_tiled(image, self.tile) for image in images]
