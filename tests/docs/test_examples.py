@@ -29,26 +29,17 @@ def code_of(page: Path) -> str:
     return code
 
 
-def require_names(code: str) -> None:
-    """Skip the test while a verb that the code uses is missing."""
-    for name in re.findall(r"\binstseg\.([a-z_]+)\(", code):
-        if not hasattr(instseg, name):
-            pytest.skip(f"instseg.{name} is not there yet")
-
-
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if code_of(page)], ids=lambda page: page.stem
 )
 def test_examples_of_a_page_run_from_top_to_bottom(page, with_photos):
     code = code_of(page)
-    require_names(code)
     exec(compile(code, page.name, "exec"), {})
 
 
 def test_the_notebook_runs_and_shows_its_results(tmp_path, monkeypatch):
     notebook = json.loads((ROOT / "docs" / "photo_to_model.ipynb").read_text())
     cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    require_names("\n".join(cells))
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
