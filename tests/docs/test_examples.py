@@ -8,10 +8,16 @@ from pathlib import Path
 import pytest
 
 import instseg
+from instseg.cli import VERBS, command_of
+from instseg.core.errors import option_name
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"(<!-- not run: .*? -->\n)?^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ELSEWHERE = {  # options of all commands and of other programs
+    *("--help", "--config", "--debug"),
+    *("--constraint", "--logdir", "--nproc-per-node", "--standalone"),
+}
 STAND_INS = {
     '"coco-v2"': '"demo"',  # needs no download
     '"out/train_unet/best.safetensors"': '"unet-demo"',  # of an earlier run
@@ -56,6 +62,15 @@ def test_the_notebook_runs_and_shows_its_results(tmp_path, monkeypatch):
             tables += [shown._repr_html_()] if hasattr(shown, "_repr_html_") else []
     assert sum("<table" in table for table in tables) >= 4  # examination, evaluations, training
     assert not [cell for cell in notebook["cells"] if cell.get("outputs")]
+
+
+def test_every_option_that_is_named_exists():
+    names = {name for verb in VERBS for name in command_of(verb)[1].table}
+    options = {option_name(name) for name in names} | ELSEWHERE
+    for page in PAGES:
+        named = re.findall(r"(?<![\w-])--(?:no-)?([a-z][a-z0-9-]*[a-z0-9])", page.read_text())
+        unknown = {f"--{name}" for name in named} - options
+        assert not unknown, f"{page} names {unknown}"
 
 
 def test_every_public_name_has_an_example_and_a_reference():
