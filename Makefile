@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# as many as there are cores
+# one for each core, 8 at most
 TEST_PROCESSES ?= auto
 
 .PHONY: demo compare test lint docs clean
@@ -17,7 +17,7 @@ compare: $(VENV)/installed
 	@echo "Look at out/compare/comparison.md and the pictures beside it."
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --maxprocesses 8 --dist worksteal
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

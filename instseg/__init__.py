@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from instseg.doctor.repair import repair
     from instseg.evaluation.evaluate import evaluate
     from instseg.files.image import read_image, write_image
-    from instseg.models.mask_rcnn import load_model
+    from instseg.models.load import load_model
     from instseg.predict.predictor import Predictor
     from instseg.predict.segmenter import Segmenter
     from instseg.scenes.make_scenes import make_scenes
@@ -58,7 +58,7 @@ _HOME = {
     "draw_instances": "instseg.visualize",
     "evaluate": "instseg.evaluation.evaluate",
     "examine": "instseg.doctor.examine",
-    "load_model": "instseg.models.mask_rcnn",
+    "load_model": "instseg.models.load",
     "make_scenes": "instseg.scenes.make_scenes",
     "read_image": "instseg.files.image",
     "repair": "instseg.doctor.repair",

@@ -12,7 +12,7 @@ from pycocotools import mask as coco_mask
 from instseg.core.masks import Masks
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # pycocotools' decode
-properties = settings(max_examples=60, deadline=None)
+properties = settings(max_examples=60)
 
 
 def coco_encode(dense):

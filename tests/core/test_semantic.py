@@ -148,7 +148,7 @@ def label_of_a_pixel(on_it, rule, priority, areas, ignored):
     return min(on_it, key=order)[1]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32 - 1),
     rule=st.sampled_from(["score", "smallest-on-top", "class-priority"]),

@@ -306,7 +306,7 @@ def small_samples(draw):
     return image, truth(masks, rng.integers(1, 5, count)), crowds
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.sampled_from([*GEOMETRIC, *PHOTOMETRIC, {"CopyPaste": {"p": 1.0}}]),

@@ -115,7 +115,7 @@ def test_every_wrong_photo_and_annotation_is_named(tmp_path):
     assert len(statistics(coco(tmp_path), [2]).pixels) == 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32), st.integers(1, 3), st.sampled_from([1, 1e6]), st.data())
 def test_statistics_are_those_of_all_pixels(tmp_path_factory, seed, channels, offset, data):
     folder = tmp_path_factory.mktemp("arrays")

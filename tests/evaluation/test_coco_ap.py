@@ -92,7 +92,7 @@ def shapes(draw, **more):
     }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     annotations=st.lists(shapes(iscrowd=st.sampled_from([0, 0, 0, 1])), max_size=12),
     results=st.lists(shapes(score=st.sampled_from([0.1, 0.5, 0.5, 0.9])), max_size=25),

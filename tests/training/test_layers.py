@@ -9,8 +9,9 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import box_iou
 
 from instseg.core.masks import Masks
-from instseg.models.mask_rcnn import ARCHITECTURES, fresh_model
+from instseg.models.mask_rcnn import fresh_model
 from instseg.models.quick import with_layers
+from instseg.models.registry import DETECTORS
 from instseg.training.detection import Detection
 from instseg.training.layers import MOST_PAIRS, TRAINING_LAYERS, match_objects
 from instseg.training.mask_targets import MaskTargets
@@ -89,7 +90,7 @@ def gradient(network, losses, part):
     return max(float(slope.abs().max()) for slope in slopes)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", DETECTORS)
 def test_without_crowds_the_losses_are_torchvisions_own(architecture):
     network = make_network(architecture)
     expected = torchvisions_losses(network, make_target([OBJECT]), make_target())
