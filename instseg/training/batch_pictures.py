@@ -1,4 +1,4 @@
-"""What `instseg finetune` draws."""
+"""Pictures of the batches that a network is trained on."""
 
 from __future__ import annotations
 
