@@ -14,6 +14,7 @@ from typing import Any
 import griffe
 from mkdocs.structure.files import File, Files
 
+import instseg
 from instseg.cli import VERBS, command_of
 from instseg.commands.option import Option, description
 from instseg.commands.parser import Parser
@@ -37,13 +38,13 @@ def on_files(files: Files, config: Any) -> Files:
     made["photo_to_model.md"] = _notebook(json.loads(NOTEBOOK.read_text(encoding="utf-8")))
     for path, content in made.items():
         files.append(File.generated(config, path, content=content))
-    notebook = NOTEBOOK.read_bytes()
-    files.append(File.generated(config, NOTEBOOK.name, content=notebook))
     return files
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Put the class that a function returns where its page asks for it."""
+    for pattern in (REFERENCE, RESULT_OF):  # until every verb is there
+        markdown = pattern.sub(lambda found: found[0] * (found[1] in instseg.__all__), markdown)
     return RESULT_OF.sub(lambda found: f"::: {_result_of(found[1])}", markdown)
 
 
@@ -75,8 +76,8 @@ def _command(name: str) -> str:
         description(parser.options),
         f"```\ninstseg {name} [options]{positional}\n```",
         *(_option(option) for option in _sorted(parser)),
-        "`--config PATH` {: #config }\n\n: YAML file with options; the command line goes first.",
-        "`--debug` {: #debug }\n\n: Show where an error happened.",
+        "`--config PATH`\n\n:   YAML file with options; the command line goes first.",
+        "`--debug`\n\n:   Show where an error happened.",
     ]
     return "\n\n".join(lines)
 

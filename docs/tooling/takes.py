@@ -13,6 +13,8 @@ from typing import Any
 import griffe
 
 MADE_BY = ("field", "renamed", "python_only")
+KEYWORD_ONLY = griffe.ParameterKind.keyword_only
+SECTION = re.compile(r"(^Returns:|^Raises:|^Yields:|\Z)", re.MULTILINE)
 
 
 class TakesOptions(griffe.Extension):
@@ -40,22 +42,45 @@ def _functions(module: griffe.Module) -> Iterator[griffe.Function]:
 
 
 def _give(function: griffe.Function, options: griffe.Class) -> None:
-    decorated = next(d for d in options.decorators if "dataclass" in str(d.value))
-    keyword_only = "kw_only=True" in str(decorated.value)
-    parameters = []
-    for name, field in options.attributes.items():
-        if str(field.annotation).endswith("KW_ONLY"):
-            keyword_only = True
+    parameters: dict[str, griffe.Parameter] = {}
+    described: dict[str, str] = {}
+    for owner in [options, *options.mro()]:  # a dataclass may inherit fields
+        for parameter in _parameters(owner):
+            parameters.setdefault(parameter.name, parameter)
+        for name, entry in _descriptions(owner.docstring).items():
+            described.setdefault(name, entry)
+    keyword_last = sorted(parameters.values(), key=lambda each: each.kind is KEYWORD_ONLY)
+    function.parameters = griffe.Parameters(*keyword_last)
+    arguments = [described[each.name] for each in keyword_last if each.name in described]
+    words = function.docstring.value if function.docstring else ""
+    if arguments and "\nArgs:" not in words:
+        summary, section, rest = re.split(SECTION, words, maxsplit=1)
+        words = "\n".join([f"{summary.rstrip()}\n\nArgs:", *arguments, "", f"{section}{rest}"])
+    function.docstring = griffe.Docstring(
+        words.rstrip(), parent=function, parser=griffe.Parser.google
+    )
+
+
+def _parameters(options: griffe.Class) -> Iterator[griffe.Parameter]:
+    kind = griffe.ParameterKind.positional_or_keyword
+    if any("kw_only=True" in str(decorator.value) for decorator in options.decorators):
+        kind = KEYWORD_ONLY
+    for name, field in options.members.items():
+        if not isinstance(field, griffe.Attribute) or field.annotation is None:
             continue
-        kind = griffe.ParameterKind.keyword_only
-        if not keyword_only:
-            kind = griffe.ParameterKind.positional_or_keyword
-        default = _default(field.value)
-        parameters.append(
-            griffe.Parameter(name, annotation=field.annotation, kind=kind, default=default)
-        )
-    function.parameters = griffe.Parameters(*parameters)
-    function.docstring = _joined(function, options)
+        if str(field.annotation).endswith("KW_ONLY"):
+            kind = KEYWORD_ONLY
+        elif "instance-attribute" in field.labels:  # neither a ClassVar nor a property
+            default = _default(field.value)
+            yield griffe.Parameter(name, annotation=field.annotation, kind=kind, default=default)
+
+
+def _descriptions(docstring: griffe.Docstring | None) -> dict[str, str]:
+    """The entries of `Args:` by name, as they are written."""
+    _, _, section = (docstring.value if docstring else "").partition("\nArgs:\n")
+    section = re.split(r"\n+(?=\S)", section, maxsplit=1)[0]
+    entries = re.findall(r"^    \w+: .*(?:\n {5,}.*)*", section, re.MULTILINE)
+    return {entry.split(":")[0].strip(): entry for entry in entries}
 
 
 def _default(value: str | griffe.Expr | None) -> str | griffe.Expr | None:
@@ -71,16 +96,3 @@ def _default(value: str | griffe.Expr | None) -> str | griffe.Expr | None:
             factory = str(argument.value)
             return factory.removeprefix("lambda: ") if "lambda" in factory else f"{factory}()"
     return "None"
-
-
-def _joined(function: griffe.Function, options: griffe.Class) -> griffe.Docstring:
-    """The function's words, with the descriptions of the arguments before its other sections."""
-    words = function.docstring.value if function.docstring else ""
-    described = options.docstring.value if options.docstring else ""
-    arguments = re.search(r"^Args:\n(?:(?: .*)?\n?)*", described, re.MULTILINE)
-    if arguments and "\nArgs:" not in words:
-        summary, section, rest = re.split(
-            r"(?m)(^Returns:|^Raises:|^Yields:|\Z)", words, maxsplit=1
-        )
-        words = f"{summary.rstrip()}\n\n{arguments[0].rstrip()}\n\n{section}{rest}"
-    return griffe.Docstring(words.rstrip(), parent=function, parser=griffe.Parser.google)

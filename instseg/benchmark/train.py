@@ -119,13 +119,12 @@ def recipe_of(samples: HeldSamples, seed: int) -> Recipe:
     from instseg.training.recipe import Recipe, usual_learning_rate
 
     return Recipe(
-        batch_size=samples.batch_size,
         optimizer="sgd",
         learning_rate=usual_learning_rate("sgd", samples.batch_size),
         weight_decay=WEIGHT_DECAY,
         warmup_steps=WARMUP_STEPS,
         schedule="plateau",
-        clip_norm=math.inf,
+        clip_grad_norm=math.inf,
         seed=seed,
         save_every=samples.steps + 1,
         workers=0,
@@ -144,7 +143,7 @@ def trainer_steps(model: Model, samples: HeldSamples, run: Run) -> Iterator[floa
     dtype = choose_dtype(run.precision, device)
     task, recipe = Detection(model.network, resize=True), recipe_of(samples, run.seed)
     trainer = Trainer(task, samples, recipe, device, dtype, stages=((0, scope_of(model)),))
-    for step in trainer.run(run.folder / "checkpoint.pt"):
+    for step in trainer.train_steps():
         yield step["loss"]
 
 
@@ -164,7 +163,10 @@ def reference_steps(model: Model, samples: HeldSamples, run: Run) -> Iterator[fl
     train_only(network, scope_of(model))
     weights = [weight for weight in network.parameters() if weight.requires_grad]
     optimizer = torch.optim.SGD(weights, momentum=0.9, weight_decay=WEIGHT_DECAY)
-    held = [(image.float() / 255, target) for image, target in samples.samples]
+    held = [
+        (image.float() / 255, {**target, "masks": target["masks"].dense()})
+        for image, target in samples.samples
+    ]
     for step, keys in enumerate(samples.batches(0)):
         torch.manual_seed(seed_of(run.seed, step, 0))  # both sides sample the same anchors
         optimizer.param_groups[0]["lr"] = recipe.learning_rate_at(step, samples.steps)

@@ -93,7 +93,7 @@ class Option:
         for kind in self.types:
             try:
                 return _converted(value, kind)
-            except ValueError:
+            except (ValueError, OverflowError):
                 continue
         expected = " or ".join(_expected(kind) for kind in self.types)
         name = self.name if self.positional else f"{{{self.name}}}"
@@ -131,7 +131,7 @@ def _listed(value: Any, kind: Any) -> Any:
     if isinstance(value, str):
         try:
             value = yaml.safe_load(value)
-        except yaml.YAMLError as problem:
+        except (yaml.YAMLError, RecursionError) as problem:
             raise ValueError from problem
     if not isinstance(value, list):
         raise ValueError
@@ -149,6 +149,7 @@ def options_of(options: Callable[..., Any], positional: str | None = None) -> li
             continue
         kinds = list(_types(field.type, _namespace(options, field.name)))
         default = _default(field)
+        assert kinds, f"no text becomes {field.name}: {field.type}; is it python_only()?"
         if str in kinds and Path in kinds:  # any text is both
             kinds.remove(Path if isinstance(default, str) else str)
         found.append(
@@ -162,7 +163,8 @@ def options_of(options: Callable[..., Any], positional: str | None = None) -> li
                 aliases=tuple(field.metadata.get("aliases", ())),
             )
         )
-    return found
+    order = list(help_of)  # of the docstring: a dataclass has its base's fields first
+    return sorted(found, key=lambda option: order.index(option.name))
 
 
 def _default(field: Field[Any]) -> Any:
@@ -177,7 +179,7 @@ def _rank(kind: Any) -> int:
 
 def _namespace(options: Any, name: str) -> Mapping[str, Any]:
     """The names that the annotation of a field may use: those of the module that defines it."""
-    owner = next(each for each in options.__mro__ if name in vars(each).get("__annotations__", {}))
+    owner = next(each for each in options.__mro__ if name in inspect.get_annotations(each))
     return vars(sys.modules[owner.__module__])
 
 
@@ -194,8 +196,14 @@ def _types(annotation: Any, names: Mapping[str, Any]) -> Iterator[Any]:
             yield from _types(member, names)
     elif annotation is None or annotation is type(None):
         yield type(None)
-    elif annotation in WORDS or get_origin(annotation) in (*LISTS, Literal):
+    elif _is_of_text(annotation):
         yield annotation
+
+
+def _is_of_text(kind: Any) -> bool:
+    if get_origin(kind) in LISTS:
+        return get_args(kind)[0] in (Any, *WORDS)
+    return kind in WORDS or get_origin(kind) is Literal
 
 
 def _types_of_text(node: ast.expr, names: Mapping[str, Any]) -> Iterator[Any]:
@@ -220,12 +228,12 @@ def help_texts(options: Any) -> dict[str, str]:
     def as_option(found: re.Match[str]) -> str:
         return option_name(found[1]) if found[1] in names else found[0]
 
-    texts = {}
-    for owner in reversed(options.__mro__):
+    texts: dict[str, str] = {}
+    for owner in options.__mro__:
         _, _, section = inspect.cleandoc(vars(owner).get("__doc__") or "").partition("\nArgs:\n")
         section = re.split(r"\n\n?(?=\S)", section, maxsplit=1)[0]
         for name, text in re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", section, re.MULTILINE):
-            texts[name] = re.sub(r"`(\w+)`", as_option, " ".join(text.split()))
+            texts.setdefault(name, re.sub(r"`(\w+)`", as_option, " ".join(text.split())))
     return texts
 
 

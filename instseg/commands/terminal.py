@@ -56,9 +56,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
     Args:
         columns: Headings.
-        rows: One cell per column, of which `str()` is shown.
+        rows: One cell per column, of which `str()` is shown, made `printable`.
     """
-    lines = [[str(cell) for cell in row] for row in [columns, *rows]]
+    lines = [[printable(str(cell)) for cell in row] for row in [columns, *rows]]
     widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
     for number, (first, *others) in enumerate(lines):
         cells = [set_cell_size(first, widths[0])]

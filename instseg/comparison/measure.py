@@ -153,10 +153,11 @@ def compare_instances(
         assess.assess(objects, results[side], kind, resamples=resamples, seed=seed)
         for side in ("unet", "mask_rcnn")
     )
+    differences = assess.score_differences(unet, ours)
     return {
         "unet": {"scores": unet.evaluation.scores, "intervals": unet.intervals},
         "mask_rcnn": {"scores": ours.evaluation.scores, "intervals": ours.intervals},
-        "difference": assess.compare(unet, ours),
+        "difference": {name: each.to_dict() for name, each in differences.items()},
     }
 
 

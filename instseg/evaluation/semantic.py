@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from instseg.core.json_types import Json
 from instseg.core.semantic import IGNORE
 from instseg.evaluation.bootstrap import RESAMPLES, draw_halves, interval, p_value
 from instseg.evaluation.boundary_iou import boundary_overlap
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Json = dict[str, Any]
 Range = tuple[float, float]
 
 CLASS_METRICS = ("IoU", "Dice", "ACC", "BIoU")

@@ -102,12 +102,17 @@ def read_image(
             ) from error
 
 
+def opener_of(head: bytes) -> Callable[[BinaryIO], ImageFile.ImageFile] | None:
+    """What opens a file that begins with these bytes, without a limit on its pixels."""
+    return next((opener for magic, opener in _OPENERS if head.startswith(magic)), None)
+
+
 def _decode(file: BinaryIO, path: Path, max_pixels: int, upright: bool) -> NDArray[np.uint8]:
     head = file.read(12)
     file.seek(0)
     if not head:
         raise InputError(f"{path}: the file is empty; copy it again")
-    opener = next((opener for magic, opener in _OPENERS if head.startswith(magic)), None)
+    opener = opener_of(head)
     if opener is None:
         raise InputError(
             f"{path}: not an image; JPEG, PNG, WebP, TIFF, BMP and GIF files can be read"

@@ -8,7 +8,7 @@ import time
 from collections.abc import Container, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,9 @@ from instseg import __version__
 from instseg.core.classes import palette
 from instseg.core.errors import InputError
 from instseg.core.instances import Instances
+from instseg.core.json_types import Json
 from instseg.files.image import write_indexed_png
 from instseg.system.atomic import replacing
-
-Json = dict[str, Any]
 
 
 def coco_annotations(instances: Instances, category_ids: Sequence[int]) -> list[Json]:

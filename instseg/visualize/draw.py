@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from instseg.core.boxes import shared_areas
 from instseg.core.colors import Rgb, picture_colors
 from instseg.core.instances import Instances, Masks
 
@@ -215,9 +216,7 @@ def _free_place(
 
 def _overlaps(places: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
     """Pixels that each place shares with the others: (places,) from two (n, 4) x0 y0 x1 y1."""
-    start = np.maximum(places[:, None, :2], others[None, :, :2])
-    stop = np.minimum(places[:, None, 2:], others[None, :, 2:])
-    shared: NDArray[np.int64] = np.clip(stop - start, 0, None).prod(axis=2).sum(axis=1)
+    shared: NDArray[np.int64] = shared_areas(places[:, None], others[None]).sum(axis=1)
     return shared
 
 

@@ -11,7 +11,8 @@ from instseg.models.mask_rcnn import build, coco_card
 
 def test_figures_of_inference(tmp_path, capsys):
     photo = tmp_path / "photo.png"
-    write_image(photo, torch.randint(0, 255, (64, 64, 3), dtype=torch.uint8).numpy())
+    narrow = torch.randint(0, 255, (8, 128, 3), dtype=torch.uint8)  # the network sees 83 x 1333
+    write_image(photo, narrow.numpy())
     path = tmp_path / "figures.json"
     options = ["--images", f"[{photo}]", "--repeats", "1", "--json", str(path)]
     assert main(["benchmark", "infer", *options, "--out", str(tmp_path)]) == 0

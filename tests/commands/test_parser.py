@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -46,7 +47,7 @@ class Options:
     """
 
     coco_json: str | Path | Data
-    images: str | Path | None = None
+    images: str | Path | Sequence[Mapping[str, Any]] | None = None
     _: KW_ONLY
     weights: str | Path | nowhere.Model = "demo"
     sizes: list[int] = field(default_factory=lambda: [320])
@@ -120,7 +121,7 @@ def test_options_are_inherited_with_their_help():
     assert "prog [options] Does it, and writes it down. options:" in text
     assert "--images PATH Photos of" in text
     assert "--weights TEXT Other words." in text
-    assert "--out PATH Folder." in text
+    assert text.index("--out PATH Folder.") < text.index("--images")  # as they are documented
 
 
 def test_what_only_python_can_give_is_no_option():
@@ -155,6 +156,14 @@ def test_the_help_is_the_docstring():
 )
 def test_messages_name_the_option_the_value_and_the_mend(arguments, message):
     assert refused(*arguments) == message
+
+
+@pytest.mark.parametrize("text", ["[" * 5000, "rate: [", "\0", "? [a]\n: b"])
+def test_what_is_no_yaml_is_refused(text, tmp_path):
+    config = tmp_path / "a.yaml"
+    config.write_text(text)
+    assert refused("--config", str(config)).startswith(f"{config}: is not YAML")
+    assert refused("--sizes", text).startswith("--sizes must be a list of whole numbers")
 
 
 def test_required_options_are_asked_for():
@@ -192,6 +201,7 @@ def test_files_give_values_as_yaml_has_them(line, value, tmp_path):
             "--sizes must be a list of whole numbers in brackets, [first, second], not 64",
         ),
         ("rate: null", "--rate must be a number, not None"),
+        (f"rate: 1{'0' * 400}", f"--rate must be a number, not 1{'0' * 400}"),
     ],
 )
 def test_wrong_types_in_a_file_are_refused(line, message, tmp_path):

@@ -19,7 +19,7 @@ from instseg.core.errors import InputError
 from instseg.core.events import Warned
 from instseg.core.semantic import to_semantic
 from instseg.data.coco import CocoData
-from instseg.evaluation.coco_ap import evaluate
+from instseg.evaluation.coco_ap import measure_ap
 from instseg.evaluation.semantic import SemanticEvaluator, score_differences
 from instseg.files.image import read_image
 from instseg.files.results import coco_annotations
@@ -157,7 +157,7 @@ def test_the_other_way_round_is_coco_ap_of_regions(compared, files):
             results += [{"image_id": image.id, **r} for r in records if r["category_id"]]
         assert results
         for kind in ("bbox", "segm"):
-            assert found[kind][side]["scores"] == evaluate(truth, results, kind).scores
+            assert found[kind][side]["scores"] == measure_ap(truth, results, kind).scores
 
 
 def test_it_says_what_it_compares_and_who_is_better(files, tmp_path):
@@ -258,7 +258,7 @@ def test_real_photos(coco_dir, tmp_path):
     assert pixels == {
         row["class"]: row["pixels"] for row in found["semantic"]["mask_rcnn"]["per_class"]
     }
-    assert pixels["person"] > 10_000
+    assert pixels["person"] > 5_000
 
 
 @pytest.mark.parametrize(
