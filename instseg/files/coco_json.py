@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from instseg.core.errors import InputError
 from instseg.system.memory import no_garbage_collection
+from instseg.system.regular import require_regular_file
 
 Json = dict[str, Any]
 Form = TypeVar("Form")
@@ -133,6 +134,7 @@ def read_results(path: Path) -> Found:
 
 def _read(path: Path) -> bytes:
     """The content as UTF-8, also of a file that begins with a byte order mark."""
+    require_regular_file(path)
     try:
         content = path.read_bytes()
         encoding = json.detect_encoding(content)
