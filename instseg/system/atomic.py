@@ -51,7 +51,7 @@ def is_running(process: int) -> bool:
 def is_full_disk(problem: BaseException) -> bool:
     """Whether an error, or its cause, says that nothing more can be written to a disk."""
     cause = problem.__cause__ if isinstance(problem, InputError) else problem
-    numbers = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+    numbers = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
     return isinstance(cause, OSError) and cause.errno in numbers
 
 
