@@ -17,6 +17,7 @@ from instseg.files.coco_forms import SizeOf, as_read
 from instseg.files.coco_masks import outline_of
 from instseg.files.near_names import near_names
 from instseg.system.memory import no_garbage_collection
+from instseg.system.regular import require_regular_file
 
 Form = TypeVar("Form")
 
@@ -214,6 +215,7 @@ def read_content(path: Path) -> bytes:
     Raises:
         InputError: It cannot be read, or is no text.
     """
+    require_regular_file(path)
     try:
         content = path.read_bytes()
         encoding = json.detect_encoding(content)
