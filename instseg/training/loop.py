@@ -144,8 +144,8 @@ class Trainer:
         """Train to the end, from the step that `load` has reached or the first.
 
         Every `save_every` steps, and at the end, the checkpoint is written: once the step and, if
-        it ends an epoch, its measurement are done. Once `cancel` is set in any process, the step at
-        hand or the one after it is the last.
+        it ends an epoch, its measurement are done. Once `cancel` is set, the step at hand is the
+        last; of several processes, in which all must agree, perhaps the one after it.
 
         Args:
             checkpoint: Where to save.
@@ -161,7 +161,8 @@ class Trainer:
             epoch = self.epoch_that_ends()
             if epoch is not None and self._first_decides(after_epoch(epoch)):
                 return True
-            stopping = self._stop_agreed or self.step == self.steps
+            cancelled = process_count() == 1 and self.cancel.is_set()
+            stopping = cancelled or self._stop_agreed or self.step == self.steps
             if stopping or self.step % self.recipe.save_every == 0:
                 self.save(checkpoint)
             if stopping:

@@ -111,8 +111,13 @@ class TrainingOptions:
             if not each.metadata.get("python_only")
         }
 
-    def check_training(self, *, measured: bool) -> None:
-        """Raise ArgumentError for a common option that is out of range or does not fit."""
+    def check_training(self, *, measured: bool, validation: str) -> None:
+        """Raise ArgumentError for a common option that is out of range or does not fit.
+
+        Args:
+            measured: Whether there is validation data.
+            validation: What gives it, for messages.
+        """
         require_between(
             1,
             epochs=self.epochs,
@@ -133,7 +138,7 @@ class TrainingOptions:
         require_between(0, HIGHEST_SEED, seed=self.seed)
         require_positive(learning_rate=self.learning_rate, clip_grad_norm=self.clip_grad_norm)
         if not measured and (self.schedule == "plateau" or self.patience is not None):
-            raise ArgumentError("{schedule} plateau and {patience} need validation data to look at")
+            raise ArgumentError(f"{{schedule}} plateau and {{patience}} need {validation}")
 
     def check_weights_stay(self, weights: object) -> None:
         """Raise ArgumentError if the run would overwrite the weights that it starts from."""
@@ -236,7 +241,9 @@ class FinetuneOptions(TrainingOptions):
         parse_layers(self.layers, 1, with_epochs=not self.scenes)
         self._check_start()
         measured = self.val_coco_json is not None or bool(self.val_scenes)
-        self.check_training(measured=measured)
+        self.check_training(
+            measured=measured, validation="{val_coco_json} or {val_scenes} to look at"
+        )
         self._check_validation()
         require_between(0, scenes=self.scenes, val_scenes=self.val_scenes)
         require_between(0, 1, repeat_threshold=self.repeat_threshold, empty_share=self.empty_share)
@@ -362,7 +369,8 @@ class TrainUnetOptions(TrainingOptions):
         require_between(32, scene_size=self.scene_size)
         self.check_training(
             measured=self.val_coco_json is not None
-            or bool(self.val_masks or self.val_scenes or self.val_share)
+            or bool(self.val_masks or self.val_scenes or self.val_share),
+            validation="validation data to look at",
         )
         self._check_network()
 
@@ -415,7 +423,7 @@ class TrainUnetOptions(TrainingOptions):
             )
         if not self.skips and self.architecture not in UNETS:
             raise ArgumentError(
-                f"only U-Nets can be built without {{skips}}, which {self.architecture} is not"
+                f"{{skips}} false (`--no-skips`) is for U-Nets, not for {self.architecture}"
             )
         choose_device(process_device(self.device))
         parse_loss(self.loss, class_counts=lambda: [1, 1])
