@@ -12,7 +12,7 @@ import pytest
 from instseg.core.errors import InputError
 from instseg.data.coco import CocoData
 from instseg.files.image import write_image
-from instseg.predict.dataset import predict_dataset
+from instseg.predict.dataset import coco_records, predict_dataset, predicted_instances
 from instseg.predict.predictor import Predictor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,6 +50,18 @@ def test_results_carry_the_ids_of_the_dataset(tmp_path, tiny_weights):
     assert [r["image_id"] for r in results] == sorted(r["image_id"] for r in results)[::-1]
     assert {r["image_id"] for r in results} == {3, 6, 9}
     assert {r["category_id"] for r in results} <= {2, 50}
+
+
+def test_instances_come_one_photo_at_a_time_and_make_the_same_results(tmp_path, tiny_weights):
+    data = CocoData.read(write_dataset(tmp_path, 3, (64, 64)), tmp_path)
+    predictor, told = Predictor(tiny_weights, score_threshold=0.0), []
+    results = []
+    for row, found in predicted_instances(predictor, data, on_event=told.append):
+        assert (len(told), told[-1].done) == (row + 1, row)
+        assert len(found) and found.class_names == predictor.class_names
+        results += coco_records(found, data, row)
+    assert results == predict_dataset(predictor, data)
+    assert (told[-1].task, told[-1].done, told[-1].total) == ("predicting", 3, 3)
 
 
 def test_missing_photos_stop_it_before_it_begins(tmp_path, tiny_weights):
