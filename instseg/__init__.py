@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from instseg.doctor.repair import repair
     from instseg.evaluation.evaluate import evaluate
     from instseg.files.image import read_image, write_image
-    from instseg.models.mask_rcnn import load_model
+    from instseg.models.load import load_model
     from instseg.predict.predictor import Predictor
     from instseg.predict.segmenter import Segmenter
     from instseg.scenes.make_scenes import make_scenes
+    from instseg.training.finetune import finetune
+    from instseg.training.train_unet import train_unet
     from instseg.visualize import display_instances, draw_instances
 
 __version__ = "0.1.0"
@@ -38,11 +40,13 @@ __all__ = [
     "draw_instances",
     "evaluate",
     "examine",
+    "finetune",
     "load_model",
     "make_scenes",
     "read_image",
     "repair",
     "to_semantic",
+    "train_unet",
     "write_image",
 ]
 
@@ -58,11 +62,13 @@ _HOME = {
     "draw_instances": "instseg.visualize",
     "evaluate": "instseg.evaluation.evaluate",
     "examine": "instseg.doctor.examine",
-    "load_model": "instseg.models.mask_rcnn",
+    "finetune": "instseg.training.finetune",
+    "load_model": "instseg.models.load",
     "make_scenes": "instseg.scenes.make_scenes",
     "read_image": "instseg.files.image",
     "repair": "instseg.doctor.repair",
     "to_semantic": "instseg.core.semantic",
+    "train_unet": "instseg.training.train_unet",
     "write_image": "instseg.files.image",
 }
 

@@ -39,10 +39,8 @@ VERBS = {
     "infer": Verb(
         summary="find the instances in photos", config="InferConfig", positional="inputs"
     ),
-    "finetune": Verb(summary="train on your own COCO annotations", config="FinetuneConfig"),
-    "train-unet": Verb(
-        summary="train a U-Net on annotations or label maps", config="TrainUnetConfig"
-    ),
+    "finetune": Verb(summary="train on your own COCO annotations", config="Options"),
+    "train-unet": Verb(summary="train a U-Net on annotations or label maps", config="Options"),
     "doctor": Verb(summary="find and repair what is wrong with a dataset", config="DoctorConfig"),
     "evaluate": Verb(
         summary="measure AP, how sure it is, and why it is not higher", config="EvaluateConfig"

@@ -14,14 +14,12 @@ from typing import Any
 import griffe
 from mkdocs.structure.files import File, Files
 
-import instseg
 from instseg.cli import VERBS, command_of
 from instseg.commands.option import Option, description
 from instseg.commands.parser import Parser
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "photo_to_model.ipynb"
 RESULT_OF = re.compile(r"^<!-- result of instseg\.(\w+) -->$", re.MULTILINE)
-REFERENCE = re.compile(r"^::: instseg\.(\w+)$", re.MULTILINE)
 
 
 def on_config(config: Any) -> Any:
@@ -43,8 +41,6 @@ def on_files(files: Files, config: Any) -> Files:
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Put the class that a function returns where its page asks for it."""
-    for pattern in (REFERENCE, RESULT_OF):  # until every verb is there
-        markdown = pattern.sub(lambda found: found[0] * (found[1] in instseg.__all__), markdown)
     return RESULT_OF.sub(lambda found: f"::: {_result_of(found[1])}", markdown)
 
 

@@ -14,6 +14,7 @@ import griffe
 
 MADE_BY = ("field", "renamed", "python_only")
 KEYWORD_ONLY = griffe.ParameterKind.keyword_only
+OPTION = re.compile(r"(?<!\S)--([a-z][a-z-]*[a-z])")  # in the words of the command line
 SECTION = re.compile(r"(^Returns:|^Raises:|^Yields:|\Z)", re.MULTILINE)
 
 
@@ -80,7 +81,11 @@ def _descriptions(docstring: griffe.Docstring | None) -> dict[str, str]:
     _, _, section = (docstring.value if docstring else "").partition("\nArgs:\n")
     section = re.split(r"\n+(?=\S)", section, maxsplit=1)[0]
     entries = re.findall(r"^    \w+: .*(?:\n {5,}.*)*", section, re.MULTILINE)
-    return {entry.split(":")[0].strip(): entry for entry in entries}
+    return {entry.split(":")[0].strip(): OPTION.sub(_as_argument, entry) for entry in entries}
+
+
+def _as_argument(option: re.Match[str]) -> str:
+    return f"`{option[1].replace('-', '_')}`"
 
 
 def _default(value: str | griffe.Expr | None) -> str | griffe.Expr | None:

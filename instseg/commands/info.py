@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from instseg.commands.terminal import console
+from instseg.commands.terminal import console, printable
 from instseg.files.model_file import describe
 
 
@@ -40,7 +40,7 @@ def run(config: InfoConfig) -> int:
         "provenance": _items(card.provenance) or "not told",
     }
     for name, value in lines.items():
-        console.print(f"{name:<15}{value}")
+        console.print(f"{name:<15}{printable(str(value))}")
     return 0
 
 

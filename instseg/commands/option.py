@@ -93,7 +93,7 @@ class Option:
         for kind in self.types:
             try:
                 return _converted(value, kind)
-            except ValueError:
+            except (ValueError, OverflowError):
                 continue
         expected = " or ".join(_expected(kind) for kind in self.types)
         name = self.name if self.positional else f"{{{self.name}}}"
@@ -131,7 +131,7 @@ def _listed(value: Any, kind: Any) -> Any:
     if isinstance(value, str):
         try:
             value = yaml.safe_load(value)
-        except yaml.YAMLError as problem:
+        except (yaml.YAMLError, RecursionError) as problem:
             raise ValueError from problem
     if not isinstance(value, list):
         raise ValueError

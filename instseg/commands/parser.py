@@ -49,7 +49,7 @@ class Parser:
     def _of_file(self, file: Path) -> dict[str, Any]:
         try:
             document = yaml.safe_load(file.read_text(encoding="utf-8"))
-        except (ValueError, yaml.YAMLError) as problem:
+        except (ValueError, RecursionError, yaml.YAMLError) as problem:
             raise InputError(f"{file}: is not YAML ({problem})") from problem
         if not isinstance(document, dict):
             raise InputError(f"{file}: expected lines of the form `option: value`")

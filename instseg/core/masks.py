@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from pycocotools import mask as coco_mask
 
 from instseg.core import rle
+from instseg.core.outlines import exact_polygons
 
 Index = int | slice | Sequence[int] | Sequence[bool] | NDArray[Any]
 
@@ -202,6 +203,13 @@ class Masks:
     def to_rle(self) -> list[dict[str, Any]]:
         """COCO RLE, ready for JSON: N dicts `{"size": [H, W], "counts": str}`."""
         return rle.encode_crops(self.crops, self.offsets_yx, self.size_hw)
+
+    def to_polygons(self) -> list[list[list[int]] | None]:
+        """COCO polygons of each mask that give back the same pixels; None where it has a hole."""
+        places = self.offsets_yx.tolist()
+        return [
+            exact_polygons(crop, (y, x)) for crop, (y, x) in zip(self.crops, places, strict=True)
+        ]
 
     def iou(self, other: Masks, iscrowd: ArrayLike | None = None) -> NDArray[np.float64]:
         """Intersection over union of each mask with each of `other`: float64 (N, M), 0..1.

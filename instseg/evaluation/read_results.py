@@ -110,8 +110,8 @@ def _file_names(path: Path, images: Sequence[ImageName]) -> list[str]:
     names = [image.file_name for image in images]
     if again := len(names) - len(set(names)):
         raise InputError(
-            f"{path}: {again} photos have the file name of another one, or none, so that photos "
-            "cannot be matched by name; give the results as a bare list, with the dataset's ids"
+            f"{path}: {count(again, 'photo')} with the file name of another one, or none, so that "
+            "they cannot be matched by name; give a bare list of results, with the dataset's ids"
         )
     return names
 

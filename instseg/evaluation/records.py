@@ -25,7 +25,7 @@ class TruthColumns:
 
     Attributes:
         image_ids: (I,), ascending.
-        sizes_hw: (I, 2), of these images.
+        sizes_hw: (I, 2), of these images; NaN where it is 0, not stated.
         category_ids: (K,), ascending.
         object_images: (M,), of the annotations that are no crowds.
         object_categories: (M,).
@@ -45,9 +45,10 @@ class TruthColumns:
         objects = [a for a in truth["annotations"] if not a.get("iscrowd")]
         images = sorted((i["id"], i["height"], i["width"]) for i in truth["images"])
         boxes = [a["bbox"] if _is_box(a.get("bbox")) else [np.nan] * 4 for a in objects]
+        sizes_hw = np.array([image[1:] for image in images], np.float64).reshape(-1, 2)
         return cls(
             image_ids=np.array([image[0] for image in images], np.int64),
-            sizes_hw=np.array([image[1:] for image in images], np.float64).reshape(-1, 2),
+            sizes_hw=np.where(sizes_hw > 0, sizes_hw, np.nan),
             category_ids=np.unique(np.array([c["id"] for c in truth["categories"]], np.int64)),
             object_images=np.array([a["image_id"] for a in objects], np.int64),
             object_categories=np.array([a["category_id"] for a in objects], np.int64),

@@ -171,7 +171,9 @@ def _box_problems(known: TruthColumns, found: ResultColumns) -> Iterator[Problem
     boxes, sides = found.boxes_xywh, known.sizes_of(found.image_ids)[:, ::-1]  # width, height
     example = f"as {boxes[0].round(3).tolist()}"
     beyond = np.mean((boxes[:, :2] + boxes[:, 2:] > 1.1 * sides).any(axis=1))
-    if np.mean(np.abs(boxes).max(axis=1) <= 1.5) > 0.99 and np.nanmedian(sides) > MANY:
+    small = np.mean(np.abs(boxes).max(axis=1) <= 1.5) > 0.99
+    known_sides = sides[np.isfinite(sides)]
+    if small and known_sides.size and np.median(known_sides) > MANY:
         yield serious(
             "relative-boxes",
             f"the boxes ({example}) are parts of the image, 0 to 1, where pixels are due; multiply "

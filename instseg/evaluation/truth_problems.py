@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from instseg.core.boxes import box_ious, corners_of
+from instseg.core.wording import count
 from instseg.evaluation.records import SAMPLE, boxes_around, broken
 
 MANY = 10  # among fewer records, likeness may be chance
@@ -66,14 +67,14 @@ def _problems(truth: Mapping[str, Any]) -> Iterator[Problem]:
     elif not truth["annotations"]:
         yield serious(
             "no-ground-truth",
-            f"the ground truth has {len(truth['images']):,} images and no annotations, so there is "
-            "nothing to find; give the annotations, not a list of images",
+            f"the ground truth has {count(len(truth['images']), 'image')} and no annotations, so "
+            "there is nothing to find; give the annotations, not a list of images",
         )
     elif all(annotation.get("iscrowd") for annotation in truth["annotations"]):
         yield serious(
             "only-crowds",
-            f"all {len(truth['annotations']):,} annotations of the ground truth are crowds, which "
-            "AP leaves out; set iscrowd to 0 for single objects",
+            f"every annotation of the ground truth, {len(truth['annotations']):,} in all, is a "
+            "crowd, which AP leaves out; set iscrowd to 0 for single objects",
         )
     elif (overlap := _box_overlap(truth["annotations"])) < 0.5:
         yield serious(

@@ -76,6 +76,12 @@ class Dataset(msgspec.Struct, gc=False, kw_only=True):
     categories: list[Category]
 
 
+class _Boxes(msgspec.Struct, gc=False, kw_only=True):
+    images: list[ImageName]
+    annotations: list[Annotation]
+    categories: list[Category]
+
+
 class ResultsFile(msgspec.Struct, gc=False, kw_only=True):
     """What a program has found: a list of results, and what its ids mean if the file says so.
 
@@ -106,7 +112,11 @@ def read_document(path: Path) -> Any:
     Raises:
         InputError: The file cannot be read or is not JSON; with line and column.
     """
-    content = _read(path)
+    return parse_document(read_content(path), path)
+
+
+def parse_document(content: bytes, path: Path) -> Any:
+    """The JSON that a file holds, as `read_document`; the path is for messages."""
     with no_garbage_collection():
         try:
             return msgspec.json.decode(content)
@@ -134,10 +144,40 @@ def read_dataset(path: Path, size_of: SizeOf | None = None) -> Dataset:
     Raises:
         InputError: The file is missing, no JSON, or not of COCO's form; says where.
     """
-    dataset = _decode_any(_read(path), path, Dataset, size_of)
+    return parse_dataset(read_content(path), path, size_of)
+
+
+def parse_dataset(content: bytes, path: Path, size_of: SizeOf | None = None) -> Dataset:
+    """The COCO dataset that a file holds, as `read_dataset`.
+
+    Args:
+        content: What `read_content` has read.
+        path: Of the file, for messages.
+        size_of: Tells the size of photos where the file does not.
+    """
+    dataset = _decode_any(content, path, Dataset, size_of)
     if all(image.file_name for image in dataset.images):
         return dataset
-    return _decode_any(_read(path), path, Dataset, size_of, as_it_is=False)
+    return _decode_any(content, path, Dataset, size_of, as_it_is=False)
+
+
+def read_boxes(path: Path) -> Dataset:
+    """Read a COCO dataset for its boxes alone, where the sizes of photos are not stated.
+
+    Returns:
+        The dataset without outlines; all photos have a height and width of 0.
+
+    Raises:
+        InputError: As `read_dataset`.
+    """
+    found = _decode_any(read_content(path), path, _Boxes)
+    for annotation in found.annotations:
+        annotation.segmentation = _NULL
+    return Dataset(
+        images=[Image(id=i.id, file_name=i.file_name, height=0, width=0) for i in found.images],
+        annotations=found.annotations,
+        categories=found.categories,
+    )
 
 
 def read_image_ids(path: Path) -> dict[str, int]:
@@ -146,7 +186,7 @@ def read_image_ids(path: Path) -> dict[str, int]:
     Raises:
         InputError: As `read_dataset`.
     """
-    content = _read(path)
+    content = read_content(path)
     images = _decode_any(content, path, _Images).images
     if not all(image.file_name for image in images):
         images = _decode_any(content, path, _Images, as_it_is=False).images
@@ -159,7 +199,7 @@ def read_results(path: Path) -> ResultsFile:
     Raises:
         InputError: As `read_dataset`.
     """
-    content = _read(path)
+    content = read_content(path)
     if content.lstrip()[:1] == b"[":
         return ResultsFile(results=_decode(content, path, list[Json]))
     document = _decode(content, path, _Document)
@@ -168,8 +208,12 @@ def read_results(path: Path) -> ResultsFile:
     )
 
 
-def _read(path: Path) -> bytes:
-    """The content as UTF-8, also of a file that begins with a byte order mark."""
+def read_content(path: Path) -> bytes:
+    """A JSON file as UTF-8, also one that begins with a byte order mark.
+
+    Raises:
+        InputError: It cannot be read, or is no text.
+    """
     try:
         content = path.read_bytes()
         encoding = json.detect_encoding(content)
@@ -221,7 +265,7 @@ def _decode(content: bytes, path: Path, form: type[Form]) -> Form:
             return msgspec.json.decode(content, type=form, strict=False)
     except msgspec.ValidationError as error:
         mend = "`instseg doctor` lists all that is wrong"
-        if form not in (Dataset, _Images):
+        if form not in (Dataset, _Boxes, _Images):
             mend = "results are a list, or a document with images, annotations and categories"
         raise InputError(f"{path}: not of COCO's form: {error}; {mend}") from error
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:

@@ -20,7 +20,7 @@ from torchvision.ops import (
 )
 
 from instseg.models.mask_rcnn import Model
-from instseg.models.quick import folded, quicken
+from instseg.models.quick import QUICK_LAYERS, folded, with_layers
 
 NORMS = (nn.BatchNorm2d, FrozenBatchNorm2d)
 SMALLEST_BOX_PX = 1e-2  # torchvision's
@@ -75,7 +75,7 @@ class Detector:
     def __init__(
         self, model: Model, device: torch.device, dtype: torch.dtype, scale: float = 1.0
     ) -> None:
-        network = fold_batch_norms(quicken(copy.deepcopy(model.network)))
+        network = fold_batch_norms(with_layers(copy.deepcopy(model.network), QUICK_LAYERS))
         network.eval().requires_grad_(False)
         self.network = network.to(device, memory_format=torch.channels_last)
         resize = network.transform

@@ -158,6 +158,14 @@ def test_messages_name_the_option_the_value_and_the_mend(arguments, message):
     assert refused(*arguments) == message
 
 
+@pytest.mark.parametrize("text", ["[" * 5000, "rate: [", "\0", "? [a]\n: b"])
+def test_what_is_no_yaml_is_refused(text, tmp_path):
+    config = tmp_path / "a.yaml"
+    config.write_text(text)
+    assert refused("--config", str(config)).startswith(f"{config}: is not YAML")
+    assert refused("--sizes", text).startswith("--sizes must be a list of whole numbers")
+
+
 def test_required_options_are_asked_for():
     with pytest.raises(InputError, match="--coco-json must be given; see prog --help"):
         Parser(Options, "prog").parse([])
@@ -193,6 +201,7 @@ def test_files_give_values_as_yaml_has_them(line, value, tmp_path):
             "--sizes must be a list of whole numbers in brackets, [first, second], not 64",
         ),
         ("rate: null", "--rate must be a number, not None"),
+        (f"rate: 1{'0' * 400}", f"--rate must be a number, not 1{'0' * 400}"),
     ],
 )
 def test_wrong_types_in_a_file_are_refused(line, message, tmp_path):

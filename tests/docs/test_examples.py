@@ -8,10 +8,16 @@ from pathlib import Path
 import pytest
 
 import instseg
+from instseg.cli import VERBS, command_of
+from instseg.core.errors import option_name
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"(<!-- not run: .*? -->\n)?^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ELSEWHERE = {  # options of all commands and of other programs
+    *("--help", "--config", "--debug"),
+    *("--constraint", "--logdir", "--nproc-per-node", "--standalone"),
+}
 STAND_INS = {
     '"coco-v2"': '"demo"',  # needs no download
     '"out/train_unet/best.safetensors"': '"unet-demo"',  # of an earlier run
@@ -29,26 +35,17 @@ def code_of(page: Path) -> str:
     return code
 
 
-def require_names(code: str) -> None:
-    """Skip the test while a verb that the code uses is missing."""
-    for name in re.findall(r"\binstseg\.([a-z_]+)\(", code):
-        if not hasattr(instseg, name):
-            pytest.skip(f"instseg.{name} is not there yet")
-
-
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if code_of(page)], ids=lambda page: page.stem
 )
 def test_examples_of_a_page_run_from_top_to_bottom(page, with_photos):
     code = code_of(page)
-    require_names(code)
     exec(compile(code, page.name, "exec"), {})
 
 
 def test_the_notebook_runs_and_shows_its_results(tmp_path, monkeypatch):
     notebook = json.loads((ROOT / "docs" / "photo_to_model.ipynb").read_text())
     cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    require_names("\n".join(cells))
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
@@ -65,6 +62,15 @@ def test_the_notebook_runs_and_shows_its_results(tmp_path, monkeypatch):
             tables += [shown._repr_html_()] if hasattr(shown, "_repr_html_") else []
     assert sum("<table" in table for table in tables) >= 4  # examination, evaluations, training
     assert not [cell for cell in notebook["cells"] if cell.get("outputs")]
+
+
+def test_every_option_that_is_named_exists():
+    names = {name for verb in VERBS for name in command_of(verb)[1].table}
+    options = {option_name(name) for name in names} | ELSEWHERE
+    for page in PAGES:
+        named = re.findall(r"(?<![\w-])--(?:no-)?([a-z][a-z0-9-]*[a-z0-9])", page.read_text())
+        unknown = {f"--{name}" for name in named} - options
+        assert not unknown, f"{page} names {unknown}"
 
 
 def test_every_public_name_has_an_example_and_a_reference():

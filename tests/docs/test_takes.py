@@ -29,7 +29,7 @@ class VerbOptions(Base):
     """Options.
 
     Args:
-        size: Its size, which
+        size: Its size beside --other-sizes, which
             is told in two lines.
         steps: So many.
         on_event: Told.
@@ -76,6 +76,6 @@ def test_a_verb_takes_the_fields_of_its_options(tmp_path, monkeypatch):
         for each in section.value
     }
     assert words["data"] == "The data."
-    assert words["size"] == "Its size, which\nis told in two lines."
+    assert words["size"] == "Its size beside `other_sizes`, which\nis told in two lines."
     assert set(words) == {"data", "size", "steps", "on_event"}
     assert verb.docstring.value.endswith("Raises:\n    ValueError: Never.")

@@ -144,6 +144,27 @@ def test_empty_outlines_beside_boxes_are_boxes(scenes, results):
     assert found.per_class == found.bbox.per_class
 
 
+@pytest.mark.parametrize("size", [{}, {"height": None, "width": None}, {"height": 0, "width": 0}])
+def test_boxes_are_measured_where_the_sizes_of_photos_are_unknown(
+    scenes, truth, results, tmp_path, size
+):
+    path = tmp_path / "truth.json"
+    images = [{"id": i["id"], "file_name": i["file_name"], **size} for i in truth["images"]]
+    path.write_text(json.dumps({**truth, "images": images}))
+    events = []
+    found = instseg.evaluate(
+        path, results=results, resamples=100, referee=True, on_event=events.append
+    )
+    assert found.bbox.to_dict() == measured(scenes, results).bbox.to_dict()
+    assert found.segm is None
+    assert "without a height or width" in events[0].text
+    masks = [{k: v for k, v in r.items() if k != "bbox"} for r in results]
+    with pytest.raises(InputError, match=r"masks only, and .*truth\.json has boxes only"):
+        instseg.evaluate(path, results=masks)
+    with pytest.raises(InputError, match=r"height|width|photos"):
+        instseg.evaluate(path, tmp_path, weights="demo")
+
+
 @pytest.mark.parametrize("outline", [[[1, 2, 3, 4]], [["a"] * 6], [[0, 0, 1e9, 0, 0, 1e9]], [7]])
 def test_a_broken_polygon_is_named(scenes, results, outline):
     results[4]["segmentation"] = outline

@@ -48,5 +48,5 @@ def test_scopes_of_compact(networks):
 
 
 def test_another_scope_is_refused(networks):
-    with pytest.raises(InputError, match="--train 2: choose one of heads"):
+    with pytest.raises(InputError, match="layers='2': choose one of heads"):
         train_only(networks[1], "2")

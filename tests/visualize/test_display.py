@@ -117,6 +117,42 @@ def test_colours_are_those_of_the_class_or_the_given_ones(image, instances):
     assert axes.images[0].get_array()[6, 12].tolist() == pytest.approx([188, 60, 60], abs=1)
 
 
+def test_colours_by_name_hex_and_with_opacity(image, instances):
+    given = ["red", "#00ff0080", np.array([0.0, 0.0, 1.0, 0.5])]
+    axes = display_instances(image, instances, colors=given)
+    found = [to_rgb(box.get_edgecolor()) for box in patches(axes, Rectangle)]
+    assert found == [to_rgb("red"), to_rgb("lime"), to_rgb("blue")]
+
+
+@pytest.mark.parametrize(
+    ("colors", "said"),
+    [
+        (["red", "blue"], "colors: expected 3, one for each box, got 2"),
+        (["red", "blue", "no colour"], "colors: expected colours such as .* got 'no colour'"),
+        ([(255, 0, 0)] * 3, r"colors: expected colours such as .* got \(255, 0, 0\)"),
+        ("red", "colors: expected 3 in a list, got 'red'"),
+    ],
+)
+def test_wrong_colours_are_named(image, instances, colors, said):
+    with pytest.raises(ValueError, match=said):
+        display_instances(image, instances, colors=colors)
+
+
+@pytest.mark.parametrize(
+    ("class_ids", "said"),
+    [
+        ([1, 2, 99], "class_ids: expected 0 to 2 for 3 class_names, got 99"),
+        ([1, -1, 2], "class_ids: expected 0 to 2 for 3 class_names, got -1"),
+        ([1.5, 1, 2], "class_ids: expected whole numbers"),
+        (["cat", "dog", "cat"], "class_ids: expected whole numbers"),
+    ],
+)
+def test_class_ids_without_a_name_are_refused(image, instances, class_ids, said):
+    arrays = matterport(instances) | {"class_ids": class_ids, "class_names": ["BG", "cat", "dog"]}
+    with pytest.raises(ValueError, match=said):
+        display_instances(image, **arrays)
+
+
 def test_captions_override_and_scores_are_optional(image, instances):
     axes = display_instances(image, instances, captions=["a", "", "c"])
     assert texts(axes) == ["a", "", "c"]

@@ -1,4 +1,4 @@
-"""What `instseg finetune` draws."""
+"""Pictures of the batches that a network is trained on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def draw_batches(
     """Draw what the network sees in its first batches: augmented, resized, with its targets."""
     import torch
 
-    from instseg.core.instances import Instances, Masks
+    from instseg.core.instances import Instances
     from instseg.files.image import write_image
     from instseg.training.samples import collate
     from instseg.visualize.contact_sheet import contact_sheet
@@ -41,9 +41,7 @@ def draw_batches(
                 boxes=target["boxes"].cpu().numpy(),
                 class_ids=target["labels"].cpu().numpy(),
                 scores=torch.ones(len(target["labels"])).numpy(),
-                masks=Masks.from_dense(target["masks"].cpu().numpy() > 0)
-                if len(target["masks"])
-                else Masks.empty((height, width)),
+                masks=target["masks"].to_masks(),
                 class_names=class_names,
             )
             picture = pixels.round().byte().permute(1, 2, 0).contiguous().numpy()
