@@ -287,8 +287,9 @@ def _read_picture(path: Path) -> NDArray[np.generic]:
     """The values of a grey or indexed picture as they are stored."""
     try:
         with path.open("rb") as file:
-            kind = kind_of_image(file.read(HEAD_BYTES))
+            header = file.read(HEAD_BYTES)
             file.seek(0)
+            kind = kind_of_image(header)
             opener = opener_of(kind) if kind in ("PNG", "GIF", "TIFF", "BMP") else None
             if opener is None:
                 raise ValueError("not a PNG, GIF, TIFF or BMP file")
