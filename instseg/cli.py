@@ -31,7 +31,7 @@ class Verb:
     """
 
     summary: str
-    config: str
+    config: str = "Options"
     positional: str | None = None
 
 
@@ -39,22 +39,19 @@ VERBS = {
     "infer": Verb(
         summary="find the instances in photos", config="InferConfig", positional="inputs"
     ),
-    "finetune": Verb(summary="train on your own COCO annotations", config="Options"),
-    "train-unet": Verb(summary="train a U-Net on annotations or label maps", config="Options"),
-    "doctor": Verb(summary="find and repair what is wrong with a dataset", config="DoctorConfig"),
+    "finetune": Verb(summary="train on your own COCO annotations"),
+    "train-unet": Verb(summary="train a U-Net on annotations or label maps"),
+    "doctor": Verb(summary="find and repair what is wrong with a dataset"),
     "evaluate": Verb(
         summary="measure AP, how sure it is, and why it is not higher", config="EvaluateConfig"
     ),
-    "compare-unet": Verb(
-        summary="tell whether Mask R-CNN as label maps beats a U-Net", config="Options"
-    ),
-    "make-scenes": Verb(summary="draw a dataset in COCO format", config="Options"),
+    "compare-unet": Verb(summary="tell whether Mask R-CNN as label maps beats a U-Net"),
+    "make-scenes": Verb(summary="draw a dataset in COCO format"),
     "benchmark": Verb(
         summary="measure speed against torchvision and pycocotools",
-        config="BenchmarkConfig",
         positional="what",
     ),
-    "info": Verb(summary="show what a model file holds", config="InfoConfig", positional="file"),
+    "info": Verb(summary="show what a model file holds", positional="file"),
 }
 
 

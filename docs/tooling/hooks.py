@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,12 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 
 def _result_of(name: str) -> str:
-    package = griffe.load("instseg", search_paths=[NOTEBOOK.parents[1]], resolve_aliases=True)
-    returned = package[name].returns
-    return str(returned.canonical_path)
+    return str(_package()[name].returns.canonical_path)
+
+
+@cache
+def _package() -> Any:
+    return griffe.load("instseg", search_paths=[NOTEBOOK.parents[1]], resolve_aliases=True)
 
 
 def _commands() -> str:

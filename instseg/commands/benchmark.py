@@ -18,7 +18,7 @@ from instseg.system.versions import versions
 
 
 @dataclass(frozen=True, kw_only=True)
-class BenchmarkConfig:
+class Options:
     """Measures speed beside others, in turn in one run; a ratio above 1 means ours is faster.
 
     Args:
@@ -59,7 +59,7 @@ class BenchmarkConfig:
     out: Path = Path("out/benchmark")
 
 
-def run(config: BenchmarkConfig) -> int:
+def run(config: Options) -> int:
     """Measures, prints a table, and returns the exit code."""
     if config.repeats < 1:
         raise InputError("--repeats must be at least 1")
@@ -81,7 +81,7 @@ def run(config: BenchmarkConfig) -> int:
     return 0
 
 
-def _figures(config: BenchmarkConfig, on_event: OnEvent) -> dict[str, Any]:
+def _figures(config: Options, on_event: OnEvent) -> dict[str, Any]:
     from instseg.benchmark.postprocess import measure_postprocessing
 
     match config.what:
@@ -97,7 +97,7 @@ def _figures(config: BenchmarkConfig, on_event: OnEvent) -> dict[str, Any]:
             return _coco(config, on_event)
 
 
-def _infer(config: BenchmarkConfig, on_event: OnEvent) -> dict[str, Any]:
+def _infer(config: Options, on_event: OnEvent) -> dict[str, Any]:
     from instseg.benchmark.infer import draw_photos, measure_inference
 
     photos = list_images(config.images) if config.images else draw_photos(config.out)
@@ -112,7 +112,7 @@ def _infer(config: BenchmarkConfig, on_event: OnEvent) -> dict[str, Any]:
     )
 
 
-def _train(config: BenchmarkConfig, on_event: OnEvent) -> dict[str, Any]:
+def _train(config: Options, on_event: OnEvent) -> dict[str, Any]:
     from instseg.benchmark.train import draw_losses, measure_training
 
     figures = measure_training(
@@ -133,7 +133,7 @@ def _train(config: BenchmarkConfig, on_event: OnEvent) -> dict[str, Any]:
     return figures
 
 
-def _coco(config: BenchmarkConfig, on_event: OnEvent) -> dict[str, Any]:
+def _coco(config: Options, on_event: OnEvent) -> dict[str, Any]:
     from instseg.benchmark.evaluate import measure_evaluation, measure_reading
 
     if config.images_count is not None and config.images_count < 1:

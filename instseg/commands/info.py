@@ -11,7 +11,7 @@ from instseg.files.model_file import describe
 
 
 @dataclass(frozen=True, kw_only=True)
-class InfoConfig:
+class Options:
     """Shows what a model file holds: architecture, classes, preprocessing, where it comes from.
 
     Args:
@@ -21,7 +21,7 @@ class InfoConfig:
     file: Path
 
 
-def run(config: InfoConfig) -> int:
+def run(config: Options) -> int:
     """Prints the model card; returns 0."""
     facts = describe(config.file)
     card = facts["card"]
