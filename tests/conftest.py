@@ -56,6 +56,15 @@ def photos_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """Small inputs in the shape of bug reports, where the developers' folder holds them."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "cases"
+    if not folder.is_dir():
+        pytest.skip("the small cases are not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory) -> Path:
     """A model file of two classes that finds something, anything, in every photo."""
     import torch

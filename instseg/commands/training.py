@@ -17,7 +17,7 @@ from instseg.core.events import ClassesCounted, Event, StepDone, TrainingStarted
 from instseg.system.processes import process_rank
 
 if TYPE_CHECKING:
-    from instseg.training.options import TrainingOptions
+    from instseg.training.common_options import TrainingOptions
     from instseg.training.result import TrainingResult
 
 FADING = 0.9  # of the figures beside the bar, from step to step

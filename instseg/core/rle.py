@@ -8,6 +8,7 @@ string. Nothing here ever holds a full-size image: time and memory follow the cr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -79,8 +80,12 @@ def polygons_to_rle(
     if not len(polygons):
         empty = {"size": [height, width], "counts": [height * width]}
         return dict(coco_mask.frPyObjects(empty, height, width))
-    parts = [_polygon(each) for each in polygons]
-    length_px = sum(map(_outline_px, parts))
+    parts = _checked(polygons)
+    starts = np.cumsum([0, *map(len, parts[:-1])]) // 2
+    points = np.concatenate(parts).reshape(-1, 2)
+    following = np.arange(1, len(points) + 1)
+    following[np.append(starts[1:], len(points)) - 1] = starts
+    length_px = np.abs(points - points[following]).max(axis=1).sum()
     if length_px > LONGEST_OUTLINE_PX:
         raise ValueError(
             f"polygons: an outline of {length_px:,.0f} pixels is longer than the limit of "
@@ -97,6 +102,20 @@ def union(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return dict(coco_mask.merge(parts))
 
 
+def _checked(polygons: Sequence[Sequence[float]]) -> list[NDArray[np.float64]]:
+    """Polygons as arrays, checked: all at once, as there may be many thousands."""
+    lengths = [len(part) if type(part) is list else 0 for part in polygons]
+    if any(length < 6 or length % 2 for length in lengths):
+        return [_polygon(part) for part in polygons]
+    try:
+        flat = np.fromiter(chain.from_iterable(polygons), np.float64, sum(lengths))
+    except (TypeError, ValueError):
+        return [_polygon(part) for part in polygons]
+    if not (np.abs(flat) < FARTHEST_PX).all():
+        return [_polygon(part) for part in polygons]
+    return np.split(flat, np.cumsum(lengths[:-1]))
+
+
 def _polygon(flat_xy: Sequence[float]) -> NDArray[np.float64]:
     """One polygon, checked: pycocotools takes four numbers for a box, and crashes on far points."""
     points = np.asarray(flat_xy, dtype=np.float64)
@@ -107,12 +126,6 @@ def _polygon(flat_xy: Sequence[float]) -> NDArray[np.float64]:
             f"{FARTHEST_PX:,} pixels, got shape {points.shape}: {points.ravel()[:8].tolist()}"
         )
     return points
-
-
-def _outline_px(flat_xy: NDArray[np.float64]) -> float:
-    """The pixels that an outline passes."""
-    points = flat_xy.reshape(-1, 2)
-    return float(np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum())
 
 
 def decode_crop(

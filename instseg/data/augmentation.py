@@ -144,7 +144,7 @@ class Augmentation:
             image: uint8 RGB (H, W, 3); not modified.
             instances: Its objects.
             crowds: Its crowd regions.
-            seed: Integers of 0 or more, all that chance depends on.
+            seed: Integers of 0 or more, on which all randomness depends.
             other: Gives the photo and objects that CopyPaste takes from, which go through
                 torchvision's transforms before it too; called only to paste. CopyPaste needs it.
         """

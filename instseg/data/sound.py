@@ -6,10 +6,11 @@ from pathlib import Path
 
 from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import Notice, OnEvent, Warned, ignore
+from instseg.core.wording import count
 from instseg.data.coco import CocoData
 from instseg.doctor.examine import quick_check
 from instseg.doctor.repair import repair
-from instseg.files.coco_json import read_content
+from instseg.files.coco_json import parse_document, read_content
 from instseg.system.processes import from_first, process_rank
 
 
@@ -34,15 +35,17 @@ def read_sound(
         InputError: It cannot be read, has no images, or has errors and `auto_repair` is not set.
     """
     content = read_content(coco_json)
-    found = quick_check(coco_json, images, content=content)
+    found = quick_check(parse_document(content, coco_json), images)
     wrong = [each for each in found if each.severity == "error"]
     for each in wrong:
-        on_event(Warned(text=f"{coco_json}: {each.code}, {each.count} times: {each.message}"))
+        on_event(
+            Warned(text=f"{coco_json}: {each.code}, {count(each.count, 'time')}: {each.message}")
+        )
     if wrong and not auto_repair:
         raise ArgumentError(
-            f"{coco_json}: {len(wrong)} kinds of errors; `instseg doctor --coco-json {coco_json} "
-            f"--images {images} --fix fixed.json` repairs them, and {{auto_repair}} trains on an "
-            "automatically repaired copy"
+            f"{coco_json}: {count(len(wrong), 'kind')} of errors; `instseg doctor --coco-json "
+            f"{coco_json} --images {images} --fix fixed.json` repairs what it can and leaves out "
+            "the rest, {auto_repair} trains on such a copy"
         )
     if wrong:
         if process_rank() == 0:

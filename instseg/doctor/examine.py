@@ -33,7 +33,7 @@ from instseg.doctor.photo_checks import (
 )
 from instseg.doctor.photos import inspect_photos
 from instseg.doctor.table import image_records, tabulate
-from instseg.files.coco_json import parse_document, read_content, read_document
+from instseg.files.coco_json import read_document
 from instseg.files.near_names import NearNames, files_under, near_names
 from instseg.files.photo_header import photo_size
 
@@ -87,20 +87,16 @@ def examine(options: ExamineOptions) -> Examination:
     return replace(seen, coco_json=coco_json)
 
 
-def quick_check(
-    coco_json: Path, folder: Path | None = None, *, content: bytes | None = None
-) -> list[Finding]:
+def quick_check(document: Any, folder: Path | None = None) -> list[Finding]:
     """All that needs neither a photo's content nor a mask's pixels: seconds for 100,000 objects.
 
     Args:
-        coco_json: The dataset.
+        document: Any JSON value.
         folder: Where its photos are; None if their presence is not to be checked.
-        content: Of the file, if it has been read already.
 
     Raises:
-        InputError: The file is not JSON or the folder does not exist.
+        InputError: The folder does not exist.
     """
-    document = parse_document(read_content(coco_json) if content is None else content, coco_json)
     around = survey(document, folder, photos="no")
     table, found = tabulate(document, around.size_of)
     shapes, of_masks = check_masks(table)

@@ -20,6 +20,7 @@ from instseg.files.image import MAX_PIXELS
 
 SAME_OBJECT_IOU = 0.95
 
+_PAIRS_AT_ONCE = 4_000_000  # of annotations of one image that are compared; bounds the memory
 _LONGEST_PX = 100_000  # pycocotools' memory follows the outline of a polygon
 
 
@@ -95,15 +96,27 @@ def _twice(
 ) -> list[tuple[int, int]]:
     """Pairs of one class whose masks are nearly the same; crowds are no objects."""
     areas, boxes, classes = drawn.areas[order], drawn.boxes[order], table.category_ids[order]
-    shared = shared_areas(boxes[:, None], boxes[None])  # no masks share more than their boxes do
-    shared = np.minimum(shared, np.minimum(areas[:, None], areas))
-    likely = shared > SAME_OBJECT_IOU * np.maximum(areas[:, None], areas)
-    likely &= (classes[:, None] == classes) & ~(table.crowd[order][:, None] | table.crowd[order])
-    return [
-        (int(order[later]), int(order[early]))
-        for early, later in np.argwhere(np.triu(likely, k=1)).tolist()
-        if coco_mask.iou([coded[early]], [coded[later]], [0])[0, 0] > SAME_OBJECT_IOU
-    ]
+    crowd, count = table.crowd[order], len(order)
+    pairs: list[tuple[int, int]] = []
+    again = np.zeros(count, dtype=bool)
+    rows = max(1, _PAIRS_AT_ONCE // count)
+    for first in range(0, count, rows):
+        some = slice(first, first + rows)
+        shared = shared_areas(boxes[some, None], boxes[None])  # masks share no more than boxes
+        shared = np.minimum(shared, np.minimum(areas[some, None], areas))
+        likely = shared > SAME_OBJECT_IOU * np.maximum(areas[some, None], areas)
+        likely &= (classes[some, None] == classes) & ~(crowd[some, None] | crowd)
+        likely &= np.arange(count) > np.arange(count)[some, None]
+        for place in np.flatnonzero(likely.any(axis=1)).tolist():
+            early = first + place
+            later = np.flatnonzero(likely[place] & ~again)
+            if again[early] or not len(later):  # compared with the first of its kind
+                continue
+            overlaps = coco_mask.iou([coded[early]], [coded[i] for i in later], [0] * len(later))
+            later = later[overlaps[0] > SAME_OBJECT_IOU]
+            again[later] = True
+            pairs += [(int(order[i]), int(order[early])) for i in later]
+    return pairs
 
 
 def check_drawn(table: Table, shapes: Shapes, drawn: Drawn) -> list[Finding]:

@@ -132,7 +132,7 @@ def repair_examined(
         InputError: Nothing would be left.
     """
     path = Path(out)
-    if not isinstance(examination.document, dict):
+    if any(each.code == "not-coco" for each in examination.findings):
         raise InputError(f"{examination.coco_json}: no COCO dataset, so {path} is not written")
     healed, changes = mend(examination, clear_crowds=clear_crowds, on_event=on_event)
     _check_what_is_left(examination.document, healed, path, on_event)

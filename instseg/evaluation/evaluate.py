@@ -18,6 +18,7 @@ from instseg.evaluation.plots import write_plots
 from instseg.evaluation.read_results import measurable_kinds, results_of, shared_classes
 from instseg.evaluation.referee import disagreements, referee_scores
 from instseg.evaluation.result import SUBJECTS, Evaluation
+from instseg.evaluation.save_thresholds import save_thresholds
 from instseg.evaluation.silent_zeros import explain_zeros
 from instseg.evaluation.truth_problems import explain_truth
 from instseg.evaluation.write import (
@@ -42,31 +43,32 @@ Results = str | Path | Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """Measures COCO AP of a model, or of any program's results, with intervals and causes.
+    """Measures COCO AP of a model or of existing results, with confidence intervals and causes.
 
     Writes metrics.json, per_class.csv and plots. Under torchrun, each process predicts its share.
 
     Args:
-        coco_json: The ground truth, a COCO dataset.
-        images: Folder of its photos; needed with --weights.
-        weights: The model, coco-v2, coco-v1, demo or a path; or use --results.
-        architecture: What a .pth file holds, resnet50_fpn or resnet50_fpn_v2.
-        results: Measure this instead of a model, a COCO results list or a predictions.json of
-            infer.
-        against: Other results on the same data, to tell whether the difference is real.
-        boundary: Measure boundary AP too, which takes half a millisecond for each mask.
-        out: Folder for everything that is written.
-        score_threshold: Lower scored predictions are left out; AP needs low ones too.
-        max_detections: Of an image; as many as the images' objects ask for if not given.
-        resamples: Of images, for the 95% intervals.
+        coco_json: Ground truth, a COCO dataset.
+        images: Folder of its photos; needed to evaluate a model.
+        weights: Model to evaluate, coco-v2, coco-v1, demo or a path; or give results.
+        architecture: Architecture of a .pth file, resnet50_fpn or resnet50_fpn_v2.
+        results: Existing results to evaluate instead of a model, a COCO results list or a
+            predictions.json of infer.
+        against: Other results on the same data, to test whether the difference is significant.
+        boundary: Also compute boundary AP, which takes half a millisecond for each mask.
+        out: Output folder.
+        score_threshold: Minimum score of a prediction; AP needs low scores too.
+        max_detections: Maximum number of detections in an image; by default as many as the
+            images' objects require.
+        resamples: Number of half-samples of the images for the 95% confidence intervals.
         save_thresholds: Store the score threshold with the best F1 of each class in the model
-            file (of a named one, in a copy in the --out folder), for infer --thresholds stored.
-        referee: Run pycocotools too, and fail if a number differs by more than 1e-9.
-        plots: Draw precision and recall, confusion, errors, calibration and classes.
+            file (of a named model, in a copy in the output folder), for infer --thresholds stored.
+        referee: Also run pycocotools, and fail if a number differs by more than 1e-9.
+        plots: Plot precision and recall, confusion, errors, calibration and AP of the classes.
         device: auto, cpu, cuda, cuda:1 or mps.
-        precision: Arithmetic; auto takes bf16 where the processor has it natively.
-        seed: Of the resamples.
-        on_event: Told of progress and warnings.
+        precision: Arithmetic; auto takes bf16 where the processor supports it natively.
+        seed: Of the random half-samples.
+        on_event: Called with progress and warnings.
     """
 
     coco_json: str | Path | CocoData
@@ -258,7 +260,7 @@ def _measure(
         files += write_plots(options.folder, assessments) if options.plots else []
         evaluation = replace(evaluation, files=tuple(files))
     if options.save_thresholds:
-        stored = _save_thresholds(
+        stored = save_thresholds(
             str(options.weights), options.architecture, evaluation.thresholds, options.folder
         )
         evaluation = replace(evaluation, thresholds_file=stored)
@@ -312,25 +314,3 @@ def _assess(
             options.on_event(Notice(text=text))
         assessments.append(found)
     return assessments
-
-
-def _save_thresholds(
-    weights: str, architecture: str | None, best: Mapping[str, float], folder: Path | None
-) -> Path:
-    """Store thresholds in the model file, of a named one in a copy; returns where."""
-    from instseg.files.model_file import read_model_card, with_card
-    from instseg.files.weights import NAMED, locate
-    from instseg.models.mask_rcnn import load_model
-
-    source = locate(weights)
-    if weights not in NAMED and source.suffix == ".safetensors":
-        target = source
-    else:
-        assert folder is not None  # as `_check` has seen
-        target = folder / f"{Path(weights).stem}.safetensors"
-    if source.suffix == ".safetensors":
-        with_card(source, replace(read_model_card(source), thresholds=dict(best)), target)
-    else:
-        model = load_model(weights, architecture=architecture)
-        replace(model, card=replace(model.card, thresholds=dict(best))).save(target)
-    return target

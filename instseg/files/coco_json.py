@@ -17,6 +17,7 @@ from instseg.files.coco_forms import SizeOf, as_read
 from instseg.files.coco_masks import outline_of
 from instseg.files.near_names import near_names
 from instseg.system.memory import no_garbage_collection
+from instseg.system.regular import require_regular_file
 
 Form = TypeVar("Form")
 
@@ -115,36 +116,36 @@ def read_document(path: Path) -> Any:
     return parse_document(read_content(path), path)
 
 
+@no_garbage_collection()
 def parse_document(content: bytes, path: Path) -> Any:
-    """The JSON that a file holds, as `read_document`; the path is for messages."""
-    with no_garbage_collection():
-        try:
-            return msgspec.json.decode(content)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
-            pass  # the standard reader takes NaN and large numbers, and tells the place
-        try:
-            return json.loads(content, parse_constant=lambda _: None)
-        except json.JSONDecodeError as error:
-            where = f"line {error.lineno}, column {error.colno}"
-            raise InputError(
-                f"{path}: not valid JSON at {where}: {error.msg}; correct it there or export it "
-                "again"
-            ) from error
-        except (ValueError, RecursionError) as error:  # no text, endless digits, endless brackets
-            raise InputError(f"{path}: not JSON text ({error}); export it again") from error
-
-
-def read_dataset(path: Path, size_of: SizeOf | None = None) -> Dataset:
-    """Read a COCO dataset, also one of another tool's forms; see `coco_forms.as_read`.
+    """The JSON that a file holds, as `read_document`.
 
     Args:
-        path: The file.
-        size_of: Tells the size of photos where the file does not.
+        content: What `read_content` has read.
+        path: Of the file, for messages.
+    """
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        pass  # the standard reader takes NaN and large numbers, and tells the place
+    try:
+        return json.loads(content, parse_constant=lambda _: None)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise InputError(
+            f"{path}: not valid JSON at {where}: {error.msg}; correct it there or export it again"
+        ) from error
+    except (ValueError, RecursionError) as error:  # no text, endless digits, endless brackets
+        raise InputError(f"{path}: not JSON text ({error}); export it again") from error
+
+
+def read_dataset(path: Path) -> Dataset:
+    """Read a COCO dataset, also one of another tool's forms; see `coco_forms.as_read`.
 
     Raises:
         InputError: The file is missing, no JSON, or not of COCO's form; says where.
     """
-    return parse_dataset(read_content(path), path, size_of)
+    return parse_dataset(read_content(path), path)
 
 
 def parse_dataset(content: bytes, path: Path, size_of: SizeOf | None = None) -> Dataset:
@@ -214,6 +215,7 @@ def read_content(path: Path) -> bytes:
     Raises:
         InputError: It cannot be read, or is no text.
     """
+    require_regular_file(path)
     try:
         content = path.read_bytes()
         encoding = json.detect_encoding(content)
@@ -238,7 +240,7 @@ def _decode_any(
         content: Of the file.
         path: For errors.
         form: What to decode.
-        size_of: See `read_dataset`.
+        size_of: See `parse_dataset`.
         as_it_is: Try first without reading it otherwise, which is many times faster.
     """
     try:

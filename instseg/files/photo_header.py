@@ -10,7 +10,8 @@ from PIL import Image, ImageFile
 
 from instseg.core.errors import InputError
 from instseg.files.coco_json import leads_out
-from instseg.files.image import opener_of, read_image
+from instseg.files.image import read_image
+from instseg.files.image_kinds import HEAD_BYTES, kind_of_image, opener_of
 
 _ORIENTATION = 274
 
@@ -35,25 +36,31 @@ class PhotoHeader:
 
 
 def read_header(path: Path) -> PhotoHeader:
-    """Read the header of a photo; of kinds that few programs write, the whole photo.
+    """Read the header of a photo.
 
     Raises:
-        InputError: The file is missing or no photo.
+        ValueError: The file is missing, no photo, or of a kind that only `read_image` knows.
     """
     try:
         with path.open("rb") as file, open_photo(file) as image:
             return header_of(image)
-    except Exception:  # damaged, missing, or of a kind that only `read_image` knows
-        height, width, _ = read_image(path).shape
-        return PhotoHeader(stored_wh=(width, height))
+    except Exception as error:  # decoders raise all kinds of errors on damaged data
+        raise ValueError(f"{path}: no header can be read ({error})") from error
 
 
 def photo_size(folder: Path, file_name: str) -> tuple[int, int] | None:
     """Width and height of an upright photo of a dataset; None if it is not there or unreadable."""
-    try:
-        return None if leads_out(file_name) else read_header(folder / file_name).upright_wh
-    except (InputError, ValueError):  # such as a name with \0
+    if leads_out(file_name):
         return None
+    try:
+        return read_header(folder / file_name).upright_wh
+    except ValueError:
+        pass
+    try:
+        height, width, _ = read_image(folder / file_name).shape
+    except (InputError, ValueError):
+        return None
+    return (width, height)
 
 
 def open_photo(file: BinaryIO) -> ImageFile.ImageFile:
@@ -62,7 +69,8 @@ def open_photo(file: BinaryIO) -> ImageFile.ImageFile:
     Raises:
         InputError: No photo of a usual kind; decoders raise others for damaged ones.
     """
-    opener = opener_of(file.read(12))
+    kind = kind_of_image(file.read(HEAD_BYTES))
+    opener = opener_of(kind) if kind else None
     file.seek(0)
     if opener is None:
         raise InputError("not a photo of a usual kind")

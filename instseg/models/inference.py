@@ -1,4 +1,4 @@
-"""The forward pass for inference: torchvision's numbers, without the work nobody asked for."""
+"""The forward pass for inference: torchvision's numbers, without unused work."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Choice:
 
     Attributes:
         score_threshold: Only scores above it.
-        max_detections: The best so many of an image.
+        max_detections: At most this many of an image, the best.
         class_ids: Only these; None for all.
     """
 
@@ -61,8 +61,8 @@ class Choice:
 class Detector:
     """A network made ready for inference on one device.
 
-    Batch norms are folded into their convolutions, memory is laid out channels last, unwanted
-    classes are dropped before anything is made for them, and masks are computed for the kept
+    BatchNorm is folded into the convolutions, memory is laid out channels last, unwanted classes
+    are dropped before boxes and masks are computed for them, and masks are computed for the kept
     detections and their own class alone.
 
     Args:
@@ -201,7 +201,7 @@ def own_mask_logits(predictor: nn.Module, x: Tensor, outputs: Tensor) -> Tensor:
 
 
 def fold_batch_norms(network: GeneralizedRCNN) -> GeneralizedRCNN:
-    """Fold every batch norm that directly follows a convolution into it, in place."""
+    """Fold every BatchNorm that directly follows a convolution into it, in place."""
     for parent in list(network.modules()):
         children = list(parent.named_children())
         for (_, conv), (name, norm) in itertools.pairwise(children):

@@ -1,7 +1,7 @@
 """Torchvision's layers, quicker: the same weights, and the same numbers but for rounding.
 
-What they save is work that nothing asks for: the gradient of the proposal network where no anchor
-was sampled, passes over whole feature maps for BatchNorm with constant statistics, and float32 in
+They save work whose results are not used: the gradient of the proposal network where no anchor was
+sampled, passes over whole feature maps for BatchNorm with constant statistics, and float32 in
 between where the arithmetic is bfloat16. They serve training and inference alike.
 """
 

@@ -243,8 +243,8 @@ def segmenter(name: str, encoder_weights: str = "none") -> Architecture:
 def check_card(card: ModelCard, architecture: Architecture) -> None:
     """Raise InputError for a card that asks for what no such network has.
 
-    A model file is data of others: one that asked for a thousand million classes would take all
-    memory before its weights were found not to fit.
+    Model files come from other people. One that asks for a thousand million classes would otherwise
+    take all memory before its weights are found not to fit.
     """
     try:
         arguments = msgspec.convert(card.architecture_args, architecture.arguments)

@@ -51,7 +51,7 @@ def is_running(process: int) -> bool:
 def is_full_disk(problem: BaseException) -> bool:
     """Whether an error, or its cause, says that nothing more can be written to a disk."""
     cause = problem.__cause__ if isinstance(problem, InputError) else problem
-    numbers = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+    numbers = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
     return isinstance(cause, OSError) and cause.errno in numbers
 
 
@@ -71,17 +71,25 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
     """
     temporary = path.with_name(f".instseg-{os.getpid()}-{secrets.token_hex(8)}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        if durable:
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
-        temporary.replace(path)
+        with naming_file(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            if durable:
+                with temporary.open("rb+") as file:
+                    os.fsync(file.fileno())
+            temporary.replace(path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+@contextmanager
+def naming_file(path: Path) -> Iterator[None]:
+    """Let an error of the system while a file is written be an InputError that names it."""
+    try:
+        yield
     except OSError as error:
         raise InputError(
             f"{path}: cannot be written ({error.strerror or error}); "
             "free some space or choose another folder"
         ) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from instseg.training.detection import Detection
-    from instseg.training.loop import Trainer
+import torch
+
+from instseg.core.instances import Instances
+from instseg.files.image import write_image
+from instseg.training.detection import Detection
+from instseg.training.loop import Trainer
+from instseg.training.samples import collate
+from instseg.visualize.contact_sheet import contact_sheet
+from instseg.visualize.draw import draw_instances
 
 DRAWN_BATCHES = 4
 
@@ -17,14 +22,6 @@ def draw_batches(
     trainer: Trainer, task: Detection, class_names: tuple[str, ...], path: Path
 ) -> None:
     """Draw what the network sees in its first batches: augmented, resized, with its targets."""
-    import torch
-
-    from instseg.core.instances import Instances
-    from instseg.files.image import write_image
-    from instseg.training.samples import collate
-    from instseg.visualize.contact_sheet import contact_sheet
-    from instseg.visualize.draw import draw_instances
-
     tiles = []
     transform = task.network.transform
     mean, std = (

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +15,18 @@ from numpy.typing import NDArray
 from instseg.core.events import OnEvent
 from instseg.core.instances import Instances
 from instseg.data.coco import CocoData
+from instseg.evaluation.coco_ap import average_precision
 from instseg.evaluation.panoptic_quality import PhotoQuality, photo_quality
+from instseg.files.image import write_image
+from instseg.models.mask_rcnn import Model
 from instseg.predict.dataset import coco_records, in_order, predicted_instances
+from instseg.predict.predictor import Predictor
 from instseg.system.processes import to_first
 from instseg.training.best import BestWeights, Json, Measured
 from instseg.training.detection import Detection
-
-if TYPE_CHECKING:
-    from instseg.models.mask_rcnn import Model
+from instseg.training.samples import to_sample
+from instseg.training.validation import validation_losses
+from instseg.visualize.worst import Comparison, draw_worst
 
 AP_THRESHOLD = 0.01  # AP needs the whole list; lower scores change it in the fourth decimal
 WORST = 6  # photos in worst.png
@@ -71,8 +75,6 @@ class BestByAP(BestWeights):
 
         Of all photos only RLE is kept: their masks would fill the memory.
         """
-        from instseg.predict.predictor import Predictor
-
         known = [name for name in val.class_names[1:] if name in model.card.class_names]
         predictor = Predictor(
             model,
@@ -96,15 +98,10 @@ class BestByAP(BestWeights):
 
     def _metrics(self, results: Sequence[Json]) -> dict[str, Json]:
         """COCO's figures of boxes and masks."""
-        from instseg.evaluation.coco_ap import average_precision
-
         return {kind: average_precision(self._truth, results, kind) for kind in ("bbox", "segm")}
 
     def _losses(self, model: Model, val: CocoData) -> dict[str, float]:
         """Losses on the validation data, their names led by `val_`."""
-        from instseg.training.samples import to_sample
-        from instseg.training.validation import validation_losses
-
         samples = (
             to_sample(*val.load(row), model.card.class_names, val.crowds(row))
             for row in range(len(val))
@@ -114,9 +111,6 @@ class BestByAP(BestWeights):
 
     def _draw_worst(self, val: CocoData, rows: Sequence[Row]) -> NDArray[np.uint8]:
         """worst.png: the photos of the lowest panoptic quality, with truth and predictions."""
-        from instseg.files.image import write_image
-        from instseg.visualize.worst import Comparison, draw_worst
-
         picture = draw_worst(
             [
                 Comparison(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +14,16 @@ from instseg.core.events import OnEvent, told
 from instseg.core.semantic import IGNORE
 from instseg.data.semantic_data import SemanticData
 from instseg.evaluation.semantic import SemanticEvaluator, SemanticScores
+from instseg.files.image import write_image
+from instseg.models.segmenters import SegmenterModel
+from instseg.predict.segmenter import Segmenter
 from instseg.system.processes import process_rank
 from instseg.training.best import BestWeights, Json, Measured
 from instseg.training.run_log import EPOCHS_FILE, LOG_FILE, read_columns
 from instseg.training.segmentation import Segmentation, resized, to_tensors
 from instseg.training.validation import validation_losses
-
-if TYPE_CHECKING:
-    from instseg.models.segmenters import SegmenterModel
-    from instseg.predict.segmenter import Segmenter
+from instseg.visualize.contact_sheet import contact_sheet
+from instseg.visualize.labels import as_photo, draw_labels
 
 WORST = 6  # images in worst.png
 SMALLEST_TILE, LARGEST_TILE = 160, 320  # their size there, in pixels
@@ -59,8 +59,6 @@ class BestByIoU(BestWeights):
 
         The first process measures alone.
         """
-        from instseg.predict.segmenter import Segmenter
-
         if process_rank() > 0:
             return None
         segmenter = Segmenter(model, device=str(self.trainer.device), precision="fp32")
@@ -106,10 +104,6 @@ class BestByIoU(BestWeights):
         self, val: SemanticData, segmenter: Segmenter, scores: SemanticScores
     ) -> NDArray[np.uint8]:
         """worst.png: the images of the lowest mIoU, with truth and prediction."""
-        from instseg.files.image import write_image
-        from instseg.visualize.contact_sheet import contact_sheet
-        from instseg.visualize.labels import as_photo, draw_labels
-
         each = scores.of_images()["mIoU"]
         tiles = []
         side = SMALLEST_TILE

@@ -18,6 +18,7 @@ from instseg.system.device import choose_device, choose_dtype
 from instseg.system.processes import process_count, process_device, process_rank
 from instseg.training.batch_pictures import draw_batches
 from instseg.training.best_ap import BestByAP
+from instseg.training.common_options import resumed
 from instseg.training.detection import Detection
 from instseg.training.detection_data import (
     coco_samples,
@@ -28,7 +29,7 @@ from instseg.training.detection_data import (
 )
 from instseg.training.detection_start import PseudoLabels, Start, parse_init_classes
 from instseg.training.loop import Trainer
-from instseg.training.options import FinetuneOptions, resumed
+from instseg.training.options import FinetuneOptions
 from instseg.training.plateau import Plateau
 from instseg.training.recipe import usual_epochs
 from instseg.training.result import FinetuneResult
@@ -100,6 +101,7 @@ def make_trainer(options: FinetuneOptions, run: Run) -> tuple[Trainer, Detection
     samples: Samples
     if options.coco_json is not None:
         data = read_data("train", options.coco_json, options.images, options, run.tell)
+        data.require_objects()
         model, data = model_and_labels(options, data, run)
         samples = coco_samples(
             data,

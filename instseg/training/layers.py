@@ -3,7 +3,7 @@
 They give torchvision's own losses, and differ in two things. Crowd regions, `targets[i]["crowds"]`,
 float32 (C, 4) xyxy in the pixels of the batch, are ignored: anchors and proposals with more than
 half of their area in a crowd's box, and not matched to an object, count neither as foreground nor
-as background, while objects in a crowd are learnt like all others. And memory does not grow with
+as background, while objects in a crowd are trained on like all others. And memory hardly grows with
 the number of objects: masks stay compact (`MaskTargets`), and many objects are matched to the
 anchors part by part.
 """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,16 +14,16 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 
 from instseg.core.errors import InputError
 from instseg.core.events import OnEvent, Warned, ignore
 from instseg.models.quick import memory_format
 from instseg.system.processes import average, from_first, process_count, process_rank
 from instseg.training.checkpoint import load_checkpoint, save_checkpoint
+from instseg.training.loading import load_batches, plan_steps
 from instseg.training.plateau import Plateau
 from instseg.training.recipe import Recipe
-from instseg.training.samples import Samples, collate
+from instseg.training.samples import Samples
 
 MAX_BAD_STEPS = 5  # non-finite steps in a row before a run gives up
 
@@ -144,8 +143,8 @@ class Trainer:
         """Train to the end, from the step that `load` has reached or the first.
 
         Every `save_every` steps, and at the end, the checkpoint is written: once the step and, if
-        it ends an epoch, its measurement are done. Once `cancel` is set in any process, the step at
-        hand or the one after it is the last.
+        it ends an epoch, its measurement are done. Once `cancel` is set, the step at hand is the
+        last; of several processes, in which all must agree, perhaps the one after it.
 
         Args:
             checkpoint: Where to save.
@@ -161,7 +160,8 @@ class Trainer:
             epoch = self.epoch_that_ends()
             if epoch is not None and self._first_decides(after_epoch(epoch)):
                 return True
-            stopping = self._stop_agreed or self.step == self.steps
+            cancelled = process_count() == 1 and self.cancel.is_set()
+            stopping = cancelled or self._stop_agreed or self.step == self.steps
             if stopping or self.step % self.recipe.save_every == 0:
                 self.save(checkpoint)
             if stopping:
@@ -174,21 +174,11 @@ class Trainer:
         Raises:
             InputError: A sample cannot be read, or step after step has no finite gradients.
         """
-        loader: DataLoader[Any] = DataLoader(
-            _Reading(self.samples),
-            batch_sampler=list(itertools.chain.from_iterable(self.plan[self.step :])),
-            collate_fn=_collate,
-            num_workers=self.recipe.workers,
-            worker_init_fn=ignore_interrupts,
-            generator=torch.Generator(),  # else a resumed run would draw from the training's own
-        )
+        keys = list(itertools.chain.from_iterable(self.plan[self.step :]))
         begin_s = self.clock()
-        batches = iter(loader)
+        batches = load_batches(self.samples, keys, self.recipe.workers)
         while self.step < self.steps:
             parts = list(itertools.islice(batches, len(self.plan[self.step])))
-            for part in parts:
-                if isinstance(part, InputError):
-                    raise part
             figures = self.train_step(parts)
             self.step_s = self.clock() - begin_s
             yield figures
@@ -358,45 +348,6 @@ class Trainer:
         """The running means and variances that follow the batches."""
         norms = [m for m in self.network.modules() if isinstance(m, nn.BatchNorm2d) and m.training]
         return [t for n in norms for t in (n.running_mean, n.running_var) if t is not None]
-
-
-class _Reading(Dataset[Any]):
-    """Samples, or what is wrong with one: raised in another process it would lose its one line."""
-
-    def __init__(self, samples: Samples) -> None:
-        self.samples = samples
-
-    def __getitem__(self, key: Any) -> Any:
-        try:
-            return self.samples[key]
-        except InputError as error:
-            return error
-
-
-def _collate(samples: list[Any]) -> Any:
-    errors = [each for each in samples if isinstance(each, InputError)]
-    return errors[0] if errors else collate(samples)
-
-
-def plan_steps(samples: Samples, recipe: Recipe) -> tuple[list[list[Any]], dict[int, int]]:
-    """The batches of every step, and the number, from 1, of the epoch that ends with a step."""
-    plan: list[list[Any]] = []
-    ends: dict[int, int] = {}
-    for epoch in range(samples.epochs):
-        batches = samples.batches(epoch)
-        size = recipe.gradient_accumulation_steps
-        plan += [list(batches[i : i + size]) for i in range(0, len(batches), size)]
-        if recipe.max_steps is not None and len(plan) >= recipe.max_steps:
-            plan = plan[: recipe.max_steps]
-            ends[len(plan)] = epoch + 1
-            break
-        ends[len(plan)] = epoch + 1
-    return plan, ends
-
-
-def ignore_interrupts(_: int) -> None:
-    """In a process that prepares samples: Ctrl-C goes to all, and the trainer decides."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def seed_of(*numbers: int) -> int:

@@ -85,8 +85,8 @@ class MaskTargets:
             side: Cells of the result along each side.
 
         Returns:
-            (R, side, side), 0..1: what torchvision's `project_masks_on_boxes` gives, though only
-            masks that are asked for are made dense, a few at a time.
+            (R, side, side), 0..1: what torchvision's `project_masks_on_boxes` gives, but only the
+            matched masks are made dense, a few at a time.
         """
         rows, place = matched.unique(return_inverse=True)
         pixels = max(np.prod(self.size_hw), np.prod(self.resized_hw))

@@ -23,11 +23,11 @@ Sample = tuple[Tensor, dict[str, Any]]
 
 
 class Samples(Protocol):
-    """What a trainer learns from: samples by keys, which are pure functions of their key."""
+    """What a trainer trains on: samples by keys, each a pure function of its key."""
 
     @property
     def epochs(self) -> int:
-        """How often all of them come."""
+        """How often all of them are seen."""
         ...
 
     def batches(self, epoch: int) -> Sequence[list[Any]]:
@@ -79,7 +79,7 @@ def to_sample(
 
 @dataclass(frozen=True)
 class SceneSamples(Dataset[Sample]):
-    """Drawn scenes as training samples, drawn when they are asked for.
+    """Drawn scenes as training samples, drawn on request.
 
     Args:
         count: Number of scenes.
@@ -102,7 +102,7 @@ class SceneSamples(Dataset[Sample]):
 
     @property
     def epochs(self) -> int:
-        """Every scene comes once."""
+        """Every scene is seen once."""
         return 1
 
     def batches(self, epoch: int) -> list[list[int]]:
@@ -126,7 +126,7 @@ class SceneSamples(Dataset[Sample]):
 class CocoSamples(Dataset[Sample]):
     """Photos of a dataset, in an order and with changes that depend on seed and epoch alone.
 
-    Samples are asked for by epoch and row.
+    The key of a sample is its epoch and row.
 
     Args:
         data: The dataset.

@@ -60,18 +60,19 @@ class ObjectMaps:
         self, part: str, coco_json: str | Path | CocoData, images: str | Path | None
     ) -> CocoSemantic:
         """A COCO dataset as semantic maps; `part` is `train` or `val`."""
-        if isinstance(coco_json, CocoData):
-            return self._collapsed(coco_json)
-        assert images is not None, "the options were checked"
-        return self._collapsed(
-            read_sound(
-                Path(coco_json),
+        data = coco_json
+        if not isinstance(data, CocoData):
+            assert images is not None, "the options were checked"
+            data = read_sound(
+                Path(data),
                 Path(images),
                 repaired=self.folder / f"sound_{part}.json",
                 auto_repair=self.auto_repair,
                 on_event=self.on_event,
             )
-        )
+        if part == "train":
+            data.require_objects()
+        return self._collapsed(data)
 
     def drawn(self, name: str, count: int, seed: int) -> CocoSemantic:
         """Scenes as semantic maps, in a folder of this name."""

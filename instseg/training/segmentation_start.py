@@ -15,6 +15,7 @@ from instseg.core.events import ClassesMatched, OnEvent, download_progress, igno
 from instseg.data.semantic_data import SemanticData, Statistics
 from instseg.files.model_file import ARRAYS, PHOTOS, read_model_card
 from instseg.files.weights import locate
+from instseg.models import registry
 from instseg.models.heads import match_classes
 from instseg.models.segmenters import (
     PREPROCESSING,
@@ -114,7 +115,7 @@ def check_start(
 ) -> None:
     """Raise InputError unless there is such a semantic network."""
     if weights is None:
-        fresh_segmenter(architecture, ("BG", "any"), (0, 1), encoder_weights=encoder_weights)
+        registry.segmenter(architecture, encoder_weights)
     elif isinstance(weights, str | Path):
         path = locate(weights)
         check_semantic(path, read_model_card(path).architecture)

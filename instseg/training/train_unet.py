@@ -16,9 +16,10 @@ from instseg.models.segmenters import SegmenterModel
 from instseg.system.device import choose_device, choose_dtype
 from instseg.system.processes import process_count, process_device, process_rank
 from instseg.training.best_iou import BestByIoU
+from instseg.training.common_options import resumed
 from instseg.training.loop import Trainer
 from instseg.training.losses import parse_loss
-from instseg.training.options import TrainUnetOptions, resumed
+from instseg.training.options import TrainUnetOptions
 from instseg.training.plateau import Plateau
 from instseg.training.recipe import usual_epochs
 from instseg.training.result import TrainUnetResult

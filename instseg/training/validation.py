@@ -1,4 +1,4 @@
-"""Losses on data that is not learnt from."""
+"""Losses on validation data."""
 
 from __future__ import annotations
 

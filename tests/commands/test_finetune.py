@@ -7,13 +7,17 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from safetensors.numpy import load_file
 
 from instseg.cli import main
+from instseg.commands.finetune import run
 from instseg.files.image import read_image
 from instseg.files.model_file import read_model_card
 from instseg.scenes.scene import SceneConfig, write_scenes
@@ -132,6 +136,26 @@ def test_a_run_goes_on_after_a_kill_and_after_a_full_disk(tmp_path):
     steps = [int(row["step"]) for row in csv.DictReader((tmp_path / "log.csv").open())]
     assert steps == [20, 30]
     assert (tmp_path / "best.safetensors").exists()
+
+
+def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(tmp_path, tiny_weights):
+    path = write_scenes(tmp_path / "data", 6, SceneConfig(size_hw=(64, 64)))
+    data = ["--coco-json", str(path), "--images", str(path.parent / "images")]
+    options = [*data, "--val-coco-json", str(path), "--weights", str(tiny_weights)]
+    options += ["--batch-size", "2", "--epochs", "4", "--save-every", "1", "--workers", "0"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert main(["finetune", *options, "--out", str(whole)]) == 0
+    running = subprocess.Popen([sys.executable, TOOL, *options, "--out", killed])
+    while not (killed / "checkpoint.pt").exists() and running.poll() is None:
+        time.sleep(0.02)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert 1 <= load_checkpoint(killed / "checkpoint.pt")["step"] < 12
+    assert main(["finetune", "--resume", str(killed)]) == 0
+    one, two = (load_file(run / "best.safetensors") for run in (whole, killed))
+    assert all(np.array_equal(one[name], two[name]) for name in one)
+    for name in ("epochs.csv", "metrics.json"):
+        assert (whole / name).read_bytes() == (killed / name).read_bytes()
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
@@ -281,3 +305,34 @@ def test_validation_data_that_can_tell_nothing_is_refused(tmp_path, capsys):
     data = ["--coco-json", str(path), "--images", images, "--val-coco-json", str(bare)]
     assert main(["finetune", *data, *FRESH, "--out", str(tmp_path / "out")]) == 2
     assert "no objects of the classes that are trained" in capsys.readouterr().err
+
+
+def test_in_a_thread_the_command_trains_too(tmp_path, tiny_weights, capsys):
+    options = FinetuneOptions(
+        scenes=2,
+        scene_sizes=[64],
+        batch_size=2,
+        weights=str(tiny_weights),
+        workers=0,
+        out=tmp_path,
+    )
+    done = []
+    thread = threading.Thread(target=lambda: done.append(run(options)))
+    thread.start()
+    thread.join()
+    assert done == [0]
+    assert "trained for 1 steps" in capsys.readouterr().out
+
+
+def test_options_may_be_called_by_their_old_names(tmp_path, tiny_weights):
+    path = write_scenes(tmp_path / "data", 2, SceneConfig(size_hw=(64, 64)))
+    data = ["--coco-json", str(path), "--images", str(path.parent / "images"), "--workers", "0"]
+    old = ["--accumulate", "2", "--clip-norm", "5", "--average-decay", "0.9", "--rare", "0.01"]
+    old += ["--skip-bad", "--map", "dog=donut", "--train", "heads", "--store", "fp16"]
+    command = ["finetune", *data, *old, "--weights", str(tiny_weights), "--max-steps", "1"]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 0
+    recipe = read_model_card(tmp_path / "out" / "best.safetensors").provenance["recipe"]
+    new = {"gradient_accumulation_steps": 2, "clip_grad_norm": 5.0, "ema_decay": 0.9}
+    new |= {"repeat_threshold": 0.01, "auto_repair": True, "init_classes": "dog=donut"}
+    new |= {"layers": "heads", "weights_dtype": "fp16"}
+    assert new.items() <= recipe.items()

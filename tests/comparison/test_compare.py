@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 IMAGES = 5
 SHARED = ("BG", "cup", "dog")  # of cup, dog, lamp, moon and cat, dog, cup and lamp, dog, cup, tree
 THRESHOLD = 0.3
+ANY_SIZE = {"min_size": None, "max_size": None}
 
 
 @pytest.fixture(scope="module")
@@ -312,7 +313,7 @@ def test_objects_of_no_pixel(files, tmp_path):
 @pytest.mark.parametrize(("channels", "mean"), [(4, 0.5), (3, 20_000.0), (3, 0.01)])
 def test_networks_for_arrays_are_no_rivals_on_photos(files, tmp_path, channels, mean):
     path = tmp_path / "unet.safetensors"
-    prepare = {"mean": [mean] * channels, "std": [1.0] * channels, "min_size": None}
+    prepare = {"mean": [mean] * channels, "std": [1.0] * channels} | ANY_SIZE
     options = {"widths": [4, 8], "preprocessing": prepare}
     fresh_segmenter("unet", ("BG", "cup"), (0, 1), **options).save(path)
     with pytest.raises(InputError, match="trained on arrays of other channels or values"):
@@ -403,7 +404,7 @@ def test_it_runs_in_a_thread(files):
 def test_what_a_card_says_of_its_input_counts(files, tmp_path):
     """Arrays in 0..1 look like photos, and photos of one hard contrast do not."""
     for kind, std in (("arrays", 0.2), ("photos", 0.9)):
-        prepare = {"mean": [0.5] * 3, "std": [std] * 3, "min_size": None, "max_size": None}
+        prepare = {"mean": [0.5] * 3, "std": [std] * 3} | ANY_SIZE
         options = {"widths": [4, 8], "preprocessing": prepare | {"input": kind}}
         model = fresh_segmenter("unet", ("BG", "cup"), (0, 1), **options)
         if kind == "arrays":

@@ -1,5 +1,6 @@
 """What a user sees in a drawn photo."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from instseg.core.classes import COCO_CATEGORY_IDS, COCO_CLASSES, class_color
+from instseg.core.classes import COCO_CATEGORY_IDS, COCO_CLASSES, class_color, palette
+from instseg.core.colors import LEAST_DIFFERENCE, difference
 from instseg.core.instances import Instances, Masks
 from instseg.visualize import draw_instances
 from instseg.visualize.draw import instance_colors, text_color
@@ -307,3 +309,17 @@ def test_drawing_needs_neither_matplotlib_nor_torch():
         "assert 'matplotlib' in sys.modules and 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parents[2])
+
+
+def test_of_two_classes_that_look_alike_the_rarer_is_shifted():
+    names = [f"class {i}" for i in range(60)]
+    one, other = next(
+        pair
+        for pair in itertools.combinations(names, 2)
+        if difference(*palette(["BG", *pair])[1:]) < LEAST_DIFFERENCE / 2
+    )
+    for common, rare in ((one, other), (other, one)):
+        colors = instance_colors([rare, common, common])
+        assert colors[1] == class_color(common)
+        assert colors[0] != class_color(rare)
+        assert difference(*np.array(colors[:2], np.uint8)) >= LEAST_DIFFERENCE - 0.5
