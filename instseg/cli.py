@@ -39,19 +39,20 @@ VERBS = {
     "infer": Verb(
         summary="find the instances in photos", config="InferConfig", positional="inputs"
     ),
-    "finetune": Verb(summary="train on your own COCO annotations"),
-    "train-unet": Verb(summary="train a U-Net on annotations or label maps"),
-    "doctor": Verb(summary="find and repair what is wrong with a dataset"),
+    "finetune": Verb(summary="fine-tune on COCO annotations"),
+    "train-unet": Verb(summary="train a U-Net or another semantic network"),
+    "doctor": Verb(summary="check a COCO dataset, and repair it"),
     "evaluate": Verb(
-        summary="measure AP, how sure it is, and why it is not higher", config="EvaluateConfig"
+        summary="measure COCO AP, with confidence intervals and causes of errors",
+        config="EvaluateConfig",
     ),
-    "compare-unet": Verb(summary="tell whether Mask R-CNN as label maps beats a U-Net"),
+    "compare-unet": Verb(summary="compare Mask R-CNN, as label maps, with a U-Net"),
     "make-scenes": Verb(summary="draw a dataset in COCO format"),
     "benchmark": Verb(
         summary="measure speed against torchvision and pycocotools",
         positional="what",
     ),
-    "info": Verb(summary="show what a model file holds", positional="file"),
+    "info": Verb(summary="show what a model file contains", positional="file"),
 }
 
 

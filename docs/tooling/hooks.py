@@ -76,8 +76,8 @@ def _command(name: str) -> str:
         description(parser.options),
         f"```\ninstseg {name} [options]{positional}\n```",
         *(_option(option) for option in _sorted(parser)),
-        "`--config PATH`\n\n:   YAML file with options; the command line goes first.",
-        "`--debug`\n\n:   Show where an error happened.",
+        "`--config PATH`\n\n:   YAML file with options; the command line overrides it.",
+        "`--debug`\n\n:   Show the traceback of an error.",
     ]
     return "\n\n".join(lines)
 

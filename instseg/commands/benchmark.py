@@ -19,29 +19,32 @@ from instseg.system.versions import versions
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Measures speed beside others, in turn in one run; a ratio above 1 means ours is faster.
+    """Measures speed against other libraries, alternating in one run.
+
+    A ratio above 1 means that instseg is faster.
 
     Args:
-        what: infer, from photo files to RLE with 100 detections each; postprocess, from 100
-            soft masks on a 12-megapixel photo to RLE; train, steps of SGD; evaluate, COCO AP of
-            boxes and masks, 100 detections an image; or read, a COCO file as large as that of the
-            training photos. The first three beside torchvision, the others beside pycocotools.
-        images: Photos, folders or globs; of train the folder of the photos of --coco-json. Drawn
-            scenes of 480 x 640 if none.
-        coco_json: Annotations to train on, of which the first photos with objects are taken.
-        images_count: Images to make up for evaluate (500 if none) and read (100,000 if none).
-        weights: coco-v1, coco-v2, a path, or random, for which every threshold is zero so that
-            the work is the same.
-        architecture: Of random weights, resnet50_fpn if none, or what a .pth file holds:
-            resnet50_fpn, resnet50_fpn_v2, or of train compact.
-        batch_size: Images of a training step.
-        precision: Of ours; torchvision's runs in fp32.
-        device: Of train, for both sides: cpu, cuda or cuda:1.
-        repeats: Measurements of each side after one to warm up; the median counts. Of train,
-            each is a step, and the losses of all are kept and drawn beside --json.
-        seed: Of random weights, soft masks, boxes and what is made up.
-        json: File to write the figures to.
-        out: Folder for the drawn scenes and the files that are made up.
+        what: infer (from photo files to RLE, 100 detections each), postprocess (from 100 soft
+            masks on a 12-megapixel photo to RLE), train (steps of SGD), evaluate (COCO AP of boxes
+            and masks, 100 detections per image), or read (a COCO file as large as that of COCO's
+            training photos). The first three against torchvision, the others against pycocotools.
+        images: Photos, folders or globs; for train, the folder of the photos of --coco-json. Drawn
+            scenes of 480 x 640 px if not given.
+        coco_json: For train: annotations, of which the first photos with objects are used.
+        images_count: Number of synthetic images for evaluate (default 500) and read (default
+            100,000).
+        weights: coco-v1, coco-v2, a path, or random. With random weights, all score thresholds are
+            zero, so that both sides do the same work.
+        architecture: Architecture of random weights (default resnet50_fpn) or of a .pth file:
+            resnet50_fpn, resnet50_fpn_v2, or for train compact.
+        batch_size: Images per training step.
+        precision: Precision of instseg; torchvision runs in fp32.
+        device: For train, device of both sides: cpu, cuda or cuda:1.
+        repeats: Measurements of each side after one warm-up; the median is reported. For train,
+            each is one step, and all losses are saved and plotted beside --json.
+        seed: Random seed of weights, soft masks, boxes and synthetic data.
+        json: File to write the results to.
+        out: Folder for drawn scenes and synthetic files.
     """
 
     what: Literal["infer", "postprocess", "train", "evaluate", "read"] | None = None

@@ -25,15 +25,15 @@ _FINDINGS, _SHEET, _CHANGES = "findings.json", "contact_sheet.png", "changes.jso
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Finds, and repairs, what is wrong with a dataset in COCO format.
+    """Checks a dataset in COCO format, and repairs it with --fix.
 
     Args:
         coco_json: The dataset.
         images: Folder of its photos; without it, photos are not checked.
-        val_coco_json: A validation set to compare with: the same photos, missing classes.
+        val_coco_json: A validation set to compare with, for leaked photos and missing classes.
         val_images: Folder of its photos; that of --images if not given.
-        photos: How far to look into photos: no (are they there?), headers (their sizes), or all
-            (read each, which finds damaged ones and copies).
+        photos: How thoroughly photos are checked: no (only that they exist), headers (also their
+            sizes), or all (each is read, which finds damaged photos and duplicates).
         fix: Write the repaired dataset to this file; every change is listed in changes.json.
         clear_crowds: With --fix, make every crowd an object: some tools flag objects as crowds,
             which training leaves out.

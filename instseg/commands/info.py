@@ -12,7 +12,7 @@ from instseg.files.model_file import describe
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Shows what a model file holds: architecture, classes, preprocessing, where it comes from.
+    """Shows what a model file contains: architecture, classes, preprocessing and provenance.
 
     Args:
         file: A model file (.safetensors).

@@ -80,9 +80,11 @@ class Parser:
         for option in self.table.values():
             _add(parser, option)
         parser.add_argument(
-            "--config", metavar="PATH", help="YAML file with options; the command line goes first."
+            "--config",
+            metavar="PATH",
+            help="YAML file with options; the command line overrides it.",
         )
-        parser.add_argument("--debug", action="store_true", help="Show where an error happened.")
+        parser.add_argument("--debug", action="store_true", help="Show the traceback of an error.")
         return parser
 
 
