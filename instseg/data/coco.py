@@ -140,8 +140,8 @@ class CocoData:
             problem = "has no annotations to train on; annotate some objects, or export it again"
         elif all(each.iscrowd for each in annotations):
             problem = (
-                f"has only crowds to train on ({len(annotations)} annotations with iscrowd 1), "
-                "which training leaves out; `instseg doctor --fix` makes objects of them"
+                f"has only crowds to train on ({len(annotations)} annotations with iscrowd 1); "
+                "`instseg doctor --fix F --clear-crowds` makes objects of them"
             )
         else:
             return

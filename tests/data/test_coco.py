@@ -204,6 +204,33 @@ def test_a_file_name_that_leads_out_of_the_folder_is_not_opened(tmp_path):
         data.photo(0)
 
 
+CROWD = {"id": 1, "image_id": 9, "category_id": 40, "segmentation": [[1, 1, 9, 1, 9, 9]]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"annotations": []}, "has no annotations"),
+        ({"annotations": [], "categories": []}, "has no categories"),
+        ({"annotations": [{**CROWD, "iscrowd": 1}]}, "has only crowds.*--clear-crowds"),
+    ],
+)
+def test_nothing_to_train_on_is_refused(tmp_path, changes, words):
+    CocoData.read(*write_dataset(tmp_path)).require_objects()
+    with pytest.raises(InputError, match=rf"data\.json: {words}"):
+        CocoData.read(*write_dataset(tmp_path, **changes)).require_objects()
+
+
+def test_an_outline_that_would_exhaust_memory_is_refused(tmp_path):
+    far = [[n * 1000 for n in (0, 0, 900, 0, 0, 900, 900, 900)] * 100]
+    zigzag = [[0, 0, 19, 9] * 200_000]
+    for outline in (far, zigzag):
+        annotations = [{"id": 5, "image_id": 9, "category_id": 40, "segmentation": outline}]
+        data = CocoData.read(*write_dataset(tmp_path, annotations=annotations))
+        with pytest.raises(InputError, match=r"annotation 5, .*outline of .* pixels is longer"):
+            data.objects(0)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"none\.json"):
         CocoData.read(tmp_path / "none.json", tmp_path)

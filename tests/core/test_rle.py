@@ -1,0 +1,30 @@
+"""Polygons to RLE, next to pycocotools' own."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pycocotools import mask as coco_mask
+
+from instseg.core.rle import polygons_to_rle
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 70), st.integers(0, 2**32))
+def test_many_parts_are_merged_as_pycocotools_does(count, seed):
+    corners = np.random.default_rng(seed).uniform(-5, 45, (count, 6))
+    parts = corners.tolist()
+    peer = coco_mask.merge(coco_mask.frPyObjects(parts, 40, 30))
+    assert polygons_to_rle(parts, (40, 30)) == peer
+    assert polygons_to_rle([*map(np.array, parts)], (40, 30)) == peer
+
+
+@pytest.mark.parametrize("bad", [[1, 2, 3, 4], [1, 2, 3, 4, 5, 6, 7], [0, 0, 2e6, 0, 0, 1]])
+def test_one_bad_part_among_many_is_named(bad):
+    with pytest.raises(ValueError, match="at least 3 finite points"):
+        polygons_to_rle([[0, 0, 5, 0, 5, 5], bad], (10, 10))
+
+
+def test_an_outline_may_not_be_endless():
+    with pytest.raises(ValueError, match="longer than the limit"):
+        polygons_to_rle([[0, 0, 9e5, 9e5] * 200], (10, 10))
