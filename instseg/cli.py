@@ -61,6 +61,7 @@ VERBS = {
         config="BenchmarkConfig",
         positional="what",
     ),
+    "download": Verb(summary="fetch weights ahead", config="DownloadConfig", positional="weights"),
     "info": Verb(summary="show what a model file holds", config="InfoConfig", positional="file"),
 }
 
