@@ -52,6 +52,7 @@ VERBS = {
         summary="measure speed against torchvision and pycocotools",
         positional="what",
     ),
+    "download": Verb(summary="download weights ahead", positional="weights"),
     "info": Verb(summary="show what a model file contains", positional="file"),
 }
 
