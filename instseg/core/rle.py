@@ -8,13 +8,20 @@ string. Nothing here ever holds a full-size image: time and memory follow the cr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
+MOST_DIGITS = 7  # of 5 bits each, in a run's code: there is no run of more than 2^32 pixels
 FARTHEST_PX = 1_000_000  # of a polygon's points; pycocotools' memory follows its outline
+
+LONGEST_OUTLINE_PX = 5_000_000
+"""Of all polygons of a mask: pycocotools' memory follows it, fifty bytes a pixel."""
+
+_MERGED_AT_ONCE = 16
 
 
 def encode_crops(
@@ -73,8 +80,40 @@ def polygons_to_rle(
     if not len(polygons):
         empty = {"size": [height, width], "counts": [height * width]}
         return dict(coco_mask.frPyObjects(empty, height, width))
-    parts = coco_mask.frPyObjects([_polygon(each) for each in polygons], height, width)
+    parts = _checked(polygons)
+    starts = np.cumsum([0, *map(len, parts[:-1])]) // 2
+    points = np.concatenate(parts).reshape(-1, 2)
+    following = np.arange(1, len(points) + 1)
+    following[np.append(starts[1:], len(points)) - 1] = starts
+    length_px = np.abs(points - points[following]).max(axis=1).sum()
+    if length_px > LONGEST_OUTLINE_PX:
+        raise ValueError(
+            f"polygons: an outline of {length_px:,.0f} pixels is longer than the limit of "
+            f"{LONGEST_OUTLINE_PX:,}"
+        )
+    return union(coco_mask.frPyObjects(parts, height, width))
+
+
+def union(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One mask of all pixels of one or more compressed RLE, in time n log n of their number."""
+    while len(parts) > 1:
+        starts = range(0, len(parts), _MERGED_AT_ONCE)
+        parts = [coco_mask.merge(parts[start : start + _MERGED_AT_ONCE]) for start in starts]
     return dict(coco_mask.merge(parts))
+
+
+def _checked(polygons: Sequence[Sequence[float]]) -> list[NDArray[np.float64]]:
+    """Polygons as arrays, checked: all at once, as there may be many thousands."""
+    lengths = [len(part) if type(part) is list else 0 for part in polygons]
+    if any(length < 6 or length % 2 for length in lengths):
+        return [_polygon(part) for part in polygons]
+    try:
+        flat = np.fromiter(chain.from_iterable(polygons), np.float64, sum(lengths))
+    except (TypeError, ValueError):
+        return [_polygon(part) for part in polygons]
+    if not (np.abs(flat) < FARTHEST_PX).all():
+        return [_polygon(part) for part in polygons]
+    return np.split(flat, np.cumsum(lengths[:-1]))
 
 
 def _polygon(flat_xy: Sequence[float]) -> NDArray[np.float64]:
@@ -155,22 +194,42 @@ def _runs(
 
 
 def _decompress(counts: str | bytes) -> NDArray[np.int64]:
-    """Run lengths from pycocotools' string: 5 bits a character, low first, bit 6 "more follows".
+    """Run lengths from pycocotools' string.
 
     From the fourth run on, the string holds the difference to the run two before.
     """
     raw = counts.encode("ascii") if isinstance(counts, str) else counts
-    codes = np.frombuffer(raw, dtype=np.uint8).astype(np.int64) - 48
+    codes = codes_of(raw)
     if ((codes < 0) | (codes > 63)).any() or (codes[-1:] > 31).any():
         raise ValueError(
             f'RLE counts: expected characters "0" to "o", the last below "P", got {raw[-20:]!r}'
         )
-    last = np.flatnonzero(codes < 32)
-    digits = np.diff(last, prepend=-1)
-    first = last - digits + 1
-    shifts = 5 * (np.arange(len(codes)) - np.repeat(first, digits))
-    values = np.add.reduceat((codes & 31) << shifts, first)
-    values -= np.where(codes[last] & 16, 1 << (5 * digits), 0)  # the top bit is the sign
+    values, ends = integers_of(codes)
+    if (np.diff(ends, prepend=-1) > MOST_DIGITS).any():
+        raise ValueError("RLE counts: a run is longer than any image")
     values[1::2] = np.cumsum(values[1::2])
     values[2::2] = np.cumsum(values[2::2])
     return values
+
+
+def codes_of(counts: bytes) -> NDArray[np.int64]:
+    """The characters of pycocotools' string as numbers, 0..63 in a sound one."""
+    return np.frombuffer(counts, dtype=np.uint8).astype(np.int64) - 48
+
+
+def integers_of(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The signed integers that codes stand for, and where in `codes` each ends.
+
+    An integer is one code or more, of 5 bits each, low first; bit 6 says that more follows, and the
+    highest bit is the sign. Of an integer of more than `MOST_DIGITS` codes the value is wrong.
+
+    Args:
+        codes: Each 0..63, the last below 32.
+    """
+    ends = np.flatnonzero(codes < 32)
+    digits = np.diff(ends, prepend=-1)
+    starts = ends - digits + 1
+    shifts = 5 * np.minimum(np.arange(len(codes)) - np.repeat(starts, digits), MOST_DIGITS)
+    values = np.add.reduceat((codes & 31) << shifts, starts)
+    values -= np.where(codes[ends] & 16, 1 << 5 * np.minimum(digits, MOST_DIGITS), 0)
+    return values, ends

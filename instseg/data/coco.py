@@ -23,9 +23,11 @@ from instseg.files.coco_json import (
     Image,
     leads_out,
     parse_dataset,
+    read_boxes,
     read_content,
 )
 from instseg.files.image import read_image
+from instseg.files.photo_header import photo_size, read_header
 
 log = logging.getLogger(__name__)
 
@@ -51,25 +53,40 @@ class CocoData:
     category_ids: tuple[int, ...]
 
     @classmethod
-    def read(cls, coco_json: Path, folder: Path, *, content: bytes | None = None) -> CocoData:
+    def read(
+        cls,
+        coco_json: Path,
+        folder: Path,
+        *,
+        boxes_only: bool = False,
+        content: bytes | None = None,
+    ) -> CocoData:
         """Read the JSON; photos and outlines are read when they are asked for.
+
+        Images without width and height have those of their photos.
 
         Args:
             coco_json: The file.
             folder: Where the photos are.
+            boxes_only: Leave out outlines, and the sizes of photos.
             content: Of the file, if it has been read already.
 
         Raises:
             InputError: when it is not a COCO dataset.
         """
-        content = read_content(coco_json) if content is None else content
-        dataset = parse_dataset(content, coco_json)
+        coco_json, folder = Path(coco_json), Path(folder)
+        if boxes_only:
+            dataset = read_boxes(coco_json)
+        else:
+            content = read_content(coco_json) if content is None else content
+            dataset = parse_dataset(content, coco_json, lambda name: photo_size(folder, name))
         _check_unique(coco_json, "image id", [image.id for image in dataset.images])
         _check_unique(coco_json, "category id", [c.id for c in dataset.categories])
         _check_unique(coco_json, "category name", [c.name for c in dataset.categories])
         if any(category.name == "BG" for category in dataset.categories):
             raise InputError(
-                f"{coco_json}: a category is called BG, which is what is none; rename or remove it"
+                f"{coco_json}: a category is called BG, which is what is no object; rename or "
+                "remove it, or let `instseg doctor --fix` rename it"
             )
         annotations: dict[int, list[Annotation]] = {image.id: [] for image in dataset.images}
         classes = {category.id for category in dataset.categories}
@@ -114,6 +131,22 @@ class CocoData:
                 f"{missing[0]}; `instseg doctor` lists them"
             )
 
+    def require_objects(self) -> None:
+        """Raise InputError if nothing can be trained on: no class, no annotation, only crowds."""
+        annotations = self.dataset.annotations
+        if not self.category_ids[1:]:
+            problem = "has no categories, so no classes to train on; export it again"
+        elif not annotations:
+            problem = "has no annotations to train on; annotate some objects, or export it again"
+        elif all(each.iscrowd for each in annotations):
+            problem = (
+                f"has only crowds to train on ({len(annotations)} annotations with iscrowd 1), "
+                "which training leaves out; `instseg doctor --fix` makes objects of them"
+            )
+        else:
+            return
+        raise InputError(f"{self.coco_json}: {problem}")
+
     def load(self, index: int) -> tuple[NDArray[np.uint8], Instances]:
         """A photo, uint8 RGB (H, W, 3), and its objects without crowds.
 
@@ -127,7 +160,8 @@ class CocoData:
         """A photo, uint8 RGB (H, W, 3), turned as its annotations are.
 
         Where the stated size fits only the photo as it is stored, without its EXIF orientation,
-        it is taken so, with a warning in the log.
+        it is taken so, with a warning in the log; and so is every photo that EXIF turns without a
+        change of size, if no photo of the set tells otherwise.
 
         Raises:
             InputError: when it cannot be read or is not of the size the file states.
@@ -138,7 +172,7 @@ class CocoData:
             raise InputError(f"{record.file_name}: leads out of {self.folder}, and is not opened")
         image = read_image(path)
         stated = (record.height, record.width)
-        if image.shape[:2] == stated:
+        if image.shape[:2] == stated and not self._is_drawn_unturned(record):
             return image
         stored = read_image(path, upright=False)
         if stored.shape[:2] != stated:
@@ -152,6 +186,33 @@ class CocoData:
             path,
         )
         return stored
+
+    def _is_drawn_unturned(self, record: Image) -> bool:
+        """Whether a photo is turned by EXIF, which its annotations ignore, with the same size."""
+        try:
+            header = read_header(self.folder / record.file_name)
+        except ValueError:
+            return False
+        same = header.stored_wh == header.upright_wh
+        return header.orientation > 1 and same and self._ignores_exif
+
+    @cached_property
+    def _ignores_exif(self) -> bool:
+        """Whether all photos that EXIF turns by a quarter are stated as they are stored."""
+        found = False
+        for record in self.images:
+            path, stated = self.folder / record.file_name, (record.width, record.height)
+            if leads_out(record.file_name) or not path.is_file():
+                continue
+            try:
+                header = read_header(path)
+            except ValueError:
+                continue
+            if header.orientation > 1 and header.stored_wh != header.upright_wh:
+                if header.upright_wh == stated:
+                    return False
+                found |= header.stored_wh == stated
+        return found
 
     def objects(self, index: int) -> Instances:
         """The objects of a photo, without crowds.
@@ -248,11 +309,12 @@ class CocoData:
     def _wrong(self, annotation: Annotation, problem: str) -> InputError:
         return InputError(
             f"{self.coco_json}: annotation {annotation.id}, of image {annotation.image_id}: "
-            f"{problem}; `instseg doctor --fix` mends the file"
+            f"{problem}; `instseg doctor --fix` repairs it or leaves it out"
         )
 
 
 def _check_unique(path: Path, what: str, values: Sequence[object]) -> None:
     if len(set(values)) < len(values):
         again = Counter(values).most_common(1)[0][0]
-        raise InputError(f"{path}: {what} {again!r} twice; `instseg doctor --fix` mends the file")
+        mend = "leaves out the later one" if what.endswith("id") else "joins the two"
+        raise InputError(f"{path}: {what} {again!r} twice; `instseg doctor --fix` {mend}")

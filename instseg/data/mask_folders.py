@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,34 +13,19 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import PngImagePlugin
 
 from instseg.core.errors import InputError
+from instseg.core.events import Notice, OnEvent, ignore
 from instseg.core.semantic import IGNORE
+from instseg.core.wording import count
+from instseg.data.mask_pairs import Pair, pair_folders
 from instseg.files.image import MAX_PIXELS, read_image
-from instseg.files.listing import IMAGE_SUFFIXES
+from instseg.files.image_kinds import HEAD_BYTES, kind_of_image, opener_of
 from instseg.system.ahead import map_ahead
 
 MAP_EXAMPLE = "1=pet,2=BG,3=ignore"
 MOST_UNNAMED = 20  # classes: edges that were smoothed have more values
 _VALUES = 2**16  # of the deepest PNG
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pair:
-    """An image and its label map.
-
-    Attributes:
-        name: What the image is called.
-        image: Its file; None where only the label map is there.
-        mask: The label map's file; None where it is missing.
-        row: Where both are in arrays of many; None for files of their own.
-    """
-
-    name: str
-    image: Path | None
-    mask: Path | None
-    row: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,14 +47,20 @@ class MaskData:
 
     @classmethod
     def read(
-        cls, images: Path, masks: Path, *, values: Mapping[int, str] | None = None
+        cls,
+        images: Path,
+        masks: Path,
+        *,
+        values: Mapping[int, str] | None = None,
+        mask_name: str | None = None,
+        on_event: OnEvent = ignore,
     ) -> MaskData:
-        """List the pairs of two folders, which belong together by their stems, or of two arrays.
+        """List the pairs of two folders, which belong together by their names, or of two arrays.
 
         Images are photos, or arrays (H, W) or (H, W, C) of any numbers as .npy; label maps are
-        indexed or grey .png of up to 16 bits, or integers (H, W) as .npy. Two .npy files in place
-        of folders hold N of them, (N, H, W[, C]) and (N, H, W). Files are read, and checked, when
-        they are loaded; `statistics` loads them all.
+        indexed or grey .png, .gif, .tif or .bmp of up to 16 bits, or integers (H, W) as .npy. Two
+        .npy files in place of folders hold N of them, (N, H, W[, C]) and (N, H, W). Files are
+        read, and checked, when they are loaded; `statistics` loads them all.
 
         Args:
             images: A folder, or one .npy.
@@ -76,13 +68,17 @@ class MaskData:
             values: The class name of each value in the label maps, "BG" for background, "ignore"
                 for pixels that do not count. 255 is ignored unless it is named here. Without
                 them 0 is background, and every other value that is found is a class, "class 7".
+            mask_name: How label maps are called, such as "segm_{}.npy"; see `pair_folders`.
+            on_event: Told how files were paired if their stems differ, and how much is ignored.
 
         Raises:
             InputError: For files that cannot be paired, and classes that cannot be.
         """
-        pairs = _list_pairs(images, masks)
+        pairs, words = _list_pairs(images, masks, mask_name)
+        if words:
+            on_event(Notice(text=f"{masks}: {words}; {count(len(pairs), 'pair')}"))
         if values is None:
-            values = _found(pairs, masks)
+            values = _found(pairs, masks, on_event)
         strange = [value for value in values if not 0 <= value < _VALUES]
         first_values = {name: value for value, name in [*values.items()][::-1] if value}
         free = next(value for value in itertools.count(1) if value not in values)
@@ -174,13 +170,13 @@ def read_values(path: Path, row: int | None = None) -> NDArray[np.int64]:
     """The values of a label map as they are stored: int64 (H, W).
 
     Args:
-        path: A PNG, indexed or grey, of up to 16 bits; or an .npy of integers.
+        path: A PNG, GIF, TIFF or BMP, indexed or grey, of up to 16 bits; or an .npy of integers.
         row: Which one of an array of many.
 
     Raises:
         InputError: When it is unreadable or something else.
     """
-    values = _read_npy(path, row) if path.suffix.lower() == ".npy" else _read_png(path)
+    values = _read_npy(path, row) if path.suffix.lower() == ".npy" else _read_picture(path)
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
     if values.dtype.kind not in "bui" or values.ndim != 2 or not values.size:
@@ -191,7 +187,8 @@ def read_values(path: Path, row: int | None = None) -> NDArray[np.int64]:
     return values.astype(np.int64)
 
 
-def _list_pairs(images: Path, masks: Path) -> tuple[Pair, ...]:
+def _list_pairs(images: Path, masks: Path, mask_name: str | None) -> tuple[tuple[Pair, ...], str]:
+    """The pairs, and in words how they were found."""
     if images.suffix.lower() == masks.suffix.lower() == ".npy":
         counts = [len(_open_npy(path, many=True)) for path in (images, masks)]
         if counts[0] != counts[1]:
@@ -199,53 +196,44 @@ def _list_pairs(images: Path, masks: Path) -> tuple[Pair, ...]:
                 f"{images}: holds {counts[0]} images, {masks} {counts[1]} masks; "
                 "save as many of each, in the same order"
             )
+        rows = range(counts[0])
         return tuple(
-            Pair(name=f"{images.name}[{row}]", image=images, mask=masks, row=row)
-            for row in range(counts[0])
-        )
-    image_of = _by_stem(images, (*IMAGE_SUFFIXES, ".npy"))
-    mask_of = _by_stem(masks, (".png", ".npy"))
-    return tuple(
-        Pair(name=path.name, image=image_of.get(stem), mask=mask_of.get(stem))
-        for stem, path in sorted((mask_of | image_of).items())
-    )
+            Pair(name=f"{images.name}[{row}]", image=images, mask=masks, row=row) for row in rows
+        ), ""
+    return pair_folders(images, masks, mask_name)
 
 
-def _by_stem(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
-    if folder.is_file():
-        raise InputError(f"{folder}: a file; give two folders, or two .npy of many images")
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; give one of images and one of masks")
-    found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in suffixes and not path.name.startswith("."):
-            if path.stem in found:
-                raise InputError(f"{path}: has the stem of {found[path.stem].name}; remove one")
-            found[path.stem] = path
-    if not found:
-        raise InputError(
-            f"{folder}: no files of {', '.join(suffixes)}; give another folder"
-            + ("" if ".jpg" in suffixes else ", and no masks as JPEG, which changes values")
-        )
-    return found
+def _found(pairs: Sequence[Pair], masks: Path, on_event: OnEvent) -> dict[int, str]:
+    """Classes of the values that the label maps hold; tells how much is ignored."""
 
-
-def _found(pairs: Sequence[Pair], masks: Path) -> dict[int, str]:
-    """Classes of the values that the label maps hold."""
-
-    def values_of(pair: Pair) -> set[int]:
+    def counts_of(pair: Pair) -> Counter[int]:
         try:
-            return {*np.unique(read_values(pair.mask, pair.row)).tolist()} if pair.mask else set()
+            stored = read_values(pair.mask, pair.row) if pair.mask else np.zeros(0, dtype=np.int64)
         except InputError:  # loading it says so, beside all else that is wrong
-            return {1}
+            return Counter({1: 0})
+        values, times = np.unique(stored, return_counts=True)
+        return Counter(dict(zip(values.tolist(), times.tolist(), strict=True)))
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        values = set[int]().union(*map_ahead(pool, values_of, pairs)) - {0, IGNORE}
+        counts: Counter[int] = Counter()
+        for each in map_ahead(pool, counts_of, pairs):
+            counts.update(each)
+    values = counts.keys() - {0, IGNORE}
     if len(values) > MOST_UNNAMED:
         raise InputError(
             f"{masks}: holds {len(values)} values from {min(values)} to {max(values)}; say what "
             f"each means with --values {MAP_EXAMPLE}, or save masks without smoothed edges"
         )
+    if ignored := counts[IGNORE]:
+        share = f"{ignored / counts.total():.1%} of the pixels have the value {IGNORE}"
+        if values and ignored > sum(counts[value] for value in values):
+            example = ",".join(f"{v}={'BG' if not v else f'name{v}'}" for v in sorted({0, *values}))
+            raise InputError(
+                f"{masks}: {share}, which is ignored unless it is named, more than have a class; "
+                f"say what each of the values means: --values {example:.200},{IGNORE}=..., where "
+                "BG is background and ignore what does not count"
+            )
+        on_event(Notice(text=f"{masks}: {share} and are ignored; --values names them otherwise"))
     return {0: "BG"} | {value: f"class {value}" for value in sorted(values)}
 
 
@@ -295,24 +283,30 @@ def _open_npy(path: Path, *, many: bool = False) -> NDArray[np.generic]:
     return array
 
 
-def _read_png(path: Path) -> NDArray[np.generic]:
+def _read_picture(path: Path) -> NDArray[np.generic]:
+    """The values of a grey or indexed picture as they are stored."""
     try:
         with path.open("rb") as file:
-            header = file.read(26)
+            header = file.read(HEAD_BYTES)
             file.seek(0)
-            image = PngImagePlugin.PngImageFile(file)
+            kind = kind_of_image(header)
+            opener = opener_of(kind) if kind in ("PNG", "GIF", "TIFF", "BMP") else None
+            if opener is None:
+                raise ValueError("not a PNG, GIF, TIFF or BMP file")
+            image = opener(file)
             if image.width * image.height > MAX_PIXELS:
                 raise ValueError(f"{image.width} x {image.height} pixels are too many")
             values = np.array(image)
     except Exception as error:  # decoders raise all kinds of errors on damaged data
         reason = " ".join(str(error).split())
-        raise InputError(f"{path}: unreadable as PNG ({reason}); save it again") from error
+        kind = path.suffix[1:].upper() or "a picture"
+        raise InputError(f"{path}: unreadable as {kind} ({reason}); save it again") from error
     if values.ndim > 2:
         raise InputError(
             f"{path}: is a {image.mode} picture, where a mask has one channel; "
             "save the class of each pixel as a grey or indexed PNG"
         )
     depth = header[24]
-    if image.mode == "L" and depth < 8:  # Pillow spreads 2 and 4 bits over 0..255
-        values = values // (255 // (2**depth - 1))
+    if image.format == "PNG" and image.mode == "L" and depth < 8:
+        values = values // (255 // (2**depth - 1))  # Pillow spreads 2 and 4 bits over 0..255
     return values

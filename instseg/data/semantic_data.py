@@ -175,6 +175,11 @@ class Statistics:
         return Statistics(**{each.name: getattr(self, each.name)[rows] for each in fields(self)})
 
     @property
+    def ignored_share(self) -> float:
+        """How many of the pixels count as no class, 0..1."""
+        return float(1 - self.class_pixels.sum() / self.pixels.sum())
+
+    @property
     def mean(self) -> NDArray[np.float64]:
         """Of all pixels, per channel: (C,)."""
         return np.average(self.means, axis=0, weights=self.pixels)

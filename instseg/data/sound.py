@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import Notice, OnEvent, Warned, ignore
+from instseg.core.wording import count
 from instseg.data.coco import CocoData
-from instseg.doctor.examine import examine_document, quick_check, survey
+from instseg.doctor.examine import quick_check
 from instseg.doctor.repair import repair
-from instseg.doctor.table import parse_document
-from instseg.files.coco_json import read_content
-from instseg.system.atomic import replacing
+from instseg.files.coco_json import parse_document, read_content
 from instseg.system.processes import from_first, process_rank
 
 
@@ -40,16 +38,18 @@ def read_sound(
     found = quick_check(parse_document(content, coco_json), images)
     wrong = [each for each in found if each.severity == "error"]
     for each in wrong:
-        on_event(Warned(text=f"{coco_json}: {each.code}, {each.count} times: {each.message}"))
+        on_event(
+            Warned(text=f"{coco_json}: {each.code}, {count(each.count, 'time')}: {each.message}")
+        )
     if wrong and not auto_repair:
         raise ArgumentError(
-            f"{coco_json}: {len(wrong)} kinds of errors; `instseg doctor --coco-json {coco_json} "
-            f"--images {images} --fix fixed.json` repairs them, and {{auto_repair}} trains on an "
-            "automatically repaired copy"
+            f"{coco_json}: {count(len(wrong), 'kind')} of errors; `instseg doctor --coco-json "
+            f"{coco_json} --images {images} --fix fixed.json` repairs what it can and leaves out "
+            "the rest, {auto_repair} trains on such a copy"
         )
     if wrong:
         if process_rank() == 0:
-            changes = write_repaired(parse_document(content, coco_json), images, repaired)
+            changes = len(repair(coco_json, images, out=repaired, photos="no").changes)
             on_event(Notice(text=f"{repaired}: the dataset after {changes} changes, which is used"))
         from_first(None)  # the others wait for the file
         coco_json, content = repaired, read_content(repaired)
@@ -57,12 +57,3 @@ def read_sound(
     if not len(data):
         raise InputError(f"{coco_json}: has no images; give a dataset with photos")
     return data
-
-
-def write_repaired(document: object, images: Path, path: Path) -> int:
-    """Write what the doctor makes of a dataset; returns how much it has changed."""
-    around = survey(document, images, photos="no")
-    healed, changes = repair(examine_document(document, around), around)
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(healed.document))
-    return len(changes)

@@ -27,6 +27,8 @@ def fix_annotation(code: str, record: dict[str, Any], size_wh: SizeWh) -> dict[s
     if code.startswith("crowd"):
         return _crowd(code, record, size_wh)
     mask = record.get("segmentation")
+    if code == "mask-exchanged":
+        return {"segmentation": _exchanged(mask)}
     if code.startswith("polygon"):
         mask = _mended(code, mask, size_wh)
         return {"segmentation": mask, **measures(mask, size_wh)} if mask else {}
@@ -34,6 +36,18 @@ def fix_annotation(code: str, record: dict[str, Any], size_wh: SizeWh) -> dict[s
     if code.startswith("area"):
         return {"area": measured["area"]} if measured else {}
     return {"bbox": measured["bbox"]} if measured else {}
+
+
+def _exchanged(mask: Any) -> Any:
+    """A mask with x for y."""
+    if isinstance(mask, dict):
+        return Masks.from_dense(Masks.from_rle([mask]).dense(0).T[None]).to_rle()[0]
+    return [
+        np.reshape(part, (-1, 2))[:, ::-1].ravel().tolist()
+        if polygon_trouble(part) is None
+        else part
+        for part in mask
+    ]
 
 
 def measures(segmentation: Any, size_wh: SizeWh) -> dict[str, Any]:
@@ -61,8 +75,6 @@ def measures(segmentation: Any, size_wh: SizeWh) -> dict[str, Any]:
 
 def _mended(code: str, mask: Any, size_wh: SizeWh) -> list[list[float]]:
     """The sound part of polygons, after the mend of one trouble."""
-    if code == "polygon-flat":
-        mask = [mask]
     kept = [part for part in mask if polygon_trouble(part) is None]
     if code == "polygon-relative":
         return [(np.reshape(part, (-1, 2)) * size_wh).ravel().tolist() for part in kept]

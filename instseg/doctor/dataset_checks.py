@@ -9,6 +9,7 @@ from instseg.doctor.findings import Finding, finding
 from instseg.doctor.table import Table, short
 
 FEW_OBJECTS = 10
+_BACKGROUND = {"bg", "background", "_background_", "__background__"}
 
 
 def objects_per_class(table: Table) -> Counter[str]:
@@ -19,9 +20,24 @@ def objects_per_class(table: Table) -> Counter[str]:
     return counts
 
 
+def check_names(table: Table) -> list[Finding]:
+    """Find class names that are nearly the same, or mean background."""
+    groups: dict[str, set[str]] = {}
+    for number in table.categories:
+        name = table.class_name(number)
+        groups.setdefault("".join(name.split()).casefold(), set()).add(name)
+    alike = {name for names in groups.values() if len(names) > 1 for name in names}
+    background = {name for key in _BACKGROUND for name in groups.get(key, ())}
+    return [
+        *_classes(table, "category-name-alike", alike),
+        *_classes(table, "category-bg", background & {"BG"}),
+        *_classes(table, "category-background", background - {"BG"}),
+    ]
+
+
 def check_classes(table: Table) -> list[Finding]:
-    """Find classes of few or no objects, and images without any."""
-    found = []
+    """Find unusual names, classes of few or no objects, and images without any."""
+    found = check_names(table)
     if not len(table):
         found.append(finding("no-objects", table.document))
     used = set(table.image_ids.tolist())
@@ -42,7 +58,10 @@ def compare_classes(table: Table, val: Table) -> list[Finding]:
     unlearned = theirs - train
     found = _classes(table, "class-not-in-val", train - theirs)
     if unlearned:
-        found.append(finding("class-not-in-train", table.document, detail=_names(unlearned)))
+        names = _names(unlearned)
+        found.append(
+            finding("class-not-in-train", table.document, detail=names, count=len(unlearned))
+        )
     ids = {table.class_name(number): number for number in table.categories}
     other = {val.class_name(number): number for number in val.categories}
     differ = {name for name in ids.keys() | other if ids.get(name) != other.get(name)}
@@ -51,7 +70,8 @@ def compare_classes(table: Table, val: Table) -> list[Finding]:
             f"{short(n)} is {ids.get(n, 'absent')}, there {other.get(n, 'absent')}"
             for n in sorted(differ)[:3]
         )
-        found.append(finding("categories-differ", table.document, detail="; ".join(words)))
+        detail = "; ".join(words)
+        found.append(finding("categories-differ", table.document, detail=detail, count=len(differ)))
     return found
 
 

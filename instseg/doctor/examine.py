@@ -1,101 +1,90 @@
-"""The doctor: what is wrong with a COCO dataset, before it wastes a day."""
+"""Examines a COCO dataset: what is wrong with it, before it wastes a day."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError, InputError
+from instseg.core.events import OnEvent, ignore
+from instseg.core.options import python_only, takes
 from instseg.doctor.annotation_checks import check_boxes, check_flags, check_masks
-from instseg.doctor.dataset_checks import check_classes, compare_classes, objects_per_class
+from instseg.doctor.dataset_checks import check_classes, compare_classes
+from instseg.doctor.examination import (
+    SEVERITIES,
+    Examination,
+    PhotoDepth,
+    Surroundings,
+    statistics_of,
+)
 from instseg.doctor.findings import RULES, Finding
-from instseg.doctor.mask_checks import Drawn, check_drawn, draw
+from instseg.doctor.mask_checks import check_drawn, draw
 from instseg.doctor.photo_checks import (
-    Photos,
     check_copies,
     check_file_names,
     check_leaks,
     check_photos,
     check_stated_sizes,
+    is_photo,
 )
 from instseg.doctor.photos import inspect_photos
-from instseg.doctor.table import Table, file_names, read_document, tabulate
-
-Progress = Callable[[int, int], None]
-"""Called with how many photos, and then masks, are done, and of how many."""
-
-PhotoDepth = Literal["no", "headers", "all"]
+from instseg.doctor.table import image_records, tabulate
+from instseg.files.coco_json import read_document
+from instseg.files.near_names import NearNames, files_under, near_names
+from instseg.files.photo_header import photo_size
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Examination:
-    """What the doctor saw.
-
-    Attributes:
-        findings: The gravest first.
-        statistics: Counts and sizes, ready for JSON.
-        table: The sound records.
-    """
-
-    findings: tuple[Finding, ...]
-    statistics: dict[str, Any]
-    table: Table
-
-    @property
-    def document(self) -> Any:
-        """What was examined."""
-        return self.table.document
-
-    def count(self, severity: str) -> int:
-        """Number of findings of a severity."""
-        return sum(each.severity == severity for each in self.findings)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Surroundings:
-    """What a document is compared with; read once, whatever happens to the document.
-
-    Attributes:
-        folder: Where the photos are; None for no checks of photos.
-        photos: What they are; None when only their presence is checked.
-        val: The validation set.
-        val_photos: Its photos.
-    """
-
-    folder: Path | None = None
-    photos: Photos | None = None
-    val: Table | None = None
-    val_photos: Photos | None = None
-
-
-def examine(
-    coco_json: Path,
-    folder: Path | None = None,
-    *,
-    val: tuple[Path, Path | None] | None = None,
-    photos: PhotoDepth = "all",
-    progress: Progress | None = None,
-) -> Examination:
-    """Examine a COCO dataset.
+@dataclass(frozen=True)
+class ExamineOptions:
+    """Finds what is wrong with a dataset in COCO format.
 
     Args:
-        coco_json: The dataset's JSON.
-        folder: Where its photos are; None for no checks of photos.
-        val: JSON and folder of the validation set that it is compared with.
-        photos: "all" reads each photo, which finds damaged ones and copies; "headers" only their
-            sizes; "no" only whether they are there.
-        progress: See `Progress`.
+        coco_json: The dataset.
+        images: Folder of its photos; without it, photos are not checked.
+        val_coco_json: A validation set to compare with: the same photos, missing classes.
+        val_images: Folder of its photos; that of images if not given.
+        photos: How far to look into photos: no (are they there?), headers (their sizes), or all
+            (read each, which finds damaged ones and copies).
+        on_event: Called with `Progress`.
+    """
+
+    coco_json: str | Path
+    images: str | Path | None = None
+    _: KW_ONLY
+    val_coco_json: str | Path | None = None
+    val_images: str | Path | None = None
+    photos: PhotoDepth = "all"
+    on_event: OnEvent = python_only(ignore)
+
+
+@takes(ExamineOptions)
+def examine(options: ExamineOptions) -> Examination:
+    """Examine a COCO dataset; see `ExamineOptions`.
 
     Raises:
-        InputError: when a file is not JSON or a folder does not exist.
+        InputError: A file is not JSON or a folder does not exist.
     """
+    val = None
+    if options.val_coco_json is not None:
+        val_images = options.val_images or options.images
+        val = (Path(options.val_coco_json), Path(val_images) if val_images else None)
+    elif options.val_images is not None:
+        raise ArgumentError("{val_images} needs {val_coco_json}")
+    coco_json = Path(options.coco_json)
     document = read_document(coco_json)
-    around = survey(document, folder, val=val, photos=photos, progress=progress)
-    return examine_document(document, around, progress=progress)
+    around = survey(
+        document,
+        Path(options.images) if options.images else None,
+        val=val,
+        photos=options.photos,
+        on_event=options.on_event,
+    )
+    seen = examine_document(document, around, on_event=options.on_event)
+    return replace(seen, coco_json=coco_json)
 
 
 def quick_check(document: Any, folder: Path | None = None) -> list[Finding]:
@@ -106,12 +95,12 @@ def quick_check(document: Any, folder: Path | None = None) -> list[Finding]:
         folder: Where its photos are; None if their presence is not to be checked.
 
     Raises:
-        InputError: when the folder does not exist.
+        InputError: The folder does not exist.
     """
-    _check_folder(folder)
-    table, found = tabulate(document)
+    around = survey(document, folder, photos="no")
+    table, found = tabulate(document, around.size_of)
     shapes, of_masks = check_masks(table)
-    found += check_file_names(table, folder, None) + check_stated_sizes(table) + of_masks
+    found += check_file_names(table, around) + check_stated_sizes(table) + of_masks
     found += check_boxes(table, np.where(shapes.fit[:, None], shapes.extents, np.nan))
     return _ordered(found + check_flags(table) + check_classes(table))
 
@@ -122,43 +111,68 @@ def survey(
     *,
     val: tuple[Path, Path | None] | None = None,
     photos: PhotoDepth = "all",
-    progress: Progress | None = None,
+    on_event: OnEvent = ignore,
 ) -> Surroundings:
-    """Look at all that lies around a document; see `examine`."""
+    """Look at all that lies around a document.
 
-    def look(names: list[str], where: Path | None) -> Photos | None:
-        _check_folder(where)
-        if where is None or photos == "no":
-            return None
-        return inspect_photos(where, names, decode=photos == "all", progress=progress)
+    Args:
+        document: Any JSON value.
+        folder: Where its photos are; None for no checks of photos.
+        val: JSON and folder of the validation set that it is compared with.
+        photos: See `ExamineOptions`.
+        on_event: Told of the photos that are read.
 
-    seen = look(file_names(document), folder)
+    Raises:
+        InputError: A file is not JSON or a folder does not exist.
+    """
+    own = _look(document, folder, photos, on_event)
     if val is None:
-        return Surroundings(folder=folder, photos=seen)
+        return own
     other = read_document(val[0])
-    return Surroundings(
-        folder=folder,
-        photos=seen,
-        val=tabulate(other)[0],
-        val_photos=look(file_names(other), val[1]),
-    )
+    theirs = _look(other, val[1], photos, on_event)
+    return replace(own, val=tabulate(other, theirs.size_of)[0], val_photos=theirs.photos)
 
 
-def _check_folder(folder: Path | None) -> None:
-    if folder is not None and not folder.is_dir():
+def _look(document: Any, folder: Path | None, depth: PhotoDepth, on_event: OnEvent) -> Surroundings:
+    """Look at the photos of a document."""
+    if folder is None:
+        return Surroundings()
+    if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the folder of the photos")
+    records = image_records(document)
+    names = list(dict.fromkeys(record["file_name"] for record in records))
+    there = {name for name in names if is_photo(folder, name)}
+    near = NearNames()
+    if len(there) < len(names):
+        near = near_names([*there, *(n for n in names if n not in there)], files_under(folder))
+    there.update(near.found.values())
+    if depth == "no":
+        lacking = [
+            near.found.get(r["file_name"], r["file_name"]) for r in records if _lacks_size(r)
+        ]
+        sizes = {name: photo_size(folder, name) for name in dict.fromkeys(lacking)}
+        known = {name: size for name, size in sizes.items() if size}
+        return Surroundings(folder=folder, there=there, sizes_wh=known, near=near)
+    photos = inspect_photos(folder, sorted(there), decode=depth == "all", on_event=on_event)
+    photos |= {name: photos[file] for name, file in near.found.items() if file in photos}
+    known = {name: photo.upright_wh for name, photo in photos.items() if photo.upright_wh}
+    return Surroundings(folder=folder, there=there, photos=photos, sizes_wh=known, near=near)
+
+
+def _lacks_size(record: Mapping[str, Any]) -> bool:
+    return not (record.get("width") and record.get("height"))
 
 
 def examine_document(
-    document: Any, around: Surroundings, *, progress: Progress | None = None
+    document: Any, around: Surroundings, *, on_event: OnEvent = ignore
 ) -> Examination:
     """Examine any JSON value as a COCO dataset."""
-    table, found = tabulate(document)
-    found += check_file_names(table, around.folder, around.photos) + check_stated_sizes(table)
+    table, found = tabulate(document, around.size_of)
+    found += check_file_names(table, around) + check_stated_sizes(table)
     if around.photos is not None:
         found += check_photos(table, around.photos) + check_copies(table, around.photos)
     shapes, of_masks = check_masks(table)
-    drawn = draw(table, shapes, progress)
+    drawn = draw(table, shapes, on_event)
     extents = np.where(shapes.fit[:, None], shapes.extents, drawn.boxes)
     found += of_masks + check_boxes(table, extents)
     found += check_flags(table) + check_drawn(table, shapes, drawn) + check_classes(table)
@@ -167,51 +181,14 @@ def examine_document(
         if around.photos is not None and around.val_photos is not None:
             found += check_leaks(table, around.photos, around.val, around.val_photos)
     return Examination(
-        findings=tuple(_ordered(found)), statistics=statistics(table, drawn), table=table
+        findings=tuple(_ordered(found)),
+        statistics=statistics_of(table, drawn),
+        document=document,
+        table=table,
+        surroundings=around,
     )
 
 
 def _ordered(found: list[Finding]) -> list[Finding]:
-    codes, severities = list(RULES), ("error", "warning", "note")
-    return sorted(found, key=lambda f: (severities.index(f.severity), codes.index(f.code)))
-
-
-def statistics(table: Table, drawn: Drawn) -> dict[str, Any]:
-    """Counts and sizes of the sound records, ready for JSON.
-
-    Sizes of objects are COCO's: small below 32 x 32 pixels, large from 96 x 96, by the mask's area
-    where there is one, otherwise by the stated one.
-    """
-    areas = np.where(np.isnan(drawn.areas), table.areas, drawn.areas)[~table.crowd]
-    per_image = dict.fromkeys(table.images, 0)
-    for number in table.image_ids[~table.crowd].tolist():
-        per_image[number] += 1
-    sizes = [
-        (table.image(number)["width"], table.image(number)["height"]) for number in table.images
-    ]
-    return {
-        "images": len(table.images),
-        "objects": int((~table.crowd).sum()),
-        "crowds": int(table.crowd.sum()),
-        "classes": dict(objects_per_class(table).most_common()),
-        "objects_per_image": _spread(list(per_image.values())),
-        "object_sizes": {
-            "small": int((areas < 32**2).sum()),
-            "medium": int(((areas >= 32**2) & (areas < 96**2)).sum()),
-            "large": int((areas >= 96**2).sum()),
-        },
-        "image_width": _spread([width for width, _ in sizes]),
-        "image_height": _spread([height for _, height in sizes]),
-    }
-
-
-def _spread(values: list[int]) -> dict[str, float]:
-    if not values:
-        return {}
-    numbers = np.array(values)
-    return {
-        "least": int(numbers.min()),
-        "median": float(np.median(numbers)),
-        "mean": round(float(numbers.mean()), 2),
-        "most": int(numbers.max()),
-    }
+    codes = list(RULES)
+    return sorted(found, key=lambda f: (SEVERITIES.index(f.severity), codes.index(f.code)))

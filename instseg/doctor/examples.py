@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,11 +40,22 @@ class Example:
 
 
 def examples(
-    table: Table, findings: Sequence[Finding], folder: Path, count: int
+    table: Table,
+    findings: Sequence[Finding],
+    folder: Path,
+    count: int,
+    meant: Mapping[str, str] | None = None,
 ) -> Iterator[Example]:
     """Up to `count` photos: half of them with troubles, the others spread over the dataset.
 
     Photos that cannot be read are left out.
+
+    Args:
+        table: The dataset.
+        findings: What was found in it.
+        folder: Where its photos are.
+        count: Of photos.
+        meant: The file of each name that no file has, as far as it is known.
     """
     troubles = _troubles(table, findings)
     ill = [number for number in table.images if number in troubles]
@@ -54,10 +65,11 @@ def examples(
     groups = {int(table.image_ids[group[0]]): group for group in table.by_image()}
     for number in chosen:
         record = table.image(number)
-        if leads_out(record["file_name"]):
+        name = (meant or {}).get(record["file_name"], record["file_name"])
+        if leads_out(name):
             continue
         try:
-            image = read_image(folder / record["file_name"])
+            image = read_image(folder / name)
         except (InputError, ValueError):
             continue
         found = None

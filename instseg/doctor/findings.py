@@ -1,4 +1,4 @@
-"""What can be wrong with a COCO dataset: every finding of the doctor, with its weight and mend."""
+"""What can be wrong with a COCO dataset: every finding of the doctor, its severity and repair."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Finding:
         severity: "error" breaks or falsifies training or evaluation, "warning" probably does, a
             "note" is worth knowing.
         message: What is wrong, and what to do or what it leads to.
-        count: Records concerned.
+        count: Records concerned, or classes of the validation set.
         ids: The ids of the first `SHOWN_IDS`; "annotations[3]" for a record without a sound id.
         fix: What `repair` does with the records.
         section: The list of the document that holds the records; "" for the document itself.
@@ -44,7 +44,12 @@ class Finding:
 
 
 def finding(
-    code: str, document: Any, section: str = "", rows: Sequence[int] = (), detail: object = ""
+    code: str,
+    document: Any,
+    section: str = "",
+    rows: Sequence[int] = (),
+    detail: object = "",
+    count: int | None = None,
 ) -> Finding:
     """A finding of a known code.
 
@@ -54,13 +59,14 @@ def finding(
         section: "images", "annotations" or "categories"; "" for the document itself.
         rows: Places of the records in that list.
         detail: Goes into the rule's message.
+        count: Of what is concerned, where that is no record of this document.
     """
     rule = RULES[code]
     return Finding(
         code=code,
         severity=rule.severity,
         message=rule.message.format(detail=detail),
-        count=len(rows) or 1,
+        count=count or len(rows) or 1,
         ids=tuple(_id(document, section, row) for row in rows[:SHOWN_IDS]),
         fix=rule.fix,
         section=section,
@@ -76,7 +82,7 @@ def _id(document: Any, section: str, row: int) -> int | str:
 
 @dataclass(frozen=True)
 class Rule:
-    """Weight, mend and words of one code; `{detail}` in the message is filled in."""
+    """Severity, repair and words of one code; `{detail}` in the message is filled in."""
 
     severity: Severity
     fix: Fix | None
@@ -93,6 +99,23 @@ RULES: dict[str, Rule] = {
     ),
     "section-missing": Rule(
         "error", "repair", "{detail} missing or not a list; export the dataset again"
+    ),
+    "number-form": Rule(
+        "warning", "repair", "numbers written as text or as 1.0, read as numbers: {detail}"
+    ),
+    "id-form": Rule(
+        "warning",
+        "repair",
+        "ids that are no whole numbers, such as text: numbered anew, the old ones kept beside as "
+        "original_id",
+    ),
+    "name-form": Rule(
+        "warning", "repair", "names that are numbers or only part of a URL, read as {detail}"
+    ),
+    "size-form": Rule(
+        "warning",
+        "repair",
+        "images without width and height, which their photos tell; other programs need them",
     ),
     "record-not-object": Rule(
         "error", "drop", "records that are not objects, for example {detail}"
@@ -112,6 +135,23 @@ RULES: dict[str, Rule] = {
     "category-name-twice": Rule(
         "error", "repair", "categories whose name another one has ({detail}): one class in two"
     ),
+    "category-name-alike": Rule(
+        "warning",
+        None,
+        "categories whose names differ only in capitals or blanks: {detail}; one class in several?",
+    ),
+    "category-bg": Rule(
+        "error",
+        "repair",
+        "a category called BG, instseg's name for what is no object: call it otherwise, or leave "
+        "it out",
+    ),
+    "category-background": Rule(
+        "warning",
+        None,
+        "a category called {detail}: its objects are learnt like those of any class; leave it out "
+        "if it means what is no object",
+    ),
     "file-name-twice": Rule(
         "error",
         "repair",
@@ -126,6 +166,18 @@ RULES: dict[str, Rule] = {
     "file-outside-folder": Rule(
         "error", "drop", "file names that lead out of the folder of photos, not opened: {detail}"
     ),
+    "photo-renamed": Rule(
+        "error",
+        "repair",
+        "photos whose file is called a little otherwise (slashes, %20, capitals, accents, "
+        "folders): {detail}",
+    ),
+    "photo-ambiguous": Rule(
+        "error",
+        "drop",
+        "photos that are not in the folder, and whose name more than one file nearly has, or whose "
+        "file another image has: {detail}",
+    ),
     "photo-missing": Rule("error", "drop", "photos that are not in the folder: {detail}"),
     "photo-unreadable": Rule("error", "drop", "photos that cannot be read: {detail}"),
     "size-exif": Rule(
@@ -134,6 +186,12 @@ RULES: dict[str, Rule] = {
         "the stated size is that of the photo before its EXIF rotation ({detail}): instseg then "
         "takes the photo unrotated, most programs do not; state the rotated size, and rotate the "
         "masks",
+    ),
+    "exif-stored": Rule(
+        "error",
+        "repair",
+        "photos with an EXIF rotation that keeps their size, in a set that was annotated on the "
+        "unrotated photos, as size-exif shows: {detail}; rotate their masks too",
     ),
     "size-swapped": Rule("error", "repair", "width and height are exchanged: {detail}"),
     "size-other": Rule(
@@ -170,6 +228,11 @@ RULES: dict[str, Rule] = {
         "warning", None, "photos that look like one of the validation set: {detail}"
     ),
     # Boxes
+    "box-form": Rule(
+        "warning",
+        "repair",
+        "boxes that are text, in a list, dicts or corners, read as [x, y, width, height]",
+    ),
     "box-missing": Rule("error", "repair", "annotations without a box of four finite numbers"),
     "box-degenerate": Rule("error", "repair", "boxes with a width or height of 0 or less"),
     "box-xyxy": Rule(
@@ -182,6 +245,12 @@ RULES: dict[str, Rule] = {
     "box-outside": Rule(
         "warning", "repair", "boxes that reach over the image's right or lower end"
     ),
+    "box-mask-differ": Rule(
+        "error",
+        None,
+        "boxes and masks disagree in nearly all annotations (IoU below 0.5), so neither is "
+        "changed: do they belong to the same photos, and are both in pixels?",
+    ),
     "box-not-mask": Rule(
         "error", "repair", "boxes that do not match their masks (IoU below 0.5): which is right?"
     ),
@@ -192,8 +261,14 @@ RULES: dict[str, Rule] = {
     "mask-missing": Rule(
         "error", "drop", "annotations without a mask; instance segmentation cannot use boxes alone"
     ),
+    "mask-form": Rule(
+        "warning",
+        "repair",
+        "masks written in another form (RLE in a list, points as pairs or dicts, text, two corners "
+        "of a rectangle), read as polygons or RLE",
+    ),
     "polygon-flat": Rule(
-        "error", "repair", "masks written as one flat list; COCO has a list of polygons"
+        "warning", "repair", "masks written as one flat list; COCO has a list of polygons"
     ),
     "polygon-broken": Rule(
         "error", "repair", "polygons that are not a list of finite numbers, for example {detail}"
@@ -202,6 +277,14 @@ RULES: dict[str, Rule] = {
     "polygon-short": Rule("error", "repair", "polygons of fewer than three points"),
     "polygon-relative": Rule(
         "error", "repair", "polygons in units of the image's size (0 to 1); COCO's are in pixels"
+    ),
+    "mask-exchanged": Rule(
+        "error",
+        "repair",
+        "masks whose x and y are exchanged, as the boxes of all annotations show",
+    ),
+    "polygon-long": Rule(
+        "error", "drop", "polygons of a longer outline than can be drawn ({detail})"
     ),
     "polygon-far-outside": Rule(
         "error",
@@ -228,6 +311,12 @@ RULES: dict[str, Rule] = {
         "error",
         "repair",
         "every annotation is flagged as a crowd, which training leaves out: set iscrowd to 0",
+    ),
+    "crowd-many": Rule(
+        "warning",
+        None,
+        "many objects flagged as crowds ({detail}), which training leaves out: set by the tool? "
+        "Repair with --clear-crowds (clear_crowds=True) to make them objects",
     ),
     "crowd-polygon": Rule(
         "warning",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
+from instseg.core.boxes import shared_areas
+from instseg.core.events import OnEvent, ignore, told
 from instseg.core.masks import Masks
-from instseg.core.rle import pixels_in
+from instseg.core.rle import pixels_in, union
 from instseg.doctor.annotation_checks import Shapes
 from instseg.doctor.findings import Finding
 from instseg.doctor.table import Table
@@ -19,6 +20,7 @@ from instseg.files.image import MAX_PIXELS
 
 SAME_OBJECT_IOU = 0.95
 
+_PAIRS_AT_ONCE = 4_000_000  # of annotations of one image that are compared; bounds the memory
 _LONGEST_PX = 100_000  # pycocotools' memory follows the outline of a polygon
 
 
@@ -40,13 +42,13 @@ class Drawn:
     twice: list[tuple[int, int]]
 
 
-def draw(table: Table, shapes: Shapes, progress: Callable[[int, int], None] | None = None) -> Drawn:
+def draw(table: Table, shapes: Shapes, on_event: OnEvent = ignore) -> Drawn:
     """Rasterise every mask, image by image.
 
     Args:
         table: N annotations.
         shapes: Their masks.
-        progress: Called with the images done, and all.
+        on_event: Told of the images done.
     """
     drawn = Drawn(
         areas=np.full(len(table), np.nan),
@@ -57,11 +59,8 @@ def draw(table: Table, shapes: Shapes, progress: Callable[[int, int], None] | No
     drawable = shapes.fit.copy()
     drawable[shapes.rles] = True
     drawable &= (table.sizes_wh.prod(axis=1) <= MAX_PIXELS) & (table.sizes_wh <= _LONGEST_PX).all(1)
-    groups = table.by_image()
-    for done, group in enumerate(groups, start=1):
+    for group in told(table.by_image(), on_event, "drawing masks"):
         _draw_image(table, shapes, group[drawable[group]], drawn)
-        if progress:
-            progress(done, len(groups))
     drawn.boxes[drawn.areas == 0] = np.nan
     return drawn
 
@@ -74,7 +73,7 @@ def _draw_image(table: Table, shapes: Shapes, group: NDArray[np.int64], drawn: D
     for i in group.tolist():
         if shapes.fit[i]:
             parts = [part.ravel() for part in shapes.polygons.parts_of(i)]
-            coded.append(coco_mask.merge(coco_mask.frPyObjects(parts, height, width)))
+            coded.append(union(coco_mask.frPyObjects(parts, height, width)))
             kept.append(i)
             continue
         try:
@@ -97,17 +96,27 @@ def _twice(
 ) -> list[tuple[int, int]]:
     """Pairs of one class whose masks are nearly the same; crowds are no objects."""
     areas, boxes, classes = drawn.areas[order], drawn.boxes[order], table.category_ids[order]
-    start = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    stop = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    shared = (stop - start).clip(0).prod(axis=2)  # no masks share more than their boxes do
-    shared = np.minimum(shared, np.minimum(areas[:, None], areas))
-    likely = shared > SAME_OBJECT_IOU * np.maximum(areas[:, None], areas)
-    likely &= (classes[:, None] == classes) & ~(table.crowd[order][:, None] | table.crowd[order])
-    return [
-        (int(order[later]), int(order[early]))
-        for early, later in np.argwhere(np.triu(likely, k=1)).tolist()
-        if coco_mask.iou([coded[early]], [coded[later]], [0])[0, 0] > SAME_OBJECT_IOU
-    ]
+    crowd, count = table.crowd[order], len(order)
+    pairs: list[tuple[int, int]] = []
+    again = np.zeros(count, dtype=bool)
+    rows = max(1, _PAIRS_AT_ONCE // count)
+    for first in range(0, count, rows):
+        some = slice(first, first + rows)
+        shared = shared_areas(boxes[some, None], boxes[None])  # masks share no more than boxes
+        shared = np.minimum(shared, np.minimum(areas[some, None], areas))
+        likely = shared > SAME_OBJECT_IOU * np.maximum(areas[some, None], areas)
+        likely &= (classes[some, None] == classes) & ~(crowd[some, None] | crowd)
+        likely &= np.arange(count) > np.arange(count)[some, None]
+        for place in np.flatnonzero(likely.any(axis=1)).tolist():
+            early = first + place
+            later = np.flatnonzero(likely[place] & ~again)
+            if again[early] or not len(later):  # compared with the first of its kind
+                continue
+            overlaps = coco_mask.iou([coded[early]], [coded[i] for i in later], [0] * len(later))
+            later = later[overlaps[0] > SAME_OBJECT_IOU]
+            again[later] = True
+            pairs += [(int(order[i]), int(order[early])) for i in later]
+    return pairs
 
 
 def check_drawn(table: Table, shapes: Shapes, drawn: Drawn) -> list[Finding]:

@@ -55,7 +55,8 @@ class Patient:
         records = self.document[section]
         old = records[row]
         before = {key: old[key] for key in values if key in old}
-        if before != values:
+        kinds = [type(value) for value in before.values()]
+        if before != values or kinds != [type(values[key]) for key in before]:  # 1.0 == 1
             records[row] = {**old, **values}
             self._note(section, row, code, "repair", before, values)
 

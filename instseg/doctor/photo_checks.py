@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from instseg.doctor.examination import Surroundings
+from instseg.doctor.exif_votes import drawn_on_stored
 from instseg.doctor.findings import Finding, finding
 from instseg.doctor.photos import Photo, similar_pairs
 from instseg.doctor.table import Table, short
@@ -21,30 +23,34 @@ _UNUSUAL_RATIO = 8
 Photos = Mapping[str, Photo]
 
 
-def check_file_names(table: Table, folder: Path | None, photos: Photos | None) -> list[Finding]:
-    """Find images whose file leads out of the folder, or is not there.
-
-    Args:
-        table: The dataset.
-        folder: Where the photos are; None if that is not to be checked.
-        photos: Those known to exist; None to look for them now.
-    """
-    out, missing = [], []
+def check_file_names(table: Table, around: Surroundings) -> list[Finding]:
+    """Find images whose file leads out of the folder, is called a little otherwise, or missing."""
+    out, renamed, unclear, missing = [], [], [], []
     for row, record in _images(table):
         name = record["file_name"]
-        if leads_out(name):
+        if name in around.near.found:
+            renamed.append((row, f"{short(name)} is {short(around.near.found[name])}"))
+        elif leads_out(name):
             out.append((row, short(name)))
-        elif folder and not _exists(folder, name, photos):
+        elif name in around.near.ambiguous:
+            files = ", ".join(map(short, around.near.ambiguous[name][:5]))
+            unclear.append((row, f"{short(name)} may be {files}"))
+        elif around.folder and name not in around.there:
             missing.append((row, short(name)))
     if missing and len(missing) + len(out) == len(table.images):
-        missing[0] = (missing[0][0], f"{missing[0][1]} and all others; is {folder} their folder?")
-    return _found(table, "file-outside-folder", out) + _found(table, "photo-missing", missing)
+        words = f"{missing[0][1]} and all others; is {around.folder} their folder?"
+        missing[0] = (missing[0][0], words)
+    return [
+        *_found(table, "file-outside-folder", out),
+        *_found(table, "photo-renamed", renamed),
+        *_found(table, "photo-ambiguous", unclear),
+        *_found(table, "photo-missing", missing),
+    ]
 
 
-def _exists(folder: Path, name: str, photos: Photos | None) -> bool:
-    if photos is not None:
-        return name in photos
-    return os.path.isfile(folder / name)  # noqa: PTH113  which takes any name, also \0
+def is_photo(folder: Path, name: str) -> bool:
+    """Whether a file of that name lies in the folder of photos."""
+    return not leads_out(name) and os.path.isfile(folder / name)  # noqa: PTH113  takes any name
 
 
 def check_stated_sizes(table: Table) -> list[Finding]:
@@ -76,7 +82,29 @@ def check_photos(table: Table, photos: Photos) -> list[Finding]:
             size = " x ".join(map(str, photo.stored_wh or ()))
             words = f"{short(record['file_name'])} is {size}, stated {stated}"
             cases.setdefault(code, []).append((row, photo.problem or words))
-    return [each for code, found in cases.items() for each in _found(table, code, found)]
+    by_code = [each for code, found in cases.items() for each in _found(table, code, found)]
+    return by_code + _found(table, "exif-stored", _drawn_unturned(table, photos))
+
+
+def _drawn_unturned(table: Table, photos: Photos) -> list[tuple[int, str]]:
+    """Photos that EXIF turns without a change of size, in a set drawn on the stored pixels.
+
+    Of one that is turned by a quarter, the stated size tells; if all of those are stated as they
+    are stored, so were the others annotated.
+    """
+    quarter, same = {}, []
+    for row, record in _images(table):
+        photo = photos.get(record["file_name"])
+        stated = (record["width"], record["height"])
+        if photo is None or photo.orientation == 1 or photo.problem:
+            continue
+        if photo.stored_wh == photo.upright_wh == stated:
+            same.append((row, short(record["file_name"])))
+        elif photo.upright_wh == stated:
+            return []
+        elif photo.stored_wh == stated:
+            quarter[record["id"]] = row
+    return same if quarter and drawn_on_stored(table, quarter) else []
 
 
 def _trouble(record: Mapping[str, Any], photo: Photo) -> str | None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -17,11 +16,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from instseg.core.errors import InputError
+from instseg.core.events import OnEvent, ignore, told
 from instseg.files.coco_json import leads_out
 from instseg.files.image import MAX_PIXELS, read_image
+from instseg.files.photo_header import header_of, open_photo
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
-_ORIENTATION = 274
 _SIDE = 32  # pixels of the tiny picture that is hashed
 _FLAT = 2.0  # grey levels of deviation below which a photo shows nothing to tell it by
 
@@ -56,7 +55,7 @@ def inspect_photos(
     file_names: Sequence[str],
     *,
     decode: bool,
-    progress: Callable[[int, int], None] | None = None,
+    on_event: OnEvent = ignore,
 ) -> dict[str, Photo]:
     """Look at the photos that exist, on several threads.
 
@@ -65,23 +64,17 @@ def inspect_photos(
         file_names: Their names in it; those that lead out of it are not touched.
         decode: Read them whole, which finds damaged ones and gives digest and fingerprint;
             otherwise the headers only.
-        progress: Called with the photos done, and all.
+        on_event: Told of the photos done.
 
     Returns:
         The photos by file name, without those that are not there.
     """
     inside = [n for n in dict.fromkeys(file_names) if not leads_out(n)]
     there = [n for n in inside if os.path.isfile(folder / n)]  # noqa: PTH113  any name is fine
-    photos = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's on large photos; MAX_PIXELS decides here
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-            facts = pool.map(lambda name: inspect_photo(folder / name, decode=decode), there)
-            for name, photo in zip(there, facts, strict=True):
-                photos[name] = photo
-                if progress:
-                    progress(len(photos), len(there))
-    return photos
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        facts = pool.map(lambda name: inspect_photo(folder / name, decode=decode), there)
+        seen = told(facts, on_event, "reading photos", total=len(there))
+        return dict(zip(there, seen, strict=True))
 
 
 def inspect_photo(path: Path, *, decode: bool) -> Photo:
@@ -101,24 +94,19 @@ def inspect_photo(path: Path, *, decode: bool) -> Photo:
 
 def _inspect(path: Path, decode: bool) -> Photo:
     content = path.read_bytes() if decode else None
-    with Image.open(path if content is None else BytesIO(content), formats=_FORMATS) as image:
-        stored_wh = image.size
-        if stored_wh[0] * stored_wh[1] > MAX_PIXELS:
-            raise ValueError(f"{stored_wh} is too large")  # `read_image` says it well
-        orientation = _orientation(image, decode)
+    with (
+        path.open("rb") if content is None else BytesIO(content) as file,
+        open_photo(file) as image,
+    ):
+        if image.width * image.height > MAX_PIXELS:
+            raise ValueError(f"{image.size} is too large")  # `read_image` says it well
+        header = header_of(image, thorough=decode)
         return Photo(
-            stored_wh=stored_wh,
-            orientation=orientation if orientation in range(1, 9) else 1,
+            stored_wh=header.stored_wh,
+            orientation=header.orientation,
             digest=_digest(content) if content is not None else None,
             fingerprint=perceptual_hash(image) if decode else None,
         )
-
-
-def _orientation(image: Image.Image, decode: bool) -> int:
-    # Pillow decodes a whole PNG to see whether metadata follow the pixels; hardly any do.
-    if image.format == "PNG" and not decode and "exif" not in image.info:
-        return 1
-    return int(image.getexif().get(_ORIENTATION, 1))
 
 
 def _digest(content: bytes) -> bytes:

@@ -72,12 +72,24 @@ class Polygons:
         """What each annotation's polygons enclose, added up, as COCO's `area`: (N,), 0 for none."""
         areas = np.zeros(self.count)
         if len(self.starts):
-            following = np.arange(1, len(self.points) + 1)
-            following[np.append(self.starts[1:], len(self.points)) - 1] = self.starts
-            (x0, y0), (x1, y1) = self.points.T, self.points[following].T
+            (x0, y0), (x1, y1) = self.points.T, self.points[self._following()].T
             twice = np.add.reduceat(x0 * y1 - x1 * y0, self.starts)
             np.add.at(areas, self.owners, np.abs(twice) / 2)
         return areas
+
+    def lengths(self) -> NDArray[np.float64]:
+        """The length of each annotation's outlines, added up, in pixels: (N,), 0 for none."""
+        lengths = np.zeros(self.count)
+        if len(self.starts):
+            steps = np.abs(self.points - self.points[self._following()]).max(axis=1)
+            np.add.at(lengths, self.owners, np.add.reduceat(steps, self.starts))
+        return lengths
+
+    def _following(self) -> NDArray[np.int64]:
+        """The point after each point, around its polygon."""
+        following = np.arange(1, len(self.points) + 1)
+        following[np.append(self.starts[1:], len(self.points)) - 1] = self.starts
+        return following
 
     def parts_of(self, annotation: int) -> list[NDArray[np.float64]]:
         """The polygons of one annotation, each (P, 2)."""

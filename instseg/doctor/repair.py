@@ -1,147 +1,159 @@
-"""Repairs a COCO dataset: what can be repaired is, the rest of what is wrong is dropped."""
+"""Writes a repaired copy of a COCO dataset."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
 from typing import Any
 
-from instseg.doctor.annotation_fixes import fix_annotation
-from instseg.doctor.examine import Examination, Progress, Surroundings, examine_document
-from instseg.doctor.exif_fixes import fix_exif_sizes
-from instseg.doctor.findings import Finding
-from instseg.doctor.patient import Change, Patient
-from instseg.doctor.table import KEYS, Table, is_whole, whole_text
+from instseg.core.errors import InputError
+from instseg.core.events import OnEvent, Warned, ignore
+from instseg.core.options import python_only, takes
+from instseg.core.wording import count
+from instseg.doctor.examination import Examination, PhotoDepth, contents, html_table
+from instseg.doctor.examine import examine
+from instseg.doctor.mend import mend
+from instseg.doctor.patient import Change
+from instseg.system.atomic import replacing
 
-_REPAIR_ROUNDS = 6  # a repair may bring another trouble to light; later rounds only drop
 
-
-def repair(
-    examination: Examination, around: Surroundings, *, progress: Progress | None = None
-) -> tuple[Examination, list[Change]]:
-    """Mend what was found, examine the result, and so on until no error is left.
+@dataclass(frozen=True)
+class RepairOptions:
+    """Writes a repaired copy of a dataset in COCO format; the dataset itself stays as it is.
 
     Args:
-        examination: Of a document that is an object; it is not modified.
-        around: What the document was compared with.
-        progress: See `Progress`.
-
-    Returns:
-        The examination of the repaired document, which is its `document`, and all changes.
+        coco_json: The dataset.
+        images: Folder of its photos; without it, photos are not checked.
+        out: The .json file that gets the repaired dataset.
+        val_coco_json: A validation set, whose photos leave the repaired dataset.
+        val_images: Folder of its photos; that of images if not given.
+        photos: How far to look into photos: no (are they there?), headers (their sizes), or all
+            (read each, which finds damaged ones and copies).
+        clear_crowds: Make every crowd an object: some tools flag objects as crowds, which training
+            leaves out.
+        on_event: Called with `Progress`, and with `Warned` when most of the dataset is left out.
     """
-    patient = _admitted(examination.document)
-    if patient.changes:  # empty lists for missing ones
-        examination = examine_document(patient.document, around, progress=progress)
-    number = 0
-    while True:
-        due = [f for f in examination.findings if f.fix and _is_due(f, number)]
-        if not due:
-            return examination, patient.changes
-        # Annotations are judged by their images and categories, which so have to be sound first.
-        now = [f for f in due if f.section != "annotations"] or sorted(due, key=_masks_first)
-        for each in now:
-            if number < _REPAIR_ROUNDS and each.fix == "repair":
-                _mend(patient, each, examination.table, around)
-            else:
-                for row in each.rows:
-                    patient.drop(each.code, each.section, row)
-        patient.end_round()
-        examination = examine_document(patient.document, around, progress=progress)
-        number += 1
+
+    coco_json: str | Path
+    images: str | Path | None = None
+    _: KW_ONLY
+    out: str | Path
+    val_coco_json: str | Path | None = None
+    val_images: str | Path | None = None
+    photos: PhotoDepth = "all"
+    clear_crowds: bool = False
+    on_event: OnEvent = python_only(ignore)
 
 
-def _admitted(document: Mapping[str, Any]) -> Patient:
-    """A document whose sections are lists, of which the original knows nothing."""
-    lists = {name: document.get(name) for name in KEYS}
-    missing = [name for name, records in lists.items() if not isinstance(records, list)]
-    copies = {name: [] if name in missing else list(lists[name] or ()) for name in KEYS}
-    changes = [
-        Change(
-            section=name, id=None, code="section-missing", action="repair", before=None, after=[]
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Repair:
+    """A repaired dataset.
+
+    Attributes:
+        path: The file that was written.
+        changes: All that was changed or left out, in order.
+        examination: Of the repaired dataset.
+    """
+
+    path: Path
+    changes: tuple[Change, ...]
+    examination: Examination
+
+    def kinds(self) -> list[tuple[str, str, str, int]]:
+        """What was done ("repair" or "drop"), by section and finding, and to how many records."""
+        keys = Counter((each.action, each.section, each.code) for each in self.changes)
+        return [(*key, number) for key, number in keys.items()]
+
+    def __repr__(self) -> str:
+        """One line: the file, the number of changes, and what is left."""
+        done = Counter(each.action for each in self.changes)
+        return (
+            f"Repair({str(self.path)!r}: {count(done['repair'], 'repair')}, {done['drop']} left "
+            f"out; {contents(self.examination.statistics)})"
         )
-        for name in missing
-    ]
-    return Patient(document={**document, **copies}, changes=changes)
+
+    def _repr_html_(self) -> str:
+        """A table of the changes, for notebooks."""
+        rows = [(action, *names, f"{number:,}") for action, *names, number in self.kinds()]
+        return html_table(repr(self), ("action", "section", "code", "records"), rows)
 
 
-def _is_due(found: Finding, number: int) -> bool:
-    return bool(found.rows) and (number < _REPAIR_ROUNDS or found.severity == "error")
+@takes(RepairOptions)
+def repair(options: RepairOptions) -> Repair:
+    """Write a repaired copy of a COCO dataset; see `RepairOptions`.
+
+    Raises:
+        InputError: A file is not JSON, a folder does not exist, `out` is one of the inputs, or
+            nothing would be left.
+    """
+    check_target(options.out, [options.coco_json, options.val_coco_json])
+    examination = examine(
+        options.coco_json,
+        options.images,
+        val_coco_json=options.val_coco_json,
+        val_images=options.val_images,
+        photos=options.photos,
+        on_event=options.on_event,
+    )
+    return repair_examined(
+        examination, options.out, clear_crowds=options.clear_crowds, on_event=options.on_event
+    )
 
 
-def _masks_first(found: Finding) -> bool:
-    """Boxes and areas come from masks, so masks are mended before."""
-    return not found.code.startswith(("polygon", "crowd"))
+def check_target(out: str | Path, inputs: Iterable[str | Path | None]) -> None:
+    """Raise InputError if a repaired dataset must not be written there."""
+    out = Path(out)
+    if out.suffix.lower() != ".json":
+        raise InputError(f"{out}: name a .json file, which gets the repaired dataset")
+    present = [Path(path) for path in inputs if path is not None and Path(path).exists()]
+    if out.exists() and any(map(out.samefile, present)):
+        raise InputError(f"{out}: is an input, which stays as it is; name another file")
 
 
-def _mend(patient: Patient, found: Finding, table: Table, around: Surroundings) -> None:
-    """Repair the records of a finding; drop those that cannot be repaired."""
-    code, section = found.code, found.section
-    if code == "size-exif":
-        fix_exif_sizes(patient, found.rows, table, around.photos or {})
-    elif code in ("category-name-twice", "file-name-twice"):
-        _merge(patient, found, table)
-    else:
-        for row in found.rows:
-            measured = row in patient.measured and code.startswith(("box", "area"))
-            if measured or not patient.is_left(section, row):
-                continue
-            values = _values(patient, code, section, row, table)
-            if values:
-                patient.change(code, section, row, **values)
-            else:
-                patient.drop(code, section, row)
+def repair_examined(
+    examination: Examination,
+    out: str | Path,
+    *,
+    clear_crowds: bool = False,
+    on_event: OnEvent = ignore,
+) -> Repair:
+    """Write a repaired copy of what was examined.
+
+    Args:
+        examination: Of the dataset.
+        out: The file; `check_target` tells whether it may be written.
+        clear_crowds: See `RepairOptions`.
+        on_event: See `RepairOptions`.
+
+    Raises:
+        InputError: Nothing would be left.
+    """
+    path = Path(out)
+    if any(each.code == "not-coco" for each in examination.findings):
+        raise InputError(f"{examination.coco_json}: no COCO dataset, so {path} is not written")
+    healed, changes = mend(examination, clear_crowds=clear_crowds, on_event=on_event)
+    _check_what_is_left(examination.document, healed, path, on_event)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(healed.document))
+    return Repair(path=path, changes=tuple(changes), examination=healed)
 
 
-def _values(patient: Patient, code: str, section: str, row: int, table: Table) -> dict[str, Any]:
-    """What to set in a record; {} if it cannot be repaired."""
-    record = patient.document[section][row]
-    if code == "size-swapped":
-        return {"width": record["height"], "height": record["width"]}
-    if code in ("annotation-id-twice", "annotation-id-zero"):
-        return {"id": patient.new_id()}
-    if code in ("key-missing", "key-type"):
-        return _converted(patient, section, record)
-    image = table.image(record["image_id"])
-    values = fix_annotation(code, record, (image["width"], image["height"]))
-    if "bbox" in values and "area" in values:
-        patient.measured.add(row)
-    return values
-
-
-def _merge(patient: Patient, found: Finding, table: Table) -> None:
-    """Give what belongs to the later record of a name to the first, and drop the later one."""
-    of_images = found.section == "images"
-    name, key = ("file_name", "image_id") if of_images else ("name", "category_id")
-    records = patient.document[found.section]
-    rows = (table.images if of_images else table.categories).values()
-    again = set(found.rows)
-    first = {records[row][name]: records[row] for row in rows if row not in again}
-    moves = {}
-    for row in found.rows:
-        one = first[records[row][name]]
-        if all(one.get(side) == records[row].get(side) for side in ("width", "height")):
-            moves[records[row]["id"]] = one["id"]
-        patient.drop(found.code, found.section, row)
-    for row, annotation in enumerate(patient.document["annotations"]):
-        owner = annotation.get(key) if isinstance(annotation, dict) else None
-        if is_whole(owner) and owner in moves:
-            patient.change(found.code, "annotations", row, **{key: moves[owner]})
-
-
-def _converted(patient: Patient, section: str, record: dict[str, Any]) -> dict[str, Any]:
-    """What a record must have, made from text or fractions such as 3.0; {} if it cannot be."""
-    values = {}
-    for key, fits in KEYS[section].items():
-        value = record.get(key)
-        if fits(value):
-            continue
-        if section == "annotations" and key == "id":
-            value = patient.new_id()
-        elif key == "name" and is_whole(record.get("id")):
-            value = f"category {record['id']}" if value is None else whole_text(str(value))
-        elif isinstance(value, str | float) and re.fullmatch(r"\s*-?\d{1,18}(\.0)?\s*", str(value)):
-            value = int(float(value))
-        if not fits(value):
-            return {}
-        values[key] = value
-    return values
+def _check_what_is_left(
+    document: dict[str, Any], healed: Examination, path: Path, on_event: OnEvent
+) -> None:
+    """Warn when a repair leaves out most of a dataset, and refuse one that leaves nothing."""
+    for section in ("images", "annotations"):
+        before, after = document.get(section), len(healed.document[section])
+        number = len(before) if isinstance(before, list | dict | str) else 0
+        if not after:
+            lacking = f"none of the {number} {section}" if number else f"no {section}"
+            raise InputError(
+                f"{path}: not written, as {lacking} would be left; the findings say why: a wrong "
+                "folder, or something that concerns the whole file and has to be put right by hand"
+            )
+        if after < number / 2:
+            words = f"only {after} of {number} {section} are left; see the findings"
+            on_event(Warned(text=f"{path}: {words}"))

@@ -2,63 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.core.errors import InputError
 from instseg.doctor.findings import Finding, finding
+from instseg.files.coco_forms import ORIGINAL_ID, Form, SizeOf, as_read
 from instseg.system.memory import no_garbage_collection
 
+_OTHER_FORMATS = {
+    "shapes": "a LabelMe file of one photo",
+    "_via_img_metadata": "a project of the VGG Image Annotator",
+    "features": "a GeoJSON file",
+    "results": "a document of results",
+}
 _LARGEST = 1e12  # no pixel lies further away; keeps arithmetic away from overflow
 
 
-def read_document(coco_json: Path) -> Any:
-    """Read JSON, whatever it holds.
-
-    Raises:
-        InputError: when the file cannot be read or is not JSON; with line and column.
-    """
-    try:
-        content = coco_json.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"{coco_json}: cannot be read ({error.strerror}); check the name"
-        ) from error
-    return parse_document(content, coco_json)
-
-
-@no_garbage_collection()
-def parse_document(content: bytes, coco_json: Path) -> Any:
-    """The JSON that a file holds, as `read_document`.
-
-    Args:
-        content: Of the file.
-        coco_json: Its path, for messages.
-    """
-    try:
-        # NaN and Infinity are no JSON, and none of them is a sound value
-        return json.loads(content, parse_constant=lambda _: None)
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise InputError(
-            f"{coco_json}: not valid JSON at {where}: {error.msg}; mend it there or export again"
-        ) from error
-    except (ValueError, RecursionError) as error:  # no text, endless digits, endless brackets
-        raise InputError(f"{coco_json}: not JSON text ({error}); export it again") from error
-
-
-def file_names(document: Any) -> list[str]:
-    """The files of all images of a document, also of those that are not sound yet."""
+def image_records(document: Any) -> list[dict[str, Any]]:
+    """All images of a document that have a file name, as they are read, sound or not."""
     records = document.get("images") if isinstance(document, dict) else None
-    images = [r for r in records if isinstance(r, dict)] if isinstance(records, list) else []
-    return [name for r in images if isinstance(name := r.get("file_name"), str)]
+    images, _ = as_read({"images": records})
+    found = images["images"] if isinstance(records, list) else []
+    return [r for r in found if isinstance(r, dict) and isinstance(r.get("file_name"), str)]
 
 
 def is_whole(value: object) -> bool:
@@ -99,7 +69,7 @@ class Table:
     """The sound records of a COCO document; N annotations, all of known images and categories.
 
     Attributes:
-        document: Where the records lie.
+        document: Where the records lie, as it is read.
         images: The row of each image id.
         categories: The row of each category id.
         rows: int64 (N,), the annotations' places in the document.
@@ -155,13 +125,20 @@ class Table:
 
 
 @no_garbage_collection()
-def tabulate(document: Any) -> tuple[Table, list[Finding]]:
-    """Sort the records of any JSON value into sound ones and findings."""
-    if not isinstance(document, dict):
-        found = [finding("not-coco", document, detail=f"a {type(document).__name__}")]
-        document = {}
+def tabulate(document: Any, size_of: SizeOf | None = None) -> tuple[Table, list[Finding]]:
+    """Sort the records of any JSON value into sound ones and findings.
+
+    Args:
+        document: The value, not modified; the table has the document as it is read.
+        size_of: Tells the size of photos where the document does not.
+    """
+    other = format_of(document)
+    if other:
+        found = [finding("not-coco", document, detail=other)]
+        document = document if isinstance(document, dict) else {}
     else:
-        found = []
+        document, forms = as_read(document, size_of)
+        found = _of_forms(document, forms)
         missing = [name for name in KEYS if not isinstance(document.get(name), list)]
         if missing:
             found.append(finding("section-missing", document, detail=", ".join(missing)))
@@ -187,6 +164,33 @@ def tabulate(document: Any) -> tuple[Table, list[Finding]]:
         segmentations=[r.get("segmentation") for r in records],
     )
     return table, found
+
+
+def format_of(document: Any) -> str:
+    """What a document is that is no COCO dataset; "" for one that may be."""
+    if isinstance(document, list):
+        first = document[0] if document else None
+        results = isinstance(first, dict) and {"image_id", "category_id"} <= first.keys()
+        return "a list of results" if results else "a list"
+    if not isinstance(document, dict):
+        return f"a {type(document).__name__}"
+    if any(name in document for name in KEYS):
+        return ""
+    return next((words for key, words in _OTHER_FORMATS.items() if key in document), "")
+
+
+def _of_forms(document: Any, forms: Sequence[Form]) -> list[Finding]:
+    """A finding for each way in which records are read otherwise than they are written."""
+    groups: dict[tuple[str, str], list[Form]] = {}
+    for form in forms:
+        groups.setdefault((form.code, form.section), []).append(form)
+    found = []
+    for (code, section), group in groups.items():
+        counts = Counter(key for form in group for key in form.values if key != ORIGINAL_ID)
+        keys = ", ".join(f"{key} ({times})" for key, times in counts.most_common())
+        rows = list(dict.fromkeys(form.row for form in group))
+        found.append(finding(code, document, section, rows, keys))
+    return found
 
 
 def _sound(document: Mapping[str, Any], section: str, found: list[Finding]) -> list[int]:

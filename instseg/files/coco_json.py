@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PureWindowsPath
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from instseg.core.errors import InputError
+from instseg.core.json_types import Json
+from instseg.files.coco_forms import SizeOf, as_read
+from instseg.files.coco_masks import outline_of
+from instseg.files.near_names import near_names
 from instseg.system.memory import no_garbage_collection
+from instseg.system.regular import require_regular_file
 
-Json = dict[str, Any]
 Form = TypeVar("Form")
 
 Id = Annotated[int, Meta(gt=-(2**53), lt=2**53)]  # which every program can hold, also as a float
@@ -63,7 +66,7 @@ class Annotation(msgspec.Struct, gc=False, kw_only=True):
 
     def outline(self) -> Any:
         """Polygons (a list of flat [x0, y0, ...]), or RLE (a dict), or None."""
-        return msgspec.json.decode(self.segmentation)
+        return outline_of(msgspec.json.decode(self.segmentation), self.bbox)
 
 
 class Dataset(msgspec.Struct, gc=False, kw_only=True):
@@ -74,7 +77,13 @@ class Dataset(msgspec.Struct, gc=False, kw_only=True):
     categories: list[Category]
 
 
-class Found(msgspec.Struct, gc=False, kw_only=True):
+class _Boxes(msgspec.Struct, gc=False, kw_only=True):
+    images: list[ImageName]
+    annotations: list[Annotation]
+    categories: list[Category]
+
+
+class ResultsFile(msgspec.Struct, gc=False, kw_only=True):
     """What a program has found: a list of results, and what its ids mean if the file says so.
 
     Attributes:
@@ -98,8 +107,40 @@ class _Document(msgspec.Struct):
     categories: list[Category]
 
 
+def read_document(path: Path) -> Any:
+    """Read JSON, whatever it holds; what is no JSON number, such as NaN, is read as None.
+
+    Raises:
+        InputError: The file cannot be read or is not JSON; with line and column.
+    """
+    return parse_document(read_content(path), path)
+
+
+@no_garbage_collection()
+def parse_document(content: bytes, path: Path) -> Any:
+    """The JSON that a file holds, as `read_document`.
+
+    Args:
+        content: What `read_content` has read.
+        path: Of the file, for messages.
+    """
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        pass  # the standard reader takes NaN and large numbers, and tells the place
+    try:
+        return json.loads(content, parse_constant=lambda _: None)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise InputError(
+            f"{path}: not valid JSON at {where}: {error.msg}; correct it there or export it again"
+        ) from error
+    except (ValueError, RecursionError) as error:  # no text, endless digits, endless brackets
+        raise InputError(f"{path}: not JSON text ({error}); export it again") from error
+
+
 def read_dataset(path: Path) -> Dataset:
-    """Read a COCO dataset.
+    """Read a COCO dataset, also one of another tool's forms; see `coco_forms.as_read`.
 
     Raises:
         InputError: The file is missing, no JSON, or not of COCO's form; says where.
@@ -107,14 +148,37 @@ def read_dataset(path: Path) -> Dataset:
     return parse_dataset(read_content(path), path)
 
 
-def parse_dataset(content: bytes, path: Path) -> Dataset:
+def parse_dataset(content: bytes, path: Path, size_of: SizeOf | None = None) -> Dataset:
     """The COCO dataset that a file holds, as `read_dataset`.
 
     Args:
         content: What `read_content` has read.
         path: Of the file, for messages.
+        size_of: Tells the size of photos where the file does not.
     """
-    return _decode(content, path, Dataset)
+    dataset = _decode_any(content, path, Dataset, size_of)
+    if all(image.file_name for image in dataset.images):
+        return dataset
+    return _decode_any(content, path, Dataset, size_of, as_it_is=False)
+
+
+def read_boxes(path: Path) -> Dataset:
+    """Read a COCO dataset for its boxes alone, where the sizes of photos are not stated.
+
+    Returns:
+        The dataset without outlines; all photos have a height and width of 0.
+
+    Raises:
+        InputError: As `read_dataset`.
+    """
+    found = _decode_any(read_content(path), path, _Boxes)
+    for annotation in found.annotations:
+        annotation.segmentation = _NULL
+    return Dataset(
+        images=[Image(id=i.id, file_name=i.file_name, height=0, width=0) for i in found.images],
+        annotations=found.annotations,
+        categories=found.categories,
+    )
 
 
 def read_image_ids(path: Path) -> dict[str, int]:
@@ -123,12 +187,14 @@ def read_image_ids(path: Path) -> dict[str, int]:
     Raises:
         InputError: As `read_dataset`.
     """
-    return {
-        image.file_name: image.id for image in _decode(read_content(path), path, _Images).images
-    }
+    content = read_content(path)
+    images = _decode_any(content, path, _Images).images
+    if not all(image.file_name for image in images):
+        images = _decode_any(content, path, _Images, as_it_is=False).images
+    return {image.file_name: image.id for image in images}
 
 
-def read_results(path: Path) -> Found:
+def read_results(path: Path) -> ResultsFile:
     """Read results: the bare list of the COCO API, or the document that `infer` writes.
 
     Raises:
@@ -136,9 +202,9 @@ def read_results(path: Path) -> Found:
     """
     content = read_content(path)
     if content.lstrip()[:1] == b"[":
-        return Found(results=_decode(content, path, list[Json]))
+        return ResultsFile(results=_decode(content, path, list[Json]))
     document = _decode(content, path, _Document)
-    return Found(
+    return ResultsFile(
         results=document.annotations, images=document.images, categories=document.categories
     )
 
@@ -149,6 +215,7 @@ def read_content(path: Path) -> bytes:
     Raises:
         InputError: It cannot be read, or is no text.
     """
+    require_regular_file(path)
     try:
         content = path.read_bytes()
         encoding = json.detect_encoding(content)
@@ -159,13 +226,48 @@ def read_content(path: Path) -> bytes:
         raise InputError(f"{path}: not JSON text ({error}); export it again") from error
 
 
+def _decode_any(
+    content: bytes,
+    path: Path,
+    form: type[Form],
+    size_of: SizeOf | None = None,
+    *,
+    as_it_is: bool = True,
+) -> Form:
+    """Decode a dataset; if it is not of COCO's form, what it reads as.
+
+    Args:
+        content: Of the file.
+        path: For errors.
+        form: What to decode.
+        size_of: See `parse_dataset`.
+        as_it_is: Try first without reading it otherwise, which is many times faster.
+    """
+    try:
+        if as_it_is:
+            return _decode(content, path, form)
+        problem = None
+    except InputError as error:
+        if not isinstance(error.__cause__, msgspec.ValidationError):
+            raise
+        problem = error
+    try:
+        with no_garbage_collection():
+            read, forms = as_read(msgspec.json.decode(content), size_of)
+            if forms or problem is None:
+                return msgspec.json.decode(msgspec.json.encode(read), type=form, strict=False)
+    except (msgspec.MsgspecError, OverflowError, ValueError, RecursionError):
+        pass  # what is wrong with the file itself says more
+    return _decode(content, path, form)
+
+
 def _decode(content: bytes, path: Path, form: type[Form]) -> Form:
     try:
         with no_garbage_collection():
             return msgspec.json.decode(content, type=form, strict=False)
     except msgspec.ValidationError as error:
         mend = "`instseg doctor` lists all that is wrong"
-        if form not in (Dataset, _Images):
+        if form not in (Dataset, _Boxes, _Images):
             mend = "results are a list, or a document with images, annotations and categories"
         raise InputError(f"{path}: not of COCO's form: {error}; {mend}") from error
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -204,18 +306,10 @@ def match_image_ids(ids: Mapping[str, int], file_names: Iterable[str]) -> dict[s
         file_names: Names of files.
 
     Returns:
-        The id of each that has the same name there, or else the same name after the last slash,
-        if only one file on either side has that.
+        The id of each that has the same name there, or else nearly the same (see `near_names`), or
+        the same name after the last slash; if only one file on either side has that.
     """
     wanted = list(file_names)
-    bases = Counter(PurePosixPath(name).name for name in wanted)
-    known_bases = Counter(PurePosixPath(name).name for name in ids)
-    by_base = {PurePosixPath(name).name: number for name, number in ids.items()}
-    found = {}
-    for name in wanted:
-        base = PurePosixPath(name).name
-        if name in ids:
-            found[name] = ids[name]
-        elif bases[base] == 1 == known_bases[base]:
-            found[name] = by_base[base]
-    return found
+    near = near_names(wanted, ids, any_folder=True).found
+    meant = {name: name if name in ids else near.get(name) for name in wanted}
+    return {name: ids[file] for name, file in meant.items() if file is not None}

@@ -1,4 +1,4 @@
-"""New heads for new classes; classes of the same name keep what was learnt of them."""
+"""A Mask R-CNN for other classes; classes of the same name keep their weights."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from instseg.core.errors import InputError
-from instseg.models.mask_rcnn import Model, build
+from instseg.models import registry
+from instseg.models.mask_rcnn import Model, build_detector
 
 ALIASES = (  # names that datasets (Pascal VOC, Open Images, LVIS) have for the same class
     ("airplane", "aeroplane", "plane"),
@@ -28,13 +29,6 @@ ALIASES = (  # names that datasets (Pascal VOC, Open Images, LVIS) have for the 
     ("tv", "tvmonitor", "television"),
 )
 _ALIAS_OF = {name: names[0] for names in ALIASES for name in names}
-
-PER_OUTPUT = {  # parameters of the last layers: rows per output
-    "roi_heads.box_predictor.cls_score": 1,
-    "roi_heads.box_predictor.bbox_pred": 4,
-    "roi_heads.mask_predictor.mask_fcn_logits": 1,  # of the torchvision architectures
-    "roi_heads.mask_predictor.logits": 1,  # of `compact`
-}
 
 
 def match_classes(
@@ -105,7 +99,7 @@ def kept_classes(
     return ("BG", *ordered), (0, *(ids[name] for name in ordered))
 
 
-def with_classes(
+def with_detector_classes(
     model: Model,
     class_names: tuple[str, ...],
     category_ids: tuple[int, ...],
@@ -133,7 +127,8 @@ def with_classes(
         category_ids=category_ids,
         thresholds={},
     )
-    new = build(card)
+    new = build_detector(card)
+    output_rows = registry.detector(card.architecture).output_rows
     output_of_class = {
         model.card.class_names[int(c)]: output
         for output, c in enumerate(model.class_id_of_output)
@@ -142,7 +137,7 @@ def with_classes(
     state = new.network.state_dict()
     old_state = model.network.state_dict()
     for key in state:
-        rows = PER_OUTPUT.get(key.rpartition(".")[0])
+        rows = output_rows.get(key.rpartition(".")[0])
         if rows is None:
             state[key] = old_state[key]
             continue
@@ -153,3 +148,6 @@ def with_classes(
                 state[key][new_rows] = old_state[key][output * rows : (output + 1) * rows]
     new.network.load_state_dict(state)
     return new
+
+
+with_classes = with_detector_classes  # its former name

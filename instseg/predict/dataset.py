@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from instseg.core.events import OnEvent, ignore, told
 from instseg.core.instances import Instances
+from instseg.core.json_types import Json
 from instseg.files.results import coco_annotations
-from instseg.system.ahead import map_ahead
+from instseg.system.ahead import batched, map_ahead
 from instseg.system.processes import process_count, process_rank, to_first
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 THREADS = 2  # that read photos
 
-Json = dict[str, Any]
 Item = TypeVar("Item")
 
 
@@ -68,7 +68,8 @@ def predicted_instances(
     data.require_photos()
     mine = range(process_rank(), len(data), process_count())
     with ThreadPoolExecutor(THREADS) as pool:
-        stream = predictor.stream(map_ahead(pool, data.photo, mine))
+        batches = batched(map_ahead(pool, data.photo, mine), predictor.batch_size)
+        stream = (each for batch in batches for each in predictor.predict_batch(batch))
         instances = told(stream, on_event, "predicting", total=len(mine))
         yield from zip(mine, instances, strict=True)
 

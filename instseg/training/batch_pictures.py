@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from instseg.core.instances import Instances, Masks
+from instseg.core.instances import Instances
 from instseg.files.image import write_image
 from instseg.training.detection import Detection
 from instseg.training.loop import Trainer
@@ -38,9 +38,7 @@ def draw_batches(
                 boxes=target["boxes"].cpu().numpy(),
                 class_ids=target["labels"].cpu().numpy(),
                 scores=torch.ones(len(target["labels"])).numpy(),
-                masks=Masks.from_dense(target["masks"].cpu().numpy() > 0)
-                if len(target["masks"])
-                else Masks.empty((height, width)),
+                masks=target["masks"].to_masks(),
                 class_names=class_names,
             )
             picture = pixels.round().byte().permute(1, 2, 0).contiguous().numpy()

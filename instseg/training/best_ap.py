@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import heapq
 import itertools
 from collections.abc import Sequence
@@ -107,9 +106,7 @@ class BestByAP(BestWeights):
             to_sample(*val.load(row), model.card.class_names, val.crowds(row))
             for row in range(len(val))
         )
-        task = copy.copy(self.task)
-        task.resize = True
-        found = validation_losses(task, model.network, samples, batch_size=self.batch_size)
+        found = validation_losses(self.task, model.network, samples, batch_size=self.batch_size)
         return {f"val_{name}": value for name, value in found.items()}
 
     def _draw_worst(self, val: CocoData, rows: Sequence[Row]) -> NDArray[np.uint8]:

@@ -101,6 +101,7 @@ def make_trainer(options: FinetuneOptions, run: Run) -> tuple[Trainer, Detection
     samples: Samples
     if options.coco_json is not None:
         data = read_data("train", options.coco_json, options.images, options, run.tell)
+        data.require_objects()
         model, data = model_and_labels(options, data, run)
         samples = coco_samples(
             data,

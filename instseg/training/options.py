@@ -272,7 +272,7 @@ class TrainUnetOptions(TrainingOptions):
             )
         if not self.skips and self.architecture not in UNETS:
             raise ArgumentError(
-                f"{{skips}} false (`--no-skips`) is for U-Nets, not for {self.architecture}"
+                f"{{skips}} is for U-Nets, not for {self.architecture}", skips=False
             )
         choose_device(process_device(self.device))
         parse_loss(self.loss, class_counts=lambda: [1, 1])

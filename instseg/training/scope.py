@@ -1,4 +1,4 @@
-"""What of a network is trained: its heads, its upper stages, or all of it."""
+"""Which part of a network is trained: its heads, its upper stages, or all of it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from instseg.core.errors import ArgumentError
 from instseg.models.compact import CompactBackbone
 
 SCOPES = ("heads", "5+", "4+", "3+", "all")
-SMALL_BATCH = 16  # below it the statistics of a batch are worse than those that were learnt
+SMALL_BATCH = 16  # below it the running statistics are better than those of a batch
 
 
 def train_only(network: GeneralizedRCNN, scope: str) -> None:
-    """Let only part of a network learn.
+    """Train only a part of a network.
 
     Args:
         network: Changed in place.

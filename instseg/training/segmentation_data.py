@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instseg.core.errors import ArgumentError, InputError
-from instseg.core.events import ClassesCounted, Notice, OnEvent, Progress, told
+from instseg.core.events import ClassesCounted, Notice, OnEvent, told
 from instseg.core.semantic import Rule
 from instseg.data.coco import CocoData
 from instseg.data.sampling import Order
@@ -60,18 +60,19 @@ class ObjectMaps:
         self, part: str, coco_json: str | Path | CocoData, images: str | Path | None
     ) -> CocoSemantic:
         """A COCO dataset as semantic maps; `part` is `train` or `val`."""
-        if isinstance(coco_json, CocoData):
-            return self._collapsed(coco_json)
-        assert images is not None, "the options were checked"
-        return self._collapsed(
-            read_sound(
-                Path(coco_json),
+        data = coco_json
+        if not isinstance(data, CocoData):
+            assert images is not None, "the options were checked"
+            data = read_sound(
+                Path(data),
                 Path(images),
                 repaired=self.folder / f"sound_{part}.json",
                 auto_repair=self.auto_repair,
                 on_event=self.on_event,
             )
-        )
+        if part == "train":
+            data.require_objects()
+        return self._collapsed(data)
 
     def drawn(self, name: str, count: int, seed: int) -> CocoSemantic:
         """Scenes as semantic maps, in a folder of this name."""
@@ -79,11 +80,7 @@ class ObjectMaps:
         path = folder / "annotations.json"
         if process_rank() == 0 and not (self.resumed and path.exists()):
             scenes = SceneConfig(seed=seed, size_hw=(self.scene_size, self.scene_size))
-
-            def progress(done: int) -> None:
-                self.on_event(Progress(task="drawing", done=done, total=count))
-
-            write_scenes(folder, count, scenes, progress=progress)
+            write_scenes(folder, count, scenes, on_event=self.on_event)
         from_first(None)  # the others wait for the files
         return self._collapsed(CocoData.read(path, folder / "images"))
 

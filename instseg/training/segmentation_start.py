@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from instseg.core.errors import ArgumentError
 from instseg.core.events import ClassesMatched, OnEvent, download_progress, ignore
 from instseg.data.semantic_data import SemanticData, Statistics
-from instseg.files.model_file import read_model_card
+from instseg.files.model_file import ARRAYS, PHOTOS, read_model_card
 from instseg.files.weights import locate
+from instseg.models import registry
 from instseg.models.heads import match_classes
 from instseg.models.segmenters import (
     PREPROCESSING,
@@ -103,7 +104,7 @@ class Start:
         new = with_classes(model, names, data.category_ids, sources)
         prepare = dict(new.card.preprocessing)
         if len(preprocessing["mean"]) == model.in_channels:
-            prepare |= {"mean": preprocessing["mean"], "std": preprocessing["std"]}
+            prepare |= {key: preprocessing[key] for key in ("mean", "std", "input")}
         if self.size is not None:
             prepare |= {"min_size": self.size, "max_size": None}
         return dataclasses.replace(new, card=dataclasses.replace(new.card, preprocessing=prepare))
@@ -114,7 +115,7 @@ def check_start(
 ) -> None:
     """Raise InputError unless there is such a semantic network."""
     if weights is None:
-        fresh_segmenter(architecture, ("BG", "any"), (0, 1), encoder_weights=encoder_weights)
+        registry.segmenter(architecture, encoder_weights)
     elif isinstance(weights, str | Path):
         path = locate(weights)
         check_semantic(path, read_model_card(path).architecture)
@@ -126,7 +127,8 @@ def preprocessing_of(
     image: NDArray[Any], statistics: Statistics, size: int | None
 ) -> dict[str, Any]:
     """Photos are normalised as for ImageNet, all else by its own mean and standard deviation."""
-    found = {**PREPROCESSING, "min_size": size}
+    of_photos = image.dtype == np.uint8 and image.shape[2] in (1, 3)
+    found = {**PREPROCESSING, "min_size": size, "input": PHOTOS if of_photos else ARRAYS}
     if image.dtype == np.uint8 and image.shape[2] == 3:
         return found
     unit = 255 if image.dtype == np.uint8 else 1

@@ -126,6 +126,7 @@ def test_arrays_of_floats_are_normalised_by_their_own_mean(tmp_path):
     assert card.architecture_args == {"num_classes": 3, "in_channels": 1, "skips": False}
     assert card.preprocessing["mean"] == pytest.approx([images.mean() * 10 - 500])
     assert card.preprocessing["min_size"] == 24
+    assert card.preprocessing["input"] == "arrays"
     assert Segmenter(path, device="cpu")(images[0] * 10.0 - 500).shape == (32, 40)
     assert not (tmp_path / "out" / "epochs.csv").exists()  # nothing to measure with
 

@@ -7,9 +7,11 @@ import pytest
 from coco_documents import RECTANGLE, annotation, crowd, rle, sound, write_json, write_photos
 
 from instseg.core.errors import InputError
-from instseg.doctor.examine import Surroundings, examine, examine_document, quick_check
+from instseg.core.masks import Masks
+from instseg.doctor.examination import Surroundings
+from instseg.doctor.examine import examine, examine_document, quick_check
 from instseg.doctor.findings import RULES
-from instseg.doctor.repair import repair
+from instseg.doctor.mend import mend
 from instseg.scenes.scene import write_scenes
 
 USUAL = {"class-few"}  # of a small dataset
@@ -67,6 +69,21 @@ def all_crowds(document):
         each["iscrowd"] = 1
 
 
+def flag_donuts(document):
+    for row in (2, 6):
+        document["annotations"][row]["iscrowd"] = 1
+
+
+def exchange_masks(document):
+    for each in document["annotations"]:
+        given = each["segmentation"]
+        if isinstance(given, dict):
+            each["segmentation"] = rle(Masks.from_rle([given]).dense(0).T)
+        else:
+            points = [list(zip(part[1::2], part[::2], strict=True)) for part in given]
+            each["segmentation"] = [[n for xy in part for n in xy] for part in points]
+
+
 def empty_images(document):
     document["annotations"] = document["annotations"][4:]
 
@@ -84,12 +101,18 @@ BROKEN = {
     ),
     "record-not-object": (lambda d: d["annotations"].append("x"), ["annotations[12]"], set()),
     "key-missing": (forget("annotations", 0, "category_id"), [101], set()),
-    "key-type": (change("annotations", 0, image_id="10"), [101], set()),
+    "key-type": (change("annotations", 0, image_id=[10]), [101], set()),
+    "number-form": (change("annotations", 0, image_id="10"), [101], set()),
+    "id-form": (change("annotations", 1, id="7f3a-22"), [305], set()),
+    "name-form": (change("images", 2, file_name="", coco_url="http://x.org/a/30.png"), [30], set()),
     "image-id-twice": (add("images", file_name="other.png"), [10], set()),
     "annotation-id-twice": (change("annotations", 1, id=101), [101], set()),
     "annotation-id-zero": (change("annotations", 1, id=0), [0], set()),
     "category-id-twice": (add("categories", name="cat"), [3], set()),
     "category-name-twice": (change("categories", 1, name="cup"), [7], set()),
+    "category-name-alike": (change("categories", 1, name=" Cup"), [3, 7], set()),
+    "category-bg": (change("categories", 1, name="BG"), [7], set()),
+    "category-background": (change("categories", 1, name="Background"), [7], set()),
     "file-name-twice": (change("images", 1, file_name="10.png"), [20], set()),
     "unknown-image": (change("annotations", 2, image_id=11), [103], set()),
     "unknown-category": (change("annotations", 2, category_id=4), [103], set()),
@@ -104,6 +127,7 @@ BROKEN = {
         [40],
         {"images-empty"},
     ),
+    "box-form": (change("annotations", 0, bbox="[10, 5, 30, 20]"), [101], set()),
     "box-missing": (change("annotations", 0, bbox=[1, 2, None, 4]), [101], set()),
     "box-degenerate": (change("annotations", 0, bbox=[10, 5, 0, 20]), [101], set()),
     "box-xyxy": (
@@ -121,6 +145,13 @@ BROKEN = {
     "box-not-mask": (change("annotations", 0, bbox=[30, 20, 30, 20]), [101], set()),
     "box-loose": (change("annotations", 0, bbox=[10, 5, 30, 25]), [101], set()),
     "mask-missing": (forget("annotations", 0, "segmentation"), [101], set()),
+    "mask-form": (mask(0, [[[10, 5], [40, 5], [40, 25], [10, 25]]]), [101], set()),
+    "mask-exchanged": (
+        exchange_masks,
+        [101, 102, 103, 104, 201, 202, 203, 204, 301, 302],
+        set(),
+    ),
+    "polygon-long": (mask(0, [[10, 5, 40, 25] * 90_000]), [101], set()),
     "polygon-flat": (mask(0, RECTANGLE), [101], set()),
     "polygon-broken": (mask(0, [RECTANGLE, [1, 2, math.nan, 4, 5, 6]]), [101], set()),
     "polygon-odd": (mask(0, [RECTANGLE, [1, 2, 3, 4, 5, 6, 7]]), [101], set()),
@@ -133,7 +164,7 @@ BROKEN = {
         {"box-loose", "area-off"},
     ),
     "polygon-crosses": (mask(0, [[10, 5, 40, 25, 40, 5, 10, 25]]), [101], {"area-off"}),
-    "rle-broken": (mask(2, {"size": [60, 80], "counts": [1, "2"]}), [103], set()),
+    "rle-broken": (mask(2, {"size": [60, 80], "counts": [1, "x"]}), [103], set()),
     "rle-runs": (mask(2, {"size": [60, 80], "counts": [10, 5000]}), [103], set()),
     "rle-size": (mask(2, {"size": [80, 60], "counts": [10, 4790]}), [103], set()),
     "mask-empty": (mask(2, {"size": [60, 80], "counts": [4800]}), [103], set()),
@@ -146,6 +177,7 @@ BROKEN = {
         [101, 102, 103, 104, 201, 202, 203, 204, 301, 302],
         {"class-empty"},
     ),
+    "crowd-many": (flag_donuts, [103, 104, 203, 204, 304], set()),
     "crowd-polygon": (change("annotations", 1, iscrowd=1), [102], set()),
     "annotation-twice": (add("annotations", id=999), [999], set()),
     "no-objects": (no_annotations, [], {"images-empty", "class-empty"}),
@@ -154,7 +186,7 @@ BROKEN = {
     "class-empty": (add("categories", id=8, name="owl"), [8], set()),
 }
 ELSEWHERE = {
-    *("not-coco", "categories-differ", "class-not-in-val", "class-not-in-train"),
+    *("not-coco", "box-mask-differ", "categories-differ", "class-not-in-val", "class-not-in-train"),
     *(code for code in RULES if code.startswith(("photo-", "size-", "exif-"))),
 }
 
@@ -186,7 +218,7 @@ def test_what_is_broken_is_found_and_named_and_repaired(code):
     assert found.count >= len(ids)
     assert "\n" not in found.message and "{" not in found.message
     assert codes(seen) - USUAL == {code, *company} - USUAL
-    healed, changes = repair(seen, Surroundings())
+    healed, changes = mend(seen)
     assert not healed.count("error")
     if found.fix:
         assert code not in codes(healed)
@@ -200,12 +232,12 @@ def test_what_is_no_dataset_is_one_error(document):
     assert type(document).__name__ in seen.findings[0].message
 
 
-def test_findings_are_ordered_by_weight():
+def test_findings_are_ordered_by_severity():
     document = sound()
     document["annotations"][0].update(bbox=[1, 1, 0, 0], area=3)
     document["annotations"][2]["segmentation"] = None
-    weights = [each.severity for each in look(document).findings]
-    assert weights == sorted(weights, key=["error", "warning", "note"].index)
+    severities = [each.severity for each in look(document).findings]
+    assert severities == sorted(severities, key=["error", "warning", "note"].index)
 
 
 def test_statistics_count_objects_without_crowds():
@@ -223,7 +255,7 @@ def test_a_validation_set_with_other_classes_is_told(tmp_path):
     for each in other["annotations"]:
         each["category_id"] = 9
     paths = write_json(tmp_path / "a.json", sound()), write_json(tmp_path / "b.json", other)
-    seen = examine(paths[0], val=(paths[1], None))
+    seen = examine(paths[0], val_coco_json=paths[1])
     messages = {each.code: each.message for each in seen.findings}
     assert messages.keys() - USUAL == {
         "class-not-in-val",
@@ -239,21 +271,20 @@ def test_the_quick_check_needs_no_masks_and_no_photos(tmp_path):
     document = sound()
     document["annotations"][0]["bbox"] = [10, 5, 0, 20]
     document["annotations"][2]["segmentation"] = {"size": [60, 80], "counts": [4800]}
-    path = write_json(tmp_path / "a.json", document)
     folder = write_photos(tmp_path / "photos")
-    assert {each.code for each in quick_check(path, folder)} == {"box-degenerate"} | USUAL
+    assert {each.code for each in quick_check(document, folder)} == {"box-degenerate"} | USUAL
     (folder / "20.png").unlink()
-    found = next(each for each in quick_check(path, folder) if each.code == "photo-missing")
+    found = next(each for each in quick_check(document, folder) if each.code == "photo-missing")
     assert found.ids == (20,)
 
 
-def test_boxes_as_corners_are_seen_without_masks(tmp_path):
+def test_boxes_as_corners_are_seen_without_masks():
     document = sound()
     boxes = [[x, y, x + 12, y + 9] for x in (0, 20, 40, 66) for y in (0, 20, 50)]
     document["annotations"] = [
         annotation(i + 1, 10, 3, rle(crowd()), box, 720) for i, box in enumerate(boxes)
     ]
-    found = quick_check(write_json(tmp_path / "a.json", document))
+    found = quick_check(document)
     assert {"box-xyxy"} == {each.code for each in found if each.severity == "error"}
 
 
@@ -271,9 +302,10 @@ def test_a_photo_may_have_hundreds_of_objects(tmp_path):
 
 def test_a_folder_that_does_not_exist_is_named(tmp_path):
     path = write_json(tmp_path / "a.json", sound())
-    for check in (examine, quick_check):
-        with pytest.raises(InputError, match="nowhere"):
-            check(path, tmp_path / "nowhere")
+    with pytest.raises(InputError, match="nowhere"):
+        examine(path, tmp_path / "nowhere")
+    with pytest.raises(InputError, match="nowhere"):
+        quick_check(sound(), tmp_path / "nowhere")
 
 
 def test_drawn_scenes_are_sound(tmp_path):

@@ -2,7 +2,8 @@
 
 from coco_documents import SIZE_HW, sound, write_photos
 
-from instseg.doctor.examine import Surroundings, examine_document
+from instseg.doctor.examination import Surroundings
+from instseg.doctor.examine import examine_document
 from instseg.doctor.examples import examples
 
 

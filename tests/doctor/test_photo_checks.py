@@ -8,7 +8,7 @@ from coco_documents import RECTANGLE, annotation, rle, sound, write_json, write_
 from PIL import Image
 
 from instseg.doctor.examine import examine, examine_document, survey
-from instseg.doctor.repair import repair
+from instseg.doctor.mend import mend
 from instseg.files.image import read_image
 
 USUAL = {"class-few"}
@@ -22,7 +22,7 @@ def folder(tmp_path):
 def check(document, folder, **options):
     around = survey(document, folder, **options)
     seen = examine_document(document, around)
-    healed, _ = repair(seen, around)
+    healed, _ = mend(seen)
     assert not healed.count("error")
     return {each.code: each for each in seen.findings if each.code not in USUAL}, healed
 
@@ -191,5 +191,5 @@ def test_real_photos_are_found_again_when_compressed_and_smaller(coco_dir, tmp_p
             small.save(tmp_path / record["file_name"], quality=60)
     train = write_json(tmp_path / "train.json", copies)
     val = write_json(tmp_path / "val.json", document)
-    seen = examine(train, tmp_path, val=(val, coco_dir / "val2017"))
+    seen = examine(train, tmp_path, val_coco_json=val, val_images=coco_dir / "val2017")
     assert next(f.count for f in seen.findings if f.code == "photo-like-val") >= 19

@@ -225,7 +225,7 @@ def test_the_example_for_mlflow_logs_every_step_and_epoch(monkeypatch, scenes, t
     stand_in = types.ModuleType("mlflow")
     stand_in.log_metrics = lambda figures, step: logged.append((dict(figures), step))
     monkeypatch.setitem(sys.modules, "mlflow", stand_in)
-    text = (DOCS / "finetuning.md").read_text()
+    text = (DOCS / "api" / "events.md").read_text()
     (example,) = (
         code for code in re.findall(r"```python\n(.*?)```", text, re.S) if "mlflow" in code
     )
@@ -233,7 +233,7 @@ def test_the_example_for_mlflow_logs_every_step_and_epoch(monkeypatch, scenes, t
     monkeypatch.setattr(
         instseg,
         "finetune",
-        lambda *_, val_coco_json, on_event: train(val_coco_json=scenes, on_event=on_event),
+        lambda *_, on_event: train(val_coco_json=scenes, on_event=on_event),
         raising=False,
     )
     exec(example, {})

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from instseg.core.errors import InputError
+from instseg.core.masks import Masks
 from instseg.models.mask_rcnn import fresh_model
 from instseg.scenes.scene import SCENE_CLASSES
 from instseg.training.best import BestSoFar
@@ -15,6 +16,7 @@ from instseg.training.checkpoint import load_checkpoint
 from instseg.training.detection import Detection
 from instseg.training.estimate import estimate
 from instseg.training.loop import MAX_BAD_STEPS, Trainer
+from instseg.training.mask_targets import MaskTargets
 from instseg.training.recipe import Recipe, usual_epochs, usual_learning_rate
 from instseg.training.samples import SceneSamples
 
@@ -111,7 +113,8 @@ def test_losses_equal_torchvisions_own_forward_pass():
         torch.empty(1).uniform_()  # torchvision draws a size for each image first
     ours = trainer.task.losses(images, targets)
     torch.manual_seed(5)
-    theirs = network([image.float() / 255 for image in images], targets)
+    dense = [{**target, "masks": target["masks"].dense()} for target in targets]
+    theirs = network([image.float() / 255 for image in images], dense)
     assert ours.keys() == theirs.keys()
     for name, loss in ours.items():
         assert float(loss.detach()) == pytest.approx(float(theirs[name].detach()), rel=1e-5), name
@@ -123,7 +126,7 @@ def test_images_without_objects_are_trained_on(resize):
     empty = {
         "boxes": torch.zeros(0, 4),
         "labels": torch.zeros(0, dtype=torch.int64),
-        "masks": torch.zeros(0, 64, 64, dtype=torch.uint8),
+        "masks": MaskTargets.from_masks(Masks.empty((64, 64))),
     }
     image, target = trainer.samples[0]
     for targets in ([empty, target], [empty, empty]):

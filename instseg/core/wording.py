@@ -1,0 +1,34 @@
+"""Numbers, counts and names as they are said in sentences and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+NAMED = 6  # of a list of names
+LONGEST_NAME = 40  # characters
+
+
+def count(number: int, thing: str) -> str:
+    """`1 image`, `2,000 images`, `3 classes`."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "es" if thing[-1] == "s" else "s")
+
+
+def number(value: float | None, sign: str = "") -> str:
+    """Three decimals; "-" for what has no value (None, or -1 as COCO writes it)."""
+    return "-" if value is None or value == -1 else f"{value:{sign}.3f}"
+
+
+def interval(limits: Sequence[float] | None, sign: str = "") -> str:
+    """`0.031 to 0.055`; empty for None."""
+    return "" if limits is None else f"{limits[0]:{sign}.3f} to {limits[1]:{sign}.3f}"
+
+
+def some(names: Sequence[str]) -> str:
+    """The first few names with commas between, none of them long."""
+    more = ", ..." if len(names) > NAMED else ""
+    return ", ".join(f"{name:.{LONGEST_NAME}}" for name in names[:NAMED]) + more
+
+
+def printable(text: str) -> str:
+    """Text that may quote file and class names, which may hold anything, on one line."""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))

@@ -1,0 +1,92 @@
+"""What the header of a photo says, its size and EXIF orientation, without its pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image, ImageFile
+
+from instseg.core.errors import InputError
+from instseg.files.coco_json import leads_out
+from instseg.files.image import read_image
+from instseg.files.image_kinds import HEAD_BYTES, kind_of_image, opener_of
+
+_ORIENTATION = 274
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotoHeader:
+    """A photo's size and how it is turned.
+
+    Attributes:
+        stored_wh: Width and height before the EXIF orientation is applied.
+        orientation: EXIF orientation 1..8; 1 is upright.
+    """
+
+    stored_wh: tuple[int, int]
+    orientation: int = 1
+
+    @property
+    def upright_wh(self) -> tuple[int, int]:
+        """Width and height as instseg reads it, the EXIF orientation applied."""
+        width, height = self.stored_wh
+        return (height, width) if self.orientation >= 5 else (width, height)
+
+
+def read_header(path: Path) -> PhotoHeader:
+    """Read the header of a photo.
+
+    Raises:
+        ValueError: The file is missing, no photo, or of a kind that only `read_image` knows.
+    """
+    try:
+        with path.open("rb") as file, open_photo(file) as image:
+            return header_of(image)
+    except Exception as error:  # decoders raise all kinds of errors on damaged data
+        raise ValueError(f"{path}: no header can be read ({error})") from error
+
+
+def photo_size(folder: Path, file_name: str) -> tuple[int, int] | None:
+    """Width and height of an upright photo of a dataset; None if it is not there or unreadable."""
+    if leads_out(file_name):
+        return None
+    try:
+        return read_header(folder / file_name).upright_wh
+    except ValueError:
+        pass
+    try:
+        height, width, _ = read_image(folder / file_name).shape
+    except (InputError, ValueError):
+        return None
+    return (width, height)
+
+
+def open_photo(file: BinaryIO) -> ImageFile.ImageFile:
+    """Open a photo without decoding it; `Image.open` would apply a limit of its own.
+
+    Raises:
+        InputError: No photo of a usual kind; decoders raise others for damaged ones.
+    """
+    kind = kind_of_image(file.read(HEAD_BYTES))
+    opener = opener_of(kind) if kind else None
+    file.seek(0)
+    if opener is None:
+        raise InputError("not a photo of a usual kind")
+    return opener(file)
+
+
+def header_of(image: Image.Image, *, thorough: bool = False) -> PhotoHeader:
+    """The header of an opened photo.
+
+    Args:
+        image: As `open_photo` gives it.
+        thorough: Decode a PNG to see whether its metadata follow the pixels; hardly any do.
+    """
+    orientation = 1
+    if thorough or image.format != "PNG" or "exif" in image.info:
+        orientation = int(image.getexif().get(_ORIENTATION, 1))
+    return PhotoHeader(
+        stored_wh=image.size, orientation=orientation if orientation in range(1, 9) else 1
+    )
