@@ -26,25 +26,20 @@ class Verb:
 
     Args:
         summary: One line for `instseg --help`.
-        config: Name of the dataclass where the module calls it otherwise.
         positional: The one option that is given without its name, if any.
     """
 
     summary: str
-    config: str = "Options"
     positional: str | None = None
 
 
 VERBS = {
-    "infer": Verb(
-        summary="find the instances in photos", config="InferConfig", positional="inputs"
-    ),
+    "infer": Verb(summary="find the instances in photos", positional="inputs"),
     "finetune": Verb(summary="fine-tune on COCO annotations"),
     "train-unet": Verb(summary="train a U-Net or another semantic network"),
     "doctor": Verb(summary="check a COCO dataset, and repair it"),
     "evaluate": Verb(
         summary="measure COCO AP, with confidence intervals and causes of errors",
-        config="EvaluateConfig",
     ),
     "compare-unet": Verb(summary="compare Mask R-CNN, as label maps, with a U-Net"),
     "make-scenes": Verb(summary="draw a dataset in COCO format"),
@@ -104,7 +99,7 @@ def command_of(name: str, prog: str | None = None) -> tuple[ModuleType, Parser]:
     """The module of a command, and what reads its arguments."""
     verb = VERBS[name]
     command = importlib.import_module(f"instseg.commands.{name.replace('-', '_')}")
-    options = getattr(command, "Options", None) or getattr(command, verb.config)
+    options = command.Options
     return command, Parser(options, prog or f"instseg {name}", verb.positional)
 
 

@@ -70,7 +70,7 @@ def tiny_weights(tmp_path_factory) -> Path:
     import torch
 
     from instseg.files.model_file import ModelCard
-    from instseg.models.mask_rcnn import PREPROCESSING, build
+    from instseg.models.mask_rcnn import PREPROCESSING, build_detector
 
     torch.manual_seed(0)
     card = ModelCard(
@@ -90,7 +90,7 @@ def tiny_weights(tmp_path_factory) -> Path:
         provenance={"made by": "a test"},
     )
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    model = build(card)
+    model = build_detector(card)
     model.network.roi_heads.mask_predictor.logits.bias.data.fill_(2.0)  # no empty masks
     model.save(path)
     return path

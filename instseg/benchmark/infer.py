@@ -75,13 +75,13 @@ def _model(weights: str, architecture: str | None, seed: int) -> tuple[Model, fl
     """The network of both sides, and the score from which a detection counts."""
     import torch
 
-    from instseg.models.mask_rcnn import build, coco_card, load_model
+    from instseg.models.mask_rcnn import build_detector, coco_card, load_detector
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if weights == "random":
-            return build(coco_card(architecture or "resnet50_fpn")), 0.0
-        return load_model(weights, architecture=architecture), LOWEST_SCORE
+            return build_detector(coco_card(architecture or "resnet50_fpn")), 0.0
+        return load_detector(weights, architecture=architecture), LOWEST_SCORE
 
 
 def draw_photos(folder: Path) -> list[Path]:

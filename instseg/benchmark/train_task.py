@@ -40,25 +40,25 @@ class Start:
         """Load it, or build it."""
         import torch
 
-        from instseg.models.mask_rcnn import load_model
+        from instseg.models.mask_rcnn import load_detector
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             if self.weights == "random":
                 return random_model(self.architecture or "resnet50_fpn")
-            return load_model(self.weights, architecture=self.architecture)
+            return load_detector(self.weights, architecture=self.architecture)
 
 
 def random_model(architecture: str) -> Model:
     """A network with fresh weights, whose frozen norms do not make it explode."""
     from torchvision.ops import FrozenBatchNorm2d
 
-    from instseg.models.mask_rcnn import build, coco_card, fresh_model
+    from instseg.models.mask_rcnn import build_detector, coco_card, fresh_model
 
     card = coco_card(architecture)
     if card.architecture == "compact":
         return fresh_model("compact", card.class_names, card.category_ids)
-    model = build(card)
+    model = build_detector(card)
     for name, module in model.network.named_modules():
         if isinstance(module, FrozenBatchNorm2d) and name.endswith("bn3"):
             module.weight.fill_(BRANCH)

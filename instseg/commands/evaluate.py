@@ -16,7 +16,7 @@ from instseg.system.processes import process_rank
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateConfig(EvaluateOptions):
+class Options(EvaluateOptions):
     """The options as the command line takes them: files, and a folder that is always there."""
 
     coco_json: Path
@@ -27,10 +27,10 @@ class EvaluateConfig(EvaluateOptions):
     out: Path = Path("out/evaluate")
 
 
-EvaluateConfig.__doc__ = EvaluateOptions.__doc__  # the help text
+Options.__doc__ = EvaluateOptions.__doc__  # the help text
 
 
-def run(config: EvaluateConfig) -> int:
+def run(config: Options) -> int:
     """Evaluates, prints, writes; returns 0."""
     with Listener() as show:
         options = {**vars(config), "on_event": ignore if process_rank() else show}

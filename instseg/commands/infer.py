@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class InferConfig:
+class Options:
     """Finds the instances in photos: an overlay picture of each, and predictions.json.
 
     Args:
@@ -85,7 +85,7 @@ class InferConfig:
     resume: bool = False
 
 
-def run(config: InferConfig) -> int:
+def run(config: Options) -> int:
     """Returns 0, 1 if some photos failed, 2 if all did."""
     _check(config)
     with Listener() as listener:
@@ -118,7 +118,7 @@ def run(config: InferConfig) -> int:
     return 0 if not done.failed else 2 if len(done.failed) == len(photos) else 1
 
 
-def _check(config: InferConfig) -> None:
+def _check(config: Options) -> None:
     """Raise ArgumentError for options that do not go together."""
     if not config.label_map and (config.overlap_rule != "score" or config.class_priority):
         raise ArgumentError("{overlap_rule} and {class_priority} need {label_map}")
@@ -128,7 +128,7 @@ def _check(config: InferConfig) -> None:
         )
 
 
-def _load(config: InferConfig) -> Predictor:
+def _load(config: Options) -> Predictor:
     import torch
 
     from instseg.predict.predictor import Predictor
@@ -158,7 +158,7 @@ def _names(listed: list[str] | str | None) -> list[str] | None:
     return [name.strip() for name in listed.split(",")] if isinstance(listed, str) else listed
 
 
-def _show(config: InferConfig, done: PredictedFolder) -> None:
+def _show(config: Options, done: PredictedFolder) -> None:
     if done.counts:
         table(["class", "instances"], done.counts.items())
     written = {

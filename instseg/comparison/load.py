@@ -23,11 +23,11 @@ def load_mask_rcnn(
     weights: str | Path | Model, *, architecture: str | None = None, on_event: OnEvent = ignore
 ) -> Model:
     """Find, or download, the weights of Mask R-CNN; a loaded model stays as it is."""
-    from instseg.models.mask_rcnn import Model, load_model
+    from instseg.models.mask_rcnn import Model, load_detector
 
     if isinstance(weights, Model):
         return weights
-    return load_model(weights, architecture=architecture, progress=_download(on_event))
+    return load_detector(weights, architecture=architecture, progress=_download(on_event))
 
 
 def load_unet(

@@ -197,7 +197,7 @@ def _predict(options: EvaluateOptions, data: CocoData, truth: Json) -> list[Json
     Raises:
         InputError: No class name is the same.
     """
-    from instseg.models.mask_rcnn import load_model
+    from instseg.models.mask_rcnn import load_detector
     from instseg.predict.predictor import Predictor
 
     def downloading(done: int, total: int | None) -> None:
@@ -206,7 +206,7 @@ def _predict(options: EvaluateOptions, data: CocoData, truth: Json) -> list[Json
 
     model = options.weights
     if isinstance(model, str | Path):
-        model = load_model(model, architecture=options.architecture, progress=downloading)
+        model = load_detector(model, architecture=options.architecture, progress=downloading)
     assert model is not None  # as `_check` has seen
     wanted = data.class_names[1:]
     predictor = Predictor(

@@ -24,7 +24,7 @@ def save_thresholds(
     Returns:
         The model file that holds them.
     """
-    from instseg.models.mask_rcnn import load_model
+    from instseg.models.mask_rcnn import load_detector
 
     source = locate(weights)
     if weights not in NAMED and source.suffix == ".safetensors":
@@ -35,6 +35,6 @@ def save_thresholds(
     if source.suffix == ".safetensors":
         with_card(source, replace(read_model_card(source), thresholds=dict(best)), target)
     else:
-        model = load_model(weights, architecture=architecture)
+        model = load_detector(weights, architecture=architecture)
         replace(model, card=replace(model.card, thresholds=dict(best))).save(target)
     return target

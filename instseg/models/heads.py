@@ -148,6 +148,3 @@ def with_detector_classes(
                 state[key][new_rows] = old_state[key][output * rows : (output + 1) * rows]
     new.network.load_state_dict(state)
     return new
-
-
-with_classes = with_detector_classes  # its former name

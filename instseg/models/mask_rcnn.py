@@ -158,6 +158,3 @@ def _from_model_file(path: Path, architecture: str | None) -> Model:
         raise InputError(f"{path}: {error}") from error
     load_weights(model.network, state, path)
     return model
-
-
-build, load_model = build_detector, load_detector  # their former names

@@ -163,6 +163,3 @@ def check_semantic(weights: str | Path, architecture: str) -> None:
             f"{weights} holds {architecture}, which finds instances; "
             "give a semantic model, such as train_unet writes"
         )
-
-
-build = build_segmenter  # its former name

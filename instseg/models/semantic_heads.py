@@ -46,6 +46,3 @@ def with_segmenter_classes(
         else:
             values.copy_(old_state[name])
     return new
-
-
-with_classes = with_segmenter_classes  # its former name

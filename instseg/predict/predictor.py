@@ -19,7 +19,7 @@ from instseg.core.errors import InputError, require_between
 from instseg.core.instances import Instances
 from instseg.files.image import read_image
 from instseg.models.inference import Choice, Detections, Detector
-from instseg.models.mask_rcnn import Model, load_model
+from instseg.models.mask_rcnn import Model, load_detector
 from instseg.predict.paste import paste_masks
 from instseg.predict.tiles import drop_repeats, join_flipped, join_tiles, tile_windows
 from instseg.system.ahead import batched, map_ahead
@@ -94,7 +94,7 @@ class Predictor:
         if isinstance(weights, Model):
             model = weights
         else:
-            model = load_model(weights, architecture=architecture, progress=progress)
+            model = load_detector(weights, architecture=architecture, progress=progress)
         self.card = model.card
         self.device = choose_device(device)
         self.dtype = choose_dtype(precision, self.device)

@@ -17,8 +17,8 @@ from instseg.core.events import (
     ignore,
 )
 from instseg.data.coco import CocoData
-from instseg.models.heads import kept_classes, match_classes, with_classes
-from instseg.models.mask_rcnn import Model, build, fresh_model, load_model
+from instseg.models.heads import kept_classes, match_classes, with_detector_classes
+from instseg.models.mask_rcnn import Model, build_detector, fresh_model, load_detector
 from instseg.models.segmenters import is_segmenter
 from instseg.predict.predictor import Predictor
 from instseg.system.processes import from_first, process_device, process_rank
@@ -58,13 +58,13 @@ class Start:
         old = known or self.known()
         sources = self._sources(old, names)
         self.on_event(ClassesMatched(sources={name: sources.get(name) for name in names[1:]}))
-        return self._resized(with_classes(old, names, category_ids, sources))
+        return self._resized(with_detector_classes(old, names, category_ids, sources))
 
     def known(self) -> Model:
         """The starting weights as they are."""
         if isinstance(self.weights, str | Path):
             progress = download_progress(self.on_event)
-            return load_model(self.weights, architecture=self.architecture, progress=progress)
+            return load_detector(self.weights, architecture=self.architecture, progress=progress)
         architecture = self.weights.card.architecture
         if is_segmenter(architecture):
             raise ArgumentError(f"{{weights}} hold {architecture}, which gives semantic maps")
@@ -86,7 +86,7 @@ class Start:
             "min_size": self.min_size,
             "max_size": round(before["max_size"] * self.min_size / before["min_size"]),
         }
-        new = build(dataclasses.replace(model.card, preprocessing=before | sizes))
+        new = build_detector(dataclasses.replace(model.card, preprocessing=before | sizes))
         new.network.load_state_dict(model.network.state_dict())
         return new
 

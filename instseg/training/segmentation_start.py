@@ -24,7 +24,7 @@ from instseg.models.segmenters import (
     fresh_segmenter,
     load_segmenter,
 )
-from instseg.models.semantic_heads import with_classes
+from instseg.models.semantic_heads import with_segmenter_classes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +101,7 @@ class Start:
         names = data.class_names
         sources = match_classes(model.card.class_names[1:], names[1:])
         self.on_event(ClassesMatched(sources={name: sources.get(name) for name in names[1:]}))
-        new = with_classes(model, names, data.category_ids, sources)
+        new = with_segmenter_classes(model, names, data.category_ids, sources)
         prepare = dict(new.card.preprocessing)
         if len(preprocessing["mean"]) == model.in_channels:
             prepare |= {key: preprocessing[key] for key in ("mean", "std", "input")}

@@ -9,7 +9,7 @@ import torch
 from instseg.benchmark.train_task import Start, Task
 from instseg.core.errors import ArgumentError, InputError
 from instseg.files.image import write_image
-from instseg.models.mask_rcnn import build, coco_card
+from instseg.models.mask_rcnn import build_detector, coco_card
 
 
 def test_photos_have_objects_of_the_model(tmp_path):
@@ -39,7 +39,7 @@ def test_photos_have_objects_of_the_model(tmp_path):
 
 def test_a_pth_file_needs_its_architecture(tmp_path):
     path = tmp_path / "weights.pth"
-    torch.save(build(coco_card("compact")).network.state_dict(), path)
+    torch.save(build_detector(coco_card("compact")).network.state_dict(), path)
     assert Start(weights=str(path), architecture="compact").model().card.architecture == "compact"
     with pytest.raises(InputError, match="architecture"):
         Start(weights=str(path)).model()

@@ -6,7 +6,7 @@ import torch
 
 from instseg.cli import main
 from instseg.files.image import read_image, write_image
-from instseg.models.mask_rcnn import build, coco_card
+from instseg.models.mask_rcnn import build_detector, coco_card
 
 
 def test_figures_of_inference(tmp_path, capsys):
@@ -25,7 +25,7 @@ def test_figures_of_inference(tmp_path, capsys):
 def test_inference_with_a_pth_file(tmp_path):
     photo, weights = tmp_path / "photo.png", tmp_path / "weights.pth"
     write_image(photo, torch.zeros((64, 64, 3), dtype=torch.uint8).numpy())
-    torch.save(build(coco_card("compact")).network.state_dict(), weights)
+    torch.save(build_detector(coco_card("compact")).network.state_dict(), weights)
     options = ["--images", f"[{photo}]", "--repeats", "1", "--weights", str(weights)]
     assert main(["benchmark", "infer", *options, "--architecture", "compact"]) == 0
 

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from instseg.cli import main
-from instseg.commands.evaluate import EvaluateConfig, run
-from instseg.commands.infer import InferConfig
+from instseg.commands.evaluate import Options, run
+from instseg.commands.infer import Options as InferOptions
 from instseg.commands.infer import run as infer
 from instseg.core.errors import ArgumentError, InputError
 from instseg.files.model_file import read_model_card
@@ -42,7 +42,7 @@ def measured(dataset, tmp_path_factory) -> Path:
 
 def config(dataset, out, **options):
     common = {"coco_json": dataset / "annotations.json", "images": dataset / "images"}
-    return EvaluateConfig(**common, out=out, resamples=100, **options)
+    return Options(**common, out=out, resamples=100, **options)
 
 
 def as_printed(error):
@@ -95,7 +95,7 @@ def test_what_infer_writes_is_matched_by_file_and_class_names(
     inputs = [str(path) for path in sorted((dataset / "images").iterdir(), reverse=True)]
     weights = str(measured / "model.safetensors")
     options = {"overlay": False, "score_threshold": 0.01}
-    infer(InferConfig(inputs=inputs, weights=weights, out=tmp_path, **options))
+    infer(InferOptions(inputs=inputs, weights=weights, out=tmp_path, **options))
     results = tmp_path / "predictions.json"
     document = json.loads(results.read_text())
     for image in document["images"]:
@@ -145,7 +145,7 @@ def test_thresholds_are_stored_and_used(dataset, measured, tmp_path):
     weights = tmp_path / "own.safetensors"
     shutil.copy(measured / "model.safetensors", weights)
     images = [str(dataset / "images")]
-    asked = InferConfig(
+    asked = Options(
         inputs=images, weights=str(weights), out=tmp_path / "b", thresholds="stored", overlay=False
     )
     with pytest.raises(InputError, match="save-thresholds"):
@@ -219,7 +219,7 @@ def test_numbers_that_mean_nothing_are_refused_by_name(dataset, measured, tmp_pa
 def test_options_that_do_not_go_together_are_named(dataset, tmp_path, options, words):
     common = {"coco_json": dataset / "annotations.json", "images": dataset / "images"}
     with pytest.raises(InputError) as caught:
-        run(EvaluateConfig(**{**common, "out": tmp_path, **options}))
+        run(Options(**{**common, "out": tmp_path, **options}))
     assert re.search(words, as_printed(caught.value))
 
 
@@ -325,7 +325,7 @@ def measure(folder, truth, results, **options):
     (folder / "results.json").write_text(json.dumps(results))
     files = {"coco_json": folder / "truth.json", "results": folder / "results.json"}
     options = {"plots": False, "resamples": 100, **options}
-    return run(EvaluateConfig(**files, out=folder / "out", **options))
+    return run(Options(**files, out=folder / "out", **options))
 
 
 def test_a_model_of_other_classes_is_refused(dataset, tmp_path, tiny_weights):

@@ -16,10 +16,10 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from stand_in import TINY_CARD, stand_in_model
 
-from instseg.commands.infer import InferConfig, run
+from instseg.commands.infer import Options, run
 from instseg.core.errors import ArgumentError, InputError
 from instseg.files.image import read_image
-from instseg.models.mask_rcnn import build
+from instseg.models.mask_rcnn import build_detector
 from instseg.system.lock import only_run_in
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,10 +37,10 @@ def photos(tmp_path_factory) -> Path:
     return folder
 
 
-def config(photos: Path, weights: Path, out: Path, **options) -> InferConfig:
+def config(photos: Path, weights: Path, out: Path, **options) -> Options:
     defaults = {"inputs": [str(photos)], "recursive": True, "device": "cpu"}
     sparing = {"score_threshold": 0.2, "max_detections": 4}
-    return InferConfig(weights=str(weights), out=out, **(defaults | sparing | options))
+    return Options(weights=str(weights), out=out, **(defaults | sparing | options))
 
 
 def document(out: Path) -> dict:
@@ -150,7 +150,7 @@ def test_more_classes_than_a_label_map_holds(photos, tmp_path):
     card = replace(
         TINY_CARD, architecture_args=args, class_names=names, category_ids=tuple(range(256))
     )
-    build(card).save(tmp_path / "many.safetensors")
+    build_detector(card).save(tmp_path / "many.safetensors")
     with pytest.raises(InputError, match=r"label_map: .*at most 254 classes .* got 255"):
         run(config(photos, tmp_path / "many.safetensors", tmp_path / "out", label_map=True))
     assert not (tmp_path / "out").exists()

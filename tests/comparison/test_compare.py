@@ -23,7 +23,7 @@ from instseg.evaluation.coco_ap import measure_ap
 from instseg.evaluation.semantic import SemanticEvaluator, score_differences
 from instseg.files.image import read_image
 from instseg.files.results import coco_annotations
-from instseg.models.mask_rcnn import load_model
+from instseg.models.mask_rcnn import load_detector
 from instseg.models.segmenters import fresh_segmenter, load_segmenter
 from instseg.predict.predictor import Predictor
 from instseg.predict.segmenter import Segmenter
@@ -356,7 +356,7 @@ def test_to_dict_is_the_file(files, tmp_path):
 
 
 def test_loaded_models_and_data_do_as_well_as_files(files, compared):
-    model = load_model(files / "mask_rcnn.safetensors")
+    model = load_detector(files / "mask_rcnn.safetensors")
     unet = load_segmenter(files / "unet.safetensors")
     data = CocoData.read(files / "data.json", files)
     options = {"coco_json": data, "images": None, "weights": model, "unet": unet, "speed": True}

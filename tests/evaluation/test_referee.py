@@ -39,13 +39,13 @@ def test_results_of_other_images_do_not_stop_it():
 
 def test_a_command_with_a_referee_fails_on_a_difference(tmp_path, monkeypatch):
     """An evaluator that is wrong does not get by."""
-    from instseg.commands.evaluate import EvaluateConfig, run
+    from instseg.commands.evaluate import Options, run
 
     (tmp_path / "truth.json").write_text(json.dumps(TRUTH))
     (tmp_path / "results.json").write_text(json.dumps([result()]))
     wrong = coco_ap.METRICS | {"AP": coco_ap.METRICS["AP"]._replace(size=1)}
     monkeypatch.setattr(coco_ap, "METRICS", wrong)
-    config = EvaluateConfig(
+    config = Options(
         coco_json=tmp_path / "truth.json",
         results=tmp_path / "results.json",
         out=tmp_path / "out",

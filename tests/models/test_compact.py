@@ -16,7 +16,7 @@ from instseg.models.compact import (
     compact,
 )
 from instseg.models.inference import fold_batch_norms
-from instseg.models.mask_rcnn import build
+from instseg.models.mask_rcnn import build_detector
 from instseg.scenes.scene import SCENE_CLASSES, draw_scene
 
 
@@ -58,7 +58,7 @@ def test_outputs_have_torchvisions_form(size_hw):
 @pytest.mark.parametrize("counts", [(2, 1), (0, 3), (0, 0)])
 def test_losses_are_finite_and_reach_every_weight(counts):
     torch.manual_seed(0)
-    network = build(TINY_CARD).network.train()
+    network = build_detector(TINY_CARD).network.train()
     sizes = [(64, 80), (61, 77)]
     targets = [make_targets(count, size) for count, size in zip(counts, sizes, strict=True)]
     losses = network([torch.rand(3, *size) for size in sizes], targets)
@@ -82,7 +82,7 @@ def test_a_few_steps_on_one_scene_bring_the_loss_down():
     boxes, ids = torch.tensor(scene.instances.boxes), torch.tensor(scene.instances.class_ids)
     masks = torch.from_numpy(scene.instances.masks.dense()).to(torch.uint8)
     target = {"boxes": boxes, "labels": ids % 3 + 1, "masks": masks}
-    network = build(TINY_CARD).network.train()
+    network = build_detector(TINY_CARD).network.train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     totals = []
     for _ in range(25):

@@ -15,7 +15,7 @@ from stand_in import TINY_CARD, stand_in_model
 
 from instseg.core.errors import InputError
 from instseg.files.image import write_image
-from instseg.models.mask_rcnn import build
+from instseg.models.mask_rcnn import build_detector
 from instseg.predict.predictor import Predictor
 from instseg.predict.tiles import join_flipped, join_tiles, tile_windows
 from instseg.scenes.scene import SceneConfig, draw_scene
@@ -428,6 +428,6 @@ def test_weights_that_cannot_be_had(tmp_path):
 
 def test_an_untrained_network_finds_nothing_above_one_half():
     torch.manual_seed(0)
-    found = make_predictor(build(TINY_CARD))(IMAGE)
+    found = make_predictor(build_detector(TINY_CARD))(IMAGE)
     assert len(found) == 0
     assert found.class_names == TINY_CARD.class_names

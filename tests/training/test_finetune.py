@@ -27,7 +27,7 @@ from instseg.core.events import (
     Warned,
 )
 from instseg.data.coco import CocoData
-from instseg.models.mask_rcnn import load_model
+from instseg.models.mask_rcnn import load_detector
 from instseg.scenes.scene import SceneConfig, write_scenes
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -115,7 +115,7 @@ def test_events_come_in_order_and_the_result_is_what_lies_in_the_folder(train, s
 def test_nothing_of_the_user_is_touched_and_training_works_twice(
     train, scenes, tiny_weights, tmp_path, capfd
 ):
-    model = load_model(tiny_weights)
+    model = load_detector(tiny_weights)
     before = {name: values.clone() for name, values in model.network.state_dict().items()}
     learning = [weight.requires_grad for weight in model.network.parameters()]
     handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
@@ -140,7 +140,7 @@ def test_nothing_of_the_user_is_touched_and_training_works_twice(
 def test_cancelling_from_another_thread_saves_and_the_run_goes_on_as_if_it_had_not_stopped(
     train, scenes, tiny_weights, tmp_path
 ):
-    whole = train("whole", val_coco_json=scenes, weights=load_model(tiny_weights))
+    whole = train("whole", val_coco_json=scenes, weights=load_detector(tiny_weights))
     cancel, stepped, results = threading.Event(), threading.Event(), []
 
     def on_event(event):
@@ -149,7 +149,7 @@ def test_cancelling_from_another_thread_saves_and_the_run_goes_on_as_if_it_had_n
             cancel.wait()
 
     def run():
-        options = {"weights": load_model(tiny_weights), "on_event": on_event, "cancel": cancel}
+        options = {"weights": load_detector(tiny_weights), "on_event": on_event, "cancel": cancel}
         results.append(train("stopped", val_coco_json=scenes, **options))
 
     thread = threading.Thread(target=run)

@@ -7,7 +7,7 @@ import pytest
 
 from instseg.core.errors import ArgumentError, InputError
 from instseg.data.coco import CocoData
-from instseg.models.mask_rcnn import load_model
+from instseg.models.mask_rcnn import load_detector
 from instseg.scenes.scene import SceneConfig, write_scenes
 from instseg.training.options import FinetuneOptions
 from instseg.training.resume import (
@@ -40,11 +40,11 @@ def test_options_come_back_with_absolute_paths(tmp_path, monkeypatch):
 def test_objects_become_files_that_go_away_in_the_end(tmp_path, tiny_weights):
     path = write_scenes(tmp_path / "data", 2, SceneConfig(size_hw=(64, 64)))
     data = CocoData.read(path, tmp_path / "data" / "images")
-    options = FinetuneOptions(data, weights=load_model(tiny_weights))
+    options = FinetuneOptions(data, weights=load_detector(tiny_weights))
     found = read_options(tmp_path, "finetune", write(tmp_path, options))
     again = CocoData.read(Path(found["coco_json"]), Path(found["images"]))
     assert again.document() == data.document()
-    assert load_model(found["weights"]).card.class_names == ("BG", "cat", "dog")
+    assert load_detector(found["weights"]).card.class_names == ("BG", "cat", "dog")
     told = provenance_of(options.given())
     assert (told["coco_json"], told["weights"]) == ("annotations.json", "a compact in memory")
     assert json.dumps(told)
