@@ -93,7 +93,7 @@ def test_a_model_is_left_as_it_is_and_a_cancelled_run_goes_on(arrays, tmp_path):
         ({"masks": "m"}, "masks needs images"),
         ({"scenes": 8, "val_share": 1}, "val_share=1 must be at least 0 and below 1"),
         ({"scenes": 8, "clip_grad_norm": 0}, "clip_grad_norm=0 must be above 0"),
-        ({"scenes": 8, "skips": False, "architecture": "fcn_resnet50"}, "skips false"),
+        ({"scenes": 8, "skips": False, "architecture": "fcn_resnet50"}, "skips=False is for"),
     ],
 )
 def test_errors_name_the_argument(tmp_path, options, words):
