@@ -2,8 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# one for each core, 8 at most
+TEST_PROCESSES ?= auto
 
-.PHONY: demo compare test lint clean
+.PHONY: demo compare test lint docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/python tools/make_scenes.py --images 8 --seed 0 --out out/demo/scenes
@@ -15,12 +17,20 @@ compare: $(VENV)/installed
 	@echo "Look at out/compare/comparison.md and the pictures beside it."
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --maxprocesses 8 --dist worksteal
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "Open out/site/index.html."
+
+$(VENV)/installed-docs: $(VENV)/installed
+	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[docs]"
+	touch $@
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -9,16 +9,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from instseg.comparison.compare import compare
     from instseg.core.errors import InputError
     from instseg.core.instances import Instances, Masks
     from instseg.core.semantic import to_semantic
     from instseg.data.coco import CocoData
     from instseg.doctor.examine import examine
     from instseg.doctor.repair import repair
+    from instseg.evaluation.evaluate import evaluate
     from instseg.files.image import read_image, write_image
-    from instseg.models.mask_rcnn import load_model
+    from instseg.models.load import load_model
     from instseg.predict.predictor import Predictor
     from instseg.predict.segmenter import Segmenter
+    from instseg.scenes.make_scenes import make_scenes
+    from instseg.training.finetune import finetune
+    from instseg.training.train_unet import train_unet
     from instseg.visualize import display_instances, draw_instances
 
 __version__ = "0.1.0"
@@ -30,13 +35,18 @@ __all__ = [
     "Masks",
     "Predictor",
     "Segmenter",
+    "compare",
     "display_instances",
     "draw_instances",
+    "evaluate",
     "examine",
+    "finetune",
     "load_model",
+    "make_scenes",
     "read_image",
     "repair",
     "to_semantic",
+    "train_unet",
     "write_image",
 ]
 
@@ -47,13 +57,18 @@ _HOME = {
     "Masks": "instseg.core.instances",
     "Predictor": "instseg.predict.predictor",
     "Segmenter": "instseg.predict.segmenter",
+    "compare": "instseg.comparison.compare",
     "display_instances": "instseg.visualize",
     "draw_instances": "instseg.visualize",
+    "evaluate": "instseg.evaluation.evaluate",
     "examine": "instseg.doctor.examine",
-    "load_model": "instseg.models.mask_rcnn",
+    "finetune": "instseg.training.finetune",
+    "load_model": "instseg.models.load",
+    "make_scenes": "instseg.scenes.make_scenes",
     "read_image": "instseg.files.image",
     "repair": "instseg.doctor.repair",
     "to_semantic": "instseg.core.semantic",
+    "train_unet": "instseg.training.train_unet",
     "write_image": "instseg.files.image",
 }
 

@@ -1,16 +1,66 @@
 """What every test may use."""
 
+import os
 from pathlib import Path
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: tests run side by side
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import pytest
+from hypothesis import settings
+
+PHOTOS = Path(__file__).resolve().parents[2] / "shared" / "coco"
+
+# Examples are the same in every run, and no test depends on the clock.
+# `pytest --hypothesis-profile explore` looks for new ones.
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None, max_examples=1000)
+settings.load_profile("repeatable")
+
+
+def pytest_report_header() -> str:
+    seen = PHOTOS if PHOTOS.is_dir() else f"drawn stand-ins only, {PHOTOS} does not exist"
+    return f"COCO photos: {seen}"
 
 
 @pytest.fixture(scope="session")
-def coco_dir() -> Path:
-    """159 real COCO photos with annotations, where the developers' folder holds them."""
-    folder = Path(__file__).resolve().parents[2] / "shared" / "coco"
+def drawn_coco_dir(tmp_path_factory) -> Path:
+    """Drawn scenes in the folders and layout of the real COCO photos."""
+    from coco_like import write_coco_like
+
+    return write_coco_like(tmp_path_factory.mktemp("coco"))
+
+
+@pytest.fixture(scope="module", params=["drawn", "photos"] if PHOTOS.is_dir() else ["drawn"])
+def coco_dir(request) -> Path:
+    """A test that asks for this runs twice where the real COCO photos are: with drawn ones too.
+
+    `train2017`, `val2017`: photos; `annotations`; `golden`: annotations and results for them, with
+    pycocotools' numbers.
+    """
+    return PHOTOS if request.param == "photos" else request.getfixturevalue("drawn_coco_dir")
+
+
+@pytest.fixture(scope="session")
+def real_or_drawn_coco_dir(request) -> Path:
+    """The real COCO photos where they are, else the drawn ones: for tests that take long."""
+    return PHOTOS if PHOTOS.is_dir() else request.getfixturevalue("drawn_coco_dir")
+
+
+@pytest.fixture(scope="session")
+def photos_dir() -> Path:
+    """The real COCO photos, for numbers that were measured on them."""
+    if not PHOTOS.is_dir():
+        pytest.skip(f"the real COCO photos are not in {PHOTOS}")
+    return PHOTOS
+
+
+@pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """Small inputs in the shape of bug reports, where the developers' folder holds them."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "cases"
     if not folder.is_dir():
-        pytest.skip("the real COCO photos are not here")
+        pytest.skip("the small cases are not here")
     return folder
 
 
@@ -20,7 +70,7 @@ def tiny_weights(tmp_path_factory) -> Path:
     import torch
 
     from instseg.files.model_file import ModelCard
-    from instseg.models.mask_rcnn import PREPROCESSING, build
+    from instseg.models.mask_rcnn import PREPROCESSING, build_detector
 
     torch.manual_seed(0)
     card = ModelCard(
@@ -40,7 +90,7 @@ def tiny_weights(tmp_path_factory) -> Path:
         provenance={"made by": "a test"},
     )
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    model = build(card)
+    model = build_detector(card)
     model.network.roi_heads.mask_predictor.logits.bias.data.fill_(2.0)  # no empty masks
     model.save(path)
     return path

@@ -44,7 +44,7 @@ def main() -> int:
         command = [sys.executable, str(TOOL), "--coco-json", str(train), "--weights", "demo"]
         command += ["--images", str(train.parent / "images"), "--min-size", "96"]
         command += ["--val-coco-json", str(val), "--val-images", str(val.parent / "images")]
-        command += ["--max-steps", str(STEPS), "--train", "heads:5,all:95", "--save-every", "3"]
+        command += ["--max-steps", str(STEPS), "--layers", "heads:5,all:95", "--save-every", "3"]
         whole, killed = root / "whole", root / "killed"
         subprocess.run([*command, "--out", str(whole)], check=True, stdout=subprocess.DEVNULL)
         running = [*command, "--out", str(killed)]

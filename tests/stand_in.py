@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
 from instseg.files.model_file import ModelCard
-from instseg.models.mask_rcnn import PREPROCESSING, Model, build
+from instseg.models.mask_rcnn import PREPROCESSING, Model, build_detector
 from instseg.scenes.scene import draw_scene
 
 SPREAD = {  # standard deviation of the values that each output layer gives
@@ -49,7 +49,7 @@ TINY_CARD = ModelCard(
 def stand_in_model(card: ModelCard, seed: int = 0) -> Model:
     """A model whose norms and output layers were fitted to one drawn scene."""
     torch.manual_seed(seed)
-    model = build(card)
+    model = build_detector(card)
     hooks = []
     for name, module in model.network.named_modules():
         if isinstance(module, nn.BatchNorm2d | FrozenBatchNorm2d):

@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -81,10 +82,15 @@ def test_every_tool_is_a_command():
     [
         (["bogus"], "bogus is no command; choose one of infer"),
         (["make-scenes", "--imges", "3"], "unrecognized arguments: --imges"),
-        (["make-scenes", "--images", "many"], "--images: Expected a int. Got value: many"),
-        (["finetune", "--epochs", "many"], "--epochs: Expected a int. Got value: many"),
-        (["finetune", "--augment", "x"], "--augment: Expected a list in brackets"),
-        (["infer", "x.jpg", "--preset", "slow"], "--preset: Expected one of 'default', 'fast'"),
+        (["make-scenes", "--images", "many"], "--images must be a whole number, not many"),
+        (["finetune", "--epochs", "many"], "--epochs must be a whole number, not many"),
+        (["finetune", "--augment", "x"], "--augment must be a list in brackets"),
+        (["infer", "x.jpg", "--preset", "slow"], "--preset must be one of default, fast, not slow"),
+        (
+            ["benchmark", "x"],
+            "what must be one of infer, postprocess, train, evaluate, read, not x",
+        ),
+        (["doctor"], "--coco-json must be given; see instseg doctor --help"),
         (["infer"], "no inputs given"),
         (["infer", "nothing*.jpg"], "nothing*.jpg"),
         (["info", "missing.safetensors"], "missing.safetensors: cannot be read"),
@@ -133,7 +139,7 @@ def test_positional_comes_from_a_file_too(tmp_path, capsys):
     ("text", "told"),
     [
         ("imges: 3\n", "unknown options ['imges']"),
-        ("images: many\n", "--images: Expected a int. Got value: many"),
+        ("images: many\n", "--images must be a whole number, not many"),
         ("- images\n", "expected lines of the form"),
         ("images: [\n", "is not YAML"),
     ],
@@ -168,3 +174,15 @@ def test_a_reader_that_leaves_early_is_no_error(arguments):
         assert running.stderr is not None
         errors = running.stderr.read()
     assert (running.returncode, errors) == (0, "")
+
+
+def test_a_command_runs_in_a_thread_and_leaves_the_handlers_alone(tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    codes = []
+    arguments = ["make-scenes", "--images", "1", "--size", "64", "--out", str(tmp_path)]
+    thread = threading.Thread(target=lambda: codes.append(main(arguments)))
+    thread.start()
+    thread.join()
+    assert codes == [0]
+    assert main(["--version"]) == 0
+    assert signal.getsignal(signal.SIGTERM) is before

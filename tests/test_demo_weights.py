@@ -11,6 +11,7 @@ from instseg.data.coco import CocoData
 from instseg.data.semantic_data import CocoSemantic
 from instseg.evaluation.coco_ap import average_precision
 from instseg.evaluation.semantic import SemanticEvaluator
+from instseg.files.image import read_image
 from instseg.files.model_file import read_model_card
 from instseg.predict.dataset import predict_dataset
 from instseg.scenes.scene import SCENE_CLASSES, SceneConfig, draw_scene, write_scenes
@@ -97,5 +98,7 @@ def test_the_command_of_the_readme(tmp_path, capsys):
     document = json.loads((out / "predictions.json").read_text())
     assert len(document["images"]) == 3
     assert document["annotations"]
-    assert (out / "000000.png").exists()
+    drawn = [read_image(out / f"{number:06d}.png") for number in range(3)]
+    plain = [read_image(path) for path in sorted(Path(photos).iterdir())]
+    assert all((one != other).any() for one, other in zip(drawn, plain, strict=True))
     assert "predictions.json" in capsys.readouterr().out

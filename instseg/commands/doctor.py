@@ -24,16 +24,16 @@ _FINDINGS, _SHEET, _CHANGES = "findings.json", "contact_sheet.png", "changes.jso
 
 
 @dataclass(frozen=True, kw_only=True)
-class DoctorConfig:
-    """Finds, and repairs, what is wrong with a dataset in COCO format.
+class Options:
+    """Checks a dataset in COCO format, and repairs it with --fix.
 
     Args:
         coco_json: The dataset.
         images: Folder of its photos; without it, photos are not checked.
-        val_coco_json: A validation set to compare with: the same photos, missing classes.
+        val_coco_json: A validation set to compare with, for leaked photos and missing classes.
         val_images: Folder of its photos; that of --images if not given.
-        photos: How far to look into photos: no (are they there?), headers (their sizes), or all
-            (read each, which finds damaged ones and copies).
+        photos: How thoroughly photos are checked: no (only that they exist), headers (also their
+            sizes), or all (each is read, which finds damaged photos and duplicates).
         fix: Write the repaired dataset to this file; every change is listed in changes.json.
         clear_crowds: With --fix, make every crowd an object: some tools flag objects as crowds,
             which training leaves out.
@@ -52,7 +52,7 @@ class DoctorConfig:
     out: Path = Path("out/doctor")
 
 
-def run(config: DoctorConfig) -> int:
+def run(config: Options) -> int:
     """Examines, repairs if asked to, and says what it saw; returns 1 if there are errors."""
     from instseg.doctor.examine import examine
     from instseg.doctor.repair import repair_examined
@@ -88,7 +88,7 @@ def run(config: DoctorConfig) -> int:
     return 0 if examination.ok else 1
 
 
-def _check(config: DoctorConfig) -> None:
+def _check(config: Options) -> None:
     """Refuse, before the work begins, to write over an input."""
     from instseg.doctor.repair import check_target
 
@@ -148,7 +148,7 @@ def _print_changes(repaired: Repair) -> None:
     console.print(f"left: {contents(repaired.examination.statistics)}")
 
 
-def _write_findings(config: DoctorConfig, examination: Examination) -> Path:
+def _write_findings(config: Options, examination: Examination) -> Path:
     content = {
         "coco_json": str(config.coco_json),
         "images": config.images and str(config.images),
@@ -165,7 +165,7 @@ def _write_json(path: Path, content: Any) -> Path:
     return path
 
 
-def _write_sheet(config: DoctorConfig, examination: Examination) -> list[Path]:
+def _write_sheet(config: Options, examination: Examination) -> list[Path]:
     from instseg.doctor.examples import examples
     from instseg.files.image import write_image
     from instseg.visualize.contact_sheet import contact_sheet

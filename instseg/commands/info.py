@@ -6,13 +6,13 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from instseg.commands.terminal import console
+from instseg.commands.terminal import console, printable
 from instseg.files.model_file import describe
 
 
 @dataclass(frozen=True, kw_only=True)
-class InfoConfig:
-    """Shows what a model file holds: architecture, classes, preprocessing, where it comes from.
+class Options:
+    """Shows what a model file contains: architecture, classes, preprocessing and provenance.
 
     Args:
         file: A model file (.safetensors).
@@ -21,7 +21,7 @@ class InfoConfig:
     file: Path
 
 
-def run(config: InfoConfig) -> int:
+def run(config: Options) -> int:
     """Prints the model card; returns 0."""
     facts = describe(config.file)
     card = facts["card"]
@@ -40,7 +40,7 @@ def run(config: InfoConfig) -> int:
         "provenance": _items(card.provenance) or "not told",
     }
     for name, value in lines.items():
-        console.print(f"{name:<15}{value}")
+        console.print(f"{name:<15}{printable(str(value))}")
     return 0
 
 

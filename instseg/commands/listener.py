@@ -45,6 +45,14 @@ class Listener:
             case _:
                 pass
 
+    def bar(self, task: str, unit: str) -> Update:
+        """What moves the bar of a task, which takes the place of another task's."""
+        if self._task != task or self._update is None:
+            self.end_bar()
+            self._task = task
+            self._update = self._bar.enter_context(progress_bar(task, unit))
+        return self._update
+
     def end_bar(self) -> None:
         """Take the bar away, if there is one."""
         self._bar.close()
@@ -52,13 +60,8 @@ class Listener:
 
     def _progress(self, event: Progress) -> None:
         unit, factor = SHOWN_UNITS.get(event.unit, (event.unit, 1))
-        if self._task != event.task:
-            self.end_bar()
-            self._update = self._bar.enter_context(progress_bar(event.task, unit))
-            self._task = event.task
-        if self._update:
-            total = None if event.total is None else event.total * factor
-            self._update(event.done * factor, total)
+        total = None if event.total is None else event.total * factor
+        self.bar(event.task, unit)(event.done * factor, total)
         if event.total is not None and event.done >= event.total:
             self.end_bar()
 

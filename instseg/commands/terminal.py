@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
+from instseg.core.wording import printable
 from instseg.system.processes import process_rank
 
 BAR_AFTER_S = 2.0
@@ -45,11 +46,6 @@ errors = _Console(stderr=True)
 """Standard error, also the place of the progress bar."""
 
 
-def printable(text: str) -> str:
-    """Text that may quote file and class names, which may hold anything, on one line."""
-    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
-
-
 def error(message: object) -> None:
     """Prints one line `instseg: message` on standard error."""
     errors.print("instseg: " + printable(str(message)))
@@ -60,9 +56,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
     Args:
         columns: Headings.
-        rows: One cell per column, of which `str()` is shown.
+        rows: One cell per column, of which `str()` is shown, made `printable`.
     """
-    lines = [[str(cell) for cell in row] for row in [columns, *rows]]
+    lines = [[printable(str(cell)) for cell in row] for row in [columns, *rows]]
     widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
     for number, (first, *others) in enumerate(lines):
         cells = [set_cell_size(first, widths[0])]

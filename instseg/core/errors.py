@@ -24,7 +24,8 @@ class ArgumentError(InputError):
 
     Args:
         message: Names of arguments stand in braces: `{weights} needs {images}`.
-        values: The wrong value of an argument, if one is to be shown.
+        values: The wrong value of an argument, if one is to be shown; `skips=False` is `--no-skips`
+            on the command line.
     """
 
     def __init__(self, message: str, **values: object) -> None:
@@ -33,13 +34,15 @@ class ArgumentError(InputError):
 
     def as_options(self) -> str:
         """The message in the words of the command line."""
-        shown = _ARGUMENT.sub(lambda name: option_name(name[1]), self.message)
-        if self.values:
-            shown += f", not {', '.join(map(str, self.values.values()))}"
-        return shown
+        shown = _ARGUMENT.sub(self._as_option, self.message)
+        wrong = [str(value) for value in self.values.values() if not isinstance(value, bool)]
+        return f"{shown}, not {', '.join(wrong)}" if wrong else shown
 
     def _as_argument(self, name: re.Match[str]) -> str:
         return f"{name[1]}={self.values[name[1]]!r}" if name[1] in self.values else name[1]
+
+    def _as_option(self, name: re.Match[str]) -> str:
+        return option_name(f"no_{name[1]}" if self.values.get(name[1]) is False else name[1])
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickled whole, as it comes back from other processes."""

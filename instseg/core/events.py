@@ -9,9 +9,13 @@ instseg.finetune("train.json", "photos/", on_event=log)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Item = TypeVar("Item")
 
@@ -66,12 +70,15 @@ class StepDone:
         step: Counted from 1.
         steps: Of the whole run.
         figures: `loss`, each loss by name, and `lr`.
+        seconds: Spent on the step and on waiting for its images; measuring and saving are not
+            part of it.
         memory_bytes: In use.
     """
 
     step: int
     steps: int
     figures: Mapping[str, float]
+    seconds: float = 0.0
     memory_bytes: int = 0
 
 
@@ -84,12 +91,14 @@ class EpochDone:
         step: Its last.
         figures: Scores and losses on the validation data; empty without any.
         is_best: Whether its weights are the best so far, and were written.
+        pictures: What was drawn of it, by name: uint8 RGB (H, W, 3).
     """
 
     epoch: int
     step: int
     figures: Mapping[str, float]
     is_best: bool
+    pictures: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +110,23 @@ class ClassesMatched:
     """
 
     sources: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassesCounted:
+    """How much there is of each class in the data for semantic segmentation.
+
+    Attributes:
+        class_names: By class id, the first is the background.
+        images: By part of the data, `training` and `validation`: how many there are.
+        pixels: By part: of each class.
+        images_with: By part: how many images have pixels of each class.
+    """
+
+    class_names: Sequence[str]
+    images: Mapping[str, int]
+    pixels: Mapping[str, Sequence[int]]
+    images_with: Mapping[str, Sequence[int]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +166,7 @@ Event: TypeAlias = (
     | StepDone
     | EpochDone
     | ClassesMatched
+    | ClassesCounted
     | Notice
     | Warned
     | PhotoFailed
@@ -149,6 +176,15 @@ OnEvent: TypeAlias = Callable[[Event], None]
 
 def ignore(event: Event) -> None:
     """The callback of who wants to hear nothing."""
+
+
+def download_progress(on_event: OnEvent) -> Callable[[float, float | None], None]:
+    """What a download calls with the bytes done and in all, as `Progress` events."""
+
+    def progress(done: float, total: float | None) -> None:
+        on_event(Progress(task="downloading weights", done=done, total=total, unit="bytes"))
+
+    return progress
 
 
 def told(

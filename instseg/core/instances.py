@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import html
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from instseg.core.masks import Index, Masks
+from instseg.core.masks import Index, Masks, read_only
 
 __all__ = ["Instances", "Masks"]
+
+SHOWN_ROWS = 100  # of the table in a notebook
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -40,7 +43,7 @@ class Instances:
         boxes = np.asarray(self.boxes, dtype=np.float32)
         arrays: dict[str, NDArray[Any]] = {
             "boxes": boxes if boxes.size else boxes.reshape(0, 4),  # [] is no boxes
-            "class_ids": np.asarray(self.class_ids, dtype=np.int64),
+            "class_ids": _whole_numbers(self.class_ids),
             "scores": np.asarray(self.scores, dtype=np.float32),
         }
         for name, array in arrays.items():
@@ -49,9 +52,7 @@ class Instances:
                 raise ValueError(
                     f"{name}: expected shape {expected} for {count} masks, got {array.shape}"
                 )
-            frozen = array.view()
-            frozen.setflags(write=False)
-            object.__setattr__(self, name, frozen)
+            object.__setattr__(self, name, read_only(array))
         object.__setattr__(self, "class_names", tuple(self.class_names))
         self._check_values()
 
@@ -59,16 +60,15 @@ class Instances:
         if self.class_names[:1] != ("BG",):
             raise ValueError(f'class_names: expected "BG" first, got {self.class_names[:3]}')
         last = len(self.class_names) - 1
-        wrong_rows = {
-            "boxes: expected finite numbers": ~np.isfinite(self.boxes).all(axis=1),
-            f"class_ids: expected 1..{last}": (self.class_ids < 1) | (self.class_ids > last),
-            "scores: expected 0..1": ~((self.scores >= 0) & (self.scores <= 1)),
-        }
-        for expectation, wrong in wrong_rows.items():
+        for field, wrong, expected in (
+            ("boxes", ~np.isfinite(self.boxes).all(axis=1), "finite numbers"),
+            ("class_ids", (self.class_ids < 1) | (self.class_ids > last), f"1..{last}"),
+            ("scores", ~((self.scores >= 0) & (self.scores <= 1)), "0..1"),
+        ):
             if wrong.any():
                 row = int(wrong.argmax())
-                field = getattr(self, expectation.split(":")[0])
-                raise ValueError(f"{expectation}, got {field[row].tolist()} in row {row}")
+                value = getattr(self, field)[row].tolist()
+                raise ValueError(f"{field}: expected {expected}, got {value} in row {row}")
 
     @classmethod
     def empty(cls, size_hw: tuple[int, int], class_names: Sequence[str]) -> Instances:
@@ -113,6 +113,29 @@ class Instances:
         found = ", ".join(f"{count} {name}" for name, count in Counter(self.names).most_common())
         return f"Instances({len(self)} in {self.size_hw[0]} x {self.size_hw[1]}: {found})"
 
+    def _repr_html_(self) -> str:
+        """A table for notebooks; with the photo, `visualize.show_instances` draws them too."""
+        rows = [
+            f"<tr><td>{i}</td><td>{html.escape(name)}</td><td>{score:.3f}</td><td>{area:,}</td>"
+            f"<td>{', '.join(f'{side:.1f}' for side in box)}</td></tr>"
+            for i, name, score, area, box in zip(
+                range(SHOWN_ROWS),
+                self.names,
+                self.scores.tolist(),
+                self.masks.areas().tolist(),
+                self.boxes.tolist(),
+                strict=False,
+            )
+        ]
+        if len(self) > SHOWN_ROWS:
+            rows.append(f'<tr><td colspan="5">and {len(self) - SHOWN_ROWS} more</td></tr>')
+        names = ("", "class", "score", "area (px)", "box x0, y0, x1, y1 (px)")
+        head = "".join(f"<th>{name}</th>" for name in names)
+        return (
+            f"<p>{html.escape(repr(self))}</p><table><thead><tr>{head}</tr></thead>"
+            f"<tbody>{''.join(rows)}</tbody></table>"
+        )
+
     def __getitem__(self, index: Index) -> Instances:
         """The chosen instances, as Instances: an int gives one of length 1."""
         rows = np.atleast_1d(np.arange(len(self))[index])
@@ -127,3 +150,12 @@ class Instances:
     def __iter__(self) -> Iterator[Instances]:
         """Each instance in turn, as Instances of length 1."""
         return (self[i] for i in range(len(self)))
+
+
+def _whole_numbers(class_ids: ArrayLike) -> NDArray[np.int64]:
+    """Class ids as int64; 1.0 is 1, but 1.9 is an error, and so are texts and truth values."""
+    given = np.asarray(class_ids)
+    known = given.dtype.kind in "iuf" and bool((np.abs(given.astype(np.float64)) < 2**53).all())
+    if not known or (given != np.rint(given)).any():
+        raise ValueError(f"class_ids: expected whole numbers, got {given.ravel()[:8].tolist()}")
+    return given.astype(np.int64, copy=False)

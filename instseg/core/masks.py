@@ -11,17 +11,34 @@ from numpy.typing import ArrayLike, NDArray
 from pycocotools import mask as coco_mask
 
 from instseg.core import rle
+from instseg.core.outlines import exact_polygons
 
 Index = int | slice | Sequence[int] | Sequence[bool] | NDArray[Any]
 
-_NOTHING = np.zeros((0, 0), dtype=bool)
+
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """The array, or a copy if it, or what it is a view of, can be written to."""
+    owner: object = array
+    while isinstance(owner, np.ndarray) and not owner.flags.writeable:
+        owner = owner.base
+    return given_up(array.copy()) if isinstance(owner, np.ndarray) else array
+
+
+def given_up(array: NDArray[Any]) -> NDArray[Any]:
+    """An array that nobody else holds, from now on read-only: `read_only` need not copy it."""
+    array.setflags(write=False)
+    return array
+
+
+_NOTHING = given_up(np.zeros((0, 0), dtype=bool))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Masks:
     """N binary masks of one image, never held as N x H x W.
 
-    Every operation equals pycocotools' own; holes and several parts survive. Arrays are read-only.
+    Every operation equals pycocotools' own; holes and several parts survive. Arrays are read-only:
+    one that somebody could still write to is copied.
 
     Attributes:
         size_hw: height and width of the image.
@@ -35,7 +52,7 @@ class Masks:
 
     def __post_init__(self) -> None:
         height, width = (int(side) for side in self.size_hw)
-        offsets = np.asarray(self.offsets_yx, dtype=np.int64).view()
+        offsets = read_only(np.asarray(self.offsets_yx, dtype=np.int64))
         if offsets.shape != (len(self.crops), 2):
             raise ValueError(
                 f"offsets_yx: expected shape {(len(self.crops), 2)}, got {offsets.shape}"
@@ -51,10 +68,8 @@ class Masks:
                     f"got {crop.shape} at (y, x) = ({y}, {x})"
                 )
         object.__setattr__(self, "size_hw", (height, width))
-        object.__setattr__(self, "crops", tuple(crop.view() for crop in self.crops))
+        object.__setattr__(self, "crops", tuple(read_only(crop) for crop in self.crops))
         object.__setattr__(self, "offsets_yx", offsets)
-        for array in (*self.crops, self.offsets_yx):
-            array.setflags(write=False)
 
     @classmethod
     def empty(cls, size_hw: tuple[int, int]) -> Masks:
@@ -68,7 +83,7 @@ class Masks:
         """Masks from crops that may reach over the image's border; what is outside is cut off.
 
         Args:
-            crops: N bool arrays (h_i, w_i); they are not copied.
+            crops: N bool arrays (h_i, w_i); those that are read-only are not copied.
             offsets_yx: integers (N, 2), the image pixel of each crop's first pixel, any sign.
             size_hw: the image.
         """
@@ -94,7 +109,7 @@ class Masks:
         crops, offsets = [], []
         for mask in dense:
             top, left, bottom, right = _tight_window(mask)
-            crops.append(mask[top:bottom, left:right].astype(bool))  # a copy: dense may go
+            crops.append(given_up(mask[top:bottom, left:right].astype(bool)))
             offsets.append((top, left))
         return cls.from_crops(crops, offsets, (dense.shape[1], dense.shape[2]))
 
@@ -120,7 +135,8 @@ class Masks:
             if tuple(coded["size"]) != tuple(size_hw):
                 raise ValueError(f"RLE size: expected {list(size_hw)}, got {coded['size']}")
         decoded = [rle.decode_crop(coded["counts"], size_hw) for coded in rles]
-        return cls.from_crops([crop for crop, _ in decoded], [yx for _, yx in decoded], size_hw)
+        crops = [given_up(crop) for crop, _ in decoded]
+        return cls.from_crops(crops, [yx for _, yx in decoded], size_hw)
 
     @classmethod
     def from_polygons(
@@ -188,6 +204,13 @@ class Masks:
         """COCO RLE, ready for JSON: N dicts `{"size": [H, W], "counts": str}`."""
         return rle.encode_crops(self.crops, self.offsets_yx, self.size_hw)
 
+    def to_polygons(self) -> list[list[list[int]] | None]:
+        """COCO polygons of each mask that give back the same pixels; None where it has a hole."""
+        places = self.offsets_yx.tolist()
+        return [
+            exact_polygons(crop, (y, x)) for crop, (y, x) in zip(self.crops, places, strict=True)
+        ]
+
     def iou(self, other: Masks, iscrowd: ArrayLike | None = None) -> NDArray[np.float64]:
         """Intersection over union of each mask with each of `other`: float64 (N, M), 0..1.
 
@@ -232,7 +255,7 @@ class Masks:
         joined = np.zeros((bottom - top, right - left), dtype=bool)
         for crop, (y, x) in zip(self.crops, (self.offsets_yx - (top, left)).tolist(), strict=True):
             joined[y : y + crop.shape[0], x : x + crop.shape[1]] |= crop
-        return Masks.from_crops([joined], [(top, left)], self.size_hw)
+        return Masks.from_crops([given_up(joined)], [(top, left)], self.size_hw)
 
 
 def _tight_window(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> tuple[int, int, int, int]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
+MOST_DIGITS = 7  # of 5 bits each, in a run's code: there is no run of more than 2^32 pixels
 FARTHEST_PX = 1_000_000  # of a polygon's points; pycocotools' memory follows its outline
 
 LONGEST_OUTLINE_PX = 5_000_000
@@ -193,22 +194,42 @@ def _runs(
 
 
 def _decompress(counts: str | bytes) -> NDArray[np.int64]:
-    """Run lengths from pycocotools' string: 5 bits a character, low first, bit 6 "more follows".
+    """Run lengths from pycocotools' string.
 
     From the fourth run on, the string holds the difference to the run two before.
     """
     raw = counts.encode("ascii") if isinstance(counts, str) else counts
-    codes = np.frombuffer(raw, dtype=np.uint8).astype(np.int64) - 48
+    codes = codes_of(raw)
     if ((codes < 0) | (codes > 63)).any() or (codes[-1:] > 31).any():
         raise ValueError(
             f'RLE counts: expected characters "0" to "o", the last below "P", got {raw[-20:]!r}'
         )
-    last = np.flatnonzero(codes < 32)
-    digits = np.diff(last, prepend=-1)
-    first = last - digits + 1
-    shifts = 5 * (np.arange(len(codes)) - np.repeat(first, digits))
-    values = np.add.reduceat((codes & 31) << shifts, first)
-    values -= np.where(codes[last] & 16, 1 << (5 * digits), 0)  # the top bit is the sign
+    values, ends = integers_of(codes)
+    if (np.diff(ends, prepend=-1) > MOST_DIGITS).any():
+        raise ValueError("RLE counts: a run is longer than any image")
     values[1::2] = np.cumsum(values[1::2])
     values[2::2] = np.cumsum(values[2::2])
     return values
+
+
+def codes_of(counts: bytes) -> NDArray[np.int64]:
+    """The characters of pycocotools' string as numbers, 0..63 in a sound one."""
+    return np.frombuffer(counts, dtype=np.uint8).astype(np.int64) - 48
+
+
+def integers_of(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The signed integers that codes stand for, and where in `codes` each ends.
+
+    An integer is one code or more, of 5 bits each, low first; bit 6 says that more follows, and the
+    highest bit is the sign. Of an integer of more than `MOST_DIGITS` codes the value is wrong.
+
+    Args:
+        codes: Each 0..63, the last below 32.
+    """
+    ends = np.flatnonzero(codes < 32)
+    digits = np.diff(ends, prepend=-1)
+    starts = ends - digits + 1
+    shifts = 5 * np.minimum(np.arange(len(codes)) - np.repeat(starts, digits), MOST_DIGITS)
+    values = np.add.reduceat((codes & 31) << shifts, starts)
+    values -= np.where(codes[ends] & 16, 1 << 5 * np.minimum(digits, MOST_DIGITS), 0)
+    return values, ends

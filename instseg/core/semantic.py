@@ -19,7 +19,7 @@ def to_semantic(
     instances: Instances,
     *,
     rule: Rule = "score",
-    score_threshold: float = 0.0,
+    score_threshold: float | None = None,
     priority: Sequence[str] | None = None,
     ignore: Masks | None = None,
 ) -> NDArray[np.uint8]:
@@ -35,7 +35,7 @@ def to_semantic(
     Args:
         instances: N instances of at most 254 classes.
         rule: one of the three above.
-        score_threshold: instances with a lower score are left out.
+        score_threshold: only instances that score above it, as `Predictor` has it; None takes all.
         priority: class names from highest to lowest, for "class-priority".
         ignore: regions of unknown content (COCO's crowds) in the same image; where no instance
             lies they become 255.
@@ -52,7 +52,9 @@ def to_semantic(
             f"class_names: expected at most {IGNORE - 1} classes for an 8-bit label map, "
             f"got {len(instances.class_names) - 1}"
         )
-    kept = instances[instances.scores >= score_threshold]
+    kept = instances
+    if score_threshold is not None:
+        kept = instances[instances.scores > score_threshold]
     labels = np.zeros(instances.size_hw, dtype=np.uint8)
     if ignore is not None:
         if ignore.size_hw != instances.size_hw:

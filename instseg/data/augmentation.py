@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
@@ -19,6 +18,7 @@ from instseg.core.errors import InputError
 from instseg.core.instances import Instances
 from instseg.core.masks import Masks
 from instseg.data.copy_paste import CopyPaste, paste, remaining
+from instseg.data.label_maps import from_label_maps, to_label_maps
 
 Sample = tuple[NDArray[np.uint8], Instances, Masks]
 Other = Callable[[], tuple[NDArray[np.uint8], Instances]]
@@ -43,7 +43,7 @@ DEFAULT_ARGUMENTS = {
 
 
 class _Labels(tv_tensors.Mask):
-    """Label maps, resized by "nearest-exact", as torchvision's masks land half a pixel astray."""
+    """Label maps, resized by "nearest-exact": torchvision's masks are off by half a pixel."""
 
 
 @F.register_kernel(F.resize, _Labels)
@@ -144,7 +144,7 @@ class Augmentation:
             image: uint8 RGB (H, W, 3); not modified.
             instances: Its objects.
             crowds: Its crowd regions.
-            seed: Integers of 0 or more, all that chance depends on.
+            seed: Integers of 0 or more, on which all randomness depends.
             other: Gives the photo and objects that CopyPaste takes from, which go through
                 torchvision's transforms before it too; called only to paste. CopyPaste needs it.
         """
@@ -263,12 +263,25 @@ def _copy_paste(
 def _transform(
     steps: Sequence[Step], image: NDArray[np.uint8], instances: Instances, crowds: Masks
 ) -> Sample:
-    """Put a photo and all its masks through torchvision's transforms together."""
-    labels, places = _to_labels(Masks.concatenate([instances.masks, crowds]))
-    image, labels = apply_steps(steps, image, labels)
-    masks = _from_labels(labels, places)
-    crowds = masks[len(instances) :]
-    return image, remaining(instances, masks[: len(instances)]), crowds[crowds.areas() > 0]
+    """Put a photo and all its masks through torchvision's transforms together.
+
+    Masks that make too many label maps for one go follow in further ones, for which the same
+    random numbers are drawn again.
+    """
+    masks = Masks.concatenate([instances.masks, crowds])
+    chance = torch.default_generator.get_state()
+    labels, places = to_label_maps(masks)
+    changed, labels = apply_steps(steps, image, labels)
+    parts, rows = [from_label_maps(labels, places)], list(places)
+    while len(rows) < len(masks):
+        torch.default_generator.set_state(chance)
+        left = np.setdiff1d(np.arange(len(masks)), rows)
+        labels, places = to_label_maps(masks[left])
+        parts.append(from_label_maps(apply_steps(steps, image, labels)[1], places))
+        rows += left[list(places)].tolist()
+    moved = Masks.concatenate(parts)[np.argsort(rows)]
+    crowds = moved[len(instances) :]
+    return changed, remaining(instances, moved[: len(instances)]), crowds[crowds.areas() > 0]
 
 
 def apply_steps(
@@ -284,40 +297,3 @@ def apply_steps(
         if min(photo.shape[-2:]) >= step.least_side:
             photo, planes = step.transform(photo, planes)
     return np.ascontiguousarray(photo.permute(1, 2, 0).numpy()), planes.numpy()
-
-
-def _to_labels(masks: Masks) -> tuple[NDArray[np.uint8], list[tuple[int, int]]]:
-    """Masks as few label maps: what moves pixels whole moves a label map as it moves each mask.
-
-    Returns:
-        uint8 (P, H, W), P >= 1, in each plane masks that do not meet; and of each mask its plane
-        and its label there, 1..255.
-    """
-    planes = [np.zeros(masks.size_hw, dtype=np.uint8)]
-    last = [0]
-    places = []
-    for crop, window in zip(masks.crops, masks.windows(), strict=True):
-        free = (
-            number
-            for number, plane in enumerate(planes)
-            if last[number] < 255 and not plane[window][crop].any()
-        )
-        number = next(free, len(planes))
-        if number == len(planes):
-            planes.append(np.zeros(masks.size_hw, dtype=np.uint8))
-            last.append(0)
-        last[number] += 1
-        planes[number][window][crop] = last[number]
-        places.append((number, last[number]))
-    return np.stack(planes), places
-
-
-def _from_labels(planes: NDArray[np.uint8], places: Sequence[tuple[int, int]]) -> Masks:
-    """The masks of label maps."""
-    windows = [ndimage.find_objects(plane, max_label=255) for plane in planes]
-    crops, offsets = [], []
-    for number, label in places:
-        window = windows[number][label - 1] or (slice(0, 0), slice(0, 0))
-        crops.append(planes[number][window] == label)
-        offsets.append((window[0].start, window[1].start))
-    return Masks.from_crops(crops, offsets, (planes.shape[1], planes.shape[2]))

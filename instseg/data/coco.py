@@ -23,6 +23,7 @@ from instseg.files.coco_json import (
     Image,
     leads_out,
     parse_dataset,
+    read_boxes,
     read_content,
 )
 from instseg.files.image import read_image
@@ -52,7 +53,14 @@ class CocoData:
     category_ids: tuple[int, ...]
 
     @classmethod
-    def read(cls, coco_json: Path, folder: Path, *, content: bytes | None = None) -> CocoData:
+    def read(
+        cls,
+        coco_json: Path,
+        folder: Path,
+        *,
+        boxes_only: bool = False,
+        content: bytes | None = None,
+    ) -> CocoData:
         """Read the JSON; photos and outlines are read when they are asked for.
 
         Images without width and height have those of their photos.
@@ -60,13 +68,18 @@ class CocoData:
         Args:
             coco_json: The file.
             folder: Where the photos are.
+            boxes_only: Leave out outlines, and the sizes of photos.
             content: Of the file, if it has been read already.
 
         Raises:
             InputError: when it is not a COCO dataset.
         """
-        content = read_content(coco_json) if content is None else content
-        dataset = parse_dataset(content, coco_json, lambda name: photo_size(folder, name))
+        coco_json, folder = Path(coco_json), Path(folder)
+        if boxes_only:
+            dataset = read_boxes(coco_json)
+        else:
+            content = read_content(coco_json) if content is None else content
+            dataset = parse_dataset(content, coco_json, lambda name: photo_size(folder, name))
         _check_unique(coco_json, "image id", [image.id for image in dataset.images])
         _check_unique(coco_json, "category id", [c.id for c in dataset.categories])
         _check_unique(coco_json, "category name", [c.name for c in dataset.categories])

@@ -81,8 +81,8 @@ def paste(
 def remaining(instances: Instances, masks: Masks) -> Instances:
     """Instances with new masks and the boxes of these, without objects that are all but gone.
 
-    An object stays with 16 pixels, or with a tenth of those it had, which keeps small objects:
-    less of it cannot be told from its surroundings, and would teach the network to guess.
+    An object stays if it has 16 pixels left, or a tenth of its former ones, which keeps small
+    objects. With less it cannot be told from its surroundings.
 
     Args:
         instances: N objects as they were.

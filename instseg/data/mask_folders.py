@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import JpegImagePlugin
 
 from instseg.core.errors import InputError
 from instseg.core.events import Notice, OnEvent, ignore
 from instseg.core.semantic import IGNORE
 from instseg.core.wording import count
 from instseg.data.mask_pairs import Pair, pair_folders
-from instseg.files.image import MAX_PIXELS, opener_of, read_image
+from instseg.files.image import MAX_PIXELS, read_image
+from instseg.files.image_kinds import HEAD_BYTES, kind_of_image, opener_of
 from instseg.system.ahead import map_ahead
 
 MAP_EXAMPLE = "1=pet,2=BG,3=ignore"
@@ -287,10 +287,11 @@ def _read_picture(path: Path) -> NDArray[np.generic]:
     """The values of a grey or indexed picture as they are stored."""
     try:
         with path.open("rb") as file:
-            header = file.read(26)
+            header = file.read(HEAD_BYTES)
             file.seek(0)
-            opener = opener_of(header)
-            if opener is None or opener is JpegImagePlugin.JpegImageFile:
+            kind = kind_of_image(header)
+            opener = opener_of(kind) if kind in ("PNG", "GIF", "TIFF", "BMP") else None
+            if opener is None:
                 raise ValueError("not a PNG, GIF, TIFF or BMP file")
             image = opener(file)
             if image.width * image.height > MAX_PIXELS:

@@ -47,8 +47,8 @@ class Order:
         """This process's batches of an epoch.
 
         Each group's last batch may be smaller than the others: filling it up would show some
-        images more often than asked for. All processes get the same number of batches: where it
-        does not come out even, the epoch's first ones come again, as in torch's
+        images more often than others. All processes get the same number of batches: where it
+        does not divide evenly, it is padded by repeating the epoch's first ones, as in torch's
         `DistributedSampler`. Together they see all images.
 
         Args:

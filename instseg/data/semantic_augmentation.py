@@ -1,4 +1,4 @@
-"""Augmentation of images with label maps: the transforms of transforms.py, by the same names."""
+"""Augmentation of images with label maps: the transforms of augmentation.py, by the same names."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class SemanticAugmentation:
                 the steps were parsed for; not modified. Transforms see each channel of what is not
                 uint8 in 0..1, from the image's lowest to its highest value there.
             labels: uint8 (H, W).
-            seed: Integers of 0 or more, all that chance depends on.
+            seed: Integers of 0 or more, on which all randomness depends.
 
         Returns:
             Both in the dtypes that they came in, contiguous.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from instseg.core.boxes import are_corners, box_ious, corners_of
 from instseg.core.masks import Masks
 from instseg.core.rle import LONGEST_OUTLINE_PX
 from instseg.doctor.findings import Finding
@@ -20,7 +21,6 @@ TOLERANCE_PX = 2.0
 """Boxes this close are equal: COCO's own crowd boxes are a pixel short of their masks."""
 
 _SMALLEST_IMAGE_PX = 16  # in a smaller one, numbers up to 1 may well be pixels
-_ENOUGH_BOXES = 10  # to tell a format by
 _ENOUGH_MASKS = 3  # to tell by their boxes that x and y are exchanged
 _MOST_DIFFER = 0.8  # of at least _LEAST_DIFFER boxes: no single mistakes, and no telling which
 _LEAST_DIFFER = 5
@@ -161,7 +161,7 @@ def check_boxes(table: Table, extents: NDArray[np.float64]) -> list[Finding]:
     """
     boxes, wh = table.boxes, table.sizes_wh
     known = ~np.isnan(boxes[:, 0])
-    xyxy = np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
+    xyxy = corners_of(boxes)
     masks = np.hstack([extents[:, :2].clip(0, wh), extents[:, 2:].clip(0, wh)])
     apart_px = np.abs(xyxy - masks).max(axis=1, initial=0)
     relative = _relative(boxes, known, table)
@@ -169,7 +169,7 @@ def check_boxes(table: Table, extents: NDArray[np.float64]) -> list[Finding]:
     pixels = known & ~relative & ~corners
     positive = pixels & (boxes[:, 2:] > 0).all(axis=1)
     degenerate = pixels & ~positive
-    overlap = _iou(xyxy, masks)
+    overlap = box_ious(xyxy, masks)
     apart = positive & (apart_px > TOLERANCE_PX)  # NaN, for an unknown mask, is not
     off = apart & (overlap < 0.5)
     exchanged = find_exchanged(table, extents)
@@ -212,19 +212,8 @@ def _corners(
         mostly = suits.sum() > 0.5 * compared.sum()
     else:
         suits = ~np.isnan(boxes[:, 0])
-        start, stop, limit = boxes[suits, :2], boxes[suits, 2:], wh[suits] + 1
-        proper = len(start) >= _ENOUGH_BOXES and ((stop > start) & (stop <= limit)).all()
-        mostly = proper and (start + stop > limit).any(axis=1).mean() > 0.2
+        mostly = are_corners(boxes[suits], wh[suits])
     return suits if mostly else np.zeros(len(boxes), dtype=bool)
-
-
-def _iou(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """IoU of each box xyxy with its counterpart: (N,); NaN where one is unknown or both empty."""
-    sides = np.minimum(one[:, 2:], other[:, 2:]) - np.maximum(one[:, :2], other[:, :2])
-    shared = sides.clip(0).prod(axis=1)
-    areas = [(b[:, 2:] - b[:, :2]).clip(0).prod(axis=1) for b in (one, other)]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return shared / (areas[0] + areas[1] - shared)
 
 
 def check_flags(table: Table) -> list[Finding]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
+from instseg.core.boxes import shared_areas
 from instseg.core.events import OnEvent, ignore, told
 from instseg.core.masks import Masks
 from instseg.core.rle import pixels_in, union
@@ -101,9 +102,7 @@ def _twice(
     rows = max(1, _PAIRS_AT_ONCE // count)
     for first in range(0, count, rows):
         some = slice(first, first + rows)
-        start = np.maximum(boxes[some, None, :2], boxes[None, :, :2])
-        stop = np.minimum(boxes[some, None, 2:], boxes[None, :, 2:])
-        shared = (stop - start).clip(0).prod(axis=2)  # no masks share more than their boxes do
+        shared = shared_areas(boxes[some, None], boxes[None])  # masks share no more than boxes
         shared = np.minimum(shared, np.minimum(areas[some, None], areas))
         likely = shared > SAME_OBJECT_IOU * np.maximum(areas[some, None], areas)
         likely &= (classes[some, None] == classes) & ~(crowd[some, None] | crowd)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from instseg.evaluation.bootstrap import (
     p_value,
     resample,
 )
-from instseg.evaluation.coco_ap import MAX_DETECTIONS, METRICS, Evaluation, Kind, evaluate
+from instseg.evaluation.coco_ap import MAX_DETECTIONS, METRICS, ApTables, Kind, measure_ap
 from instseg.evaluation.confusion import confusion_matrix
 from instseg.evaluation.error_taxonomy import ErrorTaxonomy, error_taxonomy
 from instseg.evaluation.operating_points import (
@@ -26,9 +27,13 @@ from instseg.evaluation.operating_points import (
     calibration,
     operating_points,
 )
-
-Json = dict[str, Any]
-Range = tuple[float, float]
+from instseg.evaluation.result import (
+    ClassScores,
+    KindScores,
+    Range,
+    ScoreDifference,
+    finite_or_none,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +66,7 @@ class Assessment:
     """
 
     kind: Kind
-    evaluation: Evaluation
+    evaluation: ApTables
     resampled: Resampled
     explanation: Explanation | None
 
@@ -71,43 +76,34 @@ class Assessment:
         scores = self.evaluation.scores
         return {name: interval(self.resampled.scores[name], scores[name]) for name in METRICS}
 
-    def class_rows(self) -> list[Json]:
-        """A row per class: its objects, twelve numbers, the interval of AP, its best threshold."""
-        rows = []
+    @cached_property
+    def summary(self) -> KindScores:
+        """What users are told of it."""
+        found, why = self.evaluation, self.explanation
+        return KindScores(
+            kind=self.kind,
+            **{name: found.scores[name] for name in METRICS},
+            more_scores={n: score for n, score in found.scores.items() if n not in METRICS},
+            intervals=self.intervals,
+            per_class=tuple(self._class_scores()),
+            errors=why.errors if why else None,
+            calibration=why.calibration if why else None,
+            confusion=why.confusion if why else None,
+        )
+
+    def _class_scores(self) -> Iterator[ClassScores]:
         for k, (name, scores) in enumerate(self.evaluation.per_class.items()):
             limits = interval(self.resampled.per_class[k], scores["AP"])
             low, high = limits or (None, None)
             point = self.explanation.points[k] if self.explanation else None
-            rows.append(
-                {
-                    "class": name,
-                    "objects": self.evaluation.objects[k],
-                    **{metric: _or_none(value) for metric, value in scores.items()},
-                    "AP_low": low,
-                    "AP_high": high,
-                    **(asdict(point) if point else dict.fromkeys(_POINT)),
-                }
+            yield ClassScores(
+                name=name,
+                objects=self.evaluation.objects[k],
+                **{metric: finite_or_none(value) for metric, value in scores.items()},
+                AP_low=low,
+                AP_high=high,
+                **(asdict(point) if point else dict.fromkeys(_POINT)),
             )
-        return rows
-
-    def as_json(self) -> Json:
-        """What `metrics.json` holds of it."""
-        block: Json = {
-            "scores": self.evaluation.scores,
-            "intervals": self.intervals,
-            "per_class": self.class_rows(),
-        }
-        if self.explanation:
-            scale = self.explanation.calibration
-            block["errors"] = asdict(self.explanation.errors)
-            block["calibration"] = {
-                "ece": _or_none(scale.ece),
-                "confidence": list(map(_or_none, scale.confidence)),
-                "precision": list(map(_or_none, scale.precision)),
-                "counts": scale.counts.tolist(),
-            }
-            block["confusion"] = self.explanation.confusion.tolist()
-        return block
 
 
 _POINT = ("threshold", "f1", "precision", "recall")
@@ -130,7 +126,7 @@ def assess(
         resamples: For the intervals.
         seed: Of the resamples; two results with the same seed are resampled alike.
     """
-    evaluation = evaluate(truth, results, kind, max_detections=detection_limits(truth))
+    evaluation = measure_ap(truth, results, kind, max_detections=detection_limits(truth))
     matches = evaluation.matches
     weights = draw_halves(len(matches.image_ids), resamples=resamples, seed=seed)
     explanation = None
@@ -159,36 +155,19 @@ def detection_limits(truth: Mapping[str, Any]) -> tuple[int, ...]:
     return (*MAX_DETECTIONS, *(n for n in (300, 1000, 3000) if most > 100 and n < 3 * most))
 
 
-def compare(first: Assessment, second: Assessment) -> dict[str, Json]:
-    """The second's twelve numbers against the first's, in the same halves of the images.
+def score_differences(first: Assessment, second: Assessment) -> dict[str, ScoreDifference]:
+    """The second's twelve numbers less the first's, in the same halves of the images.
 
     Both are of the same truth, and resampled with the same seed.
-
-    Returns:
-        For each name: `difference` (second less first), its 95% `interval`, and `p`, two-sided;
-        None where there is no object.
     """
     table = {}
     for name in METRICS:
         pair = [a.evaluation.scores[name] for a in (first, second)]
         if min(pair) < 0:
-            table[name] = dict.fromkeys(("difference", "interval", "p"))
+            table[name] = ScoreDifference(difference=None, interval=None, p=None)
             continue
         value = pair[1] - pair[0]
-        differences = second.resampled.scores[name] - first.resampled.scores[name]
-        limits = interval(differences, value, lowest=-1)
-        table[name] = {"difference": value, "interval": limits, "p": p_value(differences, value)}
+        halves = second.resampled.scores[name] - first.resampled.scores[name]
+        limits = interval(halves, value, lowest=-1)
+        table[name] = ScoreDifference(difference=value, interval=limits, p=p_value(halves, value))
     return table
-
-
-def thresholds(assessment: Assessment) -> dict[str, float]:
-    """The best threshold of each class that has one."""
-    points: Iterable[OperatingPoint | None] = (
-        assessment.explanation.points if assessment.explanation else ()
-    )
-    names = assessment.evaluation.class_names
-    return {n: p.threshold for n, p in zip(names, points, strict=False) if p}
-
-
-def _or_none(value: float) -> float | None:
-    return float(value) if np.isfinite(value) and value > -1 else None

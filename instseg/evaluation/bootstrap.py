@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from instseg.evaluation.coco_ap import MAX_DETECTIONS, METRICS
+from instseg.evaluation.coco_ap import MAX_DETECTIONS, METRICS, SIZES, Metric
 from instseg.evaluation.matching import Bools, Floats, Ints, Matches
 
 Weights = NDArray[np.float32]
@@ -21,6 +21,8 @@ RESAMPLES = 1000
 LEAST_SHARE = 0.7  # of the halves that must have a score
 NOTHING = 1e-12  # of scatter: rounding
 Z = 1.96  # standard deviations on either side that hold 95%
+AP, AR = 0, 1  # columns of a table of scores: AP, and AR at 1, 10 and 100 detections
+ALL_SIZES = SIZES.index("all")
 CELLS = 2**22  # of a table of detections and resamples, so that memory stays small
 
 
@@ -59,13 +61,10 @@ def resample(matches: Matches, weights: Weights) -> Resampled:
     table = np.zeros((*sides, 4, weights.shape[1]))  # [class, size, IoU, AP and AR, resample]
     for k in range(len(table)):
         _score_class(table[k], matches, k, weights)
-    scores = {
-        name: table[:, each.size, each.iou, each.recall * (1 + each.limit)]
-        for name, each in METRICS.items()
-    }
+    scores = {name: table[:, each.size, each.iou, _column(each)] for name, each in METRICS.items()}
     return Resampled(
         scores={n: _mean(v.reshape(-1, weights.shape[1])) for n, v in scores.items()},
-        per_class=table[:, 0, :, 0].mean(axis=1),
+        per_class=table[:, ALL_SIZES, :, AP].mean(axis=1),
     )
 
 
@@ -109,6 +108,11 @@ def p_value(halves: Floats, value: float) -> float | None:
         return None
     valid = halves[np.isfinite(halves)]
     return math.erfc(abs(2 * value - float(valid.mean())) / float(valid.std()) / math.sqrt(2))
+
+
+def _column(metric: Metric) -> int:
+    """Where `_score_class` puts what a metric is the mean of."""
+    return AP if metric.of == "precision" else AR + metric.limit
 
 
 def _mean(values: Floats) -> Floats:
@@ -177,9 +181,9 @@ def _score_size(
         hits = _run_down(np.add, each.copy())
         precision = np.divide(hits, np.maximum(total, 1), dtype=np.float64)
         _run_down(np.maximum, precision[::-1])  # the best at this recall or above
-        table[t, 0] = np.einsum("ij,ij,ij->j", each, gains.of(hits), precision) / gains.thresholds
-        for m, most in enumerate(MAX_DETECTIONS, start=1):
-            table[t, m] = each[rank[found[rows]] < most].sum(axis=0) / gains.objects
+        table[t, AP] = np.einsum("ij,ij,ij->j", each, gains.of(hits), precision) / gains.thresholds
+        for limit, most in enumerate(MAX_DETECTIONS):
+            table[t, AR + limit] = each[rank[found[rows]] < most].sum(axis=0) / gains.objects
     return table
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,13 +24,13 @@ class Metric(NamedTuple):
     """What one of COCO's numbers is the mean of.
 
     Attributes:
-        recall: Of recall, not of precision.
-        iou: Of these IoU thresholds.
+        of: What is averaged.
+        iou: At these IoU thresholds.
         size: Index into `SIZES`.
         limit: Index into the numbers of detections.
     """
 
-    recall: bool
+    of: Literal["precision", "recall"]
     iou: slice
     size: int
     limit: int
@@ -40,25 +38,25 @@ class Metric(NamedTuple):
 
 _EVERY = slice(None)
 METRICS = {
-    "AP": Metric(False, _EVERY, 0, 2),
-    "AP50": Metric(False, slice(0, 1), 0, 2),
-    "AP75": Metric(False, slice(5, 6), 0, 2),
-    "APs": Metric(False, _EVERY, 1, 2),
-    "APm": Metric(False, _EVERY, 2, 2),
-    "APl": Metric(False, _EVERY, 3, 2),
-    "AR1": Metric(True, _EVERY, 0, 0),
-    "AR10": Metric(True, _EVERY, 0, 1),
-    "AR100": Metric(True, _EVERY, 0, 2),
-    "ARs": Metric(True, _EVERY, 1, 2),
-    "ARm": Metric(True, _EVERY, 2, 2),
-    "ARl": Metric(True, _EVERY, 3, 2),
+    "AP": Metric("precision", _EVERY, 0, 2),
+    "AP50": Metric("precision", slice(0, 1), 0, 2),
+    "AP75": Metric("precision", slice(5, 6), 0, 2),
+    "APs": Metric("precision", _EVERY, 1, 2),
+    "APm": Metric("precision", _EVERY, 2, 2),
+    "APl": Metric("precision", _EVERY, 3, 2),
+    "AR1": Metric("recall", _EVERY, 0, 0),
+    "AR10": Metric("recall", _EVERY, 0, 1),
+    "AR100": Metric("recall", _EVERY, 0, 2),
+    "ARs": Metric("recall", _EVERY, 1, 2),
+    "ARm": Metric("recall", _EVERY, 2, 2),
+    "ARl": Metric("recall", _EVERY, 3, 2),
 }
 SIZES = ("all", "small", "medium", "large")  # by area in pixels: up to 32^2, up to 96^2, more
 MAX_DETECTIONS = (1, 10, 100)  # of one class in one image
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluation:
+class ApTables:
     """What the evaluator found.
 
     Attributes:
@@ -100,20 +98,20 @@ class Evaluation:
         return match(self._evaluator)
 
     def _scores(self, classes: slice) -> dict[str, float]:
-        tables = (self.precision[:, :, classes], self.recall[:, classes])
+        tables = {"precision": self.precision[:, :, classes], "recall": self.recall[:, classes]}
         return {
-            name: _mean(tables[each.recall][each.iou, ..., each.size, each.limit])
+            name: _mean(tables[each.of][each.iou, ..., each.size, each.limit])
             for name, each in METRICS.items()
         }
 
 
-def evaluate(
+def measure_ap(
     truth: Mapping[str, Any],
     results: Sequence[Mapping[str, Any]],
     kind: Kind,
     *,
     max_detections: Sequence[int] = MAX_DETECTIONS,
-) -> Evaluation:
+) -> ApTables:
     """Compare results with the truth.
 
     The size of a detected mask is its own area, also where its record holds a box (pycocotools
@@ -126,7 +124,7 @@ def evaluate(
             Cheng et al., CVPR 2021).
         max_detections: 1, 10, 100, and more where an image holds more objects.
     """
-    with no_garbage_collection(), contextlib.redirect_stdout(io.StringIO()):  # it prints
+    with no_garbage_collection():
         ground = COCO({**truth, "annotations": _objects(truth, kind)})
         detected = COCO({**truth, "annotations": _detections(truth, results, kind)})
         if kind == "segm":  # "bbox" spares it the coding of all masks
@@ -139,7 +137,7 @@ def evaluate(
     names = {category["id"]: category["name"] for category in truth["categories"]}
     category_ids = evaluator.params.catIds
     objects = Counter(a["category_id"] for a in truth["annotations"] if not a.get("iscrowd", 0))
-    return Evaluation(
+    return ApTables(
         class_names=tuple(names[i] for i in category_ids),
         objects=tuple(objects[i] for i in category_ids),
         max_detections=tuple(max_detections),
@@ -209,7 +207,7 @@ def average_precision(
 ) -> dict[str, Any]:
     """COCO's twelve numbers by the names of `METRICS`, and `per_class`, class name to AP.
 
-    See `evaluate`. Numbers are 0..1, or -1 where there is no ground truth.
+    See `measure_ap`. Numbers are 0..1, or -1 where there is no ground truth.
     """
-    found = evaluate(truth, results, kind)
+    found = measure_ap(truth, results, kind)
     return found.scores | {"per_class": {n: s["AP"] for n, s in found.per_class.items()}}

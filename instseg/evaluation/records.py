@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -11,6 +11,8 @@ import numpy as np
 from faster_coco_eval import mask
 from numpy.typing import NDArray
 
+from instseg.core.boxes import box_ious, corners_of
+
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
@@ -18,12 +20,12 @@ SAMPLE = 500  # objects that `best_matches` looks at
 
 
 @dataclass(frozen=True, kw_only=True)
-class Truth:
+class TruthColumns:
     """Columns of a COCO document.
 
     Attributes:
         image_ids: (I,), ascending.
-        sizes_hw: (I, 2), of these images.
+        sizes_hw: (I, 2), of these images; NaN where it is 0, not stated.
         category_ids: (K,), ascending.
         object_images: (M,), of the annotations that are no crowds.
         object_categories: (M,).
@@ -38,14 +40,15 @@ class Truth:
     object_boxes_xywh: Floats
 
     @classmethod
-    def read(cls, truth: Mapping[str, Any]) -> Truth:
+    def read(cls, truth: Mapping[str, Any]) -> TruthColumns:
         """From a document without broken records."""
         objects = [a for a in truth["annotations"] if not a.get("iscrowd")]
         images = sorted((i["id"], i["height"], i["width"]) for i in truth["images"])
         boxes = [a["bbox"] if _is_box(a.get("bbox")) else [np.nan] * 4 for a in objects]
+        sizes_hw = np.array([image[1:] for image in images], np.float64).reshape(-1, 2)
         return cls(
             image_ids=np.array([image[0] for image in images], np.int64),
-            sizes_hw=np.array([image[1:] for image in images], np.float64).reshape(-1, 2),
+            sizes_hw=np.where(sizes_hw > 0, sizes_hw, np.nan),
             category_ids=np.unique(np.array([c["id"] for c in truth["categories"]], np.int64)),
             object_images=np.array([a["image_id"] for a in objects], np.int64),
             object_categories=np.array([a["category_id"] for a in objects], np.int64),
@@ -62,7 +65,7 @@ class Truth:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class ResultColumns:
     """Columns of N results.
 
     Attributes:
@@ -71,7 +74,7 @@ class Found:
         scores: (N,).
         boxes_xywh: (N, 4), of masks those around them; NaN for a mask that has none.
         sizes_hw: (N, 2) of the RLEs, or None for boxes.
-        shapes: (N,), equal for equal boxes or RLEs.
+        shapes: (N,), numbers that are equal for equal boxes or RLEs.
     """
 
     image_ids: Ids
@@ -79,18 +82,18 @@ class Found:
     scores: Floats
     boxes_xywh: Floats
     sizes_hw: Floats | None
-    shapes: NDArray[np.generic]
+    shapes: Ids
 
     @classmethod
-    def read(cls, results: Sequence[Mapping[str, Any]], field: str) -> Found:
+    def read(cls, results: Sequence[Mapping[str, Any]], field: str) -> ResultColumns:
         """The results' `field`, "bbox" or "segmentation"; none of them broken."""
         sizes_hw = None
         if field == "bbox":
             boxes_xywh = np.array([r["bbox"] for r in results], np.float64)
-            shapes: NDArray[np.generic] = (boxes_xywh * np.sqrt([2, 3, 5, 7])).sum(axis=1)
+            shapes = _numbered(map(tuple, boxes_xywh.tolist()))
         else:
             sizes_hw = np.array([r["segmentation"]["size"] for r in results], np.float64)
-            shapes = np.array([_hash(r["segmentation"]["counts"]) for r in results], np.int64)
+            shapes = _numbered(_hashable(r["segmentation"]["counts"]) for r in results)
             boxes_xywh = boxes_around([r["segmentation"] for r in results])
         return cls(
             image_ids=np.array([r["image_id"] for r in results], np.int64),
@@ -113,8 +116,14 @@ def boxes_around(rles: Sequence[Mapping[str, Any]]) -> Floats:
     return boxes
 
 
-def _hash(counts: str | bytes | list[int]) -> int:
-    return hash(tuple(counts) if isinstance(counts, list) else counts)
+def _numbered(keys: Iterable[Hashable]) -> Ids:
+    """The same number for each key that is the same."""
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
+
+
+def _hashable(counts: str | bytes | list[int]) -> Hashable:
+    return tuple(counts) if isinstance(counts, list) else counts
 
 
 def broken(records: object, what: str, fields: Sequence[str]) -> Iterator[str]:
@@ -197,7 +206,9 @@ FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
 }
 
 
-def best_matches(truth: Truth, found: Found, boxes_xywh: Floats) -> tuple[Ids, Ids, Floats]:
+def best_matches(
+    truth: TruthColumns, found: ResultColumns, boxes_xywh: Floats
+) -> tuple[Ids, Ids, Floats]:
     """For a sample of objects, the result in their image that overlaps most, of whatever class.
 
     Args:
@@ -217,19 +228,11 @@ def best_matches(truth: Truth, found: Found, boxes_xywh: Floats) -> tuple[Ids, I
     count = np.searchsorted(ids, truth.object_images[objects], "right") - first
     starts = np.cumsum(count) - count  # where the pairs of each object begin
     results = by_image[np.repeat(first - starts, count) + np.arange(count.sum())]
-    ious = box_ious(np.repeat(truth.object_boxes_xywh[objects], count, axis=0), boxes_xywh[results])
+    objects_xyxy, results_xyxy = corners_of(truth.object_boxes_xywh), corners_of(boxes_xywh)
+    ious = box_ious(np.repeat(objects_xyxy[objects], count, axis=0), results_xyxy[results])
     if not len(objects):
         return objects, results, ious
     best = np.maximum.reduceat(ious, starts)
     is_best = np.flatnonzero(ious == np.repeat(best, count))
     chosen = is_best[np.searchsorted(is_best, starts)]  # the first, where several are as good
     return objects, results[chosen], best
-
-
-def box_ious(a_xywh: Floats, b_xywh: Floats) -> Floats:
-    """Of each pair of boxes (P, 4), (P, 4); a negative extent counts as none."""
-    low = np.maximum(a_xywh[:, :2], b_xywh[:, :2])
-    high = np.minimum(a_xywh[:, :2] + a_xywh[:, 2:], b_xywh[:, :2] + b_xywh[:, 2:])
-    common = (high - low).clip(0).prod(axis=1)
-    union = a_xywh[:, 2:].clip(0).prod(axis=1) + b_xywh[:, 2:].clip(0).prod(axis=1) - common
-    return np.divide(common, union, out=np.zeros_like(common), where=union > 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from instseg.core.rle import to_rle
 from instseg.evaluation.coco_ap import METRICS
 
 TOLERANCE = 1e-9
+_ONE_AT_A_TIME = threading.Lock()  # or one thread would keep the standard output of another
 
 
 def referee_scores(
@@ -23,12 +25,12 @@ def referee_scores(
 ) -> dict[str, float]:
     """COCO's twelve numbers by pycocotools, by the names of `METRICS`.
 
-    Arguments are as those of `evaluate`; it is slower.
+    Arguments are as those of `measure_ap`; it is slower.
     """
     shape = "bbox" if kind == "bbox" else "segmentation"  # not both: it would measure the box
     keys = ("image_id", "category_id", "score", shape)
     ground, found = COCO(), COCO()
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress
+    with _ONE_AT_A_TIME, contextlib.redirect_stdout(io.StringIO()):  # it prints its progress
         ground.dataset = copy.deepcopy(dict(truth))
         ground.createIndex()
         if results:

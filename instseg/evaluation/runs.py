@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from instseg.core.rle import MOST_DIGITS, codes_of, integers_of
+
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 TOGETHER = 1000  # RLEs that are looked at in one go; bounds the memory
-MOST_DIGITS = 7  # of 5 bits each, in a run's code; a longer run than 2^32 pixels there is not
 
 
 def broken_runs(results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -59,12 +60,9 @@ def _bytes(counts: str | bytes) -> bytes:
 
 
 def _strings_fit(strings: Sequence[bytes], totals: Ints) -> Bools:
-    """As `runs_fit`, of pycocotools' strings.
-
-    A run is one character or more, of 5 bits each, low first; bit 6 says that more follows.
-    """
+    """As `runs_fit`, of pycocotools' strings."""
     lengths = np.array([len(each) for each in strings], dtype=np.int64)
-    codes = np.frombuffer(b"".join(strings), dtype=np.uint8).astype(np.int64) - 48
+    codes = codes_of(b"".join(strings))
     owner = np.repeat(np.arange(len(strings)), lengths)
     fit = lengths > 0
     fit[owner[(codes < 0) | (codes > 63)]] = False
@@ -73,13 +71,8 @@ def _strings_fit(strings: Sequence[bytes], totals: Ints) -> Bools:
     if not len(codes):
         return fit
 
-    last = np.flatnonzero(codes < 32)
-    digits = np.diff(last, prepend=-1)
-    first = last - digits + 1
-    shifts = 5 * np.minimum(np.arange(len(codes)) - np.repeat(first, digits), MOST_DIGITS)
-    runs = np.add.reduceat((codes & 31) << shifts, first)
-    runs -= np.where(codes[last] & 16, 1 << 5 * np.minimum(digits, MOST_DIGITS), 0)
-    owner = owner[last]
+    runs, ends = integers_of(codes)
+    digits, owner = np.diff(ends, prepend=-1), owner[ends]
     place = np.arange(len(owner)) - _begin(owner)
     for chain in (place % 2 == 1, (place % 2 == 0) & (place > 0)):
         sums = np.cumsum(runs[chain])  # the string holds differences to the run two before

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from instseg.core.json_types import Json
 from instseg.core.semantic import IGNORE
 from instseg.evaluation.bootstrap import RESAMPLES, draw_halves, interval, p_value
 from instseg.evaluation.boundary_iou import boundary_overlap
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Json = dict[str, Any]
 Range = tuple[float, float]
 
 CLASS_METRICS = ("IoU", "Dice", "ACC", "BIoU")
@@ -200,7 +200,7 @@ def confusion(truth: NDArray[np.uint8], prediction: NDArray[np.uint8], classes: 
     return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
 
 
-def compare(first: SemanticScores, second: SemanticScores) -> Json:
+def score_differences(first: SemanticScores, second: SemanticScores) -> Json:
     """The second model's scores against the first's, in the same halves of the same images.
 
     Of many classes that do not differ one in twenty is called significant by chance.

@@ -7,12 +7,21 @@ from typing import Any, Literal
 
 import numpy as np
 
-from instseg.evaluation.records import Floats, Found, Ids, Truth, best_matches, broken
+from instseg.core.boxes import are_corners
+from instseg.evaluation.records import (
+    Floats,
+    Ids,
+    ResultColumns,
+    TruthColumns,
+    best_matches,
+    broken,
+)
 from instseg.evaluation.runs import broken_runs
 from instseg.evaluation.truth_problems import (
     MANY,
     Problem,
     explain_truth,
+    graded,
     misleading,
     serious,
 )
@@ -46,7 +55,7 @@ def explain_zeros(
     problems = [*explain_truth(truth), *_result_problems(results, field)]
     if problems:
         return problems
-    known, found = Truth.read(truth), Found.read(results, field)
+    known, found = TruthColumns.read(truth), ResultColumns.read(results, field)
     problems = [*_image_problems(known, found)]
     if any(problem.severity == "error" for problem in problems):
         return problems
@@ -77,7 +86,7 @@ def _result_problems(results: Sequence[Mapping[str, Any]], field: str) -> Iterat
         )
 
 
-def _image_problems(known: Truth, found: Found) -> Iterator[Problem]:
+def _image_problems(known: TruthColumns, found: ResultColumns) -> Iterator[Problem]:
     given, counts = np.unique(found.image_ids, return_counts=True)
     strange = ~np.isin(given, known.image_ids)
     wrong, total, images = int(counts[strange].sum()), len(found.image_ids), len(known.image_ids)
@@ -85,11 +94,12 @@ def _image_problems(known: Truth, found: Found) -> Iterator[Problem]:
         mend = "evaluate against the annotations of the images that were predicted"
         if given[0] in (0, 1) and given[-1] <= images:
             mend = f"if they are positions in its list of {images:,} images, write each image's id"
-        yield (serious if wrong > total / 2 else misleading)(
+        yield graded(
             "no-shared-image" if strange.all() else "unknown-images",
             f"{wrong:,} of {total:,} results are of images that the ground truth does not have: "
             f"their image ids are {_some(given[strange])}, those of the ground truth "
             f"{_some(known.image_ids)}; {mend}",
+            is_serious=wrong > total / 2,
         )
         return
     with_objects = np.unique(known.object_images)
@@ -103,7 +113,7 @@ def _image_problems(known: Truth, found: Found) -> Iterator[Problem]:
         )
 
 
-def _category_problems(known: Truth, found: Found) -> Iterator[Problem]:
+def _category_problems(known: TruthColumns, found: ResultColumns) -> Iterator[Problem]:
     given, counts = np.unique(found.category_ids, return_counts=True)
     strange = ~np.isin(given, known.category_ids)
     wrong, total = int(counts[strange].sum()), len(found.category_ids)
@@ -120,15 +130,16 @@ def _category_problems(known: Truth, found: Found) -> Iterator[Problem]:
             if np.isin(ids, known.category_ids).all():
                 mend = f"they look like {reading}"
                 break
-        yield (serious if wrong > total / 2 else misleading)(
+        yield graded(
             "no-shared-category" if strange.all() else "unknown-categories",
             f"{wrong:,} of {total:,} results are of categories that the ground truth does not "
             f"have: their ids are {_some(given[strange])}, the dataset's are "
             f"{_some(known.category_ids)}; write the dataset's own ids, {mend}",
+            is_serious=wrong > total / 2,
         )
 
 
-def _category_readings(known: Truth, ids: Ids) -> dict[str, Ids]:
+def _category_readings(known: TruthColumns, ids: Ids) -> dict[str, Ids]:
     """What ids may have been meant as, in ids of the dataset, -1 where there is none."""
     ordered, count = known.category_ids, len(known.category_ids)
     padded = np.concatenate([ordered, [-1]])
@@ -144,7 +155,7 @@ def _or_last(at: Ids, count: int) -> Ids:
     return np.where((at >= 0) & (at < count), at, count)
 
 
-def _better_categories(known: Truth, found: Found) -> str | None:
+def _better_categories(known: TruthColumns, found: ResultColumns) -> str | None:
     """Another reading of the ids, by which results agree better with the objects they lie on."""
     objects, results, ious = best_matches(known, found, found.boxes_xywh)
     close = ious > 0.6
@@ -156,11 +167,13 @@ def _better_categories(known: Truth, found: Found) -> str | None:
     return best if agreement[best] > np.mean(given == right) + BETTER else None
 
 
-def _box_problems(known: Truth, found: Found) -> Iterator[Problem]:
+def _box_problems(known: TruthColumns, found: ResultColumns) -> Iterator[Problem]:
     boxes, sides = found.boxes_xywh, known.sizes_of(found.image_ids)[:, ::-1]  # width, height
     example = f"as {boxes[0].round(3).tolist()}"
     beyond = np.mean((boxes[:, :2] + boxes[:, 2:] > 1.1 * sides).any(axis=1))
-    if np.mean(np.abs(boxes).max(axis=1) <= 1.5) > 0.99 and np.nanmedian(sides) > MANY:
+    small = np.mean(np.abs(boxes).max(axis=1) <= 1.5) > 0.99
+    known_sides = sides[np.isfinite(sides)]
+    if small and known_sides.size and np.median(known_sides) > MANY:
         yield serious(
             "relative-boxes",
             f"the boxes ({example}) are parts of the image, 0 to 1, where pixels are due; multiply "
@@ -186,7 +199,9 @@ def _box_problems(known: Truth, found: Found) -> Iterator[Problem]:
         )
 
 
-def _better_box_format(known: Truth, found: Found, boxes: Floats, sides: Floats) -> str | None:
+def _better_box_format(
+    known: TruthColumns, found: ResultColumns, boxes: Floats, sides: Floats
+) -> str | None:
     """What the boxes are, if not x, y, width, height.
 
     Corners are told by their place: as such they fit into the image, otherwise they would not.
@@ -195,9 +210,7 @@ def _better_box_format(known: Truth, found: Found, boxes: Floats, sides: Floats)
     start, end = boxes[:, :2], boxes[:, 2:]
     corners, centres = "[x1, y1, x2, y2]", "[centre x, centre y, width, height]"
     ordered = (end >= start).all(axis=1)
-    fitting = ordered & (end <= 1.02 * sides).all(axis=1)
-    beyond = (start + end > 1.1 * sides).any(axis=1)
-    if len(boxes) >= MANY and beyond.mean() > 0.2 and fitting.mean() > 0.95:
+    if are_corners(boxes, sides, least_share=0.95):
         return corners
     readings = {"": boxes, centres: np.hstack([start - end / 2, end])}
     if ordered.mean() > 0.95:
@@ -212,7 +225,7 @@ def _better_box_format(known: Truth, found: Found, boxes: Floats, sides: Floats)
     return best if overlap[best] > overlap[""] + BETTER else None
 
 
-def _size_problems(known: Truth, found: Found) -> Iterator[Problem]:
+def _size_problems(known: TruthColumns, found: ResultColumns) -> Iterator[Problem]:
     assert found.sizes_hw is not None
     stated = known.sizes_of(found.image_ids)
     wrong = (found.sizes_hw != stated).any(axis=1) & ~np.isnan(stated[:, 0])
@@ -222,15 +235,16 @@ def _size_problems(known: Truth, found: Found) -> Iterator[Problem]:
     mend = "resize the masks to the original images before encoding them"
     if (found.sizes_hw[wrong] == stated[wrong, ::-1]).all():
         mend = "height and width are swapped: an RLE's size is [height, width], its runs go down"
-    yield (serious if wrong.mean() > 0.5 else misleading)(
+    yield graded(
         "mask-size",
         f"{wrong.sum():,} of {len(wrong):,} masks have another size than their image: "
         f"results[{first}] is {found.sizes_hw[first].astype(int).tolist()}, image "
         f"{found.image_ids[first]} is {stated[first].astype(int).tolist()}; {mend}",
+        is_serious=wrong.mean() > 0.5,
     )
 
 
-def _score_problems(_: Truth, found: Found) -> Iterator[Problem]:
+def _score_problems(_: TruthColumns, found: ResultColumns) -> Iterator[Problem]:
     scores = found.scores
     odd = ~np.isfinite(scores)
     if odd.any():
@@ -263,15 +277,16 @@ def _score_problems(_: Truth, found: Found) -> Iterator[Problem]:
         )
 
 
-def _duplicate_problems(_: Truth, found: Found) -> Iterator[Problem]:
+def _duplicate_problems(_: TruthColumns, found: ResultColumns) -> Iterator[Problem]:
     keys = (found.shapes, found.scores, found.category_ids, found.image_ids)
     order = np.lexsort(keys)
     repeats = np.all([key[order[1:]] == key[order[:-1]] for key in keys], axis=0).sum()
     if repeats >= max(2, 0.01 * len(order)):
-        yield (serious if repeats > 0.4 * len(order) else misleading)(
+        yield graded(
             "duplicate-results",
             f"{repeats:,} of {len(order):,} results repeat another one exactly and count as false; "
             "keep one of each, and see whether the list was written twice",
+            is_serious=repeats > 0.4 * len(order),
         )
 
 

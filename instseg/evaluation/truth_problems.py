@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from instseg.evaluation.records import SAMPLE, box_ious, boxes_around, broken
+from instseg.core.boxes import box_ious, corners_of
+from instseg.core.wording import count
+from instseg.evaluation.records import SAMPLE, boxes_around, broken
 
 MANY = 10  # among fewer records, likeness may be chance
 
@@ -39,6 +41,11 @@ def explain_truth(truth: Mapping[str, Any]) -> list[Problem]:
     return list(_problems(truth))
 
 
+def graded(code: str, message: str, *, is_serious: bool) -> Problem:
+    """A problem that is serious or only misleading, as its extent tells."""
+    return Problem(code=code, severity="error" if is_serious else "warning", message=message)
+
+
 def serious(code: str, message: str) -> Problem:
     """A problem of severity "error"."""
     return Problem(code=code, severity="error", message=message)
@@ -60,14 +67,14 @@ def _problems(truth: Mapping[str, Any]) -> Iterator[Problem]:
     elif not truth["annotations"]:
         yield serious(
             "no-ground-truth",
-            f"the ground truth has {len(truth['images']):,} images and no annotations, so there is "
-            "nothing to find; give the annotations, not a list of images",
+            f"the ground truth has {count(len(truth['images']), 'image')} and no annotations, so "
+            "there is nothing to find; give the annotations, not a list of images",
         )
     elif all(annotation.get("iscrowd") for annotation in truth["annotations"]):
         yield serious(
             "only-crowds",
-            f"all {len(truth['annotations']):,} annotations of the ground truth are crowds, which "
-            "AP leaves out; set iscrowd to 0 for single objects",
+            f"every annotation of the ground truth, {len(truth['annotations']):,} in all, is a "
+            "crowd, which AP leaves out; set iscrowd to 0 for single objects",
         )
     elif (overlap := _box_overlap(truth["annotations"])) < 0.5:
         yield serious(
@@ -88,5 +95,6 @@ def _box_overlap(annotations: Sequence[Mapping[str, Any]]) -> float:
     if len(sample) < MANY:
         return 1.0
     around = boxes_around([a["segmentation"] for a in sample])
-    overlaps = box_ious(np.array([a["bbox"] for a in sample], np.float64), around)
+    boxes = np.array([a["bbox"] for a in sample], np.float64)
+    overlaps = box_ious(corners_of(boxes), corners_of(around))
     return float(np.median(overlaps[np.isfinite(around[:, 0])]))

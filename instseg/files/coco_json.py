@@ -12,12 +12,13 @@ import msgspec
 from msgspec import Meta
 
 from instseg.core.errors import InputError
+from instseg.core.json_types import Json
 from instseg.files.coco_forms import SizeOf, as_read
 from instseg.files.coco_masks import outline_of
 from instseg.files.near_names import near_names
 from instseg.system.memory import no_garbage_collection
+from instseg.system.regular import require_regular_file
 
-Json = dict[str, Any]
 Form = TypeVar("Form")
 
 Id = Annotated[int, Meta(gt=-(2**53), lt=2**53)]  # which every program can hold, also as a float
@@ -76,7 +77,13 @@ class Dataset(msgspec.Struct, gc=False, kw_only=True):
     categories: list[Category]
 
 
-class Found(msgspec.Struct, gc=False, kw_only=True):
+class _Boxes(msgspec.Struct, gc=False, kw_only=True):
+    images: list[ImageName]
+    annotations: list[Annotation]
+    categories: list[Category]
+
+
+class ResultsFile(msgspec.Struct, gc=False, kw_only=True):
     """What a program has found: a list of results, and what its ids mean if the file says so.
 
     Attributes:
@@ -155,6 +162,25 @@ def parse_dataset(content: bytes, path: Path, size_of: SizeOf | None = None) -> 
     return _decode_any(content, path, Dataset, size_of, as_it_is=False)
 
 
+def read_boxes(path: Path) -> Dataset:
+    """Read a COCO dataset for its boxes alone, where the sizes of photos are not stated.
+
+    Returns:
+        The dataset without outlines; all photos have a height and width of 0.
+
+    Raises:
+        InputError: As `read_dataset`.
+    """
+    found = _decode_any(read_content(path), path, _Boxes)
+    for annotation in found.annotations:
+        annotation.segmentation = _NULL
+    return Dataset(
+        images=[Image(id=i.id, file_name=i.file_name, height=0, width=0) for i in found.images],
+        annotations=found.annotations,
+        categories=found.categories,
+    )
+
+
 def read_image_ids(path: Path) -> dict[str, int]:
     """Read the id of each `file_name` of a COCO dataset, which need not have annotations.
 
@@ -168,7 +194,7 @@ def read_image_ids(path: Path) -> dict[str, int]:
     return {image.file_name: image.id for image in images}
 
 
-def read_results(path: Path) -> Found:
+def read_results(path: Path) -> ResultsFile:
     """Read results: the bare list of the COCO API, or the document that `infer` writes.
 
     Raises:
@@ -176,9 +202,9 @@ def read_results(path: Path) -> Found:
     """
     content = read_content(path)
     if content.lstrip()[:1] == b"[":
-        return Found(results=_decode(content, path, list[Json]))
+        return ResultsFile(results=_decode(content, path, list[Json]))
     document = _decode(content, path, _Document)
-    return Found(
+    return ResultsFile(
         results=document.annotations, images=document.images, categories=document.categories
     )
 
@@ -189,6 +215,7 @@ def read_content(path: Path) -> bytes:
     Raises:
         InputError: It cannot be read, or is no text.
     """
+    require_regular_file(path)
     try:
         content = path.read_bytes()
         encoding = json.detect_encoding(content)
@@ -240,7 +267,7 @@ def _decode(content: bytes, path: Path, form: type[Form]) -> Form:
             return msgspec.json.decode(content, type=form, strict=False)
     except msgspec.ValidationError as error:
         mend = "`instseg doctor` lists all that is wrong"
-        if form not in (Dataset, _Images):
+        if form not in (Dataset, _Boxes, _Images):
             mend = "results are a list, or a document with images, annotations and categories"
         raise InputError(f"{path}: not of COCO's form: {error}; {mend}") from error
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:

@@ -1,27 +1,35 @@
-"""Downloads that are checked before they get their name."""
+"""Downloads that go on where they broke, and are checked before they get their name."""
 
+import fcntl
 import hashlib
 import http.client
 import logging
+import os
+import secrets
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from instseg.core.errors import InputError
-from instseg.system.atomic import replacing
+from instseg.system.atomic import naming_file
 
 Progress = Callable[[int, int], None]
 """Called with the bytes done and the bytes in all (0 if the server does not tell)."""
 
+MAX_BYTES = 4 * 2**30  # many times the largest weights
+
 _TRIES = 3
 _CHUNK = 1 << 20
+_LEAST_BYTES = 1 << 14  # within the time-out; less is a stall
 
 _log = logging.getLogger(__name__)
 
 
 class _CutOffError(Exception):
-    """The connection ended before the file did."""
+    """The connection ended, or stalled, before the file was whole."""
 
 
 def fetch(
@@ -31,34 +39,74 @@ def fetch(
     sha256_prefix: str,
     progress: Progress | None = None,
     timeout_s: float = 30.0,
+    max_bytes: int = MAX_BYTES,
 ) -> str:
     """Download a file to ``target``, which appears whole and checked or not at all.
 
-    A transfer that is cut off is tried again, three times in all. Several processes may fetch the
-    same file at once.
+    A transfer that is cut off or stalls is tried again, three times in all. It goes on where it
+    broke, also in a later run: until then what has come stays beside ``target`` in a `.part` file.
+    Several processes may fetch the same file at once.
 
     Args:
         url: http, https or file address.
         target: Where the file goes; folders are made as needed.
-        sha256_prefix: How the file's SHA-256 must begin, in hexadecimal.
+        sha256_prefix: How the file's SHA-256 must begin, in hexadecimal; all of it where it is
+            known.
         progress: Told how far the download is.
-        timeout_s: Give up when the server is silent for this long.
+        timeout_s: Give up when the server sends next to nothing for this long.
+        max_bytes: Refuse a larger file.
 
     Returns:
         The file's whole SHA-256, which is logged as well.
 
     Raises:
-        InputError: No network, no such file, cut off, wrong hash, or no place to write.
+        InputError: No network, no such file, cut off, too large, wrong hash, or no place to write.
     """
-    with replacing(target, durable=True) as temporary:
-        digest = _try_to_transfer(url, temporary, progress, timeout_s)
+    with _part_of(target) as part, naming_file(target):
+        had_bytes = part.stat().st_size
+        digest = sha256_of(part)
+        if not had_bytes or not digest.startswith(sha256_prefix):
+            digest = _try_to_transfer(url, part, progress, timeout_s, max_bytes)
+        if had_bytes and not digest.startswith(sha256_prefix):  # what was there was of another file
+            os.truncate(part, 0)
+            digest = _try_to_transfer(url, part, progress, timeout_s, max_bytes)
         if not digest.startswith(sha256_prefix):
+            part.unlink()
             raise InputError(
                 f"{url}: not the expected file (SHA-256 {digest}, expected {sha256_prefix}...); "
                 "check the address"
             )
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        part.replace(target)
     _log.info("%s: SHA-256 %s", target, digest)
     return digest
+
+
+@contextmanager
+def _part_of(target: Path) -> Iterator[Path]:
+    """The file that a download of `target` goes to: the one that was begun, if nobody writes it."""
+    part = target.with_name(f".{target.name}.part")
+    with naming_file(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(part, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_mine = part.exists() and os.path.samestat(os.fstat(handle), part.stat())
+        except OSError:
+            is_mine = False
+        if not is_mine:  # another process is at it
+            part = target.with_name(f".instseg-{os.getpid()}-{secrets.token_hex(8)}.tmp")
+            part.touch()
+        try:
+            yield part
+        finally:
+            with suppress(OSError):
+                if not is_mine or not part.stat().st_size:
+                    part.unlink()
+    finally:
+        os.close(handle)
 
 
 def sha256_of(path: Path) -> str:
@@ -67,38 +115,72 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _try_to_transfer(url: str, temporary: Path, progress: Progress | None, timeout_s: float) -> str:
+def _try_to_transfer(
+    url: str, part: Path, progress: Progress | None, timeout_s: float, max_bytes: int
+) -> str:
     reason = ""
     for _ in range(_TRIES):
         try:
-            return _transfer(url, temporary, progress, timeout_s)
+            _transfer(url, part, progress, timeout_s, max_bytes)
+            return sha256_of(part)
         except _CutOffError as error:
             reason = str(error)
     raise InputError(f"{url}: cut off {_TRIES} times ({reason}); try again later")
 
 
-def _transfer(url: str, temporary: Path, progress: Progress | None, timeout_s: float) -> str:
-    """Write what ``url`` sends to ``temporary`` and return its SHA-256."""
-    digest = hashlib.sha256()
-    done = 0
-    with _open(url, timeout_s) as response, temporary.open("wb") as file:
-        total = int(response.headers.get("Content-Length", 0))
-        while chunk := _read(response):
+def _transfer(
+    url: str, part: Path, progress: Progress | None, timeout_s: float, max_bytes: int
+) -> None:
+    """Append to `part` what is missing of `url`."""
+    done = part.stat().st_size
+    with _open(url, done, timeout_s) as response, part.open("rb+") as file:
+        if done and response.status != http.client.PARTIAL_CONTENT:  # it sends all of it
+            done = 0
+        file.truncate(done)
+        file.seek(done)
+        rest = response.headers.get("Content-Length", "")
+        total = done + int(rest) if rest.isdecimal() else 0
+        stall = _Stall(timeout_s)
+        while total <= max_bytes and done <= max_bytes:
+            chunk = _read(response)
+            if not chunk:
+                break
             file.write(chunk)
-            digest.update(chunk)
             done += len(chunk)
+            stall.check(len(chunk))
             if progress:
                 progress(done, total)
+    if max(done, total) > max_bytes:
+        os.truncate(part, 0)
+        raise InputError(f"{url}: is larger than {max_bytes:,} bytes; check the address")
     if total and done != total:
         raise _CutOffError(f"{done} of {total} bytes came")
-    return digest.hexdigest()
 
 
-def _open(url: str, timeout_s: float) -> http.client.HTTPResponse:
+class _Stall:
+    """Notices a server that goes on sending, but next to nothing."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self.timeout_s, self.begin_s, self.came = timeout_s, time.monotonic(), 0
+
+    def check(self, count: int) -> None:
+        """Raise _CutOffError if too little has come within the time-out."""
+        self.came += count
+        if time.monotonic() - self.begin_s > self.timeout_s:
+            if self.came < _LEAST_BYTES:
+                raise _CutOffError(f"{self.came} bytes in {self.timeout_s:g} s")
+            self.begin_s, self.came = time.monotonic(), 0
+
+
+def _open(url: str, done: int, timeout_s: float) -> http.client.HTTPResponse:
+    """Ask for what follows the first `done` bytes; the server may send all of it instead."""
     try:
-        response: http.client.HTTPResponse = urllib.request.urlopen(url, timeout=timeout_s)
+        request = urllib.request.Request(url, headers={"Range": f"bytes={done}-"} if done else {})
+        response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=timeout_s)
     except urllib.error.HTTPError as error:
         error.close()
+        if done and error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return _open(url, 0, timeout_s)  # there is no more: begin again
         raise InputError(
             f"{url}: the server answered {error.code} {error.reason}; check the address"
         ) from error
@@ -110,6 +192,6 @@ def _open(url: str, timeout_s: float) -> http.client.HTTPResponse:
 
 def _read(response: http.client.HTTPResponse) -> bytes:
     try:
-        return response.read(_CHUNK)
+        return response.read1(_CHUNK)  # what there is: `read` would wait for a whole chunk
     except (OSError, http.client.HTTPException) as error:
         raise _CutOffError(str(error) or type(error).__name__) from error

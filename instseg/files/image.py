@@ -1,49 +1,22 @@
 """The only reader and writer of images."""
 
-import logging
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import (
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    ImageFile,
-    JpegImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
+from PIL import Image, TiffImagePlugin
 from PIL.Image import Transpose
 
 from instseg.core.errors import InputError
+from instseg.files.image_kinds import HEAD_BYTES, NEEDS, kind_of_image, opener_of
+from instseg.files.quiet import quiet_decoders
 from instseg.system.atomic import replacing
+from instseg.system.regular import require_regular_file
 
 MAX_PIXELS = 250_000_000
 """Larger images are refused before they are decoded; the largest phone photos have 200 million."""
-
-
-# A photo with odd metadata is still a photo: once and for all, no chatter about it.
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-for _name in ("PIL", "tifffile"):
-    logging.getLogger(_name).addHandler(logging.NullHandler())
-
-# Image.open would warn and fail at limits of its own, so the formats are told apart here.
-_OPENERS: tuple[tuple[bytes, Callable[[BinaryIO], ImageFile.ImageFile]], ...] = (
-    (b"\xff\xd8\xff", JpegImagePlugin.JpegImageFile),
-    (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
-    (b"RIFF", WebPImagePlugin.WebPImageFile),
-    (b"II*\0", TiffImagePlugin.TiffImageFile),
-    (b"MM\0*", TiffImagePlugin.TiffImageFile),
-    (b"II+\0", TiffImagePlugin.TiffImageFile),
-    (b"MM\0+", TiffImagePlugin.TiffImageFile),
-    (b"BM", BmpImagePlugin.BmpImageFile),
-    (b"GIF8", GifImagePlugin.GifImageFile),
-)
 
 _UPRIGHT = {
     2: Transpose.FLIP_LEFT_RIGHT,
@@ -56,15 +29,18 @@ _UPRIGHT = {
 }
 # TIFF tags; EXIF uses the same numbers
 _BITS, _PHOTOMETRIC, _ORIENTATION, _PLANAR, _SAMPLE_FORMAT = 258, 262, 274, 284, 339
+_EXTRA_SAMPLES, _ASSOCIATED, _UNASSOCIATED = 338, 1, 2
+_CMYK = 5
 
 
 def read_image(
     path: str | Path, *, max_pixels: int = MAX_PIXELS, upright: bool = True
 ) -> NDArray[np.uint8]:
-    """Read a JPEG, PNG, WebP, TIFF, BMP or GIF file as RGB.
+    """Read a JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC or AVIF file as RGB.
 
     The first page or frame is taken, the EXIF orientation applied, transparency laid over white,
-    and grey, palette, CMYK, 16-bit and float images converted (see `to_rgb8`). Safe in threads.
+    and grey, palette, CMYK, 16-bit and float images converted (see `to_rgb8`). A TIFF's further
+    band is alpha only where its ExtraSamples tag says so. Safe in threads.
 
     Args:
         path: The file; its content, not its suffix, tells the format.
@@ -78,6 +54,7 @@ def read_image(
         InputError: The file is missing, unreadable, damaged, too large or no such image.
     """
     path = Path(path)
+    require_regular_file(path)
     try:
         file = path.open("rb")
     except FileNotFoundError:
@@ -88,11 +65,15 @@ def read_image(
         raise InputError(
             f"{path}: cannot be opened ({error.strerror}); check its permissions"
         ) from error
-    with file:
+    with file, quiet_decoders:
         try:
             return _decode(file, path, max_pixels, upright)
-        except InputError:
+        except (InputError, MemoryError):
             raise
+        except Image.DecompressionBombError as error:  # of frames and tiles; ours speaks of images
+            raise InputError(
+                f"{path}: a frame or tile of it has more pixels than can be read; save it as PNG"
+            ) from error
         except Exception as error:  # decoders raise all kinds of errors on damaged data
             words = str(error).split()
             reason = " ".join(words) if len(words) > 1 else type(error).__name__
@@ -102,25 +83,24 @@ def read_image(
             ) from error
 
 
-def opener_of(head: bytes) -> Callable[[BinaryIO], ImageFile.ImageFile] | None:
-    """What opens a file that begins with these bytes, without a limit on its pixels."""
-    return next((opener for magic, opener in _OPENERS if head.startswith(magic)), None)
-
-
 def _decode(file: BinaryIO, path: Path, max_pixels: int, upright: bool) -> NDArray[np.uint8]:
-    head = file.read(12)
+    head = file.read(HEAD_BYTES)
     file.seek(0)
     if not head:
         raise InputError(f"{path}: the file is empty; copy it again")
-    opener = opener_of(head)
-    if opener is None:
+    kind = kind_of_image(head)
+    if kind is None:
         raise InputError(
-            f"{path}: not an image; JPEG, PNG, WebP, TIFF, BMP and GIF files can be read"
+            f"{path}: not an image; "
+            "JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC and AVIF files can be read"
         )
+    opener = opener_of(kind)
+    if opener is None:
+        raise InputError(f"{path}: {NEEDS[kind]}")
     try:
         image = opener(file)
     except SyntaxError:
-        if opener is not TiffImagePlugin.TiffImageFile:
+        if kind != "TIFF":
             raise
         return _decode_tiff(file, path, max_pixels, upright)
     _check_size(path, image.width, image.height, max_pixels)
@@ -130,7 +110,14 @@ def _decode(file: BinaryIO, path: Path, max_pixels: int, upright: bool) -> NDArr
             return _decode_tiff(file, path, max_pixels, upright)
         _check_whole(file, tags)
     image.load()
-    return _to_rgb8(_upright(image, _orientation(image)) if upright else image)
+    rgb = _to_rgb8(image)
+    orientation = _orientation(image) if upright else 1
+    return _upright(rgb, orientation)
+
+
+def _has_alpha(extra_samples: Sequence[int]) -> bool:
+    """Whether the first band beyond the colours is alpha."""
+    return tuple(extra_samples)[:1] in ((_ASSOCIATED,), (_UNASSOCIATED,))
 
 
 def _check_whole(file: BinaryIO, tags: Mapping[int, Any]) -> None:
@@ -166,8 +153,32 @@ def _decode_tiff(file: BinaryIO, path: Path, max_pixels: int, upright: bool) -> 
             array = np.moveaxis(array, 0, -1)
         if page.photometric == 0 and array.dtype.kind == "u":  # 0 is white
             array = ~array
+        rgb = _tiff_to_rgb8(array, page.photometric, page.extrasamples)
         orientation = page.tags.valueof(_ORIENTATION, 1) if upright else 1
-    return np.array(_upright(Image.fromarray(to_rgb8(array)), orientation))
+    return _upright(rgb, orientation)
+
+
+def _tiff_to_rgb8(
+    array: NDArray[np.generic], photometric: int, extra_samples: Sequence[int]
+) -> NDArray[np.uint8]:
+    """Bands of a TIFF, (H, W) or (H, W, C), to RGB; alpha is laid over white, other bands left out.
+
+    Args:
+        array: As stored.
+        photometric: What its colours mean.
+        extra_samples: What the bands beyond them are.
+    """
+    channels = array.shape[2] if array.ndim == 3 else 1
+    if photometric == _CMYK and channels == 4:
+        return np.array(Image.fromarray(_to_uint8(array), "CMYK").convert("RGB"))
+    colours = 3 if channels > 2 else 1
+    if channels == colours or not _has_alpha(extra_samples):
+        return to_rgb8(array[..., :colours] if array.ndim == 3 else array)
+    if extra_samples[0] == _UNASSOCIATED:
+        return to_rgb8(array)
+    pixels = _to_uint8(array).astype(np.int16)  # the colours are multiplied by alpha already
+    whitened = pixels[..., :colours] + 255 - pixels[..., colours:]
+    return to_rgb8(whitened.clip(0, 255).astype(np.uint8))
 
 
 def _orientation(image: Image.Image) -> int:
@@ -177,15 +188,20 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
+def _upright(rgb: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     method = _UPRIGHT.get(orientation)
-    return image if method is None else image.transpose(method)
+    return np.array(Image.fromarray(rgb).transpose(method)) if method is not None else rgb
 
 
 def _to_rgb8(image: Image.Image) -> NDArray[np.uint8]:
-    """Convert a loaded image of any mode to uint8 (H, W, 3)."""
+    """Convert a loaded image of any mode to uint8 (H, W, 3), writable."""
+    tags: Mapping[int, Any] = getattr(image, "tag_v2", {})  # of a TIFF
     if image.mode.startswith("I") or image.mode == "F":
-        return to_rgb8(_deep_grey(np.asarray(image), getattr(image, "tag_v2", {})))
+        return np.array(to_rgb8(_deep_grey(np.asarray(image), tags)))
+    if tags and not _has_alpha(tags.get(_EXTRA_SAMPLES, ())):
+        return np.array(image.convert("RGB"))
+    if image.mode == "La":
+        image = image.convert("LA")
     if image.has_transparency_data:
         return np.array(_over_white(image.convert("RGBA")))
     return np.array(image if image.mode == "RGB" else image.convert("RGB"))

@@ -1,18 +1,28 @@
 """Which files a user means: folders, globs and lists become the paths of images."""
 
 import glob
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from instseg.core.errors import InputError
+from instseg.core.events import Notice, OnEvent, Warned, ignore
+from instseg.files.image_kinds import HEAD_BYTES, NEEDS, can_read, kind_of_image
+from instseg.system.regular import require_regular_file
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+IMAGE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"),
+    *(".heic", ".heif", ".avif"),
+)
 
 
-def list_images(inputs: Sequence[str | Path], *, recursive: bool = False) -> list[Path]:
+def list_images(
+    inputs: Sequence[str | Path], *, recursive: bool = False, on_event: OnEvent = ignore
+) -> list[Path]:
     """List the images that files, folders, globs and lists stand for, in order, each once.
 
-    A folder or glob stands for its files with an image suffix, sorted; hidden files are left out.
+    A folder or glob stands for its files with an image suffix, and those without any suffix that
+    begin as an image does, sorted; hidden files are left out.
     ``@list.txt`` stands for the lines of that file, each a file, folder or glob relative to the
     list's own folder; blank lines and those that begin with # are skipped. A file that does not
     exist stays in the list, so that reading it reports it.
@@ -20,6 +30,8 @@ def list_images(inputs: Sequence[str | Path], *, recursive: bool = False) -> lis
     Args:
         inputs: Files, folders, globs and lists.
         recursive: Look into the folders of folders as well.
+        on_event: Told how many files of a folder or glob are left out because they are no images,
+            or images that cannot be read here.
 
     Returns:
         The files.
@@ -32,11 +44,12 @@ def list_images(inputs: Sequence[str | Path], *, recursive: bool = False) -> lis
         is_list = str(item).startswith("@")
         entries = _read_list(Path(str(item)[1:])) if is_list else [Path(item)]
         for entry in entries:
-            found.update(dict.fromkeys(_expand(entry, recursive)))
+            found.update(dict.fromkeys(_expand(entry, recursive, on_event)))
     return list(found)
 
 
 def _read_list(path: Path) -> list[Path]:
+    require_regular_file(path)
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
@@ -49,7 +62,7 @@ def _read_list(path: Path) -> list[Path]:
     return entries
 
 
-def _expand(entry: Path, recursive: bool) -> Iterator[Path]:
+def _expand(entry: Path, recursive: bool, on_event: OnEvent) -> list[Path]:
     if entry.is_dir():
         candidates = sorted(entry.rglob("*") if recursive else entry.iterdir())
         mend = "no images in this folder" + ("" if recursive else "; look into its folders too?")
@@ -57,14 +70,35 @@ def _expand(entry: Path, recursive: bool) -> Iterator[Path]:
         candidates = sorted(map(Path, glob.glob(str(entry), recursive=True)))  # noqa: PTH207
         mend = "no images match; check the pattern"
     else:
-        yield entry
-        return
-    images = [path for path in candidates if _looks_like_image(path)]
-    if not images:
+        return [entry]
+    files = [path for path in candidates if not path.name.startswith(".") and path.is_file()]
+    images = [path for path in files if _looks_like_image(path)]
+    unreadable = Counter(kind for path in images if (kind := _unreadable_kind(path)))
+    for kind, count in unreadable.items():
+        on_event(Warned(text=f"{entry}: {_files(count)} left out: {NEEDS[kind]}"))
+    readable = [path for path in images if not unreadable or not _unreadable_kind(path)]
+    if others := len(files) - len(images):
+        on_event(Notice(text=f"{entry}: {_files(others)} left out, no images by their names"))
+    if not readable:
         raise InputError(f"{entry}: {mend}")
-    yield from images
+    return readable
+
+
+def _files(count: int) -> str:
+    return "1 file is" if count == 1 else f"{count} files are"
 
 
 def _looks_like_image(path: Path) -> bool:
-    hidden = path.name.startswith(".")
-    return path.suffix.lower() in IMAGE_SUFFIXES and not hidden and path.is_file()
+    if path.suffix:
+        return path.suffix.lower() in IMAGE_SUFFIXES
+    try:
+        with path.open("rb") as file:
+            return kind_of_image(file.read(HEAD_BYTES)) is not None
+    except OSError:
+        return False
+
+
+def _unreadable_kind(path: Path) -> str | None:
+    """HEIC or AVIF, where what reads it is not installed; told by the suffix."""
+    kind = {".heic": "HEIC", ".heif": "HEIC", ".avif": "AVIF"}.get(path.suffix.lower())
+    return kind if kind and not can_read(kind) else None

@@ -1,5 +1,6 @@
 """Model files: safetensors that say in their header all that rebuilds the model."""
 
+import dataclasses
 import json
 import struct
 from collections import Counter
@@ -7,16 +8,44 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
 
 from instseg.core.errors import InputError
+from instseg.files.card_checks import (
+    check_against_tensors,
+    check_classes,
+    check_outputs,
+    check_preprocessing,
+    check_thresholds,
+)
 from instseg.system.atomic import replacing
+from instseg.system.regular import require_regular_file
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a header is read without it
     import torch
 
 FORMAT_VERSION = 1
+PHOTOS, ARRAYS = "photos", "arrays"  # what a semantic network was trained on
 _KEY = "instseg"
+
+_Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+
+
+class _Tensor(msgspec.Struct):
+    """What the header of a safetensors file says of a tensor."""
+
+    dtype: str
+    shape: list[_Count]
+    data_offsets: tuple[_Count, _Count]
+
+
+class _Header(msgspec.Struct):
+    """The header of a safetensors file."""
+
+    metadata: dict[str, str]
+    tensors: dict[str, _Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +57,9 @@ class ModelCard:
         architecture_args: Keyword arguments of that builder.
         class_names: Class id to name; the first is ``BG``.
         category_ids: Class id to the dataset's category id; the first is 0.
-        preprocessing: ``min_size`` and ``max_size`` in pixels, ``mean`` and ``std`` of RGB in 0..1.
+        preprocessing: ``min_size`` and ``max_size`` in pixels, ``mean`` and ``std`` of RGB in 0..1;
+            of semantic networks also ``input``: ``photos`` (uint8, grey or RGB) or ``arrays`` (of
+            any channels and units, which are those of ``mean`` and ``std``).
         thresholds: Class name to the score from which a detection counts; classes may be missing.
         provenance: Where the weights come from: data fingerprint, config, metrics, licence.
 
@@ -57,8 +88,21 @@ class ModelCard:
                 f"expected a category id for each of the {len(self.class_names)} classes, "
                 f"got {len(self.category_ids)}"
             )
+        check_classes(self.class_names, self.category_ids)
+        check_thresholds(self.thresholds)
+        check_preprocessing(self.preprocessing)
         if unknown := self.thresholds.keys() - set(self.class_names):
             raise ValueError(f"thresholds for unknown classes: {sorted(unknown)}")
+
+    @property
+    def takes_photos(self) -> bool:
+        """Whether the network was trained on photos, not on arrays of other channels or units."""
+        prepare = self.preprocessing
+        if "input" in prepare:
+            return bool(prepare["input"] == PHOTOS)
+        # Older files do not say: values in 0..1 have such means and standard deviations.
+        in_range = all(0 <= mean <= 1 for mean in prepare["mean"]) and max(prepare["std"]) <= 0.5
+        return in_range and len(prepare["mean"]) in (1, 3)
 
     def to_json(self) -> str:
         """Write the card as the JSON that a model file holds."""
@@ -76,9 +120,13 @@ class ModelCard:
             version = fields.pop("format_version")
             if version != FORMAT_VERSION:
                 raise ValueError(f"format version {version}, this instseg knows {FORMAT_VERSION}")
-            return cls(**fields)
-        except (TypeError, AttributeError, KeyError) as error:
-            raise ValueError(f"fields missing or unknown: {error}") from error
+            if unknown := fields.keys() - {field.name for field in dataclasses.fields(cls)}:
+                raise ValueError(f"fields unknown: {sorted(unknown)}")
+            return msgspec.convert(fields, cls)
+        except (TypeError, AttributeError, KeyError, msgspec.ValidationError) as error:
+            raise ValueError(f"fields missing or of another type: {error}") from error
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
 
 
 def save_model_file(
@@ -122,10 +170,11 @@ def with_card(path: Path, card: ModelCard, target: Path) -> None:
     Raises:
         InputError: The file is damaged, or the new one cannot be written.
     """
-    from safetensors.torch import load_file, save
+    from safetensors.torch import save
 
+    tensors = _load_tensors(path)
     with replacing(target, durable=True) as temporary:
-        temporary.write_bytes(save(load_file(path), metadata={_KEY: card.to_json()}))
+        temporary.write_bytes(save(tensors, metadata={_KEY: card.to_json()}))
 
 
 def load_model_file(path: str | Path) -> "tuple[ModelCard, dict[str, torch.Tensor]]":
@@ -137,18 +186,34 @@ def load_model_file(path: str | Path) -> "tuple[ModelCard, dict[str, torch.Tenso
     Raises:
         InputError: The file is missing, damaged or no model file.
     """
+    card = read_model_card(path)
+    tensors = {
+        name: tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in _load_tensors(Path(path)).items()
+    }
+    _require_finite(path, tensors)
+    return card, tensors
+
+
+def _load_tensors(path: Path) -> "dict[str, torch.Tensor]":
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    card = read_model_card(path)
     try:
-        tensors = load_file(path)
-    except SafetensorError as error:
-        raise InputError(f"{path}: damaged ({error}); copy or download it again") from error
-    return card, {
-        name: tensor.float() if tensor.is_floating_point() else tensor
-        for name, tensor in tensors.items()
-    }
+        tensors: dict[str, torch.Tensor] = load_file(path)
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: damaged ({reason}); copy or download it again") from error
+    return tensors
+
+
+def _require_finite(path: str | Path, tensors: "Mapping[str, torch.Tensor]") -> None:
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise InputError(
+                f"{path}: {name} holds numbers that are not finite; "
+                "the training has diverged, or the file is damaged"
+            )
 
 
 def read_model_card(path: str | Path) -> ModelCard:
@@ -173,30 +238,35 @@ def describe(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     header = _read_header(path)
-    tensors = [entry for name, entry in header.items() if name != "__metadata__"]
+    tensors = header.tensors.values()
     return {
         "card": _card(path, header),
         "tensors": len(tensors),
-        "parameters": sum(prod(t["shape"]) for t in tensors if "F" in t["dtype"]),
-        "dtypes": dict(Counter(t["dtype"] for t in tensors)),
+        "parameters": sum(prod(tensor.shape) for tensor in tensors if "F" in tensor.dtype),
+        "dtypes": dict(Counter(tensor.dtype for tensor in tensors)),
         "bytes": path.stat().st_size,
     }
 
 
-def _read_header(path: Path) -> dict[str, Any]:
+def _read_header(path: Path) -> _Header:
     """Read the JSON of a safetensors file: its length in 8 bytes, itself, then the tensors."""
+    require_regular_file(path)
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
             if length > size:
                 raise ValueError("a header longer than the file")
-            header: dict[str, Any] = json.loads(file.read(length))
-        entries = [entry for name, entry in header.items() if name != "__metadata__"]
-        end = max((entry["data_offsets"][1] for entry in entries), default=0)
+            entries = json.loads(file.read(length))
+        metadata = entries.pop("__metadata__", {})
+        header = msgspec.convert({"metadata": metadata, "tensors": entries}, _Header)
+        end = max((tensor.data_offsets[1] for tensor in header.tensors.values()), default=0)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    except (struct.error, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (
+        *(struct.error, ValueError, LookupError, TypeError, AttributeError, RecursionError),
+        msgspec.ValidationError,
+    ) as error:
         raise InputError(
             f"{path}: not a safetensors file, or damaged; give a model file of instseg"
         ) from error
@@ -208,18 +278,22 @@ def _read_header(path: Path) -> dict[str, Any]:
     return header
 
 
-def _card(path: Path, header: dict[str, Any]) -> ModelCard:
-    text = header.get("__metadata__", {}).get(_KEY)
+def _card(path: Path, header: _Header) -> ModelCard:
+    text = header.metadata.get(_KEY)
     if text is None:
         raise InputError(
             f"{path}: safetensors without the header of a model file; save it with instseg"
         )
     try:
-        return ModelCard.from_json(text)
+        card = ModelCard.from_json(text)
+        shapes = [tensor.shape for tensor in header.tensors.values()]
+        check_outputs(card.architecture_args, card.category_ids)
+        check_against_tensors(card.architecture_args, shapes)
     except ValueError as error:
         raise InputError(
             f"{path}: its header cannot be used ({error}); update instseg or save the model again"
         ) from error
+    return card
 
 
 def load_torch_state_dict(path: str | Path) -> "dict[str, torch.Tensor]":
@@ -256,4 +330,5 @@ def load_torch_state_dict(path: str | Path) -> "dict[str, torch.Tensor]":
         isinstance(value, torch.Tensor) for value in state_dict.values()
     ):
         raise InputError(f"{path}: holds no state dict; save the model's state_dict()")
+    _require_finite(path, state_dict)
     return dict(state_dict)

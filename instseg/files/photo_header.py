@@ -10,7 +10,8 @@ from PIL import Image, ImageFile
 
 from instseg.core.errors import InputError
 from instseg.files.coco_json import leads_out
-from instseg.files.image import opener_of, read_image
+from instseg.files.image import read_image
+from instseg.files.image_kinds import HEAD_BYTES, kind_of_image, opener_of
 
 _ORIENTATION = 274
 
@@ -68,7 +69,8 @@ def open_photo(file: BinaryIO) -> ImageFile.ImageFile:
     Raises:
         InputError: No photo of a usual kind; decoders raise others for damaged ones.
     """
-    opener = opener_of(file.read(12))
+    kind = kind_of_image(file.read(HEAD_BYTES))
+    opener = opener_of(kind) if kind else None
     file.seek(0)
     if opener is None:
         raise InputError("not a photo of a usual kind")

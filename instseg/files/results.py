@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import time
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,18 +17,21 @@ from instseg import __version__
 from instseg.core.classes import palette
 from instseg.core.errors import InputError
 from instseg.core.instances import Instances
+from instseg.core.json_types import Json
 from instseg.files.image import write_indexed_png
-from instseg.system.atomic import replacing
-
-Json = dict[str, Any]
+from instseg.system.atomic import naming_file, replacing
 
 
-def coco_annotations(instances: Instances, category_ids: Sequence[int]) -> list[Json]:
+def coco_annotations(
+    instances: Instances, category_ids: Sequence[int], *, polygons: bool = False
+) -> list[Json]:
     """Instances as COCO annotations, still without id and image_id.
 
     Args:
         instances: Of one image.
         category_ids: Dataset ids by class id.
+        polygons: Write the segmentation as polygons, which pycocotools rasterises to the same
+            pixels, with the RLE beside it as `rle`. Masks with holes and empty ones stay RLE.
 
     Returns:
         For each: category_id, segmentation (RLE), area (of the mask), bbox (x, y, width, height,
@@ -45,7 +48,7 @@ def coco_annotations(instances: Instances, category_ids: Sequence[int]) -> list[
         instances.scores,
         strict=True,
     )
-    return [
+    records: list[Json] = [
         {
             "category_id": category_ids[class_id],
             "segmentation": rle,
@@ -56,6 +59,11 @@ def coco_annotations(instances: Instances, category_ids: Sequence[int]) -> list[
         }
         for class_id, rle, area, box_xywh, score in rows
     ]
+    if polygons:
+        for record, parts in zip(records, instances.masks.to_polygons(), strict=True):
+            if parts is not None:
+                record["segmentation"], record["rle"] = parts, record["segmentation"]
+    return records
 
 
 class PredictionWriter:
@@ -74,6 +82,7 @@ class PredictionWriter:
         class_names: Names by class id, [0] is "BG".
         category_ids: Dataset ids by class id.
         resume: Go on with the journal in `folder`, if there is one; else it is overwritten.
+        polygons: See `coco_annotations`.
 
     Attributes:
         done: The `file_name` of every image in the journal.
@@ -89,8 +98,10 @@ class PredictionWriter:
         category_ids: Sequence[int],
         *,
         resume: bool = False,
+        polygons: bool = False,
     ) -> None:
         self.done: set[str] = set()
+        self._polygons = polygons
         self._document = folder / "predictions.json"
         self._journal_path = folder / "predictions.jsonl"
         self._category_ids = category_ids
@@ -103,7 +114,11 @@ class PredictionWriter:
         folder.mkdir(parents=True, exist_ok=True)
         if not (resume and self._take_up()):
             self._document.unlink(missing_ok=True)
-            _write_line(self._journal_path.open("w", encoding="utf-8"), self._header).close()
+            with (
+                naming_file(self._journal_path),
+                self._journal_path.open("w", encoding="utf-8") as journal,
+            ):
+                _write_line(journal, self._header)
         self._journal = self._journal_path.open("a", encoding="utf-8")
         self._assembled_s, self._cost_s = time.monotonic(), 0.0
 
@@ -127,7 +142,8 @@ class PredictionWriter:
         height, width = size_hw
         image = {"id": image_id, "file_name": file_name, "width": width, "height": height}
         annotations = list(self._annotations(image_id, instances))
-        _write_line(self._journal, {"image": image, "annotations": annotations})
+        with naming_file(self._journal_path):
+            _write_line(self._journal, {"image": image, "annotations": annotations})
         self._count(image, annotations)
         if time.monotonic() - self._assembled_s > max(10.0, 20 * self._cost_s):
             self._assemble()
@@ -135,7 +151,8 @@ class PredictionWriter:
     def close(self) -> None:
         """Make the document. Nothing can be added afterwards."""
         if not self._journal.closed:
-            self._journal.close()
+            with naming_file(self._journal_path):
+                self._journal.close()
             self._assemble()
 
     def __enter__(self) -> PredictionWriter:
@@ -145,7 +162,7 @@ class PredictionWriter:
         self.close()
 
     def _annotations(self, image_id: int, instances: Instances) -> Iterator[Json]:
-        records = coco_annotations(instances, self._category_ids)
+        records = coco_annotations(instances, self._category_ids, polygons=self._polygons)
         for number, record in enumerate(records, start=self._next_annotation_id):
             yield {"id": number, "image_id": image_id, **record}
 
@@ -207,7 +224,8 @@ class CsvWriter:
 
     Columns: file_name; instance (0, 1, ... within the image); class; category_id (the dataset's);
     score; area_px; box_x1, box_y1, box_x2, box_y2; centroid_x, centroid_y. Places are in pixels
-    from the photo's top left corner, so the centre of its first pixel is at 0.5, 0.5.
+    from the photo's top left corner, so the centre of its first pixel is at 0.5, 0.5. Names are
+    written as `plain_cell` has them.
 
     Args:
         path: The file; made anew.
@@ -221,7 +239,7 @@ class CsvWriter:
     )
 
     def __init__(
-        self, path: Path, category_ids: Sequence[int], *, keep: Container[str] = ()
+        self, path: Path, category_ids: Sequence[int], *, keep: Iterable[str] = ()
     ) -> None:
         self._category_ids = category_ids
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as new:
@@ -229,7 +247,9 @@ class CsvWriter:
             rows.writerow(self.COLUMNS)
             if path.exists():
                 with path.open(encoding="utf-8", newline="") as old:
-                    rows.writerows(row for row in csv.reader(old) if row and row[0] in keep)
+                    kept = {plain_cell(name) for name in keep}
+                    rows.writerows(row for row in csv.reader(old) if row and row[0] in kept)
+        self._path = path
         self._file = path.open("a", encoding="utf-8", newline="")
 
     def add(self, file_name: str, instances: Instances) -> None:
@@ -237,25 +257,33 @@ class CsvWriter:
         places = np.hstack([instances.boxes, centroids_xy(instances)]).astype(np.float64)
         rows = zip(
             range(len(instances)),
-            instances.names,
+            map(plain_cell, instances.names),
             [self._category_ids[i] for i in instances.class_ids],
             instances.scores.astype(np.float64).round(4).tolist(),
             instances.masks.areas().tolist(),
             places.round(2).tolist(),
             strict=True,
         )
-        csv.writer(self._file).writerows([file_name, *row[:-1], *row[-1]] for row in rows)
-        self._file.flush()
+        name = plain_cell(file_name)
+        with naming_file(self._path):
+            csv.writer(self._file).writerows([name, *row[:-1], *row[-1]] for row in rows)
+            self._file.flush()
 
     def close(self) -> None:
         """Nothing can be added afterwards."""
-        self._file.close()
+        with naming_file(self._path):
+            self._file.close()
 
     def __enter__(self) -> CsvWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def plain_cell(text: str) -> str:
+    """A text for a CSV cell: one that spreadsheets would run as a formula begins with a quote."""
+    return "'" + text if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def centroids_xy(instances: Instances) -> NDArray[np.float64]:
@@ -292,7 +320,6 @@ def write_class_names(path: Path, class_names: Sequence[str]) -> None:
         temporary.write_text(json.dumps(dict(enumerate(class_names)), indent=1) + "\n")
 
 
-def _write_line(file: TextIO, record: Json) -> TextIO:
+def _write_line(file: TextIO, record: Json) -> None:
     file.write(json.dumps(record) + "\n")
     file.flush()
-    return file

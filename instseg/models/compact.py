@@ -1,8 +1,8 @@
-"""`compact`: a Mask R-CNN small enough to live in the repository and quick on any processor.
+"""`compact`: a Mask R-CNN small enough for the repository, and quick on any processor.
 
 A ResNet of basic blocks (He et al. 2016) with a feature pyramid (Lin et al. 2017) on strides 8 to
-64, for images of about 320 px. Masks are predicted from a map of their own at stride 4, where
-thin parts are still to be seen.
+64, for images of about 320 px. Masks are predicted from a feature map of their own at stride 4,
+where thin parts are still visible.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ BN_MOMENTUM = 0.03
 
 
 class ConvNorm(nn.Sequential):
-    """A convolution without bias, and its batch norm."""
+    """A convolution without bias, followed by BatchNorm."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1):
         super().__init__(
@@ -112,7 +112,7 @@ class CompactBackbone(nn.Module):
 
 
 class DenseMaskPredictor(nn.Module):
-    """Doubles the resolution and gives one mask logit a class.
+    """Doubles the resolution and gives one mask logit for each class.
 
     A 2x2 transposed convolution of stride 2 is a dense layer on each cell: as matrix products it
     trains three times faster on a CPU.

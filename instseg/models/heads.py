@@ -1,4 +1,4 @@
-"""New heads for new classes; classes of the same name keep what was learnt of them."""
+"""A Mask R-CNN for other classes; classes of the same name keep their weights."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 
-from instseg.core.errors import InputError
-from instseg.models.mask_rcnn import Model, build
+from instseg.core.errors import ArgumentError
+from instseg.models import registry
+from instseg.models.mask_rcnn import Model, build_detector
 
 ALIASES = (  # names that datasets (Pascal VOC, Open Images, LVIS) have for the same class
     ("airplane", "aeroplane", "plane"),
@@ -29,13 +30,6 @@ ALIASES = (  # names that datasets (Pascal VOC, Open Images, LVIS) have for the 
 )
 _ALIAS_OF = {name: names[0] for names in ALIASES for name in names}
 
-PER_OUTPUT = {  # parameters of the last layers: rows per output
-    "roi_heads.box_predictor.cls_score": 1,
-    "roi_heads.box_predictor.bbox_pred": 4,
-    "roi_heads.mask_predictor.mask_fcn_logits": 1,  # of the torchvision architectures
-    "roi_heads.mask_predictor.logits": 1,  # of `compact`
-}
-
 
 def match_classes(
     known: Sequence[str], wanted: Sequence[str], renamed: Mapping[str, str] | None = None
@@ -53,13 +47,17 @@ def match_classes(
         Known names by wanted names, in the order of `wanted`; classes that start anew are missing.
 
     Raises:
-        InputError: A name of `renamed` does not exist.
+        ArgumentError: A name of `renamed` does not exist.
     """
     sources = {new: old for old, new in (renamed or {}).items()}
     if strangers := [old for old in sources.values() if old not in known]:
-        raise InputError(f"--map: the starting model knows no {strangers[0]!r}, but {_some(known)}")
+        raise ArgumentError(
+            f"{{init_classes}}: the starting weights have no {strangers[0]!r}, but {_some(known)}"
+        )
     if strangers := [new for new in sources if new not in wanted]:
-        raise InputError(f"--map: the dataset has no {strangers[0]!r}, but {_some(wanted)}")
+        raise ArgumentError(
+            f"{{init_classes}}: the dataset has no {strangers[0]!r}, but {_some(wanted)}"
+        )
     by_key = {_key(name): name for name in reversed(known)}
     found = {name: sources.get(name) or by_key.get(_key(name)) for name in wanted}
     return {name: old for name, old in found.items() if old is not None}
@@ -105,7 +103,7 @@ def kept_classes(
     return ("BG", *ordered), (0, *(ids[name] for name in ordered))
 
 
-def with_classes(
+def with_detector_classes(
     model: Model,
     class_names: tuple[str, ...],
     category_ids: tuple[int, ...],
@@ -133,7 +131,8 @@ def with_classes(
         category_ids=category_ids,
         thresholds={},
     )
-    new = build(card)
+    new = build_detector(card)
+    output_rows = registry.detector(card.architecture).output_rows
     output_of_class = {
         model.card.class_names[int(c)]: output
         for output, c in enumerate(model.class_id_of_output)
@@ -142,7 +141,7 @@ def with_classes(
     state = new.network.state_dict()
     old_state = model.network.state_dict()
     for key in state:
-        rows = PER_OUTPUT.get(key.rpartition(".")[0])
+        rows = output_rows.get(key.rpartition(".")[0])
         if rows is None:
             state[key] = old_state[key]
             continue

@@ -1,4 +1,4 @@
-"""The forward pass for inference: torchvision's numbers, without the work nobody asked for."""
+"""The forward pass for inference: torchvision's numbers, without unused work."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from torchvision.ops import (
 )
 
 from instseg.models.mask_rcnn import Model
-from instseg.models.quick import folded, quicken
+from instseg.models.quick import QUICK_LAYERS, folded, with_layers
 
 NORMS = (nn.BatchNorm2d, FrozenBatchNorm2d)
 SMALLEST_BOX_PX = 1e-2  # torchvision's
@@ -49,7 +49,7 @@ class Choice:
 
     Attributes:
         score_threshold: Only scores above it.
-        max_detections: The best so many of an image.
+        max_detections: At most this many of an image, the best.
         class_ids: Only these; None for all.
     """
 
@@ -61,8 +61,8 @@ class Choice:
 class Detector:
     """A network made ready for inference on one device.
 
-    Batch norms are folded into their convolutions, memory is laid out channels last, unwanted
-    classes are dropped before anything is made for them, and masks are computed for the kept
+    BatchNorm is folded into the convolutions, memory is laid out channels last, unwanted classes
+    are dropped before boxes and masks are computed for them, and masks are computed for the kept
     detections and their own class alone.
 
     Args:
@@ -75,7 +75,7 @@ class Detector:
     def __init__(
         self, model: Model, device: torch.device, dtype: torch.dtype, scale: float = 1.0
     ) -> None:
-        network = fold_batch_norms(quicken(copy.deepcopy(model.network)))
+        network = fold_batch_norms(with_layers(copy.deepcopy(model.network), QUICK_LAYERS))
         network.eval().requires_grad_(False)
         self.network = network.to(device, memory_format=torch.channels_last)
         resize = network.transform
@@ -201,7 +201,7 @@ def own_mask_logits(predictor: nn.Module, x: Tensor, outputs: Tensor) -> Tensor:
 
 
 def fold_batch_norms(network: GeneralizedRCNN) -> GeneralizedRCNN:
-    """Fold every batch norm that directly follows a convolution into it, in place."""
+    """Fold every BatchNorm that directly follows a convolution into it, in place."""
     for parent in list(network.modules()):
         children = list(parent.named_children())
         for (_, conv), (name, norm) in itertools.pairwise(children):

@@ -1,19 +1,16 @@
-"""The architectures by name, and how their weights are read and written."""
+"""Mask R-CNN models: built from a card, read from weights, and written."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torchvision.models.detection import MaskRCNN, maskrcnn_resnet50_fpn_v2
-from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+from torch import Tensor
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
-from torchvision.ops import FrozenBatchNorm2d
 
 from instseg.core.classes import COCO_CATEGORY_IDS, COCO_CLASSES
 from instseg.core.errors import InputError
@@ -24,36 +21,16 @@ from instseg.files.model_file import (
     save_model_file,
 )
 from instseg.files.weights import NAMED, locate
-from instseg.models.compact import compact
+from instseg.models import registry
+from instseg.models.state import load_weights
 
 COCO_OUTPUTS = 91  # of torchvision's COCO heads: one per dataset id, ten of them unused
 
-
-def resnet50_fpn(num_classes: int) -> GeneralizedRCNN:
-    """Torchvision's `maskrcnn_resnet50_fpn` as it is with its COCO weights.
-
-    Its batch norms are frozen with eps 0, which no state dict tells: built with `weights=None`,
-    torchvision's own builder gives trainable ones and other results.
-    """
-    backbone = resnet_fpn_backbone(
-        backbone_name="resnet50", weights=None, norm_layer=FrozenBatchNorm2d, trainable_layers=3
-    )
-    model = MaskRCNN(backbone, num_classes)
-    for module in model.modules():
-        if isinstance(module, FrozenBatchNorm2d):
-            module.eps = 0.0
-    return model
-
-
-def resnet50_fpn_v2(num_classes: int) -> GeneralizedRCNN:
-    """Torchvision's `maskrcnn_resnet50_fpn_v2`: trainable batch norms, deeper heads."""
-    return maskrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None, num_classes=num_classes)
-
-
-ARCHITECTURES: dict[str, Callable[..., GeneralizedRCNN]] = {
-    "resnet50_fpn": resnet50_fpn,
-    "resnet50_fpn_v2": resnet50_fpn_v2,
-    "compact": compact,
+PREPROCESSING: dict[str, Any] = {
+    "min_size": 800,
+    "max_size": 1333,
+    "mean": [0.485, 0.456, 0.406],
+    "std": [0.229, 0.224, 0.225],
 }
 
 
@@ -84,18 +61,15 @@ class Model:
         save_model_file(path, self.network.state_dict(), self.card, dtype=dtype)
 
 
-def build(card: ModelCard) -> Model:
+def build_detector(card: ModelCard) -> Model:
     """The network that a card describes, with fresh weights.
 
     Raises:
-        InputError: for an unknown architecture.
+        InputError: for an unknown architecture, and for arguments that it cannot have.
     """
-    builder = ARCHITECTURES.get(card.architecture)
-    if builder is None:
-        raise InputError(
-            f"architecture {card.architecture!r} is unknown; use one of {', '.join(ARCHITECTURES)}"
-        )
-    network = builder(**card.architecture_args)
+    architecture = registry.detector(card.architecture)
+    registry.check_card(card, architecture)
+    network = architecture.build(**card.architecture_args)
     prepare = card.preprocessing
     network.transform = GeneralizedRCNNTransform(
         prepare["min_size"], prepare["max_size"], prepare["mean"], prepare["std"]
@@ -108,7 +82,7 @@ def fresh_model(
 ) -> Model:
     """An untrained network for given classes; random numbers come from torch's generator."""
     sizes = {"min_size": 320, "max_size": 544} if architecture == "compact" else {}
-    return build(
+    return build_detector(
         ModelCard(
             architecture=architecture,
             architecture_args={"num_classes": len(class_names)},
@@ -134,21 +108,13 @@ def coco_card(architecture: str) -> ModelCard:
     )
 
 
-PREPROCESSING: dict[str, Any] = {
-    "min_size": 800,
-    "max_size": 1333,
-    "mean": [0.485, 0.456, 0.406],
-    "std": [0.229, 0.224, 0.225],
-}
-
-
-def load_model(
+def load_detector(
     weights: str | Path,
     *,
     architecture: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Model:
-    """Find weights, download them if need be, and build their network.
+    """Find weights of a Mask R-CNN, download them if need be, and build their network.
 
     Args:
         weights: `coco-v2`, `coco-v1`, `demo`, or the path of a model file or of a torchvision
@@ -157,51 +123,38 @@ def load_model(
         progress: Called with bytes done and bytes in all while downloading.
 
     Raises:
-        InputError: when the weights cannot be had, or do not fit the architecture.
+        InputError: when the weights are not available, are damaged, do not fit the architecture, or
+            are a semantic network's.
     """
-    from instseg.models.segmenters import is_segmenter  # which imports this module
-
     path = locate(weights, progress=progress)
     if path.suffix == ".safetensors":
-        card, state = load_model_file(path)
-        if is_segmenter(card.architecture):
-            raise InputError(
-                f"{path} holds {card.architecture}, which gives label maps, not instances; "
-                "give the model file of a Mask R-CNN"
-            )
-        if architecture not in (None, card.architecture):
-            raise InputError(
-                f"{path} holds {card.architecture}, not {architecture}; leave --architecture out"
-            )
-    else:
-        named = NAMED.get(str(weights))
-        architecture = named.architecture if named else architecture
-        if architecture is None:
-            choices = ", ".join(name for name in ARCHITECTURES if name != "compact")
-            raise InputError(
-                f"{path} does not say what it is; add --architecture, one of {choices}"
-            )
-        state = load_torch_state_dict(path)
-        card = coco_card(architecture)
-    model = build(card)
+        return _from_model_file(path, architecture)
+    named = NAMED.get(str(weights))
+    architecture = named.architecture if named else architecture
+    if architecture is None:
+        choices = ", ".join(name for name in registry.DETECTORS if name != "compact")
+        raise InputError(f"{path} does not say what it is; add --architecture, one of {choices}")
+    state = load_torch_state_dict(path)
+    model = build_detector(coco_card(architecture))
     load_weights(model.network, state, path)
     return model
 
 
-def load_weights(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
-    """Load a state dict that must fit exactly.
-
-    Raises:
-        InputError: naming the first tensor that is missing, unknown or of another shape.
-    """
-    try:
-        missing, unknown = network.load_state_dict(state, strict=False)
-        problems = [f"{name} is missing" for name in missing]
-        problems += [f"{name} is unknown" for name in unknown]
-    except RuntimeError as error:  # shapes: a heading, then a line for each tensor
-        problems = str(error).split("\n\t")[1:]
-    if problems:
+def _from_model_file(path: Path, architecture: str | None) -> Model:
+    """The Mask R-CNN of a model file, which must be of `architecture` if that is given."""
+    card, state = load_model_file(path)
+    if registry.is_segmenter(card.architecture):
         raise InputError(
-            f"{path} does not fit the architecture: {problems[0]}; "
-            "check --architecture, or save the weights again"
+            f"{path} holds {card.architecture}, which gives label maps, not instances; "
+            "give the model file of a Mask R-CNN"
         )
+    if architecture not in (None, card.architecture):
+        raise InputError(
+            f"{path} holds {card.architecture}, not {architecture}; leave --architecture out"
+        )
+    try:
+        model = build_detector(card)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    load_weights(model.network, state, path)
+    return model

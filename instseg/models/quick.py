@@ -1,19 +1,19 @@
 """Torchvision's layers, quicker: the same weights, and the same numbers but for rounding.
 
-What they save is work that nothing asks for: the gradient of the proposal network where no anchor
-was sampled, passes over whole feature maps for norms that are constants, and float32 in between
-where the arithmetic is bfloat16. They serve training and inference alike.
+They save work whose results are not used: the gradient of the proposal network where no anchor was
+sampled, passes over whole feature maps for BatchNorm with constant statistics, and float32 in
+between where the arithmetic is bfloat16. They serve training and inference alike.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
 from torchvision.models.detection.rpn import RPNHead
 from torchvision.models.resnet import Bottleneck
@@ -21,12 +21,33 @@ from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
 
 from instseg.models.roi_align import PyramidRoIAlign
 
+Network = TypeVar("Network", bound=nn.Module)
+Layers = Mapping[type[nn.Module], type[nn.Module]]
 
-def quicken(network: GeneralizedRCNN) -> GeneralizedRCNN:
-    """Let a network's layers be the quick ones, in place; weights keep their names."""
+
+def with_layers(network: Network, layers: Layers) -> Network:
+    """The same network, built of other layers.
+
+    Only the tree of modules is new. Parameters, buffers and hooks are shared, under the same names,
+    so that a training step with it trains `network`, whose own layers stay as they are. The result
+    is in the mode that `network` is in now.
+
+    Args:
+        network: Not changed.
+        layers: The class to use in place of a class. It is a subclass, without attributes of its
+            own.
+    """
+    copies: dict[nn.Module, Any] = {}
     for module in network.modules():
-        module.__class__ = QUICK.get(type(module), type(module))
-    return network
+        kind = layers.get(type(module), type(module))
+        copies[module] = kind.__new__(kind)
+        copies[module].__setstate__(vars(module))  # a shallow copy, as `copy.copy` makes it
+    for module, copied in copies.items():
+        children = module._modules.items()  # also those that are None, unlike `named_children`
+        copied._modules = {
+            name: copies[each] if each is not None else None for name, each in children
+        }
+    return copies[network]
 
 
 def memory_format(device: torch.device, dtype: torch.dtype) -> torch.memory_format:
@@ -40,7 +61,7 @@ def memory_format(device: torch.device, dtype: torch.dtype) -> torch.memory_form
 
 
 def folded(conv: nn.Conv2d, norm: Any) -> tuple[Tensor, Tensor]:
-    """Weight and bias of one convolution that does what `conv` and a constant norm do."""
+    """Weight and bias of one convolution that equals `conv` and a BatchNorm in evaluation mode."""
     scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
     shift = norm.bias - norm.running_mean * scale
     bias = shift if conv.bias is None else shift + conv.bias * scale
@@ -48,7 +69,7 @@ def folded(conv: nn.Conv2d, norm: Any) -> tuple[Tensor, Tensor]:
 
 
 def conv_then_norm(conv: Any, norm: nn.Module, x: Tensor) -> Tensor:
-    """`norm(conv(x))` of a Conv2d, as one convolution where the norm does not follow the batch."""
+    """`norm(conv(x))` of a Conv2d, as one convolution where the statistics are constant."""
     constant = isinstance(norm, nn.BatchNorm2d) and not norm.training
     if not constant and not isinstance(norm, FrozenBatchNorm2d):
         return norm(conv(x))
@@ -57,7 +78,7 @@ def conv_then_norm(conv: Any, norm: nn.Module, x: Tensor) -> Tensor:
 
 
 class QuickBottleneck(Bottleneck):
-    """A residual block whose frozen norms cost nothing.
+    """A residual block in which frozen BatchNorm costs nothing.
 
     Under autocast `FrozenBatchNorm2d` would also turn every feature map to float32.
     """
@@ -102,7 +123,7 @@ class QuickMaskPredictor(MaskRCNNPredictor):
 
 
 class QuickRPNHead(RPNHead):
-    """Learns from the few cells whose anchors were sampled, and speaks float32.
+    """Propagates gradients only from cells with sampled anchors; its outputs are float32.
 
     The losses look at 256 anchors of the 200,000 or so of an image: everywhere else the gradient
     is zero, and is not multiplied by the weights.
@@ -179,7 +200,7 @@ def _head_at(patches: Tensor, inside: Tensor, *weights: Tensor) -> tuple[Tensor,
     return F.linear(x, logits.flatten(1), logits_bias), F.linear(x, deltas.flatten(1), deltas_bias)
 
 
-QUICK: dict[type[nn.Module], type[nn.Module]] = {
+QUICK_LAYERS: Layers = {
     Bottleneck: QuickBottleneck,
     MaskRCNNPredictor: QuickMaskPredictor,
     MultiScaleRoIAlign: QuickRoIAlign,

@@ -1,9 +1,7 @@
-"""The semantic networks by name, and how their model files are read and written."""
+"""Semantic models: built from a card, read from weights, and written."""
 
 from __future__ import annotations
 
-import importlib
-import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,32 +9,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import segmentation
 from torchvision.transforms.v2.functional import rgb_to_grayscale
 
 from instseg.core.errors import InputError
 from instseg.files.model_file import ModelCard, load_model_file, save_model_file
 from instseg.files.weights import NAMED, locate
-from instseg.models.mask_rcnn import load_weights
-from instseg.models.unet import UNet, pad_to_multiple, unet_64, unet_dropout, unet_small
+from instseg.models import registry
+from instseg.models.registry import UNETS, is_segmenter
+from instseg.models.state import load_weights
 
-UNETS: dict[str, Callable[..., UNet]] = {
-    "unet": UNet,
-    "unet_small": unet_small,
-    "unet_dropout": unet_dropout,
-    "unet_64": unet_64,
-}
-TORCHVISION: dict[str, Callable[..., nn.Module]] = {
-    "fcn_resnet50": segmentation.fcn_resnet50,
-    "deeplabv3_resnet50": segmentation.deeplabv3_resnet50,
-    "deeplabv3_mobilenet_v3_large": segmentation.deeplabv3_mobilenet_v3_large,
-}
-TORCHVISION_WEIGHTS = {"none": None, "imagenet": "IMAGENET1K_V1"}  # as its own recipes start
-SMP = (
-    *("Unet", "UnetPlusPlus", "MAnet", "Linknet", "FPN", "PSPNet"),
-    *("DeepLabV3", "DeepLabV3Plus", "UPerNet", "Segformer"),
-)
-SMP_MULTIPLE = 32  # suits the strides of all its encoders
+__all__ = ["UNETS"]
 
 PREPROCESSING: dict[str, Any] = {
     "min_size": None,
@@ -45,29 +27,6 @@ PREPROCESSING: dict[str, Any] = {
     "std": [0.229, 0.224, 0.225],
 }
 """Photos at their own resolution, normalised as for ImageNet."""
-
-
-class AnySize(nn.Module):
-    """A library's network, made to take images of any size and to give nothing but logits.
-
-    Args:
-        network: (B, C, H, W) to logits of that size, or to a dict that holds them as `out`.
-        multiple: Of what H and W must be.
-    """
-
-    def __init__(self, network: nn.Module, multiple: int) -> None:
-        super().__init__()
-        self.network = network
-        self.multiple = multiple
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) -> logits (B, K, H, W)."""
-        if self.training and len(images) == 1:  # a norm after global pooling needs two values
-            return self(images.expand(2, -1, -1, -1))[:1]
-        height, width = images.shape[-2:]
-        found = self.network(pad_to_multiple(images, self.multiple))
-        logits = found["out"] if isinstance(found, dict) else found
-        return logits[..., :height, :width]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,11 +80,6 @@ class SegmenterModel:
         save_model_file(path, self.network.state_dict(), self.card, dtype=dtype)
 
 
-def is_segmenter(architecture: str) -> bool:
-    """Whether this is the name of a semantic network, not of a Mask R-CNN."""
-    return architecture in {*UNETS, *TORCHVISION} or architecture.startswith("smp:")
-
-
 def fresh_segmenter(
     architecture: str,
     class_names: tuple[str, ...],
@@ -138,8 +92,8 @@ def fresh_segmenter(
     """A network to be trained; random numbers come from torch's generator.
 
     Args:
-        architecture: A key of `UNETS` or `TORCHVISION`, or `smp:NAME:ENCODER`, with a name of `SMP`
-            and an encoder of segmentation-models-pytorch.
+        architecture: A key of `registry.SEGMENTERS`, or `smp:NAME:ENCODER`, with a network and an
+            encoder of segmentation-models-pytorch.
         class_names: Class id to name; the first is "BG".
         category_ids: Class id to the dataset's category id; the first is 0.
         encoder_weights: `none`, or weights that the library itself downloads: `imagenet`; for some
@@ -148,7 +102,7 @@ def fresh_segmenter(
         options: Further arguments of the architecture, such as `skips` of a U-Net.
 
     Raises:
-        InputError: for an unknown name, a missing library, or weights that cannot be had.
+        InputError: for an unknown name, a missing library, or weights that are not available.
     """
     channels = len(preprocessing["mean"])
     card = ModelCard(
@@ -160,89 +114,20 @@ def fresh_segmenter(
         thresholds={},
         provenance={},
     )
-    return build(card, encoder_weights)
+    return build_segmenter(card, encoder_weights)
 
 
-def build(card: ModelCard, encoder_weights: str = "none") -> SegmenterModel:
+def build_segmenter(card: ModelCard, encoder_weights: str = "none") -> SegmenterModel:
     """The network that a card describes, in evaluation mode, its memory laid out channels last.
 
     Raises:
         InputError: as `fresh_segmenter`.
     """
-    name = card.architecture
-    if name in UNETS:
-        if encoder_weights != "none":
-            raise InputError(f"{name} has no pretrained encoder; use encoder weights none")
-        network: nn.Module = UNETS[name](**card.architecture_args)
-    elif name in TORCHVISION:
-        network = torchvision_network(name, encoder_weights, **card.architecture_args)
-    elif name.startswith("smp:"):
-        network = smp_network(name, encoder_weights, **card.architecture_args)
-    else:
-        known = ", ".join([*UNETS, *TORCHVISION])
-        raise InputError(
-            f"semantic network {name!r} is unknown; use one of {known}, or smp:NAME:ENCODER"
-        )
+    architecture = registry.segmenter(card.architecture, encoder_weights)
+    registry.check_card(card, architecture)
+    network = architecture.build(encoder_weights, **card.architecture_args)
     network = network.eval().to(memory_format=torch.channels_last)
     return SegmenterModel(network=network, card=card)
-
-
-def torchvision_network(
-    name: str, encoder_weights: str, *, num_classes: int, in_channels: int
-) -> AnySize:
-    """A semantic network of torchvision, without its auxiliary head."""
-    if in_channels != 3:
-        raise InputError(f"{name} takes 3 channels, not {in_channels}; use a U-Net or an smp: name")
-    if encoder_weights not in TORCHVISION_WEIGHTS:
-        known = ", ".join(TORCHVISION_WEIGHTS)
-        raise InputError(f"{name}: encoder weights {encoder_weights!r} are none of {known}")
-    weights = TORCHVISION_WEIGHTS[encoder_weights]
-    try:
-        network = TORCHVISION[name](
-            weights=None, weights_backbone=weights, num_classes=num_classes, aux_loss=False
-        )
-    except (OSError, RuntimeError) as error:  # no connection, or a download cut off
-        raise cannot_build(name, encoder_weights, error) from error
-    return AnySize(network, 1)
-
-
-def smp_network(
-    name: str, encoder_weights: str, *, num_classes: int, in_channels: int, **options: Any
-) -> AnySize:
-    """A network of segmentation-models-pytorch, by `smp:NAME:ENCODER`."""
-    try:
-        smp = importlib.import_module("segmentation_models_pytorch")
-    except ImportError as error:
-        raise InputError(
-            f'{name} needs segmentation-models-pytorch: pip install "instseg[semantic]"'
-        ) from error
-    _, kind, encoder = (*name.split(":", 2), "")[:3]
-    if kind not in SMP or not encoder:
-        raise InputError(
-            f"{name}: expected smp:NAME:ENCODER, such as smp:FPN:resnet34; "
-            f"the names are {', '.join(SMP)}"
-        )
-    wanted: Any = None if encoder_weights == "none" else encoder_weights
-    if wanted and encoder.startswith("tu-"):  # timm's encoders have their weights in their names
-        wanted = True
-    try:
-        network = getattr(smp, kind)(
-            encoder, encoder_weights=wanted, in_channels=in_channels, classes=num_classes, **options
-        )
-        with torch.no_grad():  # some encoders take one size only, and say so when they see another
-            network.eval()(torch.zeros(1, in_channels, 2 * SMP_MULTIPLE, 2 * SMP_MULTIPLE))
-    except Exception as error:  # it raises all kinds for names, combinations and connections
-        raise cannot_build(name, encoder_weights, error) from error
-    return AnySize(network, SMP_MULTIPLE)
-
-
-def cannot_build(name: str, encoder_weights: str, error: Exception) -> InputError:
-    """What to tell the user when a library cannot give a network, in one line."""
-    reason = textwrap.shorten(str(error).strip("\"'"), 160)
-    return InputError(
-        f"{name} with encoder weights {encoder_weights!r} cannot be built ({reason}); "
-        "check the names" + (", or use encoder weights none" if encoder_weights != "none" else "")
-    )
 
 
 def load_segmenter(
@@ -255,7 +140,7 @@ def load_segmenter(
         progress: Called with bytes done and bytes in all while downloading.
 
     Raises:
-        InputError: when it cannot be had, is damaged, or is no semantic network's.
+        InputError: when it is not available, is damaged, or is no semantic network's.
     """
     named = NAMED.get(str(weights))
     if named:  # said before anything is downloaded
@@ -263,7 +148,10 @@ def load_segmenter(
     path = locate(weights, progress=progress)
     card, state = load_model_file(path)
     check_semantic(path, card.architecture)
-    model = build(card)
+    try:
+        model = build_segmenter(card)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     load_weights(model.network, state, path)
     return model
 

@@ -1,4 +1,4 @@
-"""New outputs for new classes, of semantic networks."""
+"""A semantic network for other classes; classes that it knows keep their weights."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import torch
 
-from instseg.models.segmenters import SegmenterModel, build
+from instseg.models import registry
+from instseg.models.segmenters import SegmenterModel, build_segmenter
 
 
 @torch.no_grad()
-def with_classes(
+def with_segmenter_classes(
     model: SegmenterModel,
     class_names: tuple[str, ...],
     category_ids: tuple[int, ...],
@@ -25,21 +26,23 @@ def with_classes(
         category_ids: The dataset's id of each.
         sources: For new names the old ones that they start from; others start anew.
     """
-    card = replace(model.card, class_names=class_names, category_ids=category_ids)
-
-    def built(outputs: int) -> SegmenterModel:
-        arguments = {**card.architecture_args, "num_classes": outputs}
-        return build(replace(card, architecture_args=arguments))
-
-    wider = built(len(class_names) + 1).network.state_dict()  # tells which tensors have outputs
-    new = built(len(class_names))
+    arguments = {**model.card.architecture_args, "num_classes": len(class_names)}
+    card = replace(
+        model.card,
+        architecture_args=arguments,
+        class_names=class_names,
+        category_ids=category_ids,
+        thresholds={},
+    )
+    new = build_segmenter(card)
     known = model.card.class_names
     kept = [(0, 0)] + [(class_names.index(n), known.index(old)) for n, old in sources.items()]
     rows, old_rows = map(list, zip(*kept, strict=True))
+    output_rows = registry.segmenter(card.architecture).output_rows
     old_state = model.network.state_dict()
     for name, values in new.network.state_dict().items():
-        if values.shape == wider[name].shape:
-            values.copy_(old_state[name])
-        else:
+        if name.rpartition(".")[0] in output_rows:
             values[rows] = old_state[name][old_rows]
+        else:
+            values.copy_(old_state[name])
     return new

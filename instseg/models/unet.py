@@ -22,20 +22,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-DEEPEST = 2  # so many blocks have the dropout
+DEEPEST = 2  # blocks that have dropout
 
 
 class UNet(nn.Module):
-    """An encoder that halves the image again and again, and a decoder that doubles it back.
+    """An encoder that halves the resolution step by step, and a decoder that doubles it back.
 
     Args:
         num_classes: Outputs, background included.
         in_channels: Channels of the image.
         widths: Channels at each resolution, the full one first.
-        norm: A batch norm after each 3x3 convolution; without it they have biases.
+        norm: BatchNorm after each 3x3 convolution; without it they have biases.
         dropout: Share of the values that is dropped after each of the encoder's two deepest blocks.
-        skips: Show each block of the decoder what the encoder made at its resolution. Without
-            them all that it knows has gone through the lowest resolution.
+        skips: Skip connections: each block of the decoder also gets the encoder's features of its
+            resolution.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class UNet(nn.Module):
 
 
 def block(in_channels: int, out_channels: int, norm: bool, dropout: float = 0.0) -> nn.Sequential:
-    """Two 3x3 convolutions, each with its norm and ReLU; then dropout, where there is any."""
+    """Two 3x3 convolutions, each followed by BatchNorm (if `norm`) and ReLU; then dropout."""
     layers: list[nn.Module] = []
     for channels in (in_channels, out_channels):
         layers.append(nn.Conv2d(channels, out_channels, 3, padding=1, bias=not norm))
@@ -95,7 +95,7 @@ def block(in_channels: int, out_channels: int, norm: bool, dropout: float = 0.0)
 def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
     """Repeat the last row and column until both sides are multiples.
 
-    At least two: batch norm cannot learn from one image of a single cell at the lowest resolution.
+    At least two: BatchNorm cannot train on one image of a single cell at the lowest resolution.
     """
     height, width = images.shape[-2:]
     down, right = (max(-(-side // multiple), 2) * multiple - side for side in (height, width))
@@ -103,16 +103,16 @@ def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
 
 
 def unet_small(num_classes: int, in_channels: int = 1, skips: bool = True) -> UNet:
-    """Widths 16 to 128 with batch norm: quick on any processor, at first for grey slices."""
+    """Widths 16 to 128 with BatchNorm: quick on any processor; by default for one channel."""
     return UNet(num_classes, in_channels, (16, 32, 64, 128), skips=skips)
 
 
 def unet_dropout(num_classes: int, in_channels: int = 3, skips: bool = True) -> UNet:
-    """Widths 32 to 512 without norms, dropout 0.2 after the two deepest blocks."""
+    """Widths 32 to 512 without BatchNorm, dropout 0.2 after the two deepest blocks."""
     widths = (32, 64, 128, 256, 512)
     return UNet(num_classes, in_channels, widths, norm=False, dropout=0.2, skips=skips)
 
 
 def unet_64(num_classes: int, in_channels: int = 3, skips: bool = True) -> UNet:
-    """The paper's widths 64 to 1024, with batch norm."""
+    """The paper's widths 64 to 1024, with BatchNorm."""
     return UNet(num_classes, in_channels, skips=skips)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from instseg.core.events import OnEvent, ignore, told
+from instseg.core.instances import Instances
+from instseg.core.json_types import Json
 from instseg.files.results import coco_annotations
-from instseg.system.ahead import map_ahead
+from instseg.system.ahead import batched, map_ahead
 from instseg.system.processes import process_count, process_rank, to_first
 
 if TYPE_CHECKING:
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 
 THREADS = 2  # that read photos
 
-Json = dict[str, Any]
+Item = TypeVar("Item")
 
 
 def predict_dataset(
@@ -38,22 +41,62 @@ def predict_dataset(
         InputError: A photo is missing, cannot be read, or has another size than stated;
             or another process has failed.
     """
+    found = [
+        coco_records(instances, data, row)
+        for row, instances in predicted_instances(predictor, data, on_event=on_event)
+    ]
+    parts = in_order(found, len(data))
+    return None if parts is None else [record for part in parts for record in part]
+
+
+def predicted_instances(
+    predictor: Predictor, data: CocoData, *, on_event: OnEvent = ignore
+) -> Iterator[tuple[int, Instances]]:
+    """What is found in this process's share of the photos, one after another.
+
+    Args:
+        predictor: As for `predict_dataset`.
+        data: Whose photos are read.
+        on_event: Told of the progress of this process.
+
+    Yields:
+        The place of a photo in the dataset, and the predictor's instances of it.
+
+    Raises:
+        InputError: As for `predict_dataset`.
+    """
     data.require_photos()
-    rank, count = process_rank(), process_count()
-    ids = dict(zip(data.class_names, data.category_ids, strict=True))
-    category_ids = [ids.get(name, 0) for name in predictor.class_names]
-    mine = range(rank, len(data), count)
-    found: list[list[Json]] = []
+    mine = range(process_rank(), len(data), process_count())
     with ThreadPoolExecutor(THREADS) as pool:
-        photos = map_ahead(pool, data.photo, mine)
-        stream = predictor.stream(photos)
-        for row, instances in zip(
-            mine, told(stream, on_event, "predicting", total=len(mine)), strict=True
-        ):
-            image_id = data.images[row].id
-            records = coco_annotations(instances, category_ids)
-            found.append([{"image_id": image_id, **record} for record in records])
-    parts = to_first(found)
+        batches = batched(map_ahead(pool, data.photo, mine), predictor.batch_size)
+        stream = (each for batch in batches for each in predictor.predict_batch(batch))
+        instances = told(stream, on_event, "predicting", total=len(mine))
+        yield from zip(mine, instances, strict=True)
+
+
+def coco_records(instances: Instances, data: CocoData, row: int) -> list[Json]:
+    """What was found in a photo as COCO results; classes are matched by name."""
+    ids = dict(zip(data.class_names, data.category_ids, strict=True))
+    category_ids = [ids.get(name, 0) for name in instances.class_names]
+    records = coco_annotations(instances, category_ids)
+    return [{"image_id": data.images[row].id, **record} for record in records]
+
+
+def in_order(mine: Sequence[Item], count: int) -> list[Item] | None:
+    """What all processes have of the photos of a dataset, in their order, in the first process.
+
+    Args:
+        mine: One item for each photo of this process's share.
+        count: Photos of the dataset.
+
+    Returns:
+        None in every process but the first.
+
+    Raises:
+        InputError: Another process has failed.
+    """
+    parts = to_first(mine)
     if parts is None:
         return None
-    return [record for i in range(len(data)) for record in parts[i % count][i // count]]
+    processes = len(parts)
+    return [parts[i % processes][i // processes] for i in range(count)]

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from instseg.core.masks import Masks
+from instseg.core.masks import Masks, given_up
 
 THRESHOLD = 0.5
 
@@ -42,7 +42,7 @@ def paste_masks(soft: Tensor, boxes: Tensor, size_hw: tuple[int, int]) -> Masks:
         resized = F.interpolate(
             mask[None, None], size=(height, width), mode="bilinear", align_corners=False
         )
-        crops.append((resized[0, 0] >= THRESHOLD).numpy())
+        crops.append(given_up((resized[0, 0] >= THRESHOLD).numpy()))
         offsets.append((y0, x0))
     return Masks.from_crops(crops, np.array(offsets, dtype=np.int64).reshape(-1, 2), size_hw)
 

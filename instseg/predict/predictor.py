@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
-import logging
-import time
+import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,28 +19,33 @@ from instseg.core.errors import InputError, require_between
 from instseg.core.instances import Instances
 from instseg.files.image import read_image
 from instseg.models.inference import Choice, Detections, Detector
-from instseg.models.mask_rcnn import Model, load_model
+from instseg.models.mask_rcnn import Model, load_detector
 from instseg.predict.paste import paste_masks
 from instseg.predict.tiles import drop_repeats, join_flipped, join_tiles, tile_windows
+from instseg.system.ahead import batched, map_ahead
 from instseg.system.device import choose_device, choose_dtype
-
-log = logging.getLogger(__name__)
 
 Image = NDArray[np.uint8]
 PRESETS = {"default": 1.0, "fast": 0.6}  # share of the architecture's input size
+READERS = 2  # threads of `stream`
+IMPORTED_IN = os.getpid()  # another number after a fork
+SLIVER_PIXELS = 4_000_000  # that a sliver may be widened to before it is resized
 
 
 class Predictor:
     """Finds the instances in photos.
 
+    Several threads may use one predictor. Other processes get a copy: it can be pickled, and works
+    in a forked process too, in one thread each, where it runs on the CPU.
+
     Args:
-        weights: `coco-v2`, `coco-v1`, `demo`, a path, or a loaded `Model`.
+        weights: `coco-v2`, `coco-v1`, `demo`, a path, or a loaded `Model`, which is not changed.
         architecture: What a `.pth` file holds.
         device: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
         precision: `fp32`, `bf16`, or `auto`: bf16 where the processor has it natively. With the
             demo weights bf16 changed AP by 0.002 (see docs/performance.md).
         preset: `default`, or `fast`: photos are resized to 0.6 of the usual size.
-        score_threshold: Only instances that score above it, 0..1.
+        score_threshold: Only instances that score above it (not at it), 0..1.
         stored_thresholds: Take the threshold of each class from the model file instead, where it
             holds one.
         classes: Only these class names, or this one.
@@ -50,7 +55,7 @@ class Predictor:
         tile: Look at a large photo in squares of this many pixels; None looks at it whole.
         overlap: Share of a tile that its neighbour sees too, 0..0.9.
         flip: Look at the mirrored photo too, and join what was found.
-        batch_size: Images the network sees at once in `stream`.
+        batch_size: Images, or tiles of an image, that the network sees at once.
         progress: Called with bytes done and bytes in all while weights are downloaded.
 
     Raises:
@@ -89,7 +94,7 @@ class Predictor:
         if isinstance(weights, Model):
             model = weights
         else:
-            model = load_model(weights, architecture=architecture, progress=progress)
+            model = load_detector(weights, architecture=architecture, progress=progress)
         self.card = model.card
         self.device = choose_device(device)
         self.dtype = choose_dtype(precision, self.device)
@@ -131,44 +136,41 @@ class Predictor:
 
     def predict_batch(self, images: Sequence[str | Path | Image | Tensor]) -> list[Instances]:
         """The instances in each of several photos, of any sizes."""
-        arrays = [as_array(image) for image in images]
-        if self.tile is not None:
-            return [self._predict_tiled(image, self.tile) for image in arrays]
-        return self._predict_whole(arrays)
+        return self._predict([as_array(image) for image in images])
 
     def stream(self, images: Iterable[str | Path | Image | Tensor]) -> Iterator[Instances]:
-        """The instances of one photo after another, in memory that does not grow."""
-        rest = iter(images)
-        while batch := list(itertools.islice(rest, self.batch_size)):
-            yield from self.predict_batch(batch)
+        """The instances of one photo after another, in memory that does not grow.
+
+        Threads read the next few photos while the network works, and a few are taken from `images`
+        before their results are asked for.
+        """
+        with ThreadPoolExecutor(READERS) as pool:
+            for batch in batched(map_ahead(pool, as_array, images), self.batch_size):
+                yield from self._predict(batch)
 
     def detect(self, images: Sequence[Image], verbose: int = 0) -> list[dict[str, NDArray[Any]]]:
         """The same in the form of Matterport's `model.detect`, for code written for it.
 
         Args:
             images: uint8 RGB (H, W, 3) each.
-            verbose: 1 logs each image's size and time at level INFO.
+            verbose: 1 prints what Matterport's prints of the images it is given.
 
         Returns:
             For each image a dict of `rois` int32 (N, 4) as y0 x0 y1 x1, `class_ids` int32 (N,),
             `scores` float32 (N,) and `masks` bool (H, W, N).
         """
-        results = []
-        for image in images:
-            start = time.perf_counter()
-            found = self(image)
-            if verbose:
-                seconds = time.perf_counter() - start
-                log.info("%d x %d: %d instances in %.2f s", *found.size_hw, len(found), seconds)
-            results.append(
-                {
-                    "rois": np.rint(found.boxes[:, [1, 0, 3, 2]]).astype(np.int32),
-                    "class_ids": found.class_ids.astype(np.int32),
-                    "scores": found.scores,
-                    "masks": found.masks.dense().transpose(1, 2, 0),
-                }
-            )
-        return results
+        if verbose:
+            sys.stdout.write(f"Processing {len(images)} images\n")
+            sys.stdout.writelines(map(_matterports_line, images))
+        return [
+            {
+                "rois": np.rint(found.boxes[:, [1, 0, 3, 2]]).astype(np.int32),
+                "class_ids": found.class_ids.astype(np.int32),
+                "scores": found.scores,
+                "masks": found.masks.dense().transpose(1, 2, 0),
+            }
+            for found in map(self, images)
+        ]
 
     def _ids_of(self, names: str | Sequence[str] | None) -> frozenset[int] | None:
         if names is None:
@@ -181,6 +183,13 @@ class Predictor:
                 f"they know {', '.join(self.class_names[1:])}"
             )
         return frozenset(self.class_names.index(name) for name in names)
+
+    def _predict(self, images: list[Image]) -> list[Instances]:
+        if os.getpid() != IMPORTED_IN:  # forked: OpenMP's threads are not there, and it would wait
+            torch.set_num_threads(1)
+        if self.tile is not None:
+            return [self._predict_tiled(image, self.tile) for image in images]
+        return self._predict_whole(images)
 
     def _predict_whole(self, images: list[Image]) -> list[Instances]:
         """Each photo in one look (two with `flip`)."""
@@ -199,8 +208,9 @@ class Predictor:
         windows = tile_windows((size_hw[0], size_hw[1]), tile, self.overlap)
         if len(windows) == 1:
             return self._predict_whole([image])[0]
-        looks = [image[window] for window in windows] + [image]
-        *parts, whole = [self._predict_whole([look])[0] for look in looks]
+        batches = batched((image[window] for window in windows), self.batch_size)
+        parts = [found for batch in batches for found in self._predict_whole(batch)]
+        (whole,) = self._predict_whole([image])
         return self._finish(join_tiles(parts, windows, whole))
 
     def _finish(self, found: Instances) -> Instances:
@@ -212,17 +222,47 @@ class Predictor:
 
     def _look(self, images: list[Image], choice: Choice) -> list[Instances]:
         """Run the network; photos share a batch only where padding changes none of them."""
-        tensors = [torch.from_numpy(image).permute(2, 0, 1) for image in images]
+        longest = self._detector.network.transform.max_size
+        looks = [shortened(image, longest) for image in images]
         groups: dict[tuple[int, ...], list[int]] = {}
-        for i, tensor in enumerate(tensors):
-            groups.setdefault(tuple(tensor.shape), []).append(i)
+        for i, look in enumerate(looks):
+            groups.setdefault(look.shape, []).append(i)
         found: dict[int, Instances] = {}
         for rows in groups.values():
-            results = self._detector([tensors[i] for i in rows], choice)
+            tensors = [torch.from_numpy(looks[i]).permute(2, 0, 1) for i in rows]
+            results = self._detector(tensors, choice)
             for i, result in zip(rows, results, strict=True):
-                height, width = images[i].shape[:2]
+                (height, width), (seen_h, seen_w) = images[i].shape[:2], looks[i].shape[:2]
+                if (height, width) != (seen_h, seen_w):
+                    factors = torch.tensor([width / seen_w, height / seen_h])
+                    result = replace(result, boxes=result.boxes * factors.repeat(2))
                 found[i] = to_instances(result, (height, width), self.class_names)
         return [found[i] for i in range(len(images))]
+
+
+def shortened(image: Image, longest: int) -> Image:
+    """Leave out rows or columns of a sliver so thin that the network would widen it to gigabytes.
+
+    Args:
+        image: (H, W, 3).
+        longest: What the network resizes the longer side to; nothing that it sees is lost.
+    """
+    sides = image.shape[:2]
+    widened = max(sides) // longest + 1  # what the detector makes the shorter side at least
+    if min(sides) >= widened or widened * max(sides) <= SLIVER_PIXELS:
+        return image
+    step = max(max(sides) // (4 * longest), 1)
+    return np.ascontiguousarray(image[::step] if sides[0] > sides[1] else image[:, ::step])
+
+
+def _matterports_line(image: Image) -> str:
+    low, high = (f"{value:10.5f}" if image.size else " " * 10 for value in _extremes(image))
+    shape = f"shape: {image.shape!s:20}  min: {low}  max: {high}"
+    return f"{'image':25}{shape}  {image.dtype}\n"
+
+
+def _extremes(image: Image) -> tuple[float, float]:
+    return (float(image.min()), float(image.max())) if image.size else (0.0, 0.0)
 
 
 def to_instances(

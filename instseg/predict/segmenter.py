@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from torch import Tensor
 from instseg.core.errors import InputError, require_between
 from instseg.core.instances import Instances, Masks
 from instseg.models.segmenters import SegmenterModel, load_segmenter
-from instseg.predict.predictor import as_array
+from instseg.predict.predictor import READERS, as_array
+from instseg.system.ahead import batched, map_ahead
 from instseg.system.device import choose_device, choose_dtype
 
 Image = str | Path | NDArray[Any] | Tensor
+Prepared = tuple[Tensor, tuple[int, int]]  # what the network sees, and the image's own size
 STRIP_VALUES = 2**24  # logits of the full resolution that are held at once: 64 MB
 
 
@@ -78,32 +81,38 @@ class Segmenter:
         """The label map of one image: uint8 (H, W), the class id of each pixel."""
         return self.predict_batch([image])[0]
 
-    @torch.inference_mode()
     def predict_batch(self, images: Sequence[Image]) -> list[NDArray[np.uint8]]:
         """The label map of each of several images, of any sizes."""
+        return self._label_maps([self._prepare(image) for image in images])
+
+    @torch.inference_mode()
+    def _label_maps(self, prepared: Sequence[Prepared]) -> list[NDArray[np.uint8]]:
         maps = []
-        for logits, size_hw in self._look(images):  # max is twice as fast as argmax
+        for logits, size_hw in self._look(prepared):  # max is twice as fast as argmax
             strips = [strip.max(0).indices.byte() for strip in enlarged(logits, size_hw)]
             maps.append(torch.cat(strips).cpu().numpy())
         return maps
 
     def stream(self, images: Iterable[Image]) -> Iterator[NDArray[np.uint8]]:
-        """The label map of one image after another, in memory that does not grow."""
-        rest = iter(images)
-        while batch := list(itertools.islice(rest, self.batch_size)):
-            yield from self.predict_batch(batch)
+        """The label map of one image after another, in memory that does not grow.
+
+        Threads read the next few images while the network works.
+        """
+        with ThreadPoolExecutor(READERS) as pool:
+            for batch in batched(map_ahead(pool, self._prepare, images), self.batch_size):
+                yield from self._label_maps(batch)
 
     @torch.inference_mode()
     def probabilities(self, image: Image) -> NDArray[np.float32]:
         """How probable each class is at each pixel: float32 (K, H, W), 0..1."""
-        ((logits, size_hw),) = self._look([image])
+        ((logits, size_hw),) = self._look([self._prepare(image)])
         strips = [strip.softmax(0).cpu() for strip in enlarged(logits, size_hw)]
         return torch.cat(strips, dim=1).numpy()
 
     @torch.inference_mode()
     def label_map(self, image: Image) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """The label map, uint8 (H, W), and how probable each label is, float32 (H, W), 0..1."""
-        ((logits, size_hw),) = self._look([image])
+        ((logits, size_hw),) = self._look([self._prepare(image)])
         labels, probability = [], []
         for strip in enlarged(logits, size_hw):
             highest, ids = strip.max(0)
@@ -124,19 +133,18 @@ class Segmenter:
         """
         return regions(*self.label_map(image), self.class_names, min_area)
 
-    def _look(self, images: Sequence[Image]) -> Iterator[tuple[Tensor, tuple[int, int]]]:
+    def _look(self, prepared: Sequence[Prepared]) -> Iterator[tuple[Tensor, tuple[int, int]]]:
         """Each image's logits (K, h, w) as the network gives them, and its own height and width.
 
         Neighbours of one size go through the network together.
         """
-        prepared = [self._prepare(image) for image in images]
         for _, group in itertools.groupby(prepared, key=lambda item: item[0].shape):
             inputs, sizes = zip(*group, strict=True)
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
                 logits = self.network(torch.stack(inputs))
             yield from zip(logits.float(), sizes, strict=True)
 
-    def _prepare(self, image: Image) -> tuple[Tensor, tuple[int, int]]:
+    def _prepare(self, image: Image) -> Prepared:
         """What the network sees of an image, float32 (C, h, w), and the image's size."""
         pixels = as_pixels(image)
         height, width, channels = pixels.shape

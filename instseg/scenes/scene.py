@@ -1,7 +1,6 @@
 """Drawn scenes with exact visible masks, the same for the same seed and index."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from PIL import Image, ImageChops
 
 from instseg.core.classes import COCO_CATEGORY_IDS, COCO_CLASSES
 from instseg.core.errors import InputError
+from instseg.core.events import OnEvent, ignore, told
 from instseg.core.instances import Instances
 from instseg.core.masks import Masks
 from instseg.files.image import write_image
@@ -233,7 +233,7 @@ def write_scenes(
     config: SceneConfig | None = None,
     *,
     start: int = 0,
-    progress: Callable[[int], None] | None = None,
+    on_event: OnEvent = ignore,
 ) -> Path:
     """Writes scenes start..start+count-1 as a COCO dataset.
 
@@ -242,7 +242,7 @@ def write_scenes(
         count: number of scenes.
         config: what the scenes look like.
         start: index of the first scene.
-        progress: called with the number of scenes written so far.
+        on_event: told of the progress.
 
     Returns:
         The path of `annotations.json`: the config's classes with the ids of `CATEGORY_IDS`,
@@ -251,7 +251,7 @@ def write_scenes(
     folder, config = Path(folder), config or SceneConfig()
     images: list[dict[str, object]] = []
     annotations: list[dict[str, object]] = []
-    for done, index in enumerate(range(start, start + count), start=1):
+    for index in told(range(start, start + count), on_event, "drawing"):
         scene = draw_scene(index, config)
         file_name = f"{index:06d}.jpg"
         write_image(folder / "images" / file_name, scene.image)
@@ -260,8 +260,6 @@ def write_scenes(
         for annotation in coco_annotations(scene.instances, CATEGORY_IDS):
             del annotation["score"]  # this is the truth
             annotations.append({"id": len(annotations) + 1, "image_id": index, **annotation})
-        if progress:
-            progress(done)
     categories = [
         {"id": number, "name": name}
         for number, name in zip(CATEGORY_IDS, CLASS_NAMES, strict=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 AHEAD = 3
@@ -33,3 +34,10 @@ def map_ahead(
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+def batched(items: Iterable[In], size: int) -> Iterator[list[In]]:
+    """Lists of `size` items, the last of which may be shorter."""
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch

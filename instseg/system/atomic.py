@@ -1,5 +1,6 @@
 """Files appear whole or not at all."""
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -25,6 +26,35 @@ def make_folder(path: Path) -> None:
         raise InputError(f"{path}: cannot be written to; choose another folder")
 
 
+def sweep(folder: Path) -> None:
+    """Remove what `replacing` was writing in a folder when its process was killed."""
+    for path in folder.glob(".instseg-*.tmp"):
+        process = path.name.split("-")[1]
+        if not (process.isdecimal() and is_running(int(process))):
+            with suppress(OSError):
+                path.unlink()
+
+
+def is_running(process: int) -> bool:
+    """Whether there is a process of this number on this machine."""
+    if process <= 0:
+        return False
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def is_full_disk(problem: BaseException) -> bool:
+    """Whether an error, or its cause, says that nothing more can be written to a disk."""
+    cause = problem.__cause__ if isinstance(problem, InputError) else problem
+    numbers = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+    return isinstance(cause, OSError) and cause.errno in numbers
+
+
 @contextmanager
 def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
     """Yield a temporary name beside ``path``, which becomes ``path`` if the block succeeds.
@@ -39,19 +69,27 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
     Raises:
         InputError: The disk is full, the folder is not writable and the like.
     """
-    temporary = path.with_name(f".instseg-{secrets.token_hex(8)}.tmp")
+    temporary = path.with_name(f".instseg-{os.getpid()}-{secrets.token_hex(8)}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        if durable:
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
-        temporary.replace(path)
+        with naming_file(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            if durable:
+                with temporary.open("rb+") as file:
+                    os.fsync(file.fileno())
+            temporary.replace(path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+@contextmanager
+def naming_file(path: Path) -> Iterator[None]:
+    """Let an error of the system while a file is written be an InputError that names it."""
+    try:
+        yield
     except OSError as error:
         raise InputError(
             f"{path}: cannot be written ({error.strerror or error}); "
             "free some space or choose another folder"
         ) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from instseg.core.errors import ArgumentError, InputError
@@ -52,3 +54,20 @@ def has_native_bf16(device: torch.device) -> bool:
         found = torch.cpu.get_capabilities()
         return bool(found.get("avx512_bf16") or found.get("amx_tile"))
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+@contextmanager
+def forked_rng(device: str) -> Iterator[None]:
+    """Leave torch's random generators, outside the block, as they were.
+
+    Args:
+        device: Name of the device that is used; a seed also reaches all GPUs that are in use.
+    """
+    import torch
+
+    used = torch.cuda.is_initialized() or (
+        torch.cuda.is_available() and device.startswith(("auto", "cuda"))
+    )
+    gpus = range(torch.cuda.device_count()) if used else ()
+    with torch.random.fork_rng(gpus):
+        yield

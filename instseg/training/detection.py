@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.image_list import ImageList
 
-from instseg.models.quick import quicken
-from instseg.training.crowds import ignore_crowds, scale_crowds
+from instseg.models.quick import with_layers
+from instseg.training.crowds import Target, scale_crowds
+from instseg.training.layers import TRAINING_LAYERS
 from instseg.training.scope import freeze_batch_norms, train_only
 
 
@@ -19,21 +20,19 @@ class Detection:
     """A Mask R-CNN in training.
 
     Args:
-        network: Any torchvision R-CNN with masks; changed in place to heed crowds and be quick.
-        resize: Resize images to the network's input size; else they are taken as they are, and
+        network: Any torchvision R-CNN with masks. Its weights are trained; its layers stay as they
+            are, as losses are computed by `TRAINING_LAYERS` that share its weights.
+        resize: Resize images to the network's input size. Otherwise they are used as they are, and
             must be of one size within a batch.
-        frozen_norms: Keep the batch norms as they are.
+        frozen_norms: Freeze BatchNorm: neither its weights nor its statistics change.
     """
 
     network: GeneralizedRCNN
     resize: bool = False
     frozen_norms: bool = False
 
-    def __post_init__(self) -> None:
-        ignore_crowds(quicken(self.network))
-
     def enter_stage(self, scope: str) -> None:
-        """Training mode, in which only the part of `SCOPES` learns, norms included."""
+        """Training mode, in which only the part of `SCOPES` is trained, BatchNorm included."""
         self.network.train()
         train_only(self.network, scope)
         for module in self.network.modules():
@@ -42,7 +41,11 @@ class Detection:
         if self.frozen_norms:
             freeze_batch_norms(self.network)
 
-    def losses(self, images: list[Tensor], targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    def for_validation(self, network: GeneralizedRCNN) -> Detection:
+        """The same task with another network, for images at its input size as in inference."""
+        return replace(self, network=network, resize=True)
+
+    def losses(self, images: list[Tensor], targets: list[Target]) -> dict[str, Tensor]:
         """Losses of one batch, in training mode.
 
         Args:
@@ -53,22 +56,25 @@ class Detection:
             Scalars by torchvision's names.
         """
         batch, moved = self.to_batch(images, targets)
-        features = self.network.backbone(batch.tensors)
-        proposals, proposal_losses = self.network.rpn(batch, features, moved)
-        _, head_losses = self.network.roi_heads(features, proposals, batch.image_sizes, moved)
+        network = with_layers(self.network, TRAINING_LAYERS)
+        features = network.backbone(batch.tensors)
+        proposals, proposal_losses = network.rpn(batch, features, moved)
+        _, head_losses = network.roi_heads(features, proposals, batch.image_sizes, moved)
         return {**proposal_losses, **head_losses}
 
     def to_batch(
-        self, images: list[Tensor], targets: list[dict[str, Tensor]]
-    ) -> tuple[ImageList, list[dict[str, Tensor]]]:
+        self, images: list[Tensor], targets: list[Target]
+    ) -> tuple[ImageList, list[Target]]:
         """Normalise images, resize them with their targets if asked to, and move all of it."""
         device = next(self.network.parameters()).device
         sizes = [(image.shape[-2], image.shape[-1]) for image in images]
         scaled = [image.to(device).float() / 255 for image in images]
         moved = [{k: v.to(device) for k, v in target.items()} for target in targets]
-        if self.resize:
-            batch, resized = self.network.transform(scaled, moved)
-            moved = scale_crowds(resized or [], sizes, batch.image_sizes)
-        else:
-            batch = ImageList(self.network.transform.normalize(torch.stack(scaled)), sizes)
+        if not self.resize:
+            return ImageList(self.network.transform.normalize(torch.stack(scaled)), sizes), moved
+        masks = [target.pop("masks") for target in moved]  # torchvision resizes dense ones only
+        batch, resized = self.network.transform(scaled, moved)
+        moved = scale_crowds(resized or [], sizes, batch.image_sizes)
+        for target, each, size_hw in zip(moved, masks, batch.image_sizes, strict=True):
+            target["masks"] = each.resized(size_hw)
         return batch, moved

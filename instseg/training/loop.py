@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import itertools
-import logging
-import signal
-from collections.abc import Iterator, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,18 +14,30 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 
 from instseg.core.errors import InputError
+from instseg.core.events import OnEvent, Warned, ignore
 from instseg.models.quick import memory_format
-from instseg.system.processes import average, process_count, process_rank
+from instseg.system.processes import average, from_first, process_count, process_rank
 from instseg.training.checkpoint import load_checkpoint, save_checkpoint
+from instseg.training.loading import load_batches, plan_steps
+from instseg.training.plateau import Plateau
 from instseg.training.recipe import Recipe
-from instseg.training.samples import Samples, collate
-
-log = logging.getLogger(__name__)
+from instseg.training.samples import Samples
 
 MAX_BAD_STEPS = 5  # non-finite steps in a row before a run gives up
+
+
+class Stateful(Protocol):
+    """What a run must find again when it goes on: numbers and text in nested dicts."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """From a checkpoint."""
+        ...
 
 
 class Task(Protocol):
@@ -57,8 +69,11 @@ class Trainer:
         dtype: Of the network's arithmetic, float32 or bfloat16 (autocast).
         stages: What is trained from which epoch on: pairs of an epoch, the first 0, and a scope
             that the task knows. Each stage has a new optimizer.
-        notes: Numbers that whoever runs it wants to find again when it goes on; `rate_factor`
-            multiplies the learning rate.
+        plateau: Multiplies the learning rate; whoever measures tells it of each epoch.
+        cancel: Set from another thread, or a signal handler, it ends the run after the step at
+            hand.
+        on_event: Warned of steps that are skipped.
+        clock: Seconds, to measure steps with.
     """
 
     task: Task
@@ -67,18 +82,23 @@ class Trainer:
     device: torch.device
     dtype: torch.dtype = torch.float32
     stages: Sequence[tuple[int, str]] = ((0, "all"),)
+    plateau: Plateau = field(default_factory=Plateau)
+    cancel: threading.Event = field(default_factory=threading.Event)
+    on_event: OnEvent = ignore
+    clock: Callable[[], float] = time.perf_counter
     step: int = field(init=False, default=0)
+    step_s: float = field(init=False, default=0.0)
     bad_steps: int = field(init=False, default=0)
-    stop_asked: bool = field(init=False, default=False)
-    notes: dict[str, float] = field(init=False, default_factory=dict)
     plan: list[list[Any]] = field(init=False)
     average: nn.Module = field(init=False)
     optimizer: torch.optim.Optimizer = field(init=False)
     _stage: tuple[int, str] = field(init=False)
     _epoch_ends: dict[int, int] = field(init=False)
     _stop_agreed: bool = field(init=False, default=False)
+    _kept: dict[str, Stateful] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.keep("plateau", self.plateau)
         self.plan, self._epoch_ends = plan_steps(self.samples, self.recipe)
         layout = memory_format(self.device, self.dtype)
         self.network.to(self.device).to(memory_format=layout)
@@ -109,52 +129,80 @@ class Trainer:
         """The number, from 1, of the epoch that the last step has ended, if it has."""
         return self._epoch_ends.get(self.step)
 
-    def run(self, checkpoint: Path) -> Iterator[dict[str, float]]:
+    def keep(self, name: str, owner: Stateful) -> None:
+        """Save the state of something else in the checkpoints too, and load it from them."""
+        self._kept[name] = owner
+
+    def run(
+        self,
+        checkpoint: Path,
+        *,
+        after_step: Callable[[dict[str, float]], None] = lambda figures: None,
+        after_epoch: Callable[[int], bool] = lambda epoch: False,
+    ) -> bool:
         """Train to the end, from the step that `load` has reached or the first.
+
+        Every `save_every` steps, and at the end, the checkpoint is written: once the step and, if
+        it ends an epoch, its measurement are done. Once `cancel` is set, the step at hand is the
+        last; of several processes, in which all must agree, perhaps the one after it.
 
         Args:
             checkpoint: Where to save.
+            after_step: Called with the figures of each step; see `train_step`.
+            after_epoch: Called in every process with the number of each epoch that has ended, from
+                1. When it is true in the first process, the run ends.
 
-        Yields:
-            `step`, counted from 1, `loss`, the losses by name and `lr`. Checkpoints are written
-            when the next one is asked for. Once `stop_asked` has been set in any process, the step
-            at hand or the one after it is the last.
+        Returns:
+            False if the run was cancelled before its end.
         """
-        loader: DataLoader[Any] = DataLoader(
-            _Reading(self.samples),
-            batch_sampler=list(itertools.chain.from_iterable(self.plan[self.step :])),
-            collate_fn=_collate,
-            num_workers=self.recipe.workers,
-            worker_init_fn=ignore_interrupts,
-            generator=torch.Generator(),  # else a resumed run would draw from the training's own
-        )
-        batches = iter(loader)
+        for figures in self.train_steps():
+            after_step(figures)
+            epoch = self.epoch_that_ends()
+            if epoch is not None and self._first_decides(after_epoch(epoch)):
+                return True
+            cancelled = process_count() == 1 and self.cancel.is_set()
+            stopping = cancelled or self._stop_agreed or self.step == self.steps
+            if stopping or self.step % self.recipe.save_every == 0:
+                self.save(checkpoint)
+            if stopping:
+                break
+        return self.step == self.steps
+
+    def train_steps(self) -> Iterator[dict[str, float]]:
+        """Make a step each time the next one is asked for, without saving any; gives its figures.
+
+        Raises:
+            InputError: A sample cannot be read, or step after step has no finite gradients.
+        """
+        keys = list(itertools.chain.from_iterable(self.plan[self.step :]))
+        begin_s = self.clock()
+        batches = load_batches(self.samples, keys, self.recipe.workers)
         while self.step < self.steps:
             parts = list(itertools.islice(batches, len(self.plan[self.step])))
-            for part in parts:
-                if isinstance(part, InputError):
-                    raise part
             figures = self.train_step(parts)
+            self.step_s = self.clock() - begin_s
             yield figures
-            stopping = self._stop_agreed or self.step == self.steps
-            if stopping or self.step % self.recipe.save_every == 0:
-                self.save(checkpoint)  # with what has been noted of the step meanwhile
-            if stopping:
-                return
+            begin_s = self.clock()  # what was done meanwhile is no part of the next step
 
     def train_step(self, batches: Sequence[tuple[list[Tensor], list[Any]]]) -> dict[str, float]:
-        """One step on the mean losses of some batches; returns its figures."""
+        """One step on the mean losses of some batches.
+
+        Returns:
+            `step`, counted from 1, `loss`, the losses by name and `lr`.
+        """
         if self._current_stage() != self._stage:
             self._enter_stage()
         rate = self.recipe.learning_rate_at(self.step, self.steps, self._first_step(self._stage))
         for group in self.optimizer.param_groups:
-            group["lr"] = rate * self.notes.get("rate_factor", 1.0)
-        # so that chance depends on the step alone, and a resumed run needs no other state
+            group["lr"] = rate * self.plateau.factor
+        # Each step has a seed of its own: proposals and dropout then depend on seed and step
+        # alone, and a resumed run draws what an uninterrupted one draws, with no generator's state
+        # in the checkpoint. Whoever runs the trainer forks torch's generator around it.
         torch.manual_seed(seed_of(self.recipe.seed, self.step, process_rank()))
         before = [values.clone() for values in self._batch_statistics()]
         losses = self.forward_backward(batches)
         self._join_processes()
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_grad_norm)
         self.step += 1
         if torch.isfinite(norm):
             self.optimizer.step()
@@ -164,7 +212,7 @@ class Trainer:
             for values, old in zip(self._batch_statistics(), before, strict=True):
                 values.copy_(old)
             self.skip_step()
-        means = torch.tensor([self.stop_asked, *losses.values()], dtype=torch.float64)
+        means = torch.tensor([self.cancel.is_set(), *losses.values()], dtype=torch.float64)
         average([means])
         self._stop_agreed, figures = bool(means[0] > 0), means[1:].tolist()
         named = dict(zip(losses, figures, strict=True))
@@ -195,7 +243,8 @@ class Trainer:
         self.bad_steps += 1
         keys = itertools.chain.from_iterable(self.plan[self.step - 1])
         seen = ", ".join(map(self.samples.name_of, keys))
-        log.warning("step %d: gradients are not finite, skipped; it saw %s", self.step, seen)
+        warning = f"step {self.step}: gradients are not finite, skipped; it saw {seen}"
+        self.on_event(Warned(text=warning))
         if self.bad_steps >= MAX_BAD_STEPS:
             raise InputError(
                 f"training stopped at step {self.step}: {self.bad_steps} steps in a row had no "
@@ -206,7 +255,7 @@ class Trainer:
     @torch.no_grad()
     def update_average(self) -> None:
         """Move the average towards the network, faster at first."""
-        decay = min(self.recipe.average_decay, (1 + self.step) / (10 + self.step))
+        decay = min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))
         new_state = self.network.state_dict()
         for name, kept in self.average.state_dict().items():
             new = new_state[name]
@@ -226,7 +275,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "stage": self._stage[0],
             "bad_steps": self.bad_steps,
-            "notes": self.notes,
+            "kept": self._kept_states(),
             "run": self._run(),
         }
         save_checkpoint(path, state)
@@ -238,7 +287,7 @@ class Trainer:
             InputError: It cannot be read, or is of a run with other data or more processes or less.
         """
         state = load_checkpoint(path)
-        if not isinstance(state, dict) or "run" not in state:
+        if not isinstance(state, dict) or not {"run", "kept"} <= state.keys():
             raise InputError(f"{path} is no checkpoint of a run; start without --resume")
         if state["run"] != self._run():
             raise InputError(
@@ -246,12 +295,26 @@ class Trainer:
                 f"this one has {self._run()[0]} in {self._run()[1]}; go on with the same data and "
                 "as many processes"
             )
-        self.step, self.bad_steps, self.notes = state["step"], state["bad_steps"], state["notes"]
+        self.step, self.bad_steps = state["step"], state["bad_steps"]
+        self._load_kept(state["kept"])
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self._enter_stage()
         if state["stage"] == self._stage[0]:  # else the checkpoint ends a stage
             self.optimizer.load_state_dict(state["optimizer"])
+
+    def _kept_states(self) -> dict[str, dict[str, Any]]:
+        return {name: owner.state_dict() for name, owner in self._kept.items()}
+
+    def _load_kept(self, states: dict[str, dict[str, Any]]) -> None:
+        for name, owner in self._kept.items():
+            owner.load_state_dict(states[name])
+
+    def _first_decides(self, done: bool) -> bool:
+        """What the first process has decided, and kept: it alone has measured."""
+        done, states = from_first((done, self._kept_states()))
+        self._load_kept(states)
+        return done
 
     def _run(self) -> list[int]:
         """What a checkpoint must have in common with the run that goes on from it."""
@@ -285,45 +348,6 @@ class Trainer:
         """The running means and variances that follow the batches."""
         norms = [m for m in self.network.modules() if isinstance(m, nn.BatchNorm2d) and m.training]
         return [t for n in norms for t in (n.running_mean, n.running_var) if t is not None]
-
-
-class _Reading(Dataset[Any]):
-    """Samples, or what is wrong with one: raised in another process it would lose its one line."""
-
-    def __init__(self, samples: Samples) -> None:
-        self.samples = samples
-
-    def __getitem__(self, key: Any) -> Any:
-        try:
-            return self.samples[key]
-        except InputError as error:
-            return error
-
-
-def _collate(samples: list[Any]) -> Any:
-    errors = [each for each in samples if isinstance(each, InputError)]
-    return errors[0] if errors else collate(samples)
-
-
-def plan_steps(samples: Samples, recipe: Recipe) -> tuple[list[list[Any]], dict[int, int]]:
-    """The batches of every step, and the number, from 1, of the epoch that ends with a step."""
-    plan: list[list[Any]] = []
-    ends: dict[int, int] = {}
-    for epoch in range(samples.epochs):
-        batches = samples.batches(epoch)
-        size = recipe.accumulate
-        plan += [list(batches[i : i + size]) for i in range(0, len(batches), size)]
-        if recipe.max_steps is not None and len(plan) >= recipe.max_steps:
-            plan = plan[: recipe.max_steps]
-            ends[len(plan)] = epoch + 1
-            break
-        ends[len(plan)] = epoch + 1
-    return plan, ends
-
-
-def ignore_interrupts(_: int) -> None:
-    """In a process that prepares samples: Ctrl-C goes to all, and the trainer decides."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def seed_of(*numbers: int) -> int:

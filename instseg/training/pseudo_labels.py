@@ -1,4 +1,4 @@
-"""What a model knows of a dataset's photos, as labels of the classes that the dataset lacks."""
+"""Pseudo-labels: a model's detections as annotations of classes that a dataset lacks."""
 
 from __future__ import annotations
 
@@ -40,10 +40,9 @@ def pseudo_label(
 ) -> CocoData:
     """Add what a model finds of further classes to the annotations of a dataset.
 
-    Without it a network that learns the dataset's classes beside these would be taught that all
-    of their objects in its photos are background. What scores lower than `sure` becomes a crowd
-    region, which training takes for neither. What overlaps an annotated object by a mask IoU
-    above 0.5 is left out: the annotation knows better.
+    Without them, training on the dataset would treat all objects of the further classes as
+    background. Detections with a score below `sure` become crowd regions, which training ignores.
+    Detections that overlap an annotated object by a mask IoU above 0.5 are left out.
 
     Args:
         predict: Such as a `Predictor` that knows the further classes; all that it gives of them is

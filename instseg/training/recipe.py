@@ -23,8 +23,7 @@ class Recipe:
     """How a network is trained.
 
     Attributes:
-        batch_size: Images that go through the network at once, in each process.
-        accumulate: So many batches make one step.
+        gradient_accumulation_steps: Batches whose gradients are averaged for one step.
         optimizer: `adamw`, or `sgd` with momentum 0.9.
         learning_rate: The highest.
         weight_decay: Of weights; biases and norms have none.
@@ -32,27 +31,26 @@ class Recipe:
             at most a fifth of all steps.
         schedule: `cooldown` keeps the learning rate and lets it fall to zero in a straight line at
             the end; `cosine` lets it fall to zero from the start; `steps` takes a tenth after two
-            thirds and another tenth after eight ninths; `plateau` keeps it until whoever measures
-            lowers the trainer's `notes["rate_factor"]`.
+            thirds and another tenth after eight ninths; `plateau` keeps it, and the trainer's
+            `Plateau` lowers it.
         cooldown: Last share of the steps, 0..1, in which it falls.
-        clip_norm: Gradients longer than this are shortened to it.
-        average_decay: Of the exponential moving average of the weights, which is what is kept.
+        clip_grad_norm: Gradients with a larger norm are scaled down to it.
+        ema_decay: Decay of the exponential moving average of the weights, which is what is kept.
         max_steps: The run ends after so many steps; None goes through all epochs.
         seed: Of everything random.
         save_every: Steps between checkpoints.
         workers: Processes that prepare images.
     """
 
-    batch_size: int = 8
-    accumulate: int = 1
+    gradient_accumulation_steps: int = 1
     optimizer: Optimizer = "adamw"
     learning_rate: float = 1e-3
     weight_decay: float = 0.03
     warmup_steps: int = 150
     schedule: Schedule = "cooldown"
     cooldown: float = 0.3
-    clip_norm: float = 10.0
-    average_decay: float = 0.998
+    clip_grad_norm: float = 10.0
+    ema_decay: float = 0.998
     max_steps: int | None = None
     seed: int = 0
     save_every: int = 200
@@ -94,6 +92,13 @@ def usual_learning_rate(optimizer: Optimizer, images_per_step: int) -> float:
     if optimizer == "sgd":
         return 0.02 * images_per_step / 16
     return 2e-4 * math.sqrt(images_per_step / 4)
+
+
+def learning_rate_from_scratch(optimizer: Optimizer, images_per_step: int) -> float:
+    """A learning rate for training from scratch, which grows with the images of a step."""
+    if optimizer == "sgd":
+        return 0.01 * images_per_step / 8
+    return 3e-3 * math.sqrt(images_per_step / 8)
 
 
 def usual_epochs(images: int) -> int:

@@ -1,90 +1,65 @@
-"""What a training run tells: tables, and the same numbers and pictures for TensorBoard."""
+"""A training run's logs: CSV tables, and the same numbers and pictures for TensorBoard."""
 
 from __future__ import annotations
 
 import csv
 import math
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
 from instseg.core.errors import InputError
+from instseg.core.events import EpochDone, Event, StepDone
 from instseg.system.atomic import replacing
-from instseg.training.estimate import memory_in_use
 
+LOG_FILE, EPOCHS_FILE, BOARD_FOLDER = "log.csv", "epochs.csv", "tensorboard"
 ROW_STEPS = 20  # a row of log.csv is the mean of so many steps
-CPU = torch.device("cpu")
 
 
 class RunLog:
-    """The files log.csv, epochs.csv and tensorboard/ in the folder of a run.
+    """An `on_event` that writes log.csv, epochs.csv and tensorboard/ in the folder of a run.
 
-    What is written is on disk when a method returns. To be closed, or used in a `with` statement:
-    the last steps are written then.
+    What is written is on disk when it returns. To be closed, or used in a `with` statement: the
+    last steps are written then.
 
     Args:
         folder: Of the run.
         resume_step: Steps that the run has done before. What an earlier process logged after them
             is taken away, as it comes again, and so is a row that it wrote only half; of 0 steps,
             everything.
-        device: Whose memory is told.
     """
 
-    def __init__(self, folder: Path, resume_step: int = 0, device: torch.device = CPU) -> None:
+    def __init__(self, folder: Path, resume_step: int = 0) -> None:
         from torch.utils.tensorboard import SummaryWriter  # takes its time to import
 
-        self._steps = _Table(folder / "log.csv", resume_step)
-        self._epochs = _Table(folder / "epochs.csv", resume_step)
-        self._device = device
-        self._recent: list[Mapping[str, float]] = []
-        self._spent_s = 0.0  # on the recent steps
-        self._since_s = time.perf_counter()
-        self._board_folder = folder / "tensorboard"
+        self._steps = _Table(folder / LOG_FILE, resume_step)
+        self._epochs = _Table(folder / EPOCHS_FILE, resume_step)
+        self._recent: list[StepDone] = []
+        self._board_folder = folder / BOARD_FOLDER
         with _naming(self._board_folder):
             if not resume_step:
                 for events in self._board_folder.glob("events.out.tfevents.*"):
                     events.unlink()
             self._board = SummaryWriter(str(self._board_folder), purge_step=resume_step + 1)
 
-    def step(self, figures: Mapping[str, float]) -> None:
-        """Take a step into the means; every 20 steps they make a row.
+    def __call__(self, event: Event) -> None:
+        """Write what there is to write of an event.
 
-        Args:
-            figures: `step`, counted from 1, and whatever else there is, such as losses, by name.
-                NaN beside a sound `loss` is a score of nothing, and left out of its mean.
+        Every 20 steps their means make a row. A figure that is NaN beside a sound `loss` is a score
+        of nothing, and left out of its mean.
         """
-        now_s = time.perf_counter()
-        self._spent_s += now_s - self._since_s
-        self._since_s = now_s
-        self._recent.append(figures)
-        if figures["step"] % ROW_STEPS == 0:
-            self._write_means()
-
-    def epoch(self, epoch: int, step: int, figures: Mapping[str, float]) -> None:
-        """Write what was measured after an epoch.
-
-        Args:
-            epoch: Counted from 1.
-            step: The epoch's last.
-            figures: By name.
-        """
-        self._epochs.add({"epoch": epoch, "step": step, **figures})
-        self._show("validation", step, figures)
-
-    def restart_clock(self) -> None:
-        """Training goes on: what has been done since the last step was something else."""
-        self._since_s = time.perf_counter()
-
-    def image(self, tag: str, step: int, picture: NDArray[np.uint8]) -> None:
-        """Show a picture, uint8 RGB (H, W, 3), in TensorBoard."""
-        with _naming(self._board_folder):
-            self._board.add_image(tag, picture, step, dataformats="HWC")
-            self._board.flush()
+        if isinstance(event, StepDone):
+            self._recent.append(event)
+            if event.step % ROW_STEPS == 0:
+                self._write_means()
+        elif isinstance(event, EpochDone):
+            if event.figures:
+                self._epochs.add({"epoch": event.epoch, "step": event.step, **event.figures})
+                self._show("validation", event.step, event.figures)
+            with _naming(self._board_folder):
+                for name, picture in event.pictures.items():
+                    self._board.add_image(name, picture, event.step, dataformats="HWC")
+                self._board.flush()
 
     def close(self) -> None:
         """Write the steps since the last row, and let go of the files."""
@@ -99,23 +74,23 @@ class RunLog:
         self.close()
 
     def _write_means(self) -> None:
-        step, count = int(self._recent[-1]["step"]), len(self._recent)
-        names = [name for name in self._recent[-1] if name != "step"]
+        last = self._recent[-1]
         means = {}
-        for name in names:
+        for name in last.figures:
             values = [
-                each[name]
+                each.figures[name]
                 for each in self._recent
-                if not math.isnan(each[name]) or math.isnan(each.get("loss", 0.0))
+                if not math.isnan(each.figures[name]) or math.isnan(each.figures.get("loss", 0.0))
             ]
             means[name] = sum(values) / len(values) if values else math.nan
+        seconds = sum(each.seconds for each in self._recent)
         means |= {
-            "steps_per_s": count / self._spent_s,
-            "memory_mb": memory_in_use(self._device) / 1e6,
+            "steps_per_s": len(self._recent) / seconds if seconds else math.nan,
+            "memory_mb": last.memory_bytes / 1e6,
         }
-        self._recent, self._spent_s = [], 0.0
-        self._steps.add({"step": step, **means})
-        self._show("train", step, means)
+        self._recent = []
+        self._steps.add({"step": last.step, **means})
+        self._show("train", last.step, means)
 
     def _show(self, group: str, step: int, figures: Mapping[str, float]) -> None:
         with _naming(self._board_folder):
@@ -155,6 +130,23 @@ def _append(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]
         if not file.tell():
             table.writeheader()
         table.writerows(rows)
+
+
+def read_columns(path: Path) -> dict[str, list[float]]:
+    """The columns of a log by name, NaN where nothing was written; none if there is no file."""
+    rows = read_rows(path)
+    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+
+
+def read_rows(path: Path) -> list[dict[str, float]]:
+    """The rows of a log; none if there is no file."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return [
+            {name: float(value or "nan") for name, value in row.items()}
+            for row in csv.DictReader(file)
+        ]
 
 
 @contextmanager

@@ -17,17 +17,17 @@ from instseg.data.augmentation import Augmentation
 from instseg.data.coco import CocoData
 from instseg.data.sampling import Order
 from instseg.scenes.scene import SceneConfig, draw_scene
-from instseg.system.processes import process_count, process_rank
+from instseg.training.mask_targets import MaskTargets
 
-Sample = tuple[Tensor, dict[str, Tensor]]
+Sample = tuple[Tensor, dict[str, Any]]
 
 
 class Samples(Protocol):
-    """What a trainer learns from: samples by keys, which are pure functions of their key."""
+    """What a trainer trains on: samples by keys, each a pure function of its key."""
 
     @property
     def epochs(self) -> int:
-        """How often all of them come."""
+        """How often all of them are seen."""
         ...
 
     def batches(self, epoch: int) -> Sequence[list[Any]]:
@@ -59,9 +59,9 @@ def to_sample(
         crowds: Regions that are neither objects nor background, if any.
 
     Returns:
-        The image as uint8 (3, H, W), and boxes float32 (N, 4) xyxy, labels int64 (N,), masks
-        uint8 (N, H, W), without objects narrower or lower than a pixel, and crowds, the boxes of
-        the crowd regions, float32 (C, 4).
+        The image as uint8 (3, H, W), and a dict of `boxes` float32 (N, 4) xyxy, `labels` int64
+        (N,), and `masks`, `MaskTargets` of length N, without objects narrower or lower than a
+        pixel; and `crowds`, the boxes of the crowd regions, float32 (C, 4).
     """
     ids = {name: i for i, name in enumerate(class_names)}
     labels = np.array([ids.get(name, 0) for name in instances.names], dtype=np.int64)
@@ -71,7 +71,7 @@ def to_sample(
     target = {
         "boxes": torch.from_numpy(kept.boxes.copy()),
         "labels": torch.from_numpy(labels[known]),
-        "masks": torch.from_numpy(kept.masks.dense().view(np.uint8)),
+        "masks": MaskTargets.from_masks(kept.masks),
         "crowds": torch.from_numpy((crowds or Masks.empty(instances.size_hw)).boxes_xyxy()),
     }
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))), target
@@ -79,7 +79,7 @@ def to_sample(
 
 @dataclass(frozen=True)
 class SceneSamples(Dataset[Sample]):
-    """Drawn scenes as training samples, drawn when they are asked for.
+    """Drawn scenes as training samples, drawn on request.
 
     Args:
         count: Number of scenes.
@@ -88,6 +88,8 @@ class SceneSamples(Dataset[Sample]):
         batch_size: Scenes of one batch share a size.
         class_names: The network's.
         seed: Of the scenes.
+        rank: Which of the processes that train together this is.
+        world_size: How many they are.
     """
 
     count: int
@@ -95,17 +97,19 @@ class SceneSamples(Dataset[Sample]):
     batch_size: int
     class_names: tuple[str, ...]
     seed: int
+    rank: int = 0
+    world_size: int = 1
 
     @property
     def epochs(self) -> int:
-        """Every scene comes once."""
+        """Every scene is seen once."""
         return 1
 
     def batches(self, epoch: int) -> list[list[int]]:
         """Scenes of this process's batches; what does not fill a batch in each is left out."""
-        size, rank, processes = self.batch_size, process_rank(), process_count()
-        whole = self.count - self.count % (size * processes)
-        return [list(range(i, i + size)) for i in range(rank * size, whole, size * processes)]
+        size, stride = self.batch_size, self.batch_size * self.world_size
+        whole = self.count - self.count % stride
+        return [list(range(i, i + size)) for i in range(self.rank * size, whole, stride)]
 
     def name_of(self, key: int) -> str:
         """What a scene is called in messages."""
@@ -122,7 +126,7 @@ class SceneSamples(Dataset[Sample]):
 class CocoSamples(Dataset[Sample]):
     """Photos of a dataset, in an order and with changes that depend on seed and epoch alone.
 
-    Samples are asked for by epoch and row.
+    The key of a sample is its epoch and row.
 
     Args:
         data: The dataset.

@@ -1,19 +1,19 @@
-"""What of a network is trained: its heads, its upper stages, or all of it."""
+"""Which part of a network is trained: its heads, its upper stages, or all of it."""
 
 from __future__ import annotations
 
 from torch import nn
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError
 from instseg.models.compact import CompactBackbone
 
 SCOPES = ("heads", "5+", "4+", "3+", "all")
-SMALL_BATCH = 16  # below it the statistics of a batch are worse than those that were learnt
+SMALL_BATCH = 16  # below it the running statistics are better than those of a batch
 
 
 def train_only(network: GeneralizedRCNN, scope: str) -> None:
-    """Let only part of a network learn.
+    """Train only a part of a network.
 
     Args:
         network: Changed in place.
@@ -22,7 +22,7 @@ def train_only(network: GeneralizedRCNN, scope: str) -> None:
             stage 2 works at a quarter of the image's size, stage 5 at a 32nd.
 
     Raises:
-        InputError: for another scope.
+        ArgumentError: For another scope.
     """
     check_scope(scope)
     network.requires_grad_(True)
@@ -35,13 +35,37 @@ def train_only(network: GeneralizedRCNN, scope: str) -> None:
 
 
 def check_scope(scope: str) -> None:
-    """Raise InputError for a scope that there is not."""
+    """Raise ArgumentError for a scope that there is not."""
     if scope not in SCOPES:
-        raise InputError(f"--train {scope}: choose one of {', '.join(SCOPES)}")
+        raise ArgumentError(f"{{layers}}: choose one of {', '.join(SCOPES)}", layers=scope)
+
+
+def parse_layers(layers: str, epochs: int, *, with_epochs: bool) -> list[tuple[str, int]]:
+    """Which scopes are trained, one after the other, and for how many epochs each.
+
+    Args:
+        layers: A scope, or `SCOPE:EPOCHS` with commas between.
+        epochs: Of a scope alone.
+        with_epochs: Whether `SCOPE:EPOCHS` is allowed.
+
+    Raises:
+        ArgumentError: It is something else.
+    """
+    if ":" not in layers:
+        check_scope(layers)
+        return [(layers, epochs)]
+    pairs = [each.strip().partition(":") for each in layers.split(",")]
+    for scope, _, _ in pairs:
+        check_scope(scope)
+    if not with_epochs or not all(count.isdigit() and int(count) for _, _, count in pairs):
+        raise ArgumentError(
+            f"{{layers}} {layers}: expected a scope, or for {{coco_json}} SCOPE:EPOCHS with commas"
+        )
+    return [(scope, int(count)) for scope, _, count in pairs]
 
 
 def freeze_batch_norms(network: nn.Module) -> None:
-    """Let batch norms use what they have learnt, and neither learn nor follow the batches."""
+    """Freeze BatchNorm: its parameters and running statistics stay as they are."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eval()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ class Segmentation:
     Args:
         network: Normalised images (B, C, H, W) to logits (B, K, H, W).
         normalise: Makes images (B, C, H, W) what the network takes, as `SegmenterModel.normalise`.
-        loss: What is to fall.
+        loss: What is minimised.
     """
 
     network: nn.Module
@@ -39,8 +39,12 @@ class Segmentation:
     _last: tuple[Tensor, Tensor] | None = field(init=False, default=None)
 
     def enter_stage(self, scope: str) -> None:
-        """Training mode, in which everything learns."""
+        """Training mode, in which everything is trained."""
         self.network.train()
+
+    def for_validation(self, network: nn.Module) -> Segmentation:
+        """The same task with another network."""
+        return replace(self, network=network)
 
     def losses(self, images: list[Tensor], targets: list[Tensor]) -> dict[str, Tensor]:
         """Losses of one batch.
@@ -60,7 +64,7 @@ class Segmentation:
         return self.loss.parts(logits, labels)
 
     def scores(self) -> dict[str, float]:
-        """`mIoU` of the last batch alone, as it was met in training; of several processes' one."""
+        """`mIoU` of the last batch of this process, in training mode."""
         return {} if self._last is None else {"mIoU": mean_iou(*self._last)}
 
 

@@ -1,25 +1,39 @@
-"""Losses on data that is not learnt from."""
+"""Losses on validation data."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.models.detection.rpn import RegionProposalNetwork
 
-from instseg.training.loop import Task
 from instseg.training.samples import collate
+
+
+class Measured(Protocol):
+    """A task of which losses can be computed."""
+
+    def losses(self, images: list[Tensor], targets: list[Any]) -> dict[str, Tensor]:
+        """Losses of one batch, scalars by name."""
+        ...
+
+
+class Measurable(Protocol):
+    """A task that can be measured with any network."""
+
+    def for_validation(self, network: Any) -> Measured:
+        """The same task with another network, for images as inference has them."""
+        ...
 
 
 @torch.no_grad()
 def validation_losses(
-    task: Task,
+    task: Measurable,
     network: nn.Module,
     samples: Iterable[tuple[Tensor, Any]],
     *,
@@ -28,22 +42,21 @@ def validation_losses(
 ) -> dict[str, float]:
     """Mean losses, the same whenever the same network is measured on the same samples.
 
-    Neither the network, nor the task, nor the state of chance is changed. Norms use what they have
-    learnt, nothing is dropped out, images have the size of inference, and each batch has a seed of
-    its own for the anchors and proposals that are drawn.
+    Neither the network, nor the task, nor torch's global random state is changed. BatchNorm uses
+    its running statistics, dropout is off, images have the size of inference, and each batch has a
+    seed of its own for the anchors and proposals that are sampled.
 
     Args:
-        task: Whose losses.
-        network: Measured in place of the task's own, such as the average of a training.
-        samples: One or more; without `resize` of one size within a batch.
+        task: Which losses to compute.
+        network: What is measured, such as the moving average of the weights in training.
+        samples: One or more.
         batch_size: Samples that are measured at once.
         dtype: Of the network's arithmetic, float32 or bfloat16 (autocast).
 
     Returns:
         `loss`, the sum, and each loss by name: means over the samples.
     """
-    measured = copy.copy(task)
-    measured.network = network
+    measured = task.for_validation(network)
     device = next(network.parameters()).device
     sums: dict[str, float] = {}
     count = 0
@@ -62,9 +75,9 @@ def validation_losses(
 
 @contextmanager
 def _measuring(network: nn.Module) -> Iterator[None]:
-    """As in inference, but for those parts of torchvision's networks that compute losses.
+    """Evaluation mode, except for the parts of torchvision's networks that compute losses.
 
-    They do so in training mode only; what is within them stays in inference's.
+    They do so in training mode only; the layers within them are in evaluation mode.
     """
     modes = {module: module.training for module in network.modules()}
     try:

@@ -3,11 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 from instseg.visualize.draw import draw_instances
+from instseg.visualize.notebook import show_instances
 
 if TYPE_CHECKING:
     from instseg.visualize.display import display_instances
 
-__all__ = ["display_instances", "draw_instances"]
+__all__ = ["display_instances", "draw_instances", "show_instances"]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from instseg.core.classes import palette
 from instseg.core.semantic import IGNORE
 from instseg.visualize.draw import Rgb, check_photo, label_font
-from instseg.visualize.labels import IGNORED, draw_labels
+from instseg.visualize.labels import IGNORED, distinct_palette, draw_labels
 
 Labels = NDArray[np.uint8]
 
@@ -50,7 +49,8 @@ def draw_side_by_side(
 ) -> NDArray[np.uint8]:
     """Draw photos in rows: the photo, the truth, both models, and where which of them is right.
 
-    Classes have the colours of `palette`, over the photo in grey; a legend below each photo names
+    Classes have their own colours, over the photo in grey, but where two of a sheet look alike the
+    one with fewer pixels has another (see `distinct_palette`); a legend below each photo names
     those that are on it. Pixels that the truth ignores are white.
 
     Args:
@@ -64,8 +64,9 @@ def draw_side_by_side(
     Raises:
         ValueError: A photo is not uint8 (H, W, 3), or a label map is of another size.
     """
-    colors = [tuple(color) for color in palette(class_names).tolist()]
-    drawn = [(row, _panels(row, class_names, cell_px)) for row in rows]
+    table = distinct_palette(class_names, [each for row in rows for each in _counted(row)])
+    colors = [tuple(color) for color in table.tolist()]
+    drawn = [(row, _panels(row, class_names, table, cell_px)) for row in rows]
     column_px = max(_NARROWEST_PX, *(panels[0].width for _, panels in drawn)) + _GAP_PX
     width = len(HEADINGS) * column_px + _GAP_PX
     legends = [[(colors[c], class_names[c]) for c in _on_it(row)] for row, _ in drawn]
@@ -94,11 +95,11 @@ def draw_side_by_side(
     return np.array(sheet)
 
 
-def _panels(row: SideBySide, class_names: Sequence[str], cell_px: int) -> list[Image.Image]:
+def _panels(
+    row: SideBySide, class_names: Sequence[str], colors: NDArray[np.uint8], cell_px: int
+) -> list[Image.Image]:
     """The pictures of one row, from left to right, all of one size."""
     maps = (row.truth, row.unet, row.mask_rcnn)
-    for labels in maps:
-        check_photo(row.photo, labels.shape)
     photo = Image.fromarray(row.photo)
     photo.thumbnail((cell_px, cell_px), Image.Resampling.LANCZOS)
     truth, *found = (
@@ -110,13 +111,22 @@ def _panels(row: SideBySide, class_names: Sequence[str], cell_px: int) -> list[I
     pale = photo.convert("L").point([_BLACK + round(_CONTRAST * v) for v in range(256)])
     grey = np.array(pale.convert("RGB"))
     drawn = (
-        draw_labels(grey, each, class_names, opacity=_OPACITY) for each in (truth, unet, mask_rcnn)
+        draw_labels(grey, each, class_names, colors=colors, opacity=_OPACITY)
+        for each in (truth, unet, mask_rcnn)
     )
     case = (unet == truth) + 2 * (mask_rcnn == truth)  # 3 where both are right
-    colors = np.array([NEITHER, ONLY_UNET, ONLY_MASK_RCNN, IGNORED])[case]
-    blended = (grey * (1 - _OPACITY) + colors * _OPACITY).astype(np.uint8)
+    cases = np.array([NEITHER, ONLY_UNET, ONLY_MASK_RCNN, IGNORED])[case]
+    blended = (grey * (1 - _OPACITY) + cases * _OPACITY).astype(np.uint8)
     right = np.where((ignored | (case < 3))[..., None], blended, grey)
     return [photo, *(Image.fromarray(each) for each in (*drawn, right))]
+
+
+def _counted(row: SideBySide) -> list[Labels]:
+    """The labels of the truth and of both models where pixels count: (P,) each."""
+    maps = (row.truth, row.unet, row.mask_rcnn)
+    for labels in maps:
+        check_photo(row.photo, labels.shape)
+    return [labels[row.truth != IGNORE] for labels in maps]
 
 
 def _on_it(row: SideBySide) -> list[int]:
@@ -124,9 +134,7 @@ def _on_it(row: SideBySide) -> list[int]:
 
     What is found in pixels that do not count is not on it.
     """
-    counted = row.truth != IGNORE
-    maps = (row.truth, row.unet, row.mask_rcnn)
-    true, *found = (np.bincount(each[counted], minlength=IGNORE + 1) for each in maps)
+    true, *found = (np.bincount(each, minlength=IGNORE + 1) for each in _counted(row))
     total = np.sum(found, axis=0)
     classes = np.flatnonzero((true + total)[1:]) + 1
     return sorted(classes.tolist(), key=lambda c: (-true[c], -total[c]))

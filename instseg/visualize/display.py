@@ -6,7 +6,9 @@ from typing import NamedTuple, overload
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.patches import Polygon, Rectangle
+from matplotlib.typing import ColorType
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from skimage.measure import find_contours
@@ -42,7 +44,7 @@ def display_instances(
     ax: Axes | None = None,
     show_mask: bool = True,
     show_bbox: bool = True,
-    colors: Sequence[Color] | None = None,
+    colors: Sequence[ColorType] | None = None,
     captions: Sequence[str] | None = None,
 ) -> Axes: ...
 @overload
@@ -58,7 +60,7 @@ def display_instances(
     ax: Axes | None = None,
     show_mask: bool = True,
     show_bbox: bool = True,
-    colors: Sequence[Color] | None = None,
+    colors: Sequence[ColorType] | None = None,
     captions: Sequence[str] | None = None,
 ) -> Axes: ...
 def display_instances(
@@ -73,7 +75,7 @@ def display_instances(
     ax: Axes | None = None,
     show_mask: bool = True,
     show_bbox: bool = True,
-    colors: Sequence[Color] | None = None,
+    colors: Sequence[ColorType] | None = None,
     captions: Sequence[str] | None = None,
 ) -> Axes:
     """Show a photo with masks, outlines, dashed boxes and captions.
@@ -96,36 +98,40 @@ def display_instances(
         ax: the axes to draw into.
         show_mask: draw the masks, filled and outlined.
         show_bbox: draw the boxes.
-        colors: N colours (r, g, b), 0 to 1; None: the stable colour of each class, varied.
+        colors: N colours as matplotlib takes them, "red", "#ff0000" or (r, g, b) of 0 to 1, whose
+            opacity, if they have one, is left out; None: the stable colour of each class, varied.
         captions: N texts instead of "name 0.987".
 
     Returns:
         The Axes drawn into.
 
     Raises:
-        ValueError: N differs between the arguments, or the masks have another size than the photo.
+        ValueError: N differs between the arguments, the masks have another size than the photo, a
+            class id has no name, or a colour is none.
     """
     if isinstance(boxes, Instances):
         shown = _Shown(boxes.boxes[:, [1, 0, 3, 2]], boxes.masks, boxes.names, boxes.scores)
     else:
         shown = _from_arrays(boxes, masks, class_ids, class_names, scores)
     check_photo(image, shown.masks.size_hw)
+    for name, given in (("colors", colors), ("captions", captions)):
+        if isinstance(given, str):
+            raise ValueError(f"{name}: expected {len(shown.names)} in a list, got {given!r}")
     _check_lengths(len(shown.names), colors=colors, captions=captions)
-    if colors is None:
-        colors = [(r / 255, g / 255, b / 255) for r, g, b in instance_colors(shown.names)]
+    rgb = _as_rgb(colors, shown.names)
     if captions is None:
         captions = _captions(shown)
     axes = plt.subplots(figsize=figsize)[1] if ax is None else ax
     kept = np.flatnonzero(shown.boxes_yxyx.any(axis=1)).tolist()
-    _show_photo(axes, _filled(image, shown.masks, kept, colors) if show_mask else image, title)
+    _show_photo(axes, _filled(image, shown.masks, kept, rgb) if show_mask else image, title)
     font_pt = float(np.clip(4 + 0.6 * axes.bbox.width / axes.figure.dpi, 5, 12))
     for i in kept:
         box_yxyx = shown.boxes_yxyx[i].tolist()
         if show_mask:
-            _add_outline(axes, shown.masks, i, colors[i], width_pt=font_pt / 8)
+            _add_outline(axes, shown.masks, i, rgb[i], width_pt=font_pt / 8)
         if show_bbox:
-            _add_box(axes, box_yxyx, colors[i], width_pt=font_pt / 6)
-        _add_caption(axes, box_yxyx, captions[i], colors[i], font_pt)
+            _add_box(axes, box_yxyx, rgb[i], width_pt=font_pt / 6)
+        _add_caption(axes, box_yxyx, captions[i], rgb[i], font_pt)
     if ax is None and plt.get_backend().lower() not in FILE_BACKENDS:
         plt.show()
     return axes
@@ -147,11 +153,43 @@ def _from_arrays(
     if dense.ndim != 3:
         raise ValueError(f"masks: expected shape (H, W, N), got {dense.shape}")
     by_instance = np.moveaxis(dense, 2, 0)  # (N, H, W)
-    ids = np.asarray(class_ids, np.int64)
+    ids = _whole_ids(class_ids, len(class_names))
     values = None if scores is None else np.asarray(scores, np.float64)
     _check_lengths(len(boxes_yxyx), masks=by_instance, class_ids=ids, scores=values)
     packed = Masks.from_dense(by_instance.astype(bool))
     return _Shown(boxes_yxyx, packed, [class_names[i] for i in ids], values)
+
+
+def _whole_ids(class_ids: ArrayLike, classes: int) -> NDArray[np.int64]:
+    """Class ids as int64; ValueError for those that are not whole or have no name."""
+    given = np.asarray(class_ids)
+    if not given.size:
+        return np.empty(0, np.int64)
+    if given.dtype.kind not in "iufb" or (given != np.floor(given)).any():
+        raise ValueError(f"class_ids: expected whole numbers, got {given.dtype} {given.tolist()}")
+    ids = given.astype(np.int64)
+    if ids.min() < 0 or ids.max() >= classes:
+        wrong = ids[(ids < 0) | (ids >= classes)][0]
+        raise ValueError(
+            f"class_ids: expected 0 to {classes - 1} for {classes} class_names, got {wrong}"
+        )
+    return ids
+
+
+def _as_rgb(colors: Sequence[ColorType] | None, names: list[str]) -> list[Color]:
+    """The colour of each instance, those of the classes if none are given."""
+    if colors is None:
+        return [(r / 255, g / 255, b / 255) for r, g, b in instance_colors(names)]
+    found = []
+    for color in colors:
+        try:
+            found.append(to_rgb(color))
+        except ValueError:
+            raise ValueError(
+                'colors: expected colours such as "red", "#ff0000" or (r, g, b) of 0 to 1, '
+                f"got {color!r}"
+            ) from None
+    return found
 
 
 def _check_lengths(count: int, **per_instance: Sized | None) -> None:

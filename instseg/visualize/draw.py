@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from instseg.core.classes import class_color
+from instseg.core.boxes import shared_areas
+from instseg.core.colors import Rgb, picture_colors
 from instseg.core.instances import Instances, Masks
-
-Rgb = tuple[int, int, int]
 
 # How far the first, second, ... instance of a class goes towards white (above 0) or black.
 LIGHTNESS_STEPS = (0.0, -0.3, 0.35, -0.15, 0.18)
@@ -92,15 +91,18 @@ def instance_colors(names: Iterable[str]) -> list[Rgb]:
     """Give each instance the colour of its class, lighter or darker from one to the next.
 
     Args:
-        names: the class name of each instance; the first of a class gets ``class_color(name)``.
+        names: the class name of each instance; the first of a class gets ``class_color(name)``, but
+            where two classes look alike, the one with fewer instances gets another.
 
     Returns:
         One (r, g, b) per name, 0 to 255.
     """
+    names = list(names)
+    own = picture_colors([name for name, _ in Counter(names).most_common()])
     seen: Counter[str] = Counter()
     colors = []
     for name in names:
-        hue, light, saturation = colorsys.rgb_to_hls(*(c / 255 for c in class_color(name)))
+        hue, light, saturation = colorsys.rgb_to_hls(*(c / 255 for c in own[name]))
         step = LIGHTNESS_STEPS[seen[name] % len(LIGHTNESS_STEPS)]
         light += step * (1 - light if step > 0 else light)
         r, g, b = colorsys.hls_to_rgb(hue, light, saturation)
@@ -214,9 +216,7 @@ def _free_place(
 
 def _overlaps(places: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
     """Pixels that each place shares with the others: (places,) from two (n, 4) x0 y0 x1 y1."""
-    start = np.maximum(places[:, None, :2], others[None, :, :2])
-    stop = np.minimum(places[:, None, 2:], others[None, :, 2:])
-    shared: NDArray[np.int64] = np.clip(stop - start, 0, None).prod(axis=2).sum(axis=1)
+    shared: NDArray[np.int64] = shared_areas(places[:, None], others[None]).sum(axis=1)
     return shared
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,10 +12,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from instseg.commands.evaluate import EvaluateConfig, run
-from instseg.commands.infer import InferConfig
+from instseg.cli import main
+from instseg.commands.evaluate import Options, run
+from instseg.commands.infer import Options as InferOptions
 from instseg.commands.infer import run as infer
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError, InputError
 from instseg.files.model_file import read_model_card
 from instseg.scenes.scene import SceneConfig, write_scenes
 
@@ -40,7 +42,12 @@ def measured(dataset, tmp_path_factory) -> Path:
 
 def config(dataset, out, **options):
     common = {"coco_json": dataset / "annotations.json", "images": dataset / "images"}
-    return EvaluateConfig(**common, out=out, resamples=100, **options)
+    return Options(**common, out=out, resamples=100, **options)
+
+
+def as_printed(error):
+    """What a command says of an error."""
+    return error.as_options() if isinstance(error, ArgumentError) else str(error)
 
 
 def metrics(folder):
@@ -56,11 +63,19 @@ def test_a_model_is_measured_with_intervals_causes_and_plots(measured):
         assert found[kind]["errors"]["costs"]["missed"] >= 0
     with (measured / "per_class.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 2 * found["data"]["classes"]
-    assert {row["kind"] for row in rows} == {"bbox", "segm"}
-    for name in ("precision_recall", "confusion", "errors", "calibration", "classes"):
-        with Image.open(measured / f"mask_{name}.png") as picture:
-            assert min(picture.size) > 300
+    expected = [
+        {"kind": kind, **row} for kind in ("bbox", "segm") for row in found[kind]["per_class"]
+    ]
+    assert rows == [
+        {key: "" if value is None else str(value) for key, value in row.items()} for row in expected
+    ]
+    names = ("precision_recall", "confusion", "errors", "calibration", "classes")
+    pictures = {f"{kind}_{name}.png" for kind in ("box", "mask") for name in names}
+    assert {path.name for path in measured.glob("*.png")} == pictures
+    for name in pictures:
+        with Image.open(measured / name) as picture:
+            colors = picture.convert("RGB").getcolors(picture.width * picture.height)
+        assert len(colors) > 20  # something is drawn
 
 
 def test_its_predictions_measured_again_have_the_same_scores(dataset, measured, tmp_path):
@@ -80,7 +95,7 @@ def test_what_infer_writes_is_matched_by_file_and_class_names(
     inputs = [str(path) for path in sorted((dataset / "images").iterdir(), reverse=True)]
     weights = str(measured / "model.safetensors")
     options = {"overlay": False, "score_threshold": 0.01}
-    infer(InferConfig(inputs=inputs, weights=weights, out=tmp_path, **options))
+    infer(InferOptions(inputs=inputs, weights=weights, out=tmp_path, **options))
     results = tmp_path / "predictions.json"
     document = json.loads(results.read_text())
     for image in document["images"]:
@@ -130,7 +145,7 @@ def test_thresholds_are_stored_and_used(dataset, measured, tmp_path):
     weights = tmp_path / "own.safetensors"
     shutil.copy(measured / "model.safetensors", weights)
     images = [str(dataset / "images")]
-    asked = InferConfig(
+    asked = Options(
         inputs=images, weights=str(weights), out=tmp_path / "b", thresholds="stored", overlay=False
     )
     with pytest.raises(InputError, match="save-thresholds"):
@@ -159,11 +174,11 @@ def test_two_processes_have_the_numbers_of_one(dataset, tmp_path):
     tool = [str(ROOT / "tools" / "evaluate.py"), "--weights", "demo", "--no-plots"]
     tool += ["--coco-json", str(dataset / "annotations.json"), "--images", str(dataset / "images")]
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
-    for count in (1, 2):
-        command = [*launch, str(count), *tool, "--out", str(tmp_path / str(count))]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.count("metrics.json") == 1
+    assert main(["evaluate", *tool[1:], "--out", str(tmp_path / "1")]) == 0
+    command = [*launch, "2", *tool, "--out", str(tmp_path / "2")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("metrics.json") == 1
     first, second = metrics(tmp_path / "1"), metrics(tmp_path / "2")
     assert first["segm"] == second["segm"]
     assert first["bbox"] == second["bbox"]
@@ -202,9 +217,10 @@ def test_numbers_that_mean_nothing_are_refused_by_name(dataset, measured, tmp_pa
     ],
 )
 def test_options_that_do_not_go_together_are_named(dataset, tmp_path, options, words):
-    with pytest.raises(InputError, match=words):
-        common = {"coco_json": dataset / "annotations.json", "images": dataset / "images"}
-        run(EvaluateConfig(**{**common, "out": tmp_path, **options}))
+    common = {"coco_json": dataset / "annotations.json", "images": dataset / "images"}
+    with pytest.raises(InputError) as caught:
+        run(Options(**{**common, "out": tmp_path, **options}))
+    assert re.search(words, as_printed(caught.value))
 
 
 def test_no_input_is_overwritten(dataset, measured):
@@ -219,7 +235,7 @@ def test_no_input_is_overwritten(dataset, measured):
 def test_faults_of_the_dataset_are_told_of_its_file(tmp_path):
     crowd = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], "iscrowd": 1}
     truth = small_truth([crowd])
-    with pytest.raises(InputError, match=r"truth\.json: all 1 annotations .* crowds"):
+    with pytest.raises(InputError, match=r"truth\.json: every annotation .* is a crowd"):
         measure(tmp_path, truth, [found()])
 
 
@@ -227,7 +243,7 @@ def test_photos_without_names_are_not_matched_by_name(tmp_path):
     """All would be taken for one photo."""
     truth = small_truth([{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5]}])
     truth["images"] += [{"id": 2, "height": 50, "width": 50}]
-    with pytest.raises(InputError, match=r"results\.json: 1 photos have the file name"):
+    with pytest.raises(InputError, match=r"results\.json: 1 photo with the file name"):
         measure(tmp_path, truth, {**truth, "annotations": [found()]})
     assert measure(tmp_path, truth, [found()]) == 0
 
@@ -238,8 +254,9 @@ def test_masks_are_not_compared_with_boxes(tmp_path):
     del masks[0]["bbox"]
     with pytest.raises(InputError, match=r"results\.json: has masks only, and .*truth\.json"):
         measure(tmp_path, truth, masks)
-    with pytest.raises(InputError, match="--boundary needs masks"):
+    with pytest.raises(ArgumentError) as caught:
         measure(tmp_path, truth, [found()], boundary=True)
+    assert caught.value.as_options().startswith("--boundary needs masks")
 
 
 def test_odd_class_names_are_printed_on_one_line_and_drawn_without_warnings(
@@ -252,6 +269,43 @@ def test_odd_class_names_are_printed_on_one_line_and_drawn_without_warnings(
     assert "?[31m[red]漢 xxx" in out and "\x1b" not in out
     assert max(map(len, out.splitlines())) < 1000
     assert not list(recwarn)
+
+
+def test_tables_say_what_metrics_hold(dataset, measured, tmp_path, capsys):
+    against = tmp_path / "half.json"
+    results = json.loads((measured / "predictions.json").read_text())["annotations"]
+    against.write_text(json.dumps(results[::2]))
+    options = {"results": measured / "predictions.json", "against": against, "plots": False}
+    assert run(config(dataset, tmp_path / "out", **options)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    scores, differences = (lines[at : at + 13] for at, line in enumerate(lines) if "95%" in line)
+    content = metrics(tmp_path / "out")
+    for line, name in zip(scores[1:], content["segm"]["scores"], strict=True):
+        parts = [name]
+        for kind in ("bbox", "segm"):
+            limits = content[kind]["intervals"][name]
+            parts.append(shown(content[kind]["scores"][name]))
+            parts += [f"{limits[0]:.3f} to {limits[1]:.3f}"] if limits else []
+        assert line.split() == " ".join(parts).split()
+    ar100 = content["against"]["bbox"]["AR100"]["difference"]
+    assert ar100 > 0
+    assert differences[9].split()[:2] == ["AR100", f"{ar100:+.3f}"]
+    costs = [content[kind]["errors"]["costs"]["background"] for kind in ("bbox", "segm")]
+    assert ["background", *map(shown, costs)] in [line.split() for line in lines]
+    assert f"mask AP against {against}: better" in lines
+    assert lines[-1] == f"{tmp_path / 'out'}: wrote metrics.json, per_class.csv"
+
+
+def shown(score):
+    return "-" if score == -1 else f"{score:.3f}"
+
+
+def test_classes_with_few_objects_are_counted_in_words(tmp_path, capsys):
+    truth = small_truth([{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5]}])
+    assert measure(tmp_path, truth, [found()]) == 0
+    out = capsys.readouterr().out
+    assert "1 of 1 class has fewer than 10 objects" in out
+    assert out.splitlines()[1].split() == ["AP", "1.000"]
 
 
 def small_truth(annotations):
@@ -271,7 +325,7 @@ def measure(folder, truth, results, **options):
     (folder / "results.json").write_text(json.dumps(results))
     files = {"coco_json": folder / "truth.json", "results": folder / "results.json"}
     options = {"plots": False, "resamples": 100, **options}
-    return run(EvaluateConfig(**files, out=folder / "out", **options))
+    return run(Options(**files, out=folder / "out", **options))
 
 
 def test_a_model_of_other_classes_is_refused(dataset, tmp_path, tiny_weights):

@@ -1,25 +1,28 @@
 """`instseg finetune` as a user runs it."""
 
 import csv
-import dataclasses
 import json
 import os
 import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from safetensors.numpy import load_file
 
 from instseg.cli import main
-from instseg.commands.finetune import FinetuneConfig
+from instseg.commands.finetune import run
 from instseg.files.image import read_image
 from instseg.files.model_file import read_model_card
 from instseg.scenes.scene import SceneConfig, write_scenes
 from instseg.training.checkpoint import load_checkpoint
+from instseg.training.options import FinetuneOptions
 
 FRESH = ["--weights", "none", "--architecture", "compact", "--workers", "0"]
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "finetune.py"
@@ -28,7 +31,9 @@ TOOL = Path(__file__).resolve().parents[2] / "tools" / "finetune.py"
 def test_scenes_in_a_model_file_out(tmp_path, capsys):
     scenes = ["--scenes", "8", "--scene-sizes", "[64]", "--val-scenes", "2", "--batch-size", "2"]
     (tmp_path / "log.csv").write_text("of another run\n")
-    assert main(["finetune", *FRESH, *scenes, "--out", str(tmp_path), "--store", "fp16"]) == 0
+    assert (
+        main(["finetune", *FRESH, *scenes, "--out", str(tmp_path), "--weights-dtype", "fp16"]) == 0
+    )
     path = tmp_path / "best.safetensors"
     assert str(path) in capsys.readouterr().out
     card = read_model_card(path)
@@ -50,7 +55,7 @@ def test_a_coco_dataset_and_a_start_from_other_classes(tmp_path, capsys, tiny_we
     path.write_text(json.dumps(document))
     data = ["--coco-json", str(path), "--images", str(path.parent / "images"), "--epochs", "1"]
     options = ["--weights", str(tiny_weights), "--workers", "0", "--batch-size", "2"]
-    options += ["--map", "dog=donut"]
+    options += ["--init-classes", "dog=donut"]
     assert main(["finetune", *data, *options, "--out", str(tmp_path / "out")]) == 0
     told = {line[:15].strip(): line[15:].strip() for line in capsys.readouterr().out.splitlines()}
     assert (told["cat"], told["donut"], told["cup"]) == ("cat", "dog", "nothing")
@@ -72,7 +77,7 @@ def test_a_dataset_with_errors_is_refused_or_skipped(tmp_path, capsys):
     assert "photo-missing" in told
     assert "instseg doctor --coco-json" in told
     assert not (tmp_path / "out" / "best.safetensors").exists()
-    assert main([*command, "--skip-bad"]) == 0
+    assert main([*command, "--auto-repair"]) == 0
     assert "2 changes" in capsys.readouterr().out
     assert (tmp_path / "out" / "best.safetensors").exists()
 
@@ -81,7 +86,7 @@ def test_stages_and_augmentation_come_from_a_config_file(tmp_path):
     path = write_scenes(tmp_path / "data", 4, SceneConfig(size_hw=(64, 64)))
     config = tmp_path / "own.yaml"
     config.write_text(
-        "train: heads:1,all:2\noptimizer: sgd\nschedule: cosine\nbatch-size: 2\n"
+        "layers: heads:1,all:2\noptimizer: sgd\nschedule: cosine\nbatch-size: 2\n"
         "augment:\n  - RandomHorizontalFlip\n  - ColorJitter: {brightness: 0.5}\n"
     )
     data = ["--coco-json", str(path), "--images", str(path.parent / "images")]
@@ -133,6 +138,26 @@ def test_a_run_goes_on_after_a_kill_and_after_a_full_disk(tmp_path):
     assert (tmp_path / "best.safetensors").exists()
 
 
+def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(tmp_path, tiny_weights):
+    path = write_scenes(tmp_path / "data", 6, SceneConfig(size_hw=(64, 64)))
+    data = ["--coco-json", str(path), "--images", str(path.parent / "images")]
+    options = [*data, "--val-coco-json", str(path), "--weights", str(tiny_weights)]
+    options += ["--batch-size", "2", "--epochs", "4", "--save-every", "1", "--workers", "0"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert main(["finetune", *options, "--out", str(whole)]) == 0
+    running = subprocess.Popen([sys.executable, TOOL, *options, "--out", killed])
+    while not (killed / "checkpoint.pt").exists() and running.poll() is None:
+        time.sleep(0.02)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert 1 <= load_checkpoint(killed / "checkpoint.pt")["step"] < 12
+    assert main(["finetune", "--resume", str(killed)]) == 0
+    one, two = (load_file(run / "best.safetensors") for run in (whole, killed))
+    assert all(np.array_equal(one[name], two[name]) for name in one)
+    for name in ("epochs.csv", "metrics.json"):
+        assert (whole / name).read_bytes() == (killed / name).read_bytes()
+
+
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
     scenes = ["--scenes", "400", "--scene-sizes", "[64]", "--batch-size", "2", "--workers", "1"]
     command = [sys.executable, TOOL, *FRESH[:-2], *scenes, "--out", tmp_path]
@@ -142,7 +167,6 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
     for line in running.stdout:
         if " steps of " in line:
             break
-    time.sleep(1.5)  # it is training now
     os.killpg(running.pid, signal.SIGINT)  # as a terminal does, to all processes
     told = running.communicate()[1]
     assert running.returncode == 130
@@ -179,18 +203,21 @@ def test_a_dataset_without_photos_is_refused(tmp_path, capsys):
             ["--scenes", "8", "--val-scenes", "2", "--val-coco-json", "a.json", *FRESH],
             "take one of",
         ),
-        (["--scenes", "8", "--map", "cup"], "OLD=NEW"),
-        (["--scenes", "8", "--train", "heads:2", *FRESH], "SCOPE:EPOCHS"),
-        (["--scenes", "8", "--train", "legs", *FRESH], "--train legs: choose one of heads"),
+        (["--scenes", "8", "--init-classes", "cup"], "OLD=NEW"),
+        (["--scenes", "8", "--layers", "heads:2", *FRESH], "SCOPE:EPOCHS"),
+        (["--scenes", "8", "--layers", "legs", *FRESH], "--layers: choose one of heads"),
         (["--scenes", "8", "--scene-sizes", "[100]", *FRESH], "--scene-sizes"),
         (["--scenes", "1", "--batch-size", "2", *FRESH], "batch"),
         (["--scenes", "8", "--keep-classes", *FRESH], "--keep-classes needs"),
         (["--scenes", "8", "--schedule", "plateau", *FRESH], "--val-coco-json"),
-        (["--scenes", "8", "--accumulate", "0", *FRESH], "--accumulate must be at least 1"),
+        (
+            ["--scenes", "8", "--gradient-accumulation-steps", "0", *FRESH],
+            "--gradient-accumulation-steps must be at least 1",
+        ),
         (["--scenes", "8", "--resume", "gone"], "give no others"),
         (["--scenes", "8", "--cooldown", "30", *FRESH], "--cooldown must lie between 0 and 1"),
         (["--scenes", "8", "--epochs", "3", *FRESH], "not --epochs"),
-        (["--scenes", "8", "--train", "heads:5,al:20", *FRESH], "--train al: choose one of"),
+        (["--scenes", "8", "--layers", "heads:5,al:20", *FRESH], "5+, 4+, 3+, all, not al"),
         (["--coco-json", "none.json", "--images", ".", *FRESH], "none.json"),
         (["--scenes", "8", "--weights", "none", "--architecture", "big"], "big"),
     ],
@@ -235,8 +262,8 @@ def test_two_processes_with_uneven_data_and_photos_without_objects(tmp_path):
 def test_the_config_file_has_every_option_with_its_default():
     path = Path(__file__).resolve().parents[2] / "configs" / "finetune.yaml"
     held = yaml.safe_load(path.read_text())
-    for field in dataclasses.fields(FinetuneConfig()):
-        key, default = field.name.replace("_", "-"), getattr(FinetuneConfig(), field.name)
+    for name, default in FinetuneOptions().given().items():
+        key = name.replace("_", "-")
         if default is not None:
             assert held[key] == (str(default) if isinstance(default, Path) else default), key
         elif key != "resume":
@@ -251,7 +278,15 @@ def test_old_classes_are_kept_beside_new_ones(tmp_path, capsys):
     document["annotations"] = [a for a in document["annotations"] if a["category_id"] in kites]
     path.write_text(json.dumps(document))
     data = ["--coco-json", str(path), "--images", str(path.parent / "images"), "--workers", "0"]
-    options = ["--weights", "demo", "--keep-classes", "--map", "kite=my kite", "--max-steps", "2"]
+    options = [
+        "--weights",
+        "demo",
+        "--keep-classes",
+        "--init-classes",
+        "kite=my kite",
+        "--max-steps",
+        "2",
+    ]
     assert main(["finetune", *data, *options, "--out", str(tmp_path / "out")]) == 0
     assert "my kite" in capsys.readouterr().out
     card = read_model_card(tmp_path / "out" / "best.safetensors")
@@ -270,3 +305,34 @@ def test_validation_data_that_can_tell_nothing_is_refused(tmp_path, capsys):
     data = ["--coco-json", str(path), "--images", images, "--val-coco-json", str(bare)]
     assert main(["finetune", *data, *FRESH, "--out", str(tmp_path / "out")]) == 2
     assert "no objects of the classes that are trained" in capsys.readouterr().err
+
+
+def test_in_a_thread_the_command_trains_too(tmp_path, tiny_weights, capsys):
+    options = FinetuneOptions(
+        scenes=2,
+        scene_sizes=[64],
+        batch_size=2,
+        weights=str(tiny_weights),
+        workers=0,
+        out=tmp_path,
+    )
+    done = []
+    thread = threading.Thread(target=lambda: done.append(run(options)))
+    thread.start()
+    thread.join()
+    assert done == [0]
+    assert "trained for 1 steps" in capsys.readouterr().out
+
+
+def test_options_may_be_called_by_their_old_names(tmp_path, tiny_weights):
+    path = write_scenes(tmp_path / "data", 2, SceneConfig(size_hw=(64, 64)))
+    data = ["--coco-json", str(path), "--images", str(path.parent / "images"), "--workers", "0"]
+    old = ["--accumulate", "2", "--clip-norm", "5", "--average-decay", "0.9", "--rare", "0.01"]
+    old += ["--skip-bad", "--map", "dog=donut", "--train", "heads", "--store", "fp16"]
+    command = ["finetune", *data, *old, "--weights", str(tiny_weights), "--max-steps", "1"]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 0
+    recipe = read_model_card(tmp_path / "out" / "best.safetensors").provenance["recipe"]
+    new = {"gradient_accumulation_steps": 2, "clip_grad_norm": 5.0, "ema_decay": 0.9}
+    new |= {"repeat_threshold": 0.01, "auto_repair": True, "init_classes": "dog=donut"}
+    new |= {"layers": "heads", "weights_dtype": "fp16"}
+    assert new.items() <= recipe.items()

@@ -16,10 +16,11 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from stand_in import TINY_CARD, stand_in_model
 
-from instseg.commands.infer import InferConfig, name_photos, run
-from instseg.core.errors import InputError
+from instseg.commands.infer import Options, run
+from instseg.core.errors import ArgumentError, InputError
 from instseg.files.image import read_image
-from instseg.models.mask_rcnn import build
+from instseg.models.mask_rcnn import build_detector
+from instseg.system.lock import only_run_in
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,10 +37,10 @@ def photos(tmp_path_factory) -> Path:
     return folder
 
 
-def config(photos: Path, weights: Path, out: Path, **options) -> InferConfig:
+def config(photos: Path, weights: Path, out: Path, **options) -> Options:
     defaults = {"inputs": [str(photos)], "recursive": True, "device": "cpu"}
     sparing = {"score_threshold": 0.2, "max_detections": 4}
-    return InferConfig(weights=str(weights), out=out, **(defaults | sparing | options))
+    return Options(weights=str(weights), out=out, **(defaults | sparing | options))
 
 
 def document(out: Path) -> dict:
@@ -137,9 +138,9 @@ def test_the_overlap_rule_of_label_maps(photos, overlapping_weights, tmp_path):
 def test_label_maps_that_cannot_be_are_refused_before_anything_is_found(
     photos, tiny_weights, tmp_path, options, said
 ):
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(ArgumentError) as caught:
         run(config(photos, tiny_weights, tmp_path / "out", **{"label_map": True, **options}))
-    assert said in str(caught.value)
+    assert said in caught.value.as_options()
     assert not (tmp_path / "out").exists()
 
 
@@ -149,8 +150,8 @@ def test_more_classes_than_a_label_map_holds(photos, tmp_path):
     card = replace(
         TINY_CARD, architecture_args=args, class_names=names, category_ids=tuple(range(256))
     )
-    build(card).save(tmp_path / "many.safetensors")
-    with pytest.raises(InputError, match=r"--label-map: .*at most 254 classes .* got 255"):
+    build_detector(card).save(tmp_path / "many.safetensors")
+    with pytest.raises(InputError, match=r"label_map: .*at most 254 classes .* got 255"):
         run(config(photos, tmp_path / "many.safetensors", tmp_path / "out", label_map=True))
     assert not (tmp_path / "out").exists()
 
@@ -249,23 +250,135 @@ def test_a_full_disk_is_one_line(photos, tiny_weights, tmp_path, environment):
     )
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
+    assert f"{tmp_path / 'out'}/" in done.stderr
     assert "too large" in done.stderr
 
 
-def test_names_mirror_the_folders_and_never_collide(tmp_path):
-    files = [tmp_path / "x" / name for name in ("a/1.jpg", "a/2.jpg", "b/1.jpg", "b/1.png")]
-    named = name_photos([*files, tmp_path / "x" / "b" / ".." / "a" / "1.jpg"])
-    assert [photo.name for photo in named] == ["a/1.jpg", "a/2.jpg", "b/1.jpg", "b/1.png"]
-    assert [photo.picture for photo in named] == ["a/1", "a/2", "b/1.jpg", "b/1.png"]
-    assert name_photos(files[:1])[0].name == "1.jpg"
-    own = name_photos([tmp_path / "x" / "labels" / "1.jpg", tmp_path / "x" / "1.jpg"])
-    assert [photo.picture for photo in own] == ["x/labels/1", "x/1"]
-    alike = [tmp_path / name for name in ("a.png", "a.jpg", "a.jpg.tif", "b.jpg")]
-    for paths in (alike, alike[::-1]):
-        pictures = {photo.name: photo.picture for photo in name_photos(paths)}
-        assert pictures == {
-            "a.png": "a.png",
-            "a.jpg": "a.jpg",
-            "a.jpg.tif": "a.jpg.tif",
-            "b.jpg": "b",
-        }
+def test_odd_photos_never_end_a_run(tiny_weights, tmp_path, environment):
+    """Names that are not UTF-8, too long or a folder's, a sliver, a broken file."""
+    many, out = tmp_path / "many", tmp_path / "out"
+    (many / "a.png").mkdir(parents=True)
+    pixels = np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8)
+    stem = "n" * 250
+    for name in (f"{stem}.jpg", f"{stem}.png", "a.jpg", "a.png/b.png", "=cmd.png"):
+        Image.fromarray(pixels).save(many / name)
+    (many / "broken.jpg").write_bytes((many / "a.jpg").read_bytes()[:300])
+    (many / "a.jpg").rename(os.fsdecode(os.fsencode(many) + b"/\xe4.jpg"))
+    Image.fromarray(pixels).save(many / "a.jpg")
+    Image.fromarray(pixels[:1].repeat(9_000, axis=1)).save(many / "sliver.png")
+    options = ("--recursive", "--csv", "--crops", "--label-map", "--max-detections=3")
+
+    def start(*more: str) -> subprocess.CompletedProcess:
+        arguments = command(many, tiny_weights, out, *options, *more)
+        return subprocess.run(
+            arguments, env=environment, capture_output=True, text=True, check=False
+        )
+
+    done = start()
+    assert done.returncode == 1, done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "broken.jpg: damaged" in done.stderr
+    expected = {f"{stem}.jpg", f"{stem}.png", "a.jpg", "a.png/b.png", "=cmd.png"}
+    expected |= {"\\xe4.jpg", "sliver.png"}
+    assert names(out) == expected
+    assert (out / "a.jpg.png").is_file()
+    assert (out / "a.png" / "b.png").is_file()
+    assert (out / "\\xe4.png").is_file()
+    assert len([path for path in out.glob("nnn*.png") if path.is_file()]) == 2
+    with (out / "instances.csv").open(newline="", encoding="utf-8") as file:
+        rows = {row["file_name"] for row in csv.DictReader(file)}
+    assert rows == (expected - {"=cmd.png"}) | {"'=cmd.png"}
+
+    Image.fromarray(pixels).save(many / "broken.jpg")
+    again = start("--resume")
+    assert (again.returncode, again.stderr) == (0, "")
+    assert "7 photos done before" in again.stdout
+    assert names(out) == expected | {"broken.jpg"}
+    with (out / "instances.csv").open(newline="", encoding="utf-8") as file:
+        assert len({row["file_name"] for row in csv.DictReader(file)}) == 8
+
+
+def test_a_picture_that_cannot_be_written_is_one_photos_failure(
+    photos, tiny_weights, tmp_path, capsys
+):
+    (tmp_path / "a" / "1.png").mkdir(parents=True)
+    assert run(config(photos, tiny_weights, tmp_path)) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "1.png: cannot be written" in line
+    assert names(tmp_path) == {"b/1.png", "b/1.jpg"}
+    (tmp_path / "a" / "1.png").rmdir()
+    assert run(config(photos, tiny_weights, tmp_path, resume=True)) == 0
+    assert names(tmp_path) == {"a/1.png", "b/1.png", "b/1.jpg"}
+
+
+def test_a_class_name_longer_than_a_file_name(photos, tmp_path):
+    card = replace(TINY_CARD, class_names=("BG", "c" * 300, "\u00e4" * 200, "=cup"))
+    stand_in_model(card).save(tmp_path / "long.safetensors")
+    out = tmp_path / "out"
+    wishes = {"crops": True, "csv": True, "score_threshold": 0.0, "max_detections": 40}
+    assert run(config(photos / "a", tmp_path / "long.safetensors", out, **wishes)) == 0
+    crops = [path.name for path in (out / "crops" / "1").iterdir()]
+    assert len(crops) > 5
+    assert {path.partition("_")[2][:1] for path in crops} >= {"c", "\u00e4"}
+    with (out / "instances.csv").open(newline="", encoding="utf-8") as file:
+        classes = {row["class"] for row in csv.DictReader(file)}
+    assert classes <= {"c" * 300, "\u00e4" * 200, "'=cup"}
+
+
+def test_polygons_on_request(photos, tiny_weights, tmp_path):
+    wishes = {"score_threshold": 0.0, "max_detections": 40}
+    run(config(photos / "a", tiny_weights, tmp_path / "rle", **wishes))
+    run(config(photos / "a", tiny_weights, tmp_path / "polygons", polygons=True, **wishes))
+    plain = document(tmp_path / "rle")["annotations"]
+    asked = document(tmp_path / "polygons")["annotations"]
+    kinds = [isinstance(each["segmentation"], list) for each in asked]
+    assert any(kinds)
+    for one, other, is_polygon in zip(plain, asked, kinds, strict=True):
+        assert other.get("rle", other["segmentation"]) == one["segmentation"]
+        assert ("rle" in other) == is_polygon
+        if is_polygon:
+            drawn = coco_mask.merge(coco_mask.frPyObjects(other["segmentation"], 48, 64))
+            assert drawn["counts"].decode() == one["segmentation"]["counts"]
+
+
+def test_a_second_run_in_the_same_folder_is_refused(photos, tiny_weights, tmp_path):
+    with (
+        only_run_in(tmp_path / "out"),
+        pytest.raises(InputError, match="out: another run writes here"),
+    ):
+        run(config(photos, tiny_weights, tmp_path / "out"))
+    assert run(config(photos, tiny_weights, tmp_path / "out")) == 0
+    assert not (tmp_path / "out" / ".instseg.lock").exists()
+
+
+def test_what_a_killed_run_was_writing_is_removed(photos, tiny_weights, tmp_path):
+    stale = [tmp_path / place / ".instseg-0123abcd.tmp" for place in ("", "a", "labels/a")]
+    for path in stale:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    run(config(photos, tiny_weights, tmp_path, label_map=True))
+    assert not any(path.exists() for path in stale)
+
+
+def test_photos_in_batches(photos, tiny_weights, tmp_path):
+    for size in (1, 3):
+        assert run(config(photos, tiny_weights, tmp_path / str(size), batch_size=size)) == 0
+    one, three = document(tmp_path / "1"), document(tmp_path / "3")
+    assert one["images"] == three["images"]
+    assert len(one["annotations"]) == len(three["annotations"])
+
+
+def test_a_pipe_among_the_photos(photos, tiny_weights, tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    inputs = [str(tmp_path / "pipe.jpg"), str(photos / "a" / "1.png")]
+    assert run(config(photos, tiny_weights, tmp_path / "out", inputs=inputs)) == 1
+    assert "pipe.jpg: is a pipe" in capsys.readouterr().err
+
+
+def test_files_left_out_are_counted(photos, tiny_weights, tmp_path, capsys):
+    (photos / "a" / "notes.txt").touch()
+    try:
+        assert run(config(photos / "a", tiny_weights, tmp_path)) == 0
+    finally:
+        (photos / "a" / "notes.txt").unlink()
+    assert f"{photos / 'a'}: 1 file is left out, no images by" in capsys.readouterr().out

@@ -1,13 +1,15 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from instseg.commands.info import InfoConfig, run
+from instseg.commands.info import Options, run
 from instseg.core.errors import InputError
+from instseg.files.model_file import load_model_file, save_model_file
 
 
 def test_shows_what_the_file_holds(tiny_weights, capsys):
-    assert run(InfoConfig(file=tiny_weights)) == 0
+    assert run(Options(file=tiny_weights)) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "architecture compact" in lines
     assert "cat 17, dog 18" in lines
@@ -20,4 +22,12 @@ def test_refuses_what_is_no_model_file(tmp_path):
     for name in ("missing.safetensors", "text.pth"):
         Path(tmp_path / "text.pth").write_text("nothing")
         with pytest.raises(InputError, match=name):
-            run(InfoConfig(file=tmp_path / name))
+            run(Options(file=tmp_path / name))
+
+
+def test_escape_sequences_do_not_reach_the_terminal(tiny_weights, tmp_path, capsys):
+    card, state = load_model_file(tiny_weights)
+    card = replace(card, provenance={"made by": "\x1b[2J\na test"})
+    save_model_file(tmp_path / "odd.safetensors", state, card)
+    assert run(Options(file=tmp_path / "odd.safetensors")) == 0
+    assert "provenance     made by ?[2J a test" in capsys.readouterr().out.splitlines()

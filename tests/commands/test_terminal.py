@@ -73,3 +73,13 @@ def test_table_lines_up(capsys):
         "potted plant          3",
         "猫                   12",
     ]
+
+
+def test_nothing_in_a_cell_breaks_a_table_or_reaches_the_terminal_as_a_command(capsys):
+    table(["class", "AP"], [["cup\n\x1b[31mred", 1], ["a\tb", "2\r"]])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines] == [
+        ["class", "AP"],
+        ["cup", "?[31mred", "1"],
+        ["a", "b", "2"],
+    ]

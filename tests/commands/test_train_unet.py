@@ -1,7 +1,6 @@
 """`instseg train-unet` as a user runs it."""
 
 import csv
-import dataclasses
 import json
 import os
 import signal
@@ -17,18 +16,12 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from instseg.cli import main
-from instseg.commands.train_unet import TrainUnetConfig
-from instseg.commands.train_unet_best import BestByIoU
-from instseg.commands.train_unet_start import make_trainer, recipe_of
-from instseg.commands.training_run import train
-from instseg.data.mask_folders import MaskData
-from instseg.data.semantic_data import Subset, statistics
 from instseg.files.image import read_image
 from instseg.files.model_file import read_model_card
 from instseg.models.segmenters import PREPROCESSING, fresh_segmenter
 from instseg.predict.segmenter import Segmenter
 from instseg.scenes.scene import SceneConfig, write_scenes
-from instseg.training.run_log import RunLog
+from instseg.training.options import TrainUnetOptions
 from instseg.visualize import figures
 
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "train_unet.py"
@@ -72,16 +65,12 @@ def write_arrays(folder, images, masks):
     return ["--images", str(folder / "images.npy"), "--masks", str(folder / "masks.npy")]
 
 
-def started(folder, **options):
-    """The trainer, its task, and the model, for images and masks in a folder; and these."""
-    data = MaskData.read(folder / "images", folder / "masks")
-    config = TrainUnetConfig(out=folder, workers=0, device="cpu", precision="fp32", **options)
-    return config, data, *make_trainer(config, data, statistics(data))
-
-
 def test_scenes_in_a_model_file_out(tmp_path, capsys):
     scenes = ["--scenes", "12", "--scene-size", "64", "--val-scenes", "2", "--epochs", "2"]
-    assert main(["train-unet", *scenes, *QUICK, "--out", str(tmp_path), "--store", "fp16"]) == 0
+    assert (
+        main(["train-unet", *scenes, *QUICK, "--out", str(tmp_path), "--weights-dtype", "fp16"])
+        == 0
+    )
     told = capsys.readouterr().out
     path = tmp_path / "best.safetensors"
     assert str(path) in told
@@ -111,7 +100,7 @@ def test_folders_with_values_are_split_and_learnt(tmp_path, capsys):
     data = write_folders(tmp_path)
     options = ["--epochs", "4", "--batch-size", "1", "--workers", "0", "--augment", "[]"]
     options += ["--optimizer", "adam", "--learning-rate", "0.003", "--warmup-steps", "5"]
-    options += ["--average-decay", "0.8"]
+    options += ["--ema-decay", "0.8"]
     assert main(["train-unet", *data, *options, "--out", str(tmp_path / "out")]) == 0
     told = capsys.readouterr().out
     assert "over 2 classes with the background" in told
@@ -137,6 +126,7 @@ def test_arrays_of_floats_are_normalised_by_their_own_mean(tmp_path):
     assert card.architecture_args == {"num_classes": 3, "in_channels": 1, "skips": False}
     assert card.preprocessing["mean"] == pytest.approx([images.mean() * 10 - 500])
     assert card.preprocessing["min_size"] == 24
+    assert card.preprocessing["input"] == "arrays"
     assert Segmenter(path, device="cpu")(images[0] * 10.0 - 500).shape == (32, 40)
     assert not (tmp_path / "out" / "epochs.csv").exists()  # nothing to measure with
 
@@ -153,7 +143,7 @@ def test_annotations_and_a_start_from_a_model_of_other_classes(tmp_path, capsys)
     path.write_text(json.dumps(document))
     capsys.readouterr()
     start = ["--weights", str(tmp_path / "one" / "best.safetensors"), "--learning-rate", "1e-12"]
-    options = ["--val-coco-json", str(path), "--epochs", "1", *start, "--average-decay", "0"]
+    options = ["--val-coco-json", str(path), "--epochs", "1", *start, "--ema-decay", "0"]
     assert main(["train-unet", *data, *options, *QUICK, "--out", out[1]]) == 0
     told = capsys.readouterr().out.splitlines()
     assert any(line.split() == ["motor", "car", "nothing"] for line in told)
@@ -162,12 +152,6 @@ def test_annotations_and_a_start_from_a_model_of_other_classes(tmp_path, capsys)
     row = read_model_card(tmp_path / "two" / "best.safetensors").category_ids.index(changed)
     same = np.isclose(one["head.weight"], two["head.weight"], atol=1e-6).all(axis=(1, 2, 3))
     assert np.flatnonzero(~same).tolist() == [row]
-
-
-@pytest.mark.parametrize("start", [{"weights": "a.safetensors"}, {"encoder_weights": "imagenet"}])
-def test_a_pretrained_start_has_the_learning_rate_of_fine_tuning(start):
-    rate, fresh = (recipe_of(TrainUnetConfig(**each), 8).learning_rate for each in (start, {}))
-    assert (rate, fresh) == (pytest.approx(2e-4 * 2**0.5), 3e-3)
 
 
 def test_other_weights_bring_their_network_and_the_data_its_mean(tmp_path):
@@ -234,40 +218,6 @@ def test_two_processes_with_uneven_data_and_an_image_without_labels(tmp_path):
     assert (tmp_path / "out" / "best.safetensors").exists()
 
 
-def test_measuring_saving_and_drawing_are_no_training_time(tmp_path):
-    write_folders(tmp_path, 2)
-    _, _, trainer, _, _ = started(tmp_path, batch_size=2, epochs=4)
-
-    def measure(log, epoch):
-        log.epoch(epoch, trainer.step, {"mIoU": 0.5})
-        time.sleep(1)
-        return False
-
-    train(trainer, tmp_path / "checkpoint.pt", measure)
-    (means,) = rows(tmp_path / "log.csv")
-    assert float(means["steps_per_s"]) > 4 / 3
-
-
-def test_validation_images_are_read_once_and_ignored_ones_have_no_loss(tmp_path):
-    class Counted(Subset):
-        def load(self, index):
-            loaded.append(index)
-            return super().load(index)
-
-    loaded, losses = [], []
-    write_folders(tmp_path, 10)
-    Image.fromarray(np.full((32, 40), 255, dtype=np.uint8)).save(tmp_path / "masks" / "9.png")
-    config, data, trainer, task, model = started(tmp_path, epochs=1)
-    for count in (9, 10):  # without the one that is ignored, and with it
-        val = Counted(data=data, rows=tuple(range(count)))
-        options = {"config": config, "trainer": trainer, "task": task, "model": model}
-        with RunLog(tmp_path) as log:
-            best = BestByIoU(**options, val=val, class_pixels={})
-            losses.append(best.measure(model, val, log).figures["val_loss"])
-    assert losses[0] == losses[1] > 0
-    assert len(loaded) == 9 + 10 + 2 * 6  # once, and again for worst.png
-
-
 def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(tmp_path, capsys):
     data = write_folders(tmp_path)
     options = [*data, "--workers", "0", "--batch-size", "1", "--epochs", "3"]
@@ -299,7 +249,7 @@ def test_curves_have_their_epochs_where_they_end(tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "save_figure", lambda figure, path: drawn.append(figure))
     data = [*write_folders(tmp_path, 5), "--val-images", f"{tmp_path}/images"]
     data += ["--val-masks", f"{tmp_path}/masks", "--size", "24", "--workers", "0"]
-    options = ["--batch-size", "1", "--accumulate", "2", "--epochs", "2"]
+    options = ["--batch-size", "1", "--gradient-accumulation-steps", "2", "--epochs", "2"]
     assert main(["train-unet", *data, *options, "--out", str(tmp_path / "out")]) == 0
     scores = drawn[-1].axes[1].lines[-1]
     assert list(scores.get_xdata()) == [1, 2]
@@ -374,8 +324,8 @@ def test_training_and_validation_images_must_be_of_one_kind(tmp_path, capsys, ot
             ["--scenes", "8", "--learning-rate", "-1"],
             "--learning-rate must be above 0",
         ),
-        (["--scenes", "8", "--clip-norm", "0"], "--clip-norm must be above 0"),
-        (["--scenes", "8", "--average-decay", "5"], "--average-decay must lie between 0 and 1"),
+        (["--scenes", "8", "--clip-grad-norm", "0"], "--clip-grad-norm must be above 0"),
+        (["--scenes", "8", "--ema-decay", "5"], "--ema-decay must lie between 0 and 1"),
         (["--scenes", "8", "--loss", "0*ce + dice"], "a weight of 0 is no loss"),
         (["--scenes", "8", "--weights", "demo"], "holds compact, which finds instances"),
         (["--scenes", "8", "--augment", "[foo]"], "foo"),
@@ -386,7 +336,10 @@ def test_training_and_validation_images_must_be_of_one_kind(tmp_path, capsys, ot
         (["--scenes", "8", "--architecture", "fcn_resnet50", "--no-skips"], "--no-skips"),
         (["--scenes", "8", "--loss", "cd"], "--loss 'cd'"),
         (["--scenes", "8", "--size", "8"], "--size must be at least 16"),
-        (["--scenes", "8", "--accumulate", "0"], "--accumulate must be at least 1"),
+        (
+            ["--scenes", "8", "--gradient-accumulation-steps", "0"],
+            "--gradient-accumulation-steps must be at least 1",
+        ),
         (["--scenes", "8", "--val-share", "0", "--patience", "3"], "need validation data"),
         (["--scenes", "8", "--resume", "gone"], "give no others"),
         (["--coco-json", "none.json", "--images", "."], "none.json"),
@@ -420,8 +373,8 @@ def test_the_validation_data_must_have_the_classes_of_the_training_data(tmp_path
 def test_the_config_file_has_every_option_with_its_default():
     path = Path(__file__).resolve().parents[2] / "configs" / "train_unet.yaml"
     held = yaml.safe_load(path.read_text())
-    for field in dataclasses.fields(TrainUnetConfig()):
-        key, default = field.name.replace("_", "-"), getattr(TrainUnetConfig(), field.name)
+    for name, default in TrainUnetOptions().given().items():
+        key = name.replace("_", "-")
         if default is not None:
             assert held[key] == (str(default) if isinstance(default, Path) else default), key
         elif key != "resume":

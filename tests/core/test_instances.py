@@ -88,6 +88,7 @@ def test_frozen():
         with pytest.raises(ValueError, match="read-only"):
             array[:] = 1
     boxes[:] = 1  # the caller's own array stays writable
+    assert not instances.boxes.any()
 
 
 @pytest.mark.parametrize(
@@ -101,6 +102,13 @@ def test_frozen():
             r"finite numbers, got \[0.0, 0.0, inf, 1.0\]",
         ),
         ({"class_ids": [1, 2]}, r"class_ids: expected shape \(3,\) for 3 masks, got \(2,\)"),
+        (
+            {"class_ids": [1, 1.9, 2]},
+            r"class_ids: expected whole numbers, got \[1\.0, 1\.9, 2\.0\]",
+        ),
+        ({"class_ids": [1, np.nan, 2]}, "class_ids: expected whole numbers"),
+        ({"class_ids": [1, 1e300, 2]}, "class_ids: expected whole numbers"),
+        ({"class_ids": ["cat", "dog", "cup"]}, "class_ids: expected whole numbers"),
         ({"class_ids": [1, 0, 2]}, r"class_ids: expected 1\.\.3, got 0 in row 1"),
         ({"class_ids": [1, 3, 4]}, r"class_ids: expected 1\.\.3, got 4 in row 2"),
         ({"scores": [[1], [1], [1]]}, r"scores: expected shape \(3,\) for 3 masks, got \(3, 1\)"),
@@ -112,6 +120,23 @@ def test_frozen():
 def test_messages_name_expected_and_actual(changed, message):
     with pytest.raises(ValueError, match=message):
         make_instances(**changed)
+
+
+def test_whole_class_ids_may_come_as_floats():
+    assert make_instances(class_ids=[1.0, 2.0, 3.0]).class_ids.tolist() == [1, 2, 3]
+
+
+def test_a_notebook_shows_a_table_with_escaped_names():
+    instances = make_instances(class_names=("BG", "<b>cat</b>", "dog", "cup"))
+    shown = instances._repr_html_()
+    assert (
+        "<td>&lt;b&gt;cat&lt;/b&gt;</td><td>1.000</td><td>4</td><td>0.0, 0.0, 2.0, 2.0</td>"
+        in shown
+    )
+    assert shown.count("<tr>") == 4
+    assert "<b>" not in shown
+    assert "and 5 more" in make_instances(105, size_hw=(300, 300), scores=[1] * 105)._repr_html_()
+    assert make_instances(0)._repr_html_().count("<tr>") == 1
 
 
 def test_numpy_only():

@@ -12,7 +12,7 @@ from pycocotools import mask as coco_mask
 from instseg.core.masks import Masks
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # pycocotools' decode
-properties = settings(max_examples=60, deadline=None)
+properties = settings(max_examples=60)
 
 
 def coco_encode(dense):
@@ -323,3 +323,26 @@ def test_large_photo_needs_no_full_size_mask():
     assert again.crops[0].shape == (400, 400)
     assert again.boxes_xyxy().tolist() == [[59_600, 59_600, 60_000, 60_000]]
     assert masks.union().areas().tolist() == [160_000]
+
+
+def test_masks_never_change_with_the_arrays_they_came_from():
+    crop = np.ones((2, 3), dtype=bool)
+    view = crop[:, :2]
+    view.setflags(write=False)  # yet what it is a view of can be written to
+    offsets = np.array([[0, 0], [1, 1]])
+    masks = Masks((4, 5), (crop, view), offsets)
+    crop[:] = False
+    offsets[:] = 0
+    assert masks.areas().tolist() == [6, 4]
+    assert masks.offsets_yx.tolist() == [[0, 0], [1, 1]]
+    for array in (*masks.crops, masks.offsets_yx):
+        with pytest.raises(ValueError, match="read-only"):
+            array[:] = 0
+
+
+def test_read_only_crops_are_not_copied():
+    crop = np.ones((2, 3), dtype=bool)
+    crop.setflags(write=False)
+    masks = Masks.from_crops([crop], [(0, 0)], (4, 5))
+    assert np.shares_memory(masks.crops[0], crop)
+    assert np.shares_memory(masks[[0]].crops[0], crop)

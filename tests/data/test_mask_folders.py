@@ -93,7 +93,7 @@ def test_values_are_those_that_are_stored(tmp_path, bits, indexed):
     assert np.array_equal(read_values(path), values)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[*HealthCheck])
+@settings(max_examples=40, suppress_health_check=[*HealthCheck])
 @given(
     st.dictionaries(
         st.integers(0, 65535), st.sampled_from(["BG", "ignore", "a", "b", "c"]), min_size=1
@@ -255,7 +255,7 @@ def sound_files(tmp_path_factory):
     return folder
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from([".npy", ".png"]), st.data())
 def test_damaged_files_are_refused_in_one_line_or_read(sound_files, suffix, data):
     content = bytearray((sound_files / f"a{suffix}").read_bytes())

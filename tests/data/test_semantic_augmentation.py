@@ -204,7 +204,7 @@ def test_real_photos(coco_dir):
         assert set(np.unique(seen)) <= {*np.unique(labels).tolist(), 255}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.sampled_from(GEOMETRIC + COLOURS_OF_ANY), min_size=1, max_size=3),
     st.sampled_from(KINDS),

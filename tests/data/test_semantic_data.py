@@ -90,8 +90,9 @@ def test_a_split_parts_photos(coco_dir):
     data = val2017(coco_dir)
     parted = split(map(data.name, range(len(data))), 0.2, 0)
     train, val = Subset.named(data, parted.train), Subset.named(data, parted.val)
-    assert (len(train), len(val)) == (63, 16)
-    assert sorted(val.name(i) for i in range(16)) == parted.val
+    assert len(train) + len(val) == len(data)
+    assert len(val) == round(0.2 * len(data))  # 16 of the 79 real photos
+    assert sorted(val.name(i) for i in range(len(val))) == parted.val
     assert all(
         np.array_equal(*two) for two in zip(val.load(3), data.load(val.rows[3]), strict=True)
     )
@@ -114,7 +115,7 @@ def test_every_wrong_photo_and_annotation_is_named(tmp_path):
     assert len(statistics(coco(tmp_path), [2]).pixels) == 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32), st.integers(1, 3), st.sampled_from([1, 1e6]), st.data())
 def test_statistics_are_those_of_all_pixels(tmp_path_factory, seed, channels, offset, data):
     folder = tmp_path_factory.mktemp("arrays")

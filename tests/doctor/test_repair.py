@@ -77,7 +77,7 @@ def errors(examination):
     return [each for each in examination.findings if each.severity == "error"]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(document=broken_documents())
 def test_whatever_is_broken_no_error_is_left(document, photos):
     text = json.dumps(document)

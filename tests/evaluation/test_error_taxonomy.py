@@ -1,13 +1,16 @@
 """The error taxonomy: hand-made cases, and equality with tidecv 1.0.1."""
 
 import json
+import random
+from pathlib import Path
 
-import numpy as np
 import pytest
 
 from instseg.evaluation.error_taxonomy import ERRORS, error_taxonomy
 
 COSTS = (*ERRORS, "false_positives", "false_negatives")
+SEEDS = range(30)
+BY_TIDECV = Path(__file__).with_name("by_tidecv.json")  # what tidecv 1.0.1 gives for drawn boxes
 GOLDEN = {  # what tidecv 1.0.1 gives, in percentage points; costs and counts in the order of COSTS
     "bbox": {
         "ap50": 64.20498881733425,
@@ -175,8 +178,8 @@ def golden_files(coco_dir, kind):
 
 
 @pytest.mark.parametrize("kind", ["bbox", "segm"])
-def test_the_golden_numbers_of_tidecv(coco_dir, kind):
-    document, results = (json.loads(path.read_text()) for path in golden_files(coco_dir, kind))
+def test_the_golden_numbers_of_tidecv(photos_dir, kind):
+    document, results = (json.loads(path.read_text()) for path in golden_files(photos_dir, kind))
     found = error_taxonomy(document, results, kind)
     assert found.ap50 == pytest.approx(GOLDEN[kind]["ap50"] / 100, abs=1e-9)
     points = [cost / 100 for cost in GOLDEN[kind]["costs"]]
@@ -213,17 +216,21 @@ def test_equal_to_tidecv_on_the_golden_files(coco_dir, kind):
     assert_equal_to_tidecv(document, results, kind)
 
 
-@pytest.mark.parametrize("seed", range(30))
-def test_equal_to_tidecv_on_drawn_boxes(seed):
+def drawn_boxes(seed):
     """Small whole numbers: ties of scores and overlaps, crowds, images without objects."""
-    rng = np.random.default_rng(seed)
-    n_objects, n_results = rng.integers(2, 60, size=2)
-    image_ids, category_ids = rng.permutation(50)[:4].tolist(), rng.permutation(20)[:3].tolist()
+    rng = random.Random(seed)  # `random()` gives the same numbers in every version of Python
+
+    def below(high):
+        return int(rng.random() * high)
+
+    n_objects, n_results = 2 + below(58), 2 + below(58)
+    image_ids = [below(12) + 12 * i for i in range(4)]
+    category_ids = [below(6) + 6 * i for i in (2, 0, 1)]
 
     def record(**more):
-        x, y, w, h = (*rng.integers(0, 8, 2).tolist(), *rng.integers(1, 9, 2).tolist())
-        category = rng.choice(category_ids[:2] if more.get("iscrowd") == 0 else category_ids)
-        place = {"image_id": int(rng.choice(image_ids)), "category_id": int(category)}
+        x, y, w, h = below(8), below(8), 1 + below(8), 1 + below(8)
+        category_id = category_ids[below(2 if more.get("iscrowd") == 0 else 3)]
+        place = {"image_id": image_ids[below(4)], "category_id": category_id}
         corners = [[x, y, x + w, y, x + w, y + h, x, y + h]]
         return {**place, "bbox": [x, y, w, h], "segmentation": corners, **more}
 
@@ -232,15 +239,28 @@ def test_equal_to_tidecv_on_drawn_boxes(seed):
         "annotations": [record(iscrowd=int(rng.random() < 0.1)) for _ in range(n_objects)],
         "categories": [{"id": i, "name": str(i)} for i in category_ids],
     }
-    results = [
-        record(score=int(rng.integers(1, 20)) / 20) for _ in range(n_results * (1 + seed % 9))
-    ]
-    assert_equal_to_tidecv(document, results, "bbox")
+    results = [record(score=(1 + below(19)) / 20) for _ in range(n_results * (1 + seed % 9))]
+    return document, results
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_equal_to_tidecv_on_drawn_boxes(seed):
+    ap50, costs, counts = json.loads(BY_TIDECV.read_text())[seed]
+    assert_equal(error_taxonomy(*drawn_boxes(seed), "bbox"), ap50, costs, counts)
+
+
+def test_the_stored_figures_are_those_of_tidecv():
+    stored = json.loads(BY_TIDECV.read_text())
+    for seed in SEEDS:
+        for one, other in zip(stored[seed], by_tidecv(*drawn_boxes(seed), "bbox"), strict=True):
+            assert one == pytest.approx(other, abs=1e-12)
 
 
 def assert_equal_to_tidecv(document, results, kind):
-    ap50, costs, counts = by_tidecv(document, results, kind)
-    found = error_taxonomy(document, results, kind)
+    assert_equal(error_taxonomy(document, results, kind), *by_tidecv(document, results, kind))
+
+
+def assert_equal(found, ap50, costs, counts):
     assert found.ap50 == pytest.approx(ap50, abs=1e-9)
     assert [found.costs[name] for name in COSTS] == pytest.approx(costs, abs=1e-9)
     assert list(found.counts.values()) == counts

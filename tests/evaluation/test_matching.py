@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from instseg.evaluation.coco_ap import evaluate
+from instseg.evaluation.coco_ap import measure_ap
 
 LARGE = [0, 0, 40, 40]
 
@@ -27,7 +27,7 @@ def matches(objects, found):
     results = [
         {"image_id": 5, "category_id": 7, "bbox": box, "score": score} for box, score in found
     ]
-    return evaluate(truth, results, "bbox").matches
+    return measure_ap(truth, results, "bbox").matches
 
 
 def fates(found):

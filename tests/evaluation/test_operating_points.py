@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from instseg.evaluation.coco_ap import evaluate
+from instseg.evaluation.coco_ap import measure_ap
 from instseg.evaluation.operating_points import calibration, operating_points
 
 BOXES = [[x, 10, 8, 8] for x in range(10, 90, 10)]
@@ -35,7 +35,7 @@ def matches(found, boxes=BOXES, crowd=()):
         }
         for i, score in found
     ]
-    return evaluate(truth, results, "bbox").matches
+    return measure_ap(truth, results, "bbox").matches
 
 
 def test_the_best_threshold_lies_between_the_kept_and_the_others():

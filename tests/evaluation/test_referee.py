@@ -6,7 +6,7 @@ import pytest
 
 from instseg.core.errors import InputError
 from instseg.evaluation import coco_ap
-from instseg.evaluation.coco_ap import evaluate
+from instseg.evaluation.coco_ap import measure_ap
 from instseg.evaluation.referee import disagreements, referee_scores
 
 BOX = [10, 10, 40, 40]
@@ -24,7 +24,7 @@ def result(**changes):
 
 
 def test_a_number_that_differs_is_named():
-    scores = evaluate(TRUTH, [result()], "bbox").scores
+    scores = measure_ap(TRUTH, [result()], "bbox").scores
     referee = referee_scores(TRUTH, [result()], "bbox")
     assert disagreements(scores, referee) == []
     assert disagreements(scores | {"AP75": scores["AP75"] - 2e-9}, referee) == ["AP75"]
@@ -34,18 +34,18 @@ def test_a_number_that_differs_is_named():
 def test_results_of_other_images_do_not_stop_it():
     results = [result(), result(image_id=99)]
     referee = referee_scores(TRUTH, results, "bbox")
-    assert disagreements(evaluate(TRUTH, results, "bbox").scores, referee) == []
+    assert disagreements(measure_ap(TRUTH, results, "bbox").scores, referee) == []
 
 
 def test_a_command_with_a_referee_fails_on_a_difference(tmp_path, monkeypatch):
     """An evaluator that is wrong does not get by."""
-    from instseg.commands.evaluate import EvaluateConfig, run
+    from instseg.commands.evaluate import Options, run
 
     (tmp_path / "truth.json").write_text(json.dumps(TRUTH))
     (tmp_path / "results.json").write_text(json.dumps([result()]))
     wrong = coco_ap.METRICS | {"AP": coco_ap.METRICS["AP"]._replace(size=1)}
     monkeypatch.setattr(coco_ap, "METRICS", wrong)
-    config = EvaluateConfig(
+    config = Options(
         coco_json=tmp_path / "truth.json",
         results=tmp_path / "results.json",
         out=tmp_path / "out",

@@ -15,8 +15,8 @@ from instseg.evaluation.semantic import (
     SemanticEvaluator,
     SemanticScores,
     class_scores,
-    compare,
     mean_scores,
+    score_differences,
 )
 
 NAMES = ("BG", "cat", "dog", "cup")
@@ -228,7 +228,7 @@ def test_where_there_is_nothing_to_find():
     assert (empty.scores["mIoU"], empty.scores["pACC"]) == (1, 1)
     assert np.isnan(empty.scores["mIoU_fg"])
     for scores in (nothing, one, empty):
-        json.dumps([scores.as_json(), compare(scores, scores)], allow_nan=False)
+        json.dumps([scores.as_json(), score_differences(scores, scores)], allow_nan=False)
 
 
 def test_few_images_are_no_sample():
@@ -238,8 +238,10 @@ def test_few_images_are_no_sample():
     for few, enough in ((9, False), (10, True)):
         found, better = scored(pairs[:few]), scored(right[:few])
         assert (found.intervals["mIoU"] is not None) == enough
-        assert compare(found, better)["scores"]["mIoU"]["significant"] is (True if enough else None)
-        assert compare(found, found)["scores"]["mIoU"]["p"] == (1 if enough else None)
+        assert score_differences(found, better)["scores"]["mIoU"]["significant"] is (
+            True if enough else None
+        )
+        assert score_differences(found, found)["scores"]["mIoU"]["p"] == (1 if enough else None)
 
 
 def test_scores_without_intervals():
@@ -333,8 +335,8 @@ def test_equal_models_seldom_differ_and_a_better_one_does():
             drawn_scores(scenes, rng, talent=talent, resamples=100, seed=case)
             for talent in (0, 0, 0.4)
         )
-        surprises += compare(first, equal)["scores"]["mIoU"]["significant"]
-        gain = compare(first, better)["scores"]["mIoU"]
+        surprises += score_differences(first, equal)["scores"]["mIoU"]["significant"]
+        gain = score_differences(first, better)["scores"]["mIoU"]
         found += gain["significant"] and gain["difference"] > 0 and gain["interval"][0] > 0
     assert surprises / cases <= 0.12
     assert found / cases > 0.8
@@ -344,7 +346,7 @@ def test_pairing_lets_easy_and_hard_images_cancel_out():
     rng = np.random.default_rng(0)
     scenes = drawn_scenes(300, rng)
     first, second = (drawn_scores(scenes, rng) for _ in range(2))
-    low, high = compare(first, second)["scores"]["mIoU"]["interval"]
+    low, high = score_differences(first, second)["scores"]["mIoU"]["interval"]
     apart = np.hypot(*(np.ptp(each.intervals["mIoU"]) for each in (first, second)))
     assert high - low < 0.9 * apart
 
@@ -353,7 +355,7 @@ def test_difference_of_two_models():
     pairs = [pair for seed in range(3) for pair in drawn_pairs(seed)]
     better = [(truth, np.where((truth == 2), 2, prediction)) for truth, prediction in pairs]
     first, second = scored(pairs), scored(better)
-    found = compare(first, second)
+    found = score_differences(first, second)
     gain = found["scores"]["mIoU"]
     assert gain["difference"] == pytest.approx(second.scores["mIoU"] - first.scores["mIoU"])
     assert gain["interval"][0] < gain["difference"] < gain["interval"][1]
@@ -361,9 +363,9 @@ def test_difference_of_two_models():
     assert gain["p"] < 0.001
     dog = found["per_class"][2]
     assert (dog["class"], dog["ACC"]["significant"]) == ("dog", True)
-    back = compare(second, first)["scores"]["mIoU"]
+    back = score_differences(second, first)["scores"]["mIoU"]
     assert back["difference"] == -gain["difference"]
-    same = compare(first, first)["scores"]["mIoU"]
+    same = score_differences(first, first)["scores"]["mIoU"]
     assert same == {"difference": 0, "interval": None, "p": 1, "significant": False}
 
 
@@ -376,7 +378,7 @@ def test_only_the_same_images_are_compared(change):
         "classes": lambda: scored(drawn_pairs(), ("BG", "dog", "cat", "cup")),
     }[change]()
     with pytest.raises(ValueError, match="the same classes, true label maps"):
-        compare(first, second)
+        score_differences(first, second)
 
 
 def test_scores_from_counts():

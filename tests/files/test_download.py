@@ -23,19 +23,29 @@ class Server(BaseHTTPRequestHandler):
     """Serves DATA, well or badly, by the path that is asked for."""
 
     asked: ClassVar[list[str]] = []
+    ranges: ClassVar[list[str | None]] = []
 
     def do_GET(self) -> None:
         self.asked.append(self.path)
+        self.ranges.append(self.headers.get("Range"))
         if self.path == "/missing":
             self.send_error(404)
+            return
+        if self.path.startswith("/parts") and self.headers.get("Range"):
+            self.send_rest(int(self.headers["Range"].removeprefix("bytes=").removesuffix("-")))
             return
         self.send_response(200)
         if self.path != "/no-length":
             self.send_header("Content-Length", str(len(DATA)))
         self.end_headers()
         first_try = self.asked.count(self.path) == 1
-        if self.path == "/always-cut" or (self.path == "/cut-once" and first_try):
+        if self.path == "/always-cut" or (self.path in ("/cut-once", "/parts") and first_try):
             self.wfile.write(DATA[:1_500_000])
+        elif self.path == "/trickle":
+            for byte in range(60):
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+                time.sleep(0.05)
         elif self.path == "/slow":
             for start in range(0, len(DATA), 300_000):
                 self.wfile.write(DATA[start : start + 300_000])
@@ -45,6 +55,15 @@ class Server(BaseHTTPRequestHandler):
         else:
             self.wfile.write(DATA)
 
+    def send_rest(self, start: int) -> None:
+        if start >= len(DATA):
+            self.send_error(416)
+            return
+        self.send_response(206)
+        self.send_header("Content-Length", str(len(DATA) - start))
+        self.end_headers()
+        self.wfile.write(DATA[start:])
+
     def log_message(self, *_: object) -> None:
         """Keep quiet."""
 
@@ -53,6 +72,7 @@ class Server(BaseHTTPRequestHandler):
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     Server.asked.clear()
+    Server.ranges.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), Server) as http:
         threading.Thread(target=partial(http.serve_forever, 0.01), daemon=True).start()
         yield f"http://127.0.0.1:{http.server_port}"
@@ -70,7 +90,7 @@ def assert_refused(
     assert "\n" not in message
     for word in words:
         assert word in message
-    assert list(folder.iterdir()) == []
+    assert [path.name for path in folder.iterdir() if path.name != ".file.pth.part"] == []
 
 
 def test_success_with_progress(server: str, tmp_path: Path) -> None:
@@ -117,6 +137,58 @@ def test_cut_off_once_is_tried_again(server: str, tmp_path: Path) -> None:
 def test_cut_off_every_time(server: str, tmp_path: Path) -> None:
     assert_refused(f"{server}/always-cut", tmp_path, "cut off 3 times", "of 3072000 bytes")
     assert Server.asked == ["/always-cut"] * 3
+
+
+def test_a_broken_transfer_goes_on_where_it_broke(server: str, tmp_path: Path) -> None:
+    steps: list[tuple[int, int]] = []
+    fetch(
+        f"{server}/parts",
+        tmp_path / "file.pth",
+        sha256_prefix=SHA256,
+        progress=lambda done, total: steps.append((done, total)),
+    )
+    assert (tmp_path / "file.pth").read_bytes() == DATA
+    assert Server.ranges == [None, "bytes=1500000-"]
+    assert steps == sorted(steps)
+    assert {total for _, total in steps} == {len(DATA)}
+    assert list(tmp_path.iterdir()) == [tmp_path / "file.pth"]
+
+
+@pytest.mark.parametrize(
+    ("begun", "ranges"),
+    [
+        (DATA[:1_000_000], ["bytes=1000000-"]),
+        (DATA, []),
+        (b"of another file", ["bytes=15-", None]),
+        (DATA + b"more", [f"bytes={len(DATA) + 4}-", None]),
+    ],
+)
+def test_a_later_run_goes_on_with_what_an_earlier_one_left(
+    server: str, tmp_path: Path, begun: bytes, ranges: list[str | None]
+) -> None:
+    (tmp_path / ".file.pth.part").write_bytes(begun)
+    fetch(f"{server}/parts-later", tmp_path / "file.pth", sha256_prefix=SHA256)
+    assert (tmp_path / "file.pth").read_bytes() == DATA
+    assert Server.ranges == ranges
+    assert list(tmp_path.iterdir()) == [tmp_path / "file.pth"]
+
+
+def test_what_was_cut_off_every_time_is_kept_for_the_next_run(server: str, tmp_path: Path) -> None:
+    assert_refused(f"{server}/always-cut", tmp_path, "cut off 3 times")
+    fetch(f"{server}/parts-later", tmp_path / "file.pth", sha256_prefix=SHA256)
+    assert Server.ranges[-1] == "bytes=1500000-"
+    assert (tmp_path / "file.pth").read_bytes() == DATA
+
+
+def test_server_that_only_trickles(server: str, tmp_path: Path) -> None:
+    assert_refused(f"{server}/trickle", tmp_path, "cut off 3 times", "in 0.3 s", timeout_s=0.3)
+
+
+@pytest.mark.parametrize("path", ["/file", "/no-length"])
+def test_larger_than_the_limit(server: str, tmp_path: Path, path: str) -> None:
+    with pytest.raises(InputError, match="is larger than 2,000,000 bytes; check the address"):
+        fetch(f"{server}{path}", tmp_path / "file.pth", sha256_prefix=SHA256, max_bytes=2_000_000)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_server_that_falls_silent(server: str, tmp_path: Path) -> None:

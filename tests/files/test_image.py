@@ -20,6 +20,8 @@ from instseg.files.image import (
     write_image,
     write_indexed_png,
 )
+from instseg.files.image_kinds import can_read
+from instseg.files.listing import list_images
 
 # Six flat blocks of 16 x 16, which even JPEG keeps: no two corners alike, higher than wide.
 BLOCKS = np.array(
@@ -46,6 +48,18 @@ def saved(array: np.ndarray, mode: str = "", **options: object) -> Callable[[Pat
 
 def tiff(array: np.ndarray, **options: object) -> Callable[[Path], None]:
     return lambda path: tifffile.imwrite(path, array, **options)
+
+
+def without_extra_samples(array: np.ndarray) -> Callable[[Path], None]:
+    """A TIFF of four bands that does not say what the fourth is."""
+
+    def write(path: Path) -> None:
+        tifffile.imwrite(path, array, photometric="rgb", extrasamples=["unassalpha"])
+        data = path.read_bytes()
+        entry = data.index(struct.pack("<HHI", 338, 3, 1))  # made a private tag, which none reads
+        path.write_bytes(data[:entry] + struct.pack("<H", 60000) + data[entry + 2 :])
+
+    return write
 
 
 def palette_with_transparency(path: Path) -> None:
@@ -84,6 +98,8 @@ def frames(path: Path) -> None:
 
 WIDE = PHOTO.astype(np.uint16) * 257
 RGBA = np.dstack([PHOTO, ALPHA])
+DEEP_RGBA = RGBA.astype(np.uint16) * 257
+PREMULTIPLIED = np.dstack([np.rint(PHOTO * (ALPHA[..., None] / 255)), ALPHA]).astype(np.uint8)
 UNIT = PHOTO.astype(np.float32) / 255
 BINARY = GREY > 100
 KINDS = {
@@ -132,6 +148,64 @@ KINDS = {
     "float01_rgb.tif": (tiff(UNIT, photometric="rgb"), PHOTO),
     "half01_rgb.tif": (tiff(UNIT.astype(np.float16), photometric="rgb"), PHOTO),
     "float255_rgb.tif": (tiff(PHOTO.astype(np.float32), photometric="rgb"), PHOTO),
+    "rgbx.tif": (tiff(RGBA, photometric="rgb", extrasamples=["unspecified"]), PHOTO),
+    "rgb_and_band.tif": (without_extra_samples(RGBA), PHOTO),
+    "rgb_and_band16.tif": (without_extra_samples(DEEP_RGBA), PHOTO),
+    "rgbx16_planes.tif": (
+        tiff(
+            np.moveaxis(DEEP_RGBA, -1, 0).copy(),
+            photometric="rgb",
+            planarconfig="separate",
+            extrasamples=["unspecified"],
+        ),
+        PHOTO,
+    ),
+    "rgba16_planes.tif": (
+        tiff(
+            np.moveaxis(DEEP_RGBA, -1, 0).copy(),
+            photometric="rgb",
+            planarconfig="separate",
+            extrasamples=["unassalpha"],
+        ),
+        OVER_WHITE,
+    ),
+    "rgbx_float.tif": (
+        tiff(RGBA / np.float32(255), photometric="rgb", extrasamples=["unspecified"]),
+        PHOTO,
+    ),
+    "rgba_float.tif": (
+        tiff(RGBA / np.float32(255), photometric="rgb", extrasamples=["unassalpha"]),
+        OVER_WHITE,
+    ),
+    "premultiplied_float.tif": (
+        tiff(PREMULTIPLIED / np.float32(255), photometric="rgb", extrasamples=["assocalpha"]),
+        OVER_WHITE,
+    ),
+    "premultiplied.tif": (
+        tiff(PREMULTIPLIED, photometric="rgb", extrasamples=["assocalpha"]),
+        OVER_WHITE,
+    ),
+    "four_bands.tif": (tiff(RGBA, photometric="minisblack", planarconfig="contig"), PHOTO),
+    "grey_and_band.tif": (
+        tiff(RGBA[..., [1, 3]], photometric="minisblack", extrasamples=["unspecified"]),
+        GREY_RGB,
+    ),
+    "grey_and_band16.tif": (
+        tiff(DEEP_RGBA[..., [1, 3]], photometric="minisblack", extrasamples=["unspecified"]),
+        GREY_RGB,
+    ),
+    "grey_alpha.tif": (
+        tiff(RGBA[..., [1, 3]], photometric="minisblack", extrasamples=["unassalpha"]),
+        GREY_OVER_WHITE,
+    ),
+    "cmyk16.tif": (
+        tiff(
+            np.dstack([65535 - WIDE, np.zeros_like(WIDE[..., 0])]),
+            photometric="separated",
+            planarconfig="contig",
+        ),
+        PHOTO,
+    ),
     "float_deflate.tif": (tiff(UNIT, photometric="rgb", compression="zlib"), PHOTO),
 }
 
@@ -276,6 +350,86 @@ for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
     )
     assert done.stdout.split() == ["odd.jpg", "odd.png"]
     assert done.stderr == ""
+
+
+def test_libtiff_and_pillow_are_only_quiet_while_a_photo_is_read(tmp_path: Path) -> None:
+    """What libtiff says of damaged strips goes to the terminal by itself, from C."""
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.tif", compression="tiff_lzw")
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    for i in range(200, 700):
+        data[i] = (data[i] * 7 + 13) % 256
+    (tmp_path / "a.tif").write_bytes(bytes(data))
+    code = """
+import sys, warnings
+from PIL import Image
+from instseg.core.errors import InputError
+from instseg.files.image import read_image
+before = list(warnings.filters)
+try:
+    read_image(sys.argv[1])
+except InputError as error:
+    print(error)
+print(warnings.filters == before)
+print("now Pillow itself:", file=sys.stderr, flush=True)
+try:
+    Image.open(sys.argv[1]).load()
+except OSError:
+    pass
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "a.tif")]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+    )
+    assert "a.tif: damaged" in done.stdout
+    assert done.stdout.endswith("\nTrue\n")
+    assert done.stderr.startswith("now Pillow itself:\n")
+    assert "not yet in table" in done.stderr
+
+
+def test_pipes_are_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(InputError, match=r"pipe\.jpg: is a pipe or a device"):
+        read_image(tmp_path / "pipe.jpg")
+
+
+def test_a_gif_larger_than_pillows_limit_but_within_ours(tmp_path: Path) -> None:
+    Image.new("P", (14_000, 13_000)).save(tmp_path / "large.gif")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_image(tmp_path / "large.gif").shape == (13_000, 14_000, 3)
+
+
+@pytest.mark.skipif(not can_read("AVIF"), reason="this Pillow reads no AVIF")
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_avif(orientation: int, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[274] = orientation
+    stored = Image.fromarray(stored_as(PHOTO, orientation))
+    stored.save(tmp_path / "a.avif", quality=100, exif=exif, subsampling="4:4:4")
+    np.testing.assert_allclose(read_image(tmp_path / "a.avif").astype(int), PHOTO, atol=8)
+    assert list_images([tmp_path]) == [tmp_path / "a.avif"]
+
+
+def test_heic_where_the_plugin_is_installed(tmp_path: Path) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    heif.from_pillow(Image.fromarray(PHOTO)).save(tmp_path / "a.heic", quality=-1)
+    np.testing.assert_allclose(read_image(tmp_path / "a.heic").astype(int), PHOTO, atol=8)
+
+
+def test_heic_without_the_plugin_says_what_to_install(tmp_path: Path) -> None:
+    if can_read("HEIC"):
+        pytest.skip("the plugin is installed")
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64))
+    with pytest.raises(InputError, match=r"a\.heic: HEIC .* pip install 'instseg\[images\]'"):
+        read_image(tmp_path / "a.heic")
+
+
+def test_bands_of_real_tiffs(shared_cases: Path) -> None:
+    folder = shared_cases / "18b-tiff-bands"
+    expected = read_image(folder / "rgb.png").astype(int)
+    for path in sorted(folder.glob("*.tif")):
+        np.testing.assert_allclose(read_image(path), expected, atol=1, err_msg=path.name)
 
 
 def test_file_without_permission(tmp_path: Path) -> None:

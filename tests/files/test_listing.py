@@ -1,10 +1,13 @@
 """Which files a user means."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from instseg.core.errors import InputError
+from instseg.core.events import Event, Notice, Warned
+from instseg.files.image_kinds import can_read
 from instseg.files.listing import list_images
 
 
@@ -52,3 +55,36 @@ def test_inputs_without_an_image_are_refused(photos: Path) -> None:
             list_images([where])
         assert str(caught.value).startswith(where.lstrip("@"))
         assert "\n" not in str(caught.value)
+
+
+def test_rarer_suffixes_and_files_without_one_by_their_content(tmp_path: Path) -> None:
+    for name in ("a.jfif", "b.JPE", "c.MPO"):
+        (tmp_path / name).touch()
+    (tmp_path / "photo").write_bytes(b"\xff\xd8\xff\xe0")
+    (tmp_path / "README").write_text("no photo")
+    (tmp_path / "notes.txt").touch()
+    told: list[Event] = []
+    found = list_images([tmp_path], on_event=told.append)
+    assert names(found, tmp_path) == ["a.jfif", "b.JPE", "c.MPO", "photo"]
+    assert told == [Notice(text=f"{tmp_path}: 2 files are left out, no images by their names")]
+
+
+def test_heic_that_cannot_be_read_is_counted(tmp_path: Path) -> None:
+    if can_read("HEIC"):
+        pytest.skip("HEIC can be read here")
+    for name in ("a.heic", "b.HEIF", "c.jpg"):
+        (tmp_path / name).touch()
+    told: list[Event] = []
+    assert names(list_images([tmp_path], on_event=told.append), tmp_path) == ["c.jpg"]
+    (warned,) = told
+    assert isinstance(warned, Warned)
+    assert "2 files are left out: HEIC photos" in warned.text
+    (tmp_path / "c.jpg").unlink()
+    with pytest.raises(InputError, match="no images in this folder"):
+        list_images([tmp_path])
+
+
+def test_a_pipe_is_no_list(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "list")
+    with pytest.raises(InputError, match="is a pipe"):
+        list_images([f"@{tmp_path / 'list'}"])

@@ -1,6 +1,7 @@
 """The small architecture: shapes, size, losses."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from instseg.models.compact import (
     compact,
 )
 from instseg.models.inference import fold_batch_norms
-from instseg.models.mask_rcnn import build
+from instseg.models.mask_rcnn import build_detector
 from instseg.scenes.scene import SCENE_CLASSES, draw_scene
 
 
@@ -58,7 +59,7 @@ def test_outputs_have_torchvisions_form(size_hw):
 @pytest.mark.parametrize("counts", [(2, 1), (0, 3), (0, 0)])
 def test_losses_are_finite_and_reach_every_weight(counts):
     torch.manual_seed(0)
-    network = build(TINY_CARD).network.train()
+    network = build_detector(TINY_CARD).network.train()
     sizes = [(64, 80), (61, 77)]
     targets = [make_targets(count, size) for count, size in zip(counts, sizes, strict=True)]
     losses = network([torch.rand(3, *size) for size in sizes], targets)
@@ -82,7 +83,7 @@ def test_a_few_steps_on_one_scene_bring_the_loss_down():
     boxes, ids = torch.tensor(scene.instances.boxes), torch.tensor(scene.instances.class_ids)
     masks = torch.from_numpy(scene.instances.masks.dense()).to(torch.uint8)
     target = {"boxes": boxes, "labels": ids % 3 + 1, "masks": masks}
-    network = build(TINY_CARD).network.train()
+    network = build_detector(TINY_CARD).network.train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     totals = []
     for _ in range(25):
@@ -97,9 +98,15 @@ def test_a_few_steps_on_one_scene_bring_the_loss_down():
 
 def test_stored_size(tmp_path):
     """16 classes and background, as the weights in the repository."""
-    network = compact(1 + len(SCENE_CLASSES))
+    names = ("BG", *SCENE_CLASSES)
+    card = replace(
+        TINY_CARD,
+        architecture_args={"num_classes": len(names)},
+        class_names=names,
+        category_ids=tuple(range(len(names))),
+    )
     path = tmp_path / "model.safetensors"
-    save_model_file(path, network.state_dict(), TINY_CARD, dtype=torch.float16)
+    save_model_file(path, compact(len(names)).state_dict(), card, dtype=torch.float16)
     assert len(SCENE_CLASSES) >= 16
     assert path.stat().st_size < 12 * 2**20
     assert describe(path)["dtypes"]["F16"] > 100

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from instseg.core.errors import InputError
-from instseg.models.heads import kept_classes, match_classes, with_classes
-from instseg.models.mask_rcnn import build, coco_card, fresh_model
+from instseg.models.heads import kept_classes, match_classes, with_detector_classes
+from instseg.models.mask_rcnn import build_detector, coco_card, fresh_model
 
 OLD = ("BG", "cup", "bottle", "clock")
 NEW = ("BG", "clock", "wine", "cup")
@@ -15,7 +15,7 @@ NEW = ("BG", "clock", "wine", "cup")
 def pair():
     torch.manual_seed(0)
     old = fresh_model("compact", OLD, (0, 1, 2, 3))
-    return old, with_classes(old, NEW, (0, 10, 20, 30))
+    return old, with_detector_classes(old, NEW, (0, 10, 20, 30))
 
 
 def rows_of(model, name, class_id, rows):
@@ -48,8 +48,8 @@ def test_everything_below_the_heads_is_kept_and_the_card_is_new(pair):
 
 def test_coco_heads_of_91_outputs_give_their_rows_by_dataset_id():
     torch.manual_seed(0)
-    old = build(coco_card("resnet50_fpn"))
-    new = with_classes(old, ("BG", "toothbrush", "person"), (0, 1, 2))
+    old = build_detector(coco_card("resnet50_fpn"))
+    new = with_detector_classes(old, ("BG", "toothbrush", "person"), (0, 1, 2))
     name = "roi_heads.box_predictor.cls_score.weight"
     assert torch.equal(rows_of(new, name, 1, 1), rows_of(old, name, 90, 1))  # COCO's toothbrush
     assert torch.equal(rows_of(new, name, 2, 1), rows_of(old, name, 1, 1))
@@ -69,15 +69,15 @@ def test_names_match_whatever_their_spelling():
 def test_an_own_mapping_goes_first_and_its_names_must_exist():
     known, wanted = ("horse", "cat"), ("zebra", "cat")
     assert match_classes(known, wanted, {"horse": "zebra"}) == {"zebra": "horse", "cat": "cat"}
-    with pytest.raises(InputError, match=r"--map: the starting model knows no 'mule'"):
+    with pytest.raises(InputError, match=r"init_classes: the starting weights have no 'mule'"):
         match_classes(known, wanted, {"mule": "zebra"})
-    with pytest.raises(InputError, match=r"--map: the dataset has no 'okapi'"):
+    with pytest.raises(InputError, match=r"init_classes: the dataset has no 'okapi'"):
         match_classes(known, wanted, {"horse": "okapi"})
 
 
 def test_a_class_starts_from_the_rows_of_the_class_it_is_mapped_to(pair):
     old, _ = pair
-    new = with_classes(old, ("BG", "mug"), (0, 1), {"mug": "cup"})
+    new = with_detector_classes(old, ("BG", "mug"), (0, 1), {"mug": "cup"})
     name = "roi_heads.box_predictor.cls_score.weight"
     assert torch.equal(rows_of(new, name, 1, 1), rows_of(old, name, OLD.index("cup"), 1))
 
@@ -88,7 +88,7 @@ def test_kept_classes_stand_beside_new_ones_under_ids_that_are_free(pair):
     names, ids = kept_classes(old, ("BG", "wine", "mug"), (0, 2, 9), sources)
     assert names == ("BG", "wine", "clock", "bottle", "mug")
     assert ids == (0, 2, 3, 4, 9)  # 2 was the bottle's and 1 the cup's
-    new = with_classes(old, names, ids, sources)
+    new = with_detector_classes(old, names, ids, sources)
     name = "roi_heads.box_predictor.cls_score.weight"
     for now, before in {"BG": "BG", "clock": "clock", "bottle": "bottle", "mug": "cup"}.items():
         kept = rows_of(new, name, names.index(now), 1)
@@ -103,13 +103,13 @@ def test_a_name_that_the_dataset_has_for_something_else_is_not_kept(pair):
 
 def test_coco_classes_keep_their_ids_beside_a_dataset_that_counts_from_one():
     torch.manual_seed(0)
-    old = build(coco_card("resnet50_fpn"))
+    old = build_detector(coco_card("resnet50_fpn"))
     names, ids = kept_classes(old, ("BG", "screw", "nut"), (0, 1, 2), {})
     by_name = dict(zip(names, ids, strict=True))
     assert len(by_name) == len(set(ids)) == 83
     assert (by_name["screw"], by_name["nut"], by_name["toothbrush"]) == (1, 2, 90)
     assert (by_name["person"], by_name["bicycle"]) == (12, 26)  # which COCO does not use
-    new = with_classes(old, names, ids, {})
+    new = with_detector_classes(old, names, ids, {})
     for name, number in (("person", 1), ("toothbrush", 90)):
         for key, rows in (("box_predictor.bbox_pred", 4), ("mask_predictor.mask_fcn_logits", 1)):
             weight = f"roi_heads.{key}.weight"

@@ -18,7 +18,7 @@ from instseg.models.inference import (
     own_mask_logits,
     widen_sliver,
 )
-from instseg.models.mask_rcnn import build, coco_card
+from instseg.models.mask_rcnn import build_detector, coco_card
 from instseg.scenes.scene import draw_scene
 
 CPU = torch.device("cpu")
@@ -169,5 +169,5 @@ def test_own_mask_logits_are_those_of_the_full_predictor(predictor, outputs):
 
 @pytest.mark.parametrize("architecture", ["resnet50_fpn", "resnet50_fpn_v2"])
 def test_every_batch_norm_is_folded(architecture):
-    network = fold_batch_norms(build(coco_card(architecture)).network)
+    network = fold_batch_norms(build_detector(coco_card(architecture)).network)
     assert not any(isinstance(m, _BatchNorm | FrozenBatchNorm2d) for m in network.modules())

@@ -25,7 +25,7 @@ from instseg.core.errors import InputError
 from instseg.core.instances import Instances, Masks
 from instseg.files.image import read_image
 from instseg.files.model_file import ModelCard, save_model_file
-from instseg.models.mask_rcnn import Model, build, coco_card, load_model
+from instseg.models.mask_rcnn import Model, build_detector, coco_card, load_detector
 from instseg.predict.paste import grow_boxes
 from instseg.predict.predictor import Predictor
 from instseg.scenes.scene import draw_scene
@@ -49,7 +49,7 @@ class StandIn:
     categories: list[str]  # name of each output
 
     def model(self) -> Model:
-        return load_model(self.path, architecture=self.architecture)
+        return load_detector(self.path, architecture=self.architecture)
 
     @torch.inference_mode()
     def reference(self, image) -> tuple[Instances, list[str]]:
@@ -104,12 +104,8 @@ def predict(model, image, **options):
     return Predictor(model, **options)(image)
 
 
-def photo(request, number):
-    """A real photo, or a drawn scene for None."""
-    if number is None:
-        return draw_scene(1).image
-    folder = request.getfixturevalue("coco_dir") / "val2017"
-    return read_image(sorted(folder.glob("*.jpg"))[number])
+def photo(folder, number):
+    return read_image(sorted((folder / "val2017").glob("*.jpg"))[number])
 
 
 def matched(found, reference):
@@ -142,10 +138,9 @@ def assert_parity(found, reference):
         assert found.masks[int(i)].iou(reference.masks[int(i)])[0, 0] > 0.8
 
 
-@pytest.mark.parametrize("number", [None, 0])
-def test_equal_to_torchvision(quick, number, request):
+def test_equal_to_torchvision(quick, coco_dir):
     stand_in, model = quick
-    image = photo(request, number)
+    image = photo(coco_dir, 0)
     reference, names = stand_in.reference(image)
     found = predict(model, image)
     assert_parity(found, reference)
@@ -158,9 +153,8 @@ def test_equal_to_torchvision(quick, number, request):
     assert 0.2 < (found.masks.areas() / sides.prod(axis=1)).mean() < 0.8
 
 
-def test_equal_to_torchvision_at_full_size(stand_in, request):
-    number = 1 if (Path(__file__).parents[3] / "shared" / "coco").is_dir() else None
-    image = photo(request, number)
+def test_equal_to_torchvision_at_full_size(stand_in, real_or_drawn_coco_dir):
+    image = photo(real_or_drawn_coco_dir, 1)
     assert_parity(predict(stand_in.model(), image), stand_in.reference(image)[0])
 
 
@@ -193,7 +187,7 @@ def test_outputs_of_the_coco_heads():
 
 
 def test_outputs_of_own_classes_are_the_class_ids():
-    assert build(TINY_CARD).class_id_of_output.tolist() == [0, 1, 2, 3]
+    assert build_detector(TINY_CARD).class_id_of_output.tolist() == [0, 1, 2, 3]
 
 
 def equal(one, other):
@@ -209,8 +203,8 @@ def test_model_file_gives_the_same_model(tmp_path):
     image = draw_scene(1).image
     model.save(tmp_path / "exact.safetensors")
     model.save(tmp_path / "half.safetensors", dtype=torch.float16)
-    exact = load_model(tmp_path / "exact.safetensors", architecture="compact")
-    half = load_model(tmp_path / "half.safetensors")
+    exact = load_detector(tmp_path / "exact.safetensors", architecture="compact")
+    half = load_detector(tmp_path / "half.safetensors")
     assert exact.card == half.card == TINY_CARD
     assert not exact.network.training
     assert equal(predict(exact, image), predict(model, image))
@@ -222,7 +216,7 @@ def test_model_file_gives_the_same_model(tmp_path):
 
 def assert_refused(words, path, **options):
     with pytest.raises(InputError, match=words) as caught:
-        load_model(path, **options)
+        load_detector(path, **options)
     message = str(caught.value)
     assert str(path) in message
     assert "\n" not in message
@@ -251,12 +245,12 @@ def test_unknown_architecture(tmp_path):
     path = tmp_path / "weights.pth"
     torch.save({"a": torch.zeros(2)}, path)
     with pytest.raises(InputError, match="'yolo' is unknown; use one of resnet50_fpn, "):
-        load_model(path, architecture="yolo")
+        load_detector(path, architecture="yolo")
 
 
 def test_model_file_knows_its_architecture(tmp_path):
     path = tmp_path / "model.safetensors"
-    build(TINY_CARD).save(path)
+    build_detector(TINY_CARD).save(path)
     words = "holds compact, not resnet50_fpn; leave --architecture out"
     assert_refused(words, path, architecture="resnet50_fpn")
 
@@ -273,7 +267,7 @@ NAME = "roi_heads.box_head.fc7.bias"
     ],
 )
 def test_tensors_that_do_not_fit(tmp_path, change, words):
-    state = dict(build(TINY_CARD).network.state_dict())
+    state = dict(build_detector(TINY_CARD).network.state_dict())
     change(state)
     path = tmp_path / "model.safetensors"
     save_model_file(path, state, TINY_CARD)

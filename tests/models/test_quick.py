@@ -11,7 +11,7 @@ from torchvision.models.detection.rpn import RPNHead
 from torchvision.ops import FrozenBatchNorm2d
 
 from instseg.models.mask_rcnn import fresh_model
-from instseg.models.quick import QUICK, QuickMaskPredictor, QuickRPNHead, conv_then_norm, quicken
+from instseg.models.quick import QUICK_LAYERS, conv_then_norm, with_layers
 
 SIDE = 64
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}
@@ -34,6 +34,10 @@ def make_network(architecture):
     return network
 
 
+def quicken(network):
+    return with_layers(network, QUICK_LAYERS)
+
+
 def losses_of(network):
     boxes = torch.tensor([[10.0, 12, 60, 64], [30, 20, 62, 50]])
     masks = torch.zeros(2, SIDE, SIDE, dtype=torch.uint8)
@@ -52,7 +56,7 @@ def gradients(outputs, inputs, seed=5):
 def test_losses_and_gradients_are_those_of_the_plain_network():
     plain = make_network("resnet50_fpn")
     quick = quicken(copy.deepcopy(plain))
-    assert {*QUICK.values()} <= {type(module) for module in quick.modules()}
+    assert {*QUICK_LAYERS.values()} <= {type(module) for module in quick.modules()}
     expected, losses = losses_of(plain), losses_of(quick)
     assert list(plain.state_dict()) == list(quick.state_dict())
     for name, loss in losses.items():
@@ -78,8 +82,7 @@ def test_gradients_of_the_proposal_head(touched, depth):
     for weight in plain.parameters():
         nn.init.normal_(weight, std=0.3)
     levels = [random(2, 8, 5, 6).requires_grad_(), random(2, 8, 1, 1, seed=1).requires_grad_()]
-    quick = copy.deepcopy(plain)
-    quick.__class__ = QuickRPNHead
+    quick = quicken(copy.deepcopy(plain))
     results = []
     for head in (plain, quick):
         logits, deltas = head(levels)
@@ -101,8 +104,7 @@ def test_gradients_of_the_proposal_head(touched, depth):
 def test_mask_predictor():
     torch.manual_seed(0)
     plain = MaskRCNNPredictor(8, 6, 3)
-    quick = copy.deepcopy(plain)
-    quick.__class__ = QuickMaskPredictor
+    quick = quicken(copy.deepcopy(plain))
     x = random(4, 8, 5, 5).requires_grad_()
     torch.testing.assert_close(quick(x), plain(x), **TOLERANCE)
     expected = gradients([plain(x)], [x, *plain.parameters()])
@@ -142,7 +144,7 @@ def test_proposals_are_not_rounded_under_autocast():
     network = make_network("resnet50_fpn").eval()
     assert far_proposals(network, torch.bfloat16).dtype == torch.bfloat16  # torchvision's own
     exact = far_proposals(quicken(network), torch.float32)
-    proposals = far_proposals(network, torch.bfloat16)
+    proposals = far_proposals(quicken(network), torch.bfloat16)
     assert proposals.dtype == torch.float32
     assert proposals.max() > 1024
     distance = torch.cdist(proposals, exact, p=torch.inf).min(dim=1).values

@@ -9,16 +9,9 @@ from torchvision.models import mobilenet_v3_large, segmentation
 
 from instseg.core.errors import InputError
 from instseg.files.model_file import describe, read_model_card
-from instseg.models.mask_rcnn import build as build_detector
-from instseg.models.mask_rcnn import load_model
-from instseg.models.segmenters import (
-    PREPROCESSING,
-    SMP,
-    SMP_MULTIPLE,
-    TORCHVISION,
-    fresh_segmenter,
-    load_segmenter,
-)
+from instseg.models.mask_rcnn import build_detector, load_detector
+from instseg.models.segmenters import PREPROCESSING, fresh_segmenter, load_segmenter
+from instseg.models.semantic_networks import SMP, SMP_MULTIPLE, TORCHVISION
 
 NAMES, IDS = ("BG", "cat", "dog"), (0, 17, 18)
 GREY = {"min_size": None, "max_size": None, "mean": [0.5], "std": [0.25]}
@@ -157,8 +150,8 @@ def test_networks_that_cannot_be(name, options, words):
         ("smp:Unet:", {}, "expected smp:NAME:ENCODER"),
         ("smp:unet:resnet18", {}, "the names are Unet, UnetPlusPlus"),
         ("smp:PAN:resnet18", {}, "the names are Unet, UnetPlusPlus"),
-        ("smp:Unet:resnet19", {}, "cannot be built (Wrong encoder name `resnet19`"),
-        ("smp:Unet:tu-resnet19", {}, "cannot be built (Unknown model"),
+        ("smp:Unet:resnet19", {}, "cannot be built (unknown encoder `resnet19`)"),
+        ("smp:Unet:tu-resnet19", {}, "cannot be built (unknown encoder `tu-resnet19`)"),
         ("smp:Unet:resnet18", {"encoder_weights": "nope"}, "Wrong pretrained weights `nope`"),
         ("smp:UnetPlusPlus:mit_b0", {}, "cannot be built (UnetPlusPlus is not support"),
         ("smp:FPN:tu-vit_tiny_patch16_224", {}, "cannot be built ("),
@@ -184,7 +177,7 @@ def test_instances_and_label_maps_are_not_mixed_up(tmp_path):
     assert "instances.safetensors holds compact, which finds instances" in message
     assert "demo holds compact" in refused(load_segmenter, "demo")
     assert "coco-v2 holds resnet50_fpn_v2" in refused(load_segmenter, "coco-v2")
-    message = refused(load_model, tmp_path / "semantic.safetensors")
+    message = refused(load_detector, tmp_path / "semantic.safetensors")
     assert "semantic.safetensors holds unet_small, which gives label maps, not instances" in message
     (tmp_path / "weights.pth").write_bytes(b"something")
     assert "not a safetensors file" in refused(load_segmenter, tmp_path / "weights.pth")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from instseg.models.segmenters import fresh_segmenter
-from instseg.models.semantic_heads import with_classes
+from instseg.models.semantic_heads import with_segmenter_classes
 
 ARCHITECTURES = ("unet_small", "fcn_resnet50")
 
@@ -17,7 +17,7 @@ def test_what_is_known_stays(architecture, names):
     before = {name: values.clone() for name, values in model.network.state_dict().items()}
     sources = {"cat": "cat", "mug": "cup", "cup": "cup"}
     sources = {new: old for new, old in sources.items() if new in names}
-    new = with_classes(model, names, tuple(range(len(names))), sources)
+    new = with_segmenter_classes(model, names, tuple(range(len(names))), sources)
     assert (new.card.class_names, new.card.category_ids) == (names, tuple(range(len(names))))
     image = torch.rand(1, 3, 48, 48)
     with torch.no_grad():

@@ -12,7 +12,7 @@ import pytest
 from instseg.core.errors import InputError
 from instseg.data.coco import CocoData
 from instseg.files.image import write_image
-from instseg.predict.dataset import predict_dataset
+from instseg.predict.dataset import coco_records, predict_dataset, predicted_instances
 from instseg.predict.predictor import Predictor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,9 +23,10 @@ from instseg.predict.dataset import predict_dataset
 from instseg.data.coco import CocoData
 from instseg.predict.predictor import Predictor
 
-data = CocoData.read(Path(sys.argv[1]), Path(sys.argv[1]).parent)
-assert predict_dataset(Predictor(sys.argv[2], score_threshold=0.9), data) is not None
-print(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+predictor = Predictor(sys.argv[1], score_threshold=0.9)
+for path in map(Path, sys.argv[2:]):
+    assert predict_dataset(predictor, CocoData.read(path, path.parent)) is not None
+    print(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
 """
 
 
@@ -52,6 +53,18 @@ def test_results_carry_the_ids_of_the_dataset(tmp_path, tiny_weights):
     assert {r["category_id"] for r in results} <= {2, 50}
 
 
+def test_instances_come_one_photo_at_a_time_and_make_the_same_results(tmp_path, tiny_weights):
+    data = CocoData.read(write_dataset(tmp_path, 3, (64, 64)), tmp_path)
+    predictor, told = Predictor(tiny_weights, score_threshold=0.0), []
+    results = []
+    for row, found in predicted_instances(predictor, data, on_event=told.append):
+        assert (len(told), told[-1].done) == (row + 1, row)
+        assert len(found) and found.class_names == predictor.class_names
+        results += coco_records(found, data, row)
+    assert results == predict_dataset(predictor, data)
+    assert (told[-1].task, told[-1].done, told[-1].total) == ("predicting", 3, 3)
+
+
 def test_missing_photos_stop_it_before_it_begins(tmp_path, tiny_weights):
     data = CocoData.read(write_dataset(tmp_path, 3, (64, 64)), tmp_path)
     (tmp_path / "a.png").unlink()
@@ -68,17 +81,13 @@ def test_a_photo_of_another_size_stops_it(tmp_path, tiny_weights):
 
 def test_memory_stays_flat(tmp_path, tiny_weights):
     """Kept photos would be 0.9 MB each."""
-    peaks_kb = []
-    for images in (20, 140):
-        folder = tmp_path / str(images)
-        command = [sys.executable, "-c", PEAK_AFTER]
-        command += [str(write_dataset(folder, images)), str(tiny_weights)]
-        done = subprocess.run(
-            command,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        peaks_kb.append(int(done.stdout))
-    assert peaks_kb[1] - peaks_kb[0] < 40_000
+    paths = [write_dataset(tmp_path / str(images), images) for images in (20, 140)]
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK_AFTER, tiny_weights, *paths],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    first_kb, second_kb = map(int, done.stdout.split())
+    assert second_kb - first_kb < 40_000

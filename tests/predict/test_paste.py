@@ -64,7 +64,7 @@ def images_and_boxes(draw):
     return (height, width), torch.tensor([[x0, y0, x1, y1] for (x0, x1), (y0, y1) in boxes])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(images_and_boxes(), st.sampled_from([14, 28]), st.integers(0, 99))
 def test_equal_to_torchvision_for_any_box(image, cells, seed):
     size_hw, boxes = image

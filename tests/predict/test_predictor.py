@@ -1,7 +1,12 @@
 """`Predictor` with a tiny network."""
 
-import logging
+import os
+import resource
+import subprocess
+import sys
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,13 +15,15 @@ from stand_in import TINY_CARD, stand_in_model
 
 from instseg.core.errors import InputError
 from instseg.files.image import write_image
-from instseg.models.mask_rcnn import build
+from instseg.models.mask_rcnn import build_detector
 from instseg.predict.predictor import Predictor
 from instseg.predict.tiles import join_flipped, join_tiles, tile_windows
 from instseg.scenes.scene import SceneConfig, draw_scene
+from instseg.system.ahead import AHEAD
 from instseg.system.device import choose_device, choose_dtype
 
 IMAGE = draw_scene(1).image
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +118,7 @@ def test_stream_is_lazy_and_keeps_the_order(model, batch_size):
     seen = []
     for found in stream:
         seen.append(found.size_hw)
-        assert len(taken) <= min(len(sizes), -(-len(seen) // batch_size) * batch_size)
+        assert len(taken) <= min(len(sizes), -(-len(seen) // batch_size) * batch_size + AHEAD)
     assert seen == sizes
     assert list(predictor.stream([])) == []
 
@@ -138,13 +145,85 @@ def test_stream_in_flat_memory(model):
     assert sizes[1] - sizes[0] < 100_000  # 50 images are 2.4 MB
 
 
-def test_matterports_form(model, caplog):
+def test_stream_reads_paths(model, tmp_path):
+    paths = [tmp_path / f"{i}.png" for i in range(6)]
+    for i, path in enumerate(paths):
+        write_image(path, IMAGE[: 100 + 20 * i])
+    predictor = make_predictor(model, batch_size=2)
+    found = list(predictor.stream(paths))
+    assert [each.size_hw for each in found] == [(100 + 20 * i, 320) for i in range(6)]
+    assert_same(found[3], predictor(paths[3]), pixels=2)
+    (tmp_path / "2.png").write_text("no image")
+    with pytest.raises(InputError, match=r"2\.png: not an image"):
+        list(predictor.stream(paths))
+
+
+def test_four_threads_share_a_predictor(model):
+    predictor = make_predictor(model, score_threshold=0.3)
+    images = [np.ascontiguousarray(IMAGE[: 100 + 20 * (i % 5)]) for i in range(16)]
+    alone = [predictor(image) for image in images]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(predictor, images))
+    for one, other in zip(alone, together, strict=True):
+        assert_same(one, other)
+
+
+OTHER_PROCESSES = """
+import multiprocessing, sys
+import numpy as np
+from instseg.predict.predictor import Predictor
+from instseg.scenes.scene import draw_scene
+
+if __name__ == "__main__":
+    predictor = Predictor(sys.argv[1], device="cpu", precision="fp32")
+    images = [draw_scene(i).image for i in range(4)]
+    alone = [predictor(image) for image in images]
+    with multiprocessing.get_context(sys.argv[2]).Pool(2) as pool:
+        together = pool.map(predictor, images)
+    for one, other in zip(alone, together, strict=True):
+        assert len(one) > 0
+        np.testing.assert_allclose(one.boxes, other.boxes, atol=1e-3)
+        np.testing.assert_allclose(one.scores, other.scores, atol=1e-5)
+"""
+
+
+@pytest.mark.parametrize("way", ["fork", "spawn"])
+def test_other_processes_use_a_predictor(model, tmp_path, way):
+    """Also where the first process has used several threads, which a forked one does not have."""
+    model.save(tmp_path / "tiny.safetensors")
+    program = tmp_path / "program.py"
+    program.write_text(OTHER_PROCESSES)
+    done = subprocess.run(
+        [sys.executable, program, tmp_path / "tiny.safetensors", way],
+        env={**os.environ, "OMP_NUM_THREADS": "2", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_loaded_model_stays_as_it_was(model):
+    before = {name: tensor.clone() for name, tensor in model.network.state_dict().items()}
+    kinds = [type(module) for module in model.network.modules()]
+    make_predictor(model, preset="fast", precision="bf16")(IMAGE)
+    assert [type(module) for module in model.network.modules()] == kinds
+    assert not model.network.training
+    assert model.network.transform.min_size == (64,)
+    for name, tensor in model.network.state_dict().items():
+        assert torch.equal(tensor, before[name])
+
+
+def test_matterports_form(model, capsys):
     predictor = make_predictor(model)
-    with caplog.at_level(logging.INFO, "instseg"):
-        results = predictor.detect([IMAGE, IMAGE[:100]], verbose=1)
-    assert [record.message.split(" in ")[0] for record in caplog.records] == [
-        f"{height} x 320: {len(result['scores'])} instances"
-        for height, result in zip((320, 100), results, strict=True)
+    results = predictor.detect([IMAGE, IMAGE[:100]], verbose=1)
+    assert capsys.readouterr().out.splitlines() == [
+        "Processing 2 images",
+        f"image                    shape: (320, 320, 3)         min: {IMAGE.min():10.5f}  "
+        f"max: {IMAGE.max():10.5f}  uint8",
+        f"image                    shape: (100, 320, 3)         min: {IMAGE[:100].min():10.5f}  "
+        f"max: {IMAGE[:100].max():10.5f}  uint8",
     ]
     found, result = predictor(IMAGE), results[0]
     count = len(found)
@@ -159,10 +238,9 @@ def test_matterports_form(model, caplog):
     np.testing.assert_array_equal(result["class_ids"], found.class_ids)
 
 
-def test_matterports_form_of_nothing(model, caplog):
-    with caplog.at_level(logging.INFO, "instseg"):
-        (result,) = make_predictor(model, score_threshold=1.0).detect([IMAGE])
-    assert not caplog.records
+def test_matterports_form_of_nothing(model, capsys):
+    (result,) = make_predictor(model, score_threshold=1.0).detect([IMAGE])
+    assert capsys.readouterr().out == ""
     assert result["rois"].shape == (0, 4)
     assert result["masks"].shape == (320, 320, 0)
 
@@ -211,6 +289,19 @@ def test_images_of_a_pixel_and_slivers(model, size_hw, options):
     assert found.masks.dense().shape == (len(found), *size_hw)
 
 
+@pytest.mark.parametrize("shape", [(600_000, 1, 3), (1, 600_000, 3)])
+def test_a_long_sliver_takes_little_memory(model, shape):
+    """Widened as it is for the network, it would be 2 GB for these weights and 8 for others."""
+    predictor = make_predictor(model, score_threshold=0.05, max_detections=3)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    image = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
+    found = predictor(image)
+    assert found.size_hw == shape[:2]
+    assert (found.boxes[:, 2:] <= (shape[1], shape[0])).all()
+    grown_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown_kb < 300_000
+
+
 def test_flip_of_a_photo_is_the_flip_of_its_result(model):
     predictor = make_predictor(model, flip=True, score_threshold=0.3, max_detections=10_000)
     plain, mirrored = predictor(IMAGE), predictor(np.ascontiguousarray(IMAGE[:, ::-1]))
@@ -237,19 +328,25 @@ def test_tile_larger_than_the_photo_is_no_tile(model):
     assert_same(make_predictor(model, tile=320)(IMAGE), make_predictor(model)(IMAGE))
 
 
-@pytest.mark.parametrize("flip", [False, True])
-def test_photo_larger_than_a_tile(model, flip):
+@pytest.mark.parametrize(("flip", "batch_size"), [(False, 1), (True, 1), (False, 3)])
+def test_photo_larger_than_a_tile(model, flip, batch_size):
     """Each tile is looked at as a photo of its own; how they are joined, test_merge tells."""
     image = draw_scene(2, SceneConfig(size_hw=(300, 350))).image
     plain = make_predictor(model, max_detections=40, flip=flip, score_threshold=0.3)
     tiled = make_predictor(
-        model, max_detections=40, flip=flip, score_threshold=0.3, tile=220, overlap=0.25
+        model,
+        max_detections=40,
+        flip=flip,
+        score_threshold=0.3,
+        tile=220,
+        overlap=0.25,
+        batch_size=batch_size,
     )
     windows = tile_windows((300, 350), 220, 0.25)
     assert len(windows) == 4
     joined = join_tiles([plain(image[window]) for window in windows], windows, plain(image))
     best = np.argsort(-joined.scores, kind="stable")[:40]
-    assert_same(tiled(image), joined[best])
+    assert_same(tiled(image), joined[best], pixels=2 if batch_size > 1 else 0)
 
 
 @pytest.mark.parametrize(
@@ -289,8 +386,8 @@ def test_devices_that_are_not_here(name):
 
 
 def test_auto_takes_what_is_here():
-    expected = "cuda" if torch.cuda.is_available() else "cpu"
-    assert choose_device("auto").type == expected
+    mps = "mps" if torch.backends.mps.is_available() else "cpu"
+    assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else mps)
     assert choose_device("cpu") == torch.device("cpu")
     cpu = torch.device("cpu")
     assert choose_dtype("auto", cpu) in (torch.float32, torch.bfloat16)
@@ -331,6 +428,6 @@ def test_weights_that_cannot_be_had(tmp_path):
 
 def test_an_untrained_network_finds_nothing_above_one_half():
     torch.manual_seed(0)
-    found = make_predictor(build(TINY_CARD))(IMAGE)
+    found = make_predictor(build_detector(TINY_CARD))(IMAGE)
     assert len(found) == 0
     assert found.class_names == TINY_CARD.class_names

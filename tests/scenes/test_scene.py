@@ -8,6 +8,7 @@ from skimage.morphology import dilation
 
 from instseg.core.classes import COCO_CATEGORY_IDS, COCO_CLASSES
 from instseg.core.errors import InputError
+from instseg.core.events import Progress
 from instseg.files.image import read_image
 from instseg.scenes.beyond_coco import BEYOND_COCO
 from instseg.scenes.scene import (
@@ -126,9 +127,9 @@ def test_category_ids_are_those_of_coco_and_above_90(tmp_path: Path):
 
 
 def test_the_written_dataset_is_one_for_the_coco_api(tmp_path: Path):
-    done: list[int] = []
-    path = write_scenes(tmp_path / "made", 3, start=4, progress=done.append)
-    assert done == [1, 2, 3]
+    events: list[Progress] = []
+    path = write_scenes(tmp_path / "made", 3, start=4, on_event=events.append)
+    assert [event.done for event in events] == [0, 1, 2, 3]
     coco = COCO(str(path))
     assert {category["name"] for category in coco.loadCats(coco.getCatIds())} == set(SCENE_CLASSES)
     for index in (4, 5, 6):

@@ -2,29 +2,56 @@
 
 import dataclasses
 import itertools
+import threading
 
 import pytest
 import torch
 
 from instseg.core.errors import InputError
+from instseg.core.masks import Masks
 from instseg.models.mask_rcnn import fresh_model
 from instseg.scenes.scene import SCENE_CLASSES
+from instseg.training.best import BestSoFar
+from instseg.training.checkpoint import load_checkpoint
 from instseg.training.detection import Detection
 from instseg.training.estimate import estimate
 from instseg.training.loop import MAX_BAD_STEPS, Trainer
+from instseg.training.mask_targets import MaskTargets
 from instseg.training.recipe import Recipe, usual_epochs, usual_learning_rate
 from instseg.training.samples import SceneSamples
 
 NAMES = ("BG", *SCENE_CLASSES)
-RECIPE = Recipe(batch_size=2, warmup_steps=2, save_every=2, workers=0)
+RECIPE = Recipe(warmup_steps=2, save_every=2, workers=0)
+BATCH = 2
 
 
-def make_trainer(count=12, recipe=RECIPE, stages=((0, "all"),), samples=None, **options):
+class KilledError(Exception):
+    """What ends a run in the middle of it."""
+
+
+def kill_after(step):
+    """An `after_step` that ends the run, before this step is saved."""
+
+    def after_step(figures):
+        if figures["step"] == step:
+            raise KilledError
+
+    return after_step
+
+
+def run_until_killed(trainer, path, step, **options):
+    with pytest.raises(KilledError):
+        trainer.run(path, after_step=kill_after(step), **options)
+
+
+def make_trainer(
+    count=12, recipe=RECIPE, stages=((0, "all"),), samples=None, trainer=None, **options
+):
     torch.manual_seed(recipe.seed)
     network = fresh_model("compact", NAMES, tuple(range(len(NAMES)))).network
-    samples = samples or SceneSamples(count, (64,), recipe.batch_size, NAMES, seed=1)
+    samples = samples or SceneSamples(count, (64,), BATCH, NAMES, seed=1)
     task = Detection(network, **options)
-    return Trainer(task, samples, recipe, torch.device("cpu"), stages=stages)
+    return Trainer(task, samples, recipe, torch.device("cpu"), stages=stages, **(trainer or {}))
 
 
 def first_batch(trainer):
@@ -43,7 +70,7 @@ def weights(trainer):
 
 
 def test_the_loss_falls_on_one_batch():
-    trainer = make_trainer(recipe=Recipe(batch_size=2, warmup_steps=1, workers=0), count=200)
+    trainer = make_trainer(recipe=Recipe(warmup_steps=1, workers=0), count=200)
     losses = [trainer.train_step([first_batch(trainer)])["loss"] for _ in range(25)]
     assert losses[-1] < losses[0] / 2
 
@@ -51,18 +78,18 @@ def test_the_loss_falls_on_one_batch():
 def test_the_same_seed_gives_the_same_weights_bit_for_bit(tmp_path):
     runs = [make_trainer(), make_trainer()]
     for number, trainer in enumerate(runs):
-        list(trainer.run(tmp_path / f"{number}.pt"))
+        assert trainer.run(tmp_path / f"{number}.pt")
     assert torch.equal(*map(weights, runs))
 
 
 def test_a_run_that_stops_goes_on_where_it_was_bit_for_bit(tmp_path):
     whole = make_trainer()
-    list(whole.run(tmp_path / "whole.pt"))
-    stopped = make_trainer()
-    list(itertools.islice(stopped.run(tmp_path / "part.pt"), 3))  # saved after step 2
+    whole.run(tmp_path / "whole.pt")
+    run_until_killed(make_trainer(), tmp_path / "part.pt", 3)  # saved after step 2
     resumed = make_trainer()
     resumed.load(tmp_path / "part.pt")
-    steps = [figures["step"] for figures in resumed.run(tmp_path / "part.pt")]
+    steps = []
+    resumed.run(tmp_path / "part.pt", after_step=lambda figures: steps.append(figures["step"]))
     assert steps == [3, 4, 5, 6]
     assert torch.equal(weights(whole), weights(resumed))
 
@@ -86,7 +113,8 @@ def test_losses_equal_torchvisions_own_forward_pass():
         torch.empty(1).uniform_()  # torchvision draws a size for each image first
     ours = trainer.task.losses(images, targets)
     torch.manual_seed(5)
-    theirs = network([image.float() / 255 for image in images], targets)
+    dense = [{**target, "masks": target["masks"].dense()} for target in targets]
+    theirs = network([image.float() / 255 for image in images], dense)
     assert ours.keys() == theirs.keys()
     for name, loss in ours.items():
         assert float(loss.detach()) == pytest.approx(float(theirs[name].detach()), rel=1e-5), name
@@ -98,7 +126,7 @@ def test_images_without_objects_are_trained_on(resize):
     empty = {
         "boxes": torch.zeros(0, 4),
         "labels": torch.zeros(0, dtype=torch.int64),
-        "masks": torch.zeros(0, 64, 64, dtype=torch.uint8),
+        "masks": MaskTargets.from_masks(Masks.empty((64, 64))),
     }
     image, target = trainer.samples[0]
     for targets in ([empty, target], [empty, empty]):
@@ -106,16 +134,17 @@ def test_images_without_objects_are_trained_on(resize):
         assert figures["loss"] > 0
 
 
-def test_steps_that_are_not_finite_change_nothing_and_end_the_run(tmp_path, caplog):
-    trainer = make_trainer(count=100)
+def test_steps_that_are_not_finite_change_nothing_and_end_the_run(tmp_path):
+    warnings = []
+    trainer = make_trainer(count=100, trainer={"on_event": warnings.append})
     with torch.no_grad():
         trainer.network.backbone.smooth[0].weight.fill_(torch.nan)  # a step was far too long
     before = {name: values.clone() for name, values in trainer.average.state_dict().items()}
     norms = {name: values.clone() for name, values in trainer.network.named_buffers()}
     with pytest.raises(InputError, match=r"scene 8, scene 9.*learning rate"):
-        list(trainer.run(tmp_path / "run.pt"))
+        trainer.run(tmp_path / "run.pt")
     assert trainer.step == MAX_BAD_STEPS
-    assert "scene 0, scene 1" in caplog.text
+    assert "scene 0, scene 1" in warnings[0].text
     after = trainer.average.state_dict()
     assert all(torch.equal(values, after[name]) for name, values in before.items())
     now = dict(trainer.network.named_buffers())
@@ -127,22 +156,22 @@ def test_stages_train_what_they_name_and_a_resumed_run_is_the_same(tmp_path):
     options = {
         "samples": TwoEpochs(4, (64,), 2, NAMES, seed=1),
         "stages": ((0, "heads"), (1, "all")),
-        "recipe": Recipe(batch_size=2, warmup_steps=2, save_every=1, workers=0),
+        "recipe": Recipe(warmup_steps=2, save_every=1, workers=0),
     }
     whole = make_trainer(**options)
     trunk = whole.network.backbone.stem[0][0].weight
     before = trunk.detach().clone()
-    steps = whole.run(tmp_path / "whole.pt")
+    steps = whole.train_steps()
     list(itertools.islice(steps, 2))
     assert torch.equal(trunk, before)
     list(steps)
     assert not torch.equal(trunk, before)
     for kept in (2, 3):  # saved at the end of the first stage, and within the second
-        list(itertools.islice(make_trainer(**options).run(tmp_path / "part.pt"), kept + 1))
+        run_until_killed(make_trainer(**options), tmp_path / "part.pt", kept + 1)
         resumed = make_trainer(**options)
         resumed.load(tmp_path / "part.pt")
         assert resumed.step == kept
-        list(resumed.run(tmp_path / "part.pt"))
+        resumed.run(tmp_path / "part.pt")
         assert torch.equal(weights(whole), weights(resumed))
 
 
@@ -165,25 +194,36 @@ class Photos(SceneSamples):
 
 
 def test_everything_that_a_run_knows_is_saved(tmp_path):
-    """Stages that shrink, accumulated batches, a lowered rate and notes."""
+    """Stages that shrink, accumulated batches, a lowered rate and the best score."""
     options = {
         "samples": Photos(6, (64,), 2, NAMES, seed=1),
         "stages": ((0, "all"), (1, "heads")),
-        "recipe": dataclasses.replace(RECIPE, accumulate=2, save_every=1, schedule="plateau"),
+        "recipe": dataclasses.replace(
+            RECIPE, gradient_accumulation_steps=2, save_every=1, schedule="plateau"
+        ),
     }
 
-    def run(trainer, steps=None):
-        for _ in itertools.islice(trainer.run(tmp_path / "run.pt"), steps):
-            if trainer.step == 2:
-                trainer.notes.update(rate_factor=0.1, best=0.5)
-        return trainer
+    def started():
+        trainer, best = make_trainer(**options), BestSoFar()
+        trainer.plateau.patience = 1
+        trainer.keep("best", best)
 
-    whole = run(make_trainer(**options))
-    run(make_trainer(**options), 4)  # the fourth is not saved
-    resumed = make_trainer(**options)
+        def after_epoch(epoch):
+            best.score, best.epoch = 0.5, epoch
+            trainer.plateau.epoch_done(epoch, improved=False)
+            return False
+
+        return trainer, best, after_epoch
+
+    whole, _, after_epoch = started()
+    whole.run(tmp_path / "run.pt", after_epoch=after_epoch)
+    killed, _, after_epoch = started()
+    run_until_killed(killed, tmp_path / "run.pt", 4, after_epoch=after_epoch)
+    resumed, best, after_epoch = started()
     resumed.load(tmp_path / "run.pt")
-    assert (resumed.step, resumed.notes) == (3, {"rate_factor": 0.1, "best": 0.5})
-    run(resumed)
+    assert (resumed.step, resumed.plateau.factor) == (3, 0.1)
+    assert (best.score, best.epoch) == (0.5, 1)
+    resumed.run(tmp_path / "run.pt", after_epoch=after_epoch)
     assert torch.equal(weights(whole), weights(resumed))
     torch.save([1], tmp_path / "other.pt")
     with pytest.raises(InputError, match="is no checkpoint of a run; start without --resume"):
@@ -206,7 +246,7 @@ def test_what_is_wrong_with_a_sample_comes_out_of_another_process_in_one_line(tm
     recipe = dataclasses.replace(RECIPE, workers=1)
     trainer = make_trainer(samples=Broken(12, (64,), 2, NAMES, seed=1), recipe=recipe)
     with pytest.raises(InputError) as caught:
-        list(trainer.run(tmp_path / "run.pt"))
+        trainer.run(tmp_path / "run.pt")
     assert str(caught.value) == "photo 5 is cut off"
 
 
@@ -228,7 +268,7 @@ def test_the_gradients_of_a_step_are_the_mean_of_its_batches():
 
 def test_steps_of_several_batches_and_a_last_step_cut_the_plan():
     samples = TwoEpochs(10, (64,), 2, NAMES, seed=1)  # five batches an epoch
-    recipe = Recipe(batch_size=2, accumulate=2, workers=0)
+    recipe = Recipe(gradient_accumulation_steps=2, workers=0)
     trainer = make_trainer(samples=samples, recipe=recipe)
     assert [len(step) for step in trainer.plan] == [2, 2, 1, 2, 2, 1]
     ends = []
@@ -251,9 +291,7 @@ def test_frozen_norms_stay_as_they_are():
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_either_optimizer_lowers_the_loss(optimizer):
-    recipe = Recipe(
-        batch_size=2, warmup_steps=5, workers=0, optimizer=optimizer, learning_rate=3e-3
-    )
+    recipe = Recipe(warmup_steps=5, workers=0, optimizer=optimizer, learning_rate=3e-3)
     trainer = make_trainer(recipe=recipe, count=200)
     losses = [trainer.train_step([first_batch(trainer)])["loss"] for _ in range(25)]
     assert losses[-1] < 0.8 * losses[0]
@@ -275,10 +313,10 @@ def test_a_stage_begins_with_a_rise_of_its_own():
 
 
 def test_plateau_keeps_the_rate_until_it_is_lowered():
-    recipe = Recipe(learning_rate=1.0, warmup_steps=1, schedule="plateau", workers=0, batch_size=2)
+    recipe = Recipe(learning_rate=1.0, warmup_steps=1, schedule="plateau", workers=0)
     trainer = make_trainer(recipe=recipe)
     assert trainer.train_step([first_batch(trainer)])["lr"] == 1.0
-    trainer.notes["rate_factor"] = 0.1
+    trainer.plateau.factor = 0.1
     assert trainer.train_step([first_batch(trainer)])["lr"] == pytest.approx(0.1)
 
 
@@ -294,5 +332,56 @@ def test_an_estimate_leaves_no_trace(tmp_path):
     assert 0 < found.step_s < 60
     assert 1e8 < found.memory_bytes < 1e11
     for trainer in (plain, tried):
-        list(itertools.islice(trainer.run(tmp_path / "run.pt"), 2))
+        list(itertools.islice(trainer.train_steps(), 2))
     assert torch.equal(weights(plain), weights(tried))
+
+
+def test_a_step_is_saved_before_anything_else_is_asked_for(tmp_path):
+    """Whoever is told of an epoch finds it neither saved nor lost; of the next step, saved."""
+    saved = []
+
+    def after_step(figures):
+        path = tmp_path / "run.pt"
+        saved.append(load_checkpoint(path)["step"] if path.exists() else 0)
+
+    trainer = make_trainer(count=8)
+    trainer.run(tmp_path / "run.pt", after_step=after_step)
+    assert saved == [0, 0, 2, 2]
+    assert load_checkpoint(tmp_path / "run.pt")["step"] == 4
+
+
+def test_cancelling_ends_a_run_after_its_step_which_is_saved(tmp_path):
+    cancel = threading.Event()
+    trainer = make_trainer(trainer={"cancel": cancel})
+
+    def after_step(figures):
+        if figures["step"] == 2:
+            cancel.set()
+
+    assert not trainer.run(tmp_path / "run.pt", after_step=after_step)
+    assert trainer.step == load_checkpoint(tmp_path / "run.pt")["step"] == 2
+
+
+def test_the_run_ends_when_an_epoch_says_so(tmp_path):
+    trainer = make_trainer(samples=TwoEpochs(4, (64,), 2, NAMES, seed=1))
+    assert trainer.run(tmp_path / "run.pt", after_epoch=lambda epoch: True)
+    assert trainer.step == 2
+
+
+def test_a_step_takes_the_time_of_its_images_and_its_training_alone(tmp_path):
+    class Slow(SceneSamples):
+        def __getitem__(self, key):
+            now[0] += 1.5  # seconds for each of two images
+            return super().__getitem__(key)
+
+    now, told = [0.0], []
+    trainer = make_trainer(
+        samples=Slow(8, (64,), 2, NAMES, seed=1), trainer={"clock": lambda: now[0]}
+    )
+
+    def after_step(figures):
+        told.append(trainer.step_s)
+        now[0] += 100  # of measuring, saving and drawing
+
+    trainer.run(tmp_path / "run.pt", after_step=after_step)
+    assert told == [3.0] * 4

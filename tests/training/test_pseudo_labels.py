@@ -11,8 +11,8 @@ from instseg.data.augmentation import parse_augmentations
 from instseg.data.coco import CocoData
 from instseg.data.sampling import Order
 from instseg.evaluation.coco_ap import average_precision
-from instseg.models.heads import kept_classes, match_classes, with_classes
-from instseg.models.mask_rcnn import load_model
+from instseg.models.heads import kept_classes, match_classes, with_detector_classes
+from instseg.models.mask_rcnn import load_detector
 from instseg.predict.dataset import predict_dataset
 from instseg.predict.predictor import Predictor
 from instseg.scenes.scene import SceneConfig, write_scenes
@@ -29,11 +29,11 @@ NEW = "clock"  # what the dataset has, and the starting model does not know
 @pytest.fixture(scope="module")
 def start():
     """The demo weights for small photos, without the new class."""
-    model = load_model("demo")
+    model = load_detector("demo")
     model.network.transform.min_size = SIZE_HW[:1]
     card = replace(model.card, preprocessing={**model.card.preprocessing, "min_size": SIZE_HW[0]})
     known = {n: i for n, i in zip(card.class_names, card.category_ids, strict=True) if n != NEW}
-    return with_classes(replace(model, card=card), tuple(known), tuple(known.values()))
+    return with_detector_classes(replace(model, card=card), tuple(known), tuple(known.values()))
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def test_old_classes_are_not_unlearnt(start, data, pseudo, tmp_path):
     aps = []
     for name, taught in (("unlabelled", unlabelled), ("pseudo", pseudo)):
         torch.manual_seed(0)
-        model = with_classes(start, taught.class_names, taught.category_ids)
+        model = with_detector_classes(start, taught.class_names, taught.category_ids)
         trainer = Trainer(
             Detection(model.network, frozen_norms=True),
             CocoSamples(taught, 2, order, parse_augmentations([])),

@@ -17,7 +17,7 @@ def test_a_sample_is_the_image_and_its_objects():
     image, target = to_sample(scene.image, scene.instances, NAMES)
     assert np.array_equal(image.permute(1, 2, 0).numpy(), scene.image)
     assert [NAMES[i] for i in target["labels"]] == scene.instances.names
-    assert np.array_equal(target["masks"].numpy(), scene.instances.masks.dense())
+    assert np.array_equal(target["masks"].dense().numpy(), scene.instances.masks.dense())
     assert target["boxes"].dtype == torch.float32
 
 

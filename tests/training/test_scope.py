@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from instseg.core.errors import InputError
-from instseg.models.mask_rcnn import build, coco_card, fresh_model
+from instseg.models.mask_rcnn import build_detector, coco_card, fresh_model
 from instseg.training.scope import train_only
 
 
 @pytest.fixture(scope="module")
 def networks():
     torch.manual_seed(0)
-    resnet = build(coco_card("resnet50_fpn")).network
+    resnet = build_detector(coco_card("resnet50_fpn")).network
     return resnet, fresh_model("compact", ("BG", "cup"), (0, 1)).network
 
 
@@ -48,5 +48,5 @@ def test_scopes_of_compact(networks):
 
 
 def test_another_scope_is_refused(networks):
-    with pytest.raises(InputError, match="--train 2: choose one of heads"):
+    with pytest.raises(InputError, match="layers='2': choose one of heads"):
         train_only(networks[1], "2")

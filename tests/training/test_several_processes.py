@@ -14,7 +14,6 @@ from instseg.training.recipe import Recipe
 
 TRAIN = """
 import sys
-from pathlib import Path
 
 import torch
 from instseg.system.processes import joined_processes, process_rank
@@ -22,7 +21,7 @@ from test_several_processes import make_trainer
 
 with joined_processes():
     trainer = make_trainer()
-    *_, figures = trainer.run(Path(sys.argv[1]) / "checkpoint.pt")
+    *_, figures = trainer.train_steps()
     torch.save((figures, trainer.network.state_dict()), f"{sys.argv[1]}/{process_rank()}.pt")
 """
 
@@ -65,7 +64,7 @@ def make_trainer(accumulate=1):
     torch.manual_seed(0)
     samples = Numbers(process_rank(), process_count())
     recipe = Recipe(
-        batch_size=1, accumulate=accumulate, warmup_steps=1, learning_rate=0.1, workers=0
+        gradient_accumulation_steps=accumulate, warmup_steps=1, learning_rate=0.1, workers=0
     )
     return Trainer(Line(), samples, recipe, torch.device("cpu"))
 
@@ -87,7 +86,7 @@ def test_two_processes_learn_what_one_learns_with_twice_the_batch(tmp_path):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
     alone = make_trainer(accumulate=2)
-    *_, expected = alone.run(tmp_path / "alone.pt")
+    *_, expected = alone.train_steps()
     assert figures == pytest.approx(expected)
     for name, value in alone.network.state_dict().items():
         torch.testing.assert_close(first[name], value)

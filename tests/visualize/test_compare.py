@@ -133,7 +133,12 @@ def test_any_name_can_be_written():
     captions = ["\ud800 中 жук", "two\nlines\0", "very long words " * 60, ""]
     names = ("BG", "a\nb", "чашка", "c" * 500)
     rows = [side_by_side(truth={"_1": 0, "_2": 40, "_3": 80}, caption=c) for c in captions]
-    draw_side_by_side(rows, names)
+    sheets = [draw_side_by_side([row], names) for row in rows]
+    assert len({sheet.shape for sheet in sheets}) == 1
+    for sheet, caption in zip(sheets, captions, strict=True):
+        changed = (sheet != sheets[-1]).any(axis=2)
+        assert changed.any() == bool(caption)
+        assert not changed[3 * LINE :].any()  # the caption stays above the pictures
 
 
 def test_nothing_is_changed():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Polygon, Rectangle
+from PIL import Image
 
 import instseg.visualize
 from instseg.core.classes import class_color
@@ -116,6 +117,42 @@ def test_colours_are_those_of_the_class_or_the_given_ones(image, instances):
     assert axes.images[0].get_array()[6, 12].tolist() == pytest.approx([188, 60, 60], abs=1)
 
 
+def test_colours_by_name_hex_and_with_opacity(image, instances):
+    given = ["red", "#00ff0080", np.array([0.0, 0.0, 1.0, 0.5])]
+    axes = display_instances(image, instances, colors=given)
+    found = [to_rgb(box.get_edgecolor()) for box in patches(axes, Rectangle)]
+    assert found == [to_rgb("red"), to_rgb("lime"), to_rgb("blue")]
+
+
+@pytest.mark.parametrize(
+    ("colors", "said"),
+    [
+        (["red", "blue"], "colors: expected 3, one for each box, got 2"),
+        (["red", "blue", "no colour"], "colors: expected colours such as .* got 'no colour'"),
+        ([(255, 0, 0)] * 3, r"colors: expected colours such as .* got \(255, 0, 0\)"),
+        ("red", "colors: expected 3 in a list, got 'red'"),
+    ],
+)
+def test_wrong_colours_are_named(image, instances, colors, said):
+    with pytest.raises(ValueError, match=said):
+        display_instances(image, instances, colors=colors)
+
+
+@pytest.mark.parametrize(
+    ("class_ids", "said"),
+    [
+        ([1, 2, 99], "class_ids: expected 0 to 2 for 3 class_names, got 99"),
+        ([1, -1, 2], "class_ids: expected 0 to 2 for 3 class_names, got -1"),
+        ([1.5, 1, 2], "class_ids: expected whole numbers"),
+        (["cat", "dog", "cat"], "class_ids: expected whole numbers"),
+    ],
+)
+def test_class_ids_without_a_name_are_refused(image, instances, class_ids, said):
+    arrays = matterport(instances) | {"class_ids": class_ids, "class_names": ["BG", "cat", "dog"]}
+    with pytest.raises(ValueError, match=said):
+        display_instances(image, **arrays)
+
+
 def test_captions_override_and_scores_are_optional(image, instances):
     axes = display_instances(image, instances, captions=["a", "", "c"])
     assert texts(axes) == ["a", "", "c"]
@@ -125,8 +162,9 @@ def test_captions_override_and_scores_are_optional(image, instances):
 
 def test_dollars_are_no_mathematics(image, instances):
     axes = display_instances(image, instances, captions=["US$ $x", "$", "c"], title=r"$\x$")
-    assert rendered(axes).any()
+    rendered(axes)  # "$\\x$" would be an unknown symbol of mathematics
     assert texts(axes)[0] == "US$ $x"
+    assert not any(text.get_parse_math() for text in (axes.title, *axes.texts))
 
 
 def test_masks_and_boxes_can_be_left_out(image, instances):
@@ -170,8 +208,10 @@ def test_a_figure_of_its_own_has_the_size_and_is_the_current_one(image, instance
     assert axes.figure.get_size_inches().tolist() == [5, 4]
     assert display_instances(image, instances).figure.get_size_inches().tolist() == [16, 16]
     assert plt.gca() is not axes
-    plt.savefig(tmp_path / "photo.png")
-    assert (tmp_path / "photo.png").stat().st_size > 1000
+    plt.sca(axes)
+    plt.savefig(tmp_path / "photo.png", dpi=axes.figure.dpi)
+    with Image.open(tmp_path / "photo.png") as saved:
+        assert np.array_equal(saved, rendered(axes))
 
 
 def test_headless_there_is_neither_a_window_nor_a_warning(image, instances):

@@ -3,6 +3,7 @@
 import threading
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -13,10 +14,13 @@ from instseg.visualize.figures import save_figure
 
 def test_a_saved_figure_is_a_png_and_leaves_nothing_open(tmp_path):
     path = tmp_path / "plots" / "errors.png"
-    save_figure(error_bars({"missed": 0.1}), path)
+    figure = error_bars({"missed": 0.1})
+    save_figure(figure, path)
     with Image.open(path) as image:
         assert (image.format, image.mode) == ("PNG", "RGBA")
-        assert image.width > 600
+        figure.canvas.draw()
+        assert np.array_equal(image, figure.canvas.buffer_rgba())
+        assert len(image.getcolors(2**20)) > 10  # it is not blank
     assert plt.get_fignums() == []
     assert list(path.parent.iterdir()) == [path]
 

@@ -1,10 +1,13 @@
 """Label maps over photos."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from instseg.core.classes import palette
-from instseg.visualize.labels import as_photo, draw_labels
+from instseg.core.colors import LEAST_DIFFERENCE, difference
+from instseg.visualize.labels import as_photo, distinct_palette, draw_labels
 
 NAMES = ("BG", "person", "car")
 
@@ -34,3 +37,24 @@ def test_any_image_can_be_looked_at(channels):
 def test_a_photo_is_shown_as_it_is():
     photo = np.random.default_rng(0).integers(0, 256, (4, 5, 3), dtype=np.uint8)
     assert np.array_equal(as_photo(photo), photo)
+
+
+def alike():
+    """Two names whose own colours look alike."""
+    names = [f"class {i}" for i in range(60)]
+    for pair in itertools.combinations(names, 2):
+        if difference(*palette(["BG", *pair])[1:]) < LEAST_DIFFERENCE / 2:
+            return pair
+    raise AssertionError("no two of many colours look alike")
+
+
+def test_of_two_classes_that_look_alike_the_smaller_is_shifted():
+    names = ("BG", *alike(), "person")
+    own = palette(names)
+    for larger, smaller in ((1, 2), (2, 1)):
+        maps = [np.repeat(np.array([larger, smaller, 0, 255], np.uint8), [9, 2, 4, 1])[None]]
+        found = distinct_palette(names, maps)
+        assert np.array_equal(found[[larger, 3]], own[[larger, 3]])  # the person is not on them
+        assert difference(found[1], found[2]) >= LEAST_DIFFERENCE
+        assert found[0].tolist() == [0, 0, 0]
+    assert np.array_equal(distinct_palette(names, []), own)

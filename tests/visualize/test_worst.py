@@ -108,12 +108,18 @@ def test_small_photos_stay_small_under_headings_that_do_not_touch():
     sheet = draw_worst([compare((40, 60))])
     assert (sheet == GREY).all(axis=2).sum() >= 2 * 40 * 60
     assert sheet.shape[1] >= 480
+    inked = (sheet[:26] != PAPER).any(axis=2)
+    assert inked[:, :232].any() and inked[:, 264:].any()  # both headings
     assert (sheet[:26, 12 + 220 : 12 + 252] == PAPER).all()
 
 
 def test_any_caption_can_be_written():
     captions = ["\ud800 \u4e2d жук", "very long words " * 40, ""]
-    draw_worst([compare(caption=caption) for caption in captions])
+    sheets = [draw_worst([compare(caption=caption)]) for caption in captions]
+    assert len({sheet.shape for sheet in sheets}) == 1
+    dark = [(sheet < 100).all(axis=2) for sheet in sheets]
+    assert [bool(rows[26:52].any()) for rows in dark] == [True, True, False]
+    assert not any(rows[52:].any() for rows in dark)  # the caption is one line above the photos
 
 
 def test_photo_and_instances_are_not_changed():

@@ -1,0 +1,287 @@
+"""`compare`: whether Mask R-CNN, collapsed into label maps, is better than a U-Net, and where."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass, fields, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Literal
+
+from instseg import __version__
+from instseg.comparison.result import Comparison
+from instseg.comparison.verdict import not_compared, verdict
+from instseg.core.errors import ArgumentError, InputError
+from instseg.core.events import OnEvent, Warned, ignore
+from instseg.core.instances import Instances
+from instseg.core.json_types import Json
+from instseg.core.options import python_only, takes
+from instseg.core.semantic import Rule
+from instseg.core.wording import some
+from instseg.system.atomic import make_folder
+from instseg.system.versions import versions
+
+if TYPE_CHECKING:
+    from instseg.comparison.compared_models import ComparedModels
+    from instseg.data.coco import CocoData
+    from instseg.models.mask_rcnn import Model
+    from instseg.models.segmenters import SegmenterModel
+
+FORMAT = 1  # of comparison.json
+LOWEST_SCORE = 0.01  # of instances that are looked for: AP needs low ones too
+FIRST_SEED = 1_000_000  # of scenes, far from those that networks are trained and chosen on
+RESAMPLES = (100, 100_000)  # with fewer the intervals are noise, with more memory runs out
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """Tells whether Mask R-CNN, collapsed into label maps, is better than a U-Net, and where.
+
+    Both see the same images and are measured against the same label maps at full resolution.
+    Compared are the classes that the dataset and both models know, by name: pixels of the dataset's
+    other classes are ignored, as crowds are, and what a model finds of other classes counts as
+    background. Writes comparison.json, comparison.md and pictures.
+
+    Args:
+        coco_json: The ground truth, a COCO dataset; where objects overlap, the smallest is on top.
+        images: Folder of its photos.
+        scenes: Compare on this many drawn scenes instead, written into the folder `out`; they are
+            none that train-unet and finetune draw with seeds below 999,999.
+        weights: Mask R-CNN, coco-v2, coco-v1, demo or the path of a model file or .pth.
+        architecture: What a .pth file holds, resnet50_fpn or resnet50_fpn_v2.
+        unet: unet-demo, or the model file of a U-Net or other semantic network, as train-unet
+            writes it.
+        rule: Which of Mask R-CNN's instances is on top where several overlap, score,
+            smallest-on-top or class-priority. The effect of all three is measured.
+        priority: For class-priority, class names from highest to lowest with commas between; if
+            not given, the order that Mask R-CNN has them in.
+        score_threshold: Instances that score lower are left out of the label maps, 0 to 1. The
+            effect of others is measured.
+        out: Folder for everything that is written; the command line takes out/compare if none is
+            given, Python then writes nothing.
+        pictures: Images in each picture of the best, median and worst; 0 draws none.
+        speed: Measure time and memory of both, each in a process of its own.
+        device: auto, cpu, cuda, cuda:1 or mps.
+        precision: Arithmetic; auto takes bf16 where the processor has it natively.
+        resamples: Of images, for the 95% intervals.
+        seed: Of the resamples and the scenes.
+        on_event: Told of progress, and of classes that are not compared.
+
+    Raises:
+        ArgumentError: Options do not go together or are out of range.
+    """
+
+    coco_json: str | Path | CocoData | None = None
+    images: str | Path | None = None
+    _: KW_ONLY
+    scenes: int = 0
+    weights: str | Path | Model = "demo"
+    architecture: str | None = None
+    unet: str | Path | SegmenterModel = "unet-demo"
+    rule: Rule = "score"
+    priority: str | Sequence[str] | None = None
+    score_threshold: float = 0.5
+    out: str | Path | None = None
+    pictures: int = 3
+    speed: bool = True
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    resamples: int = 1000
+    seed: int = 0
+    on_event: OnEvent = python_only(ignore)
+
+    def __post_init__(self) -> None:
+        if bool(self.coco_json) == bool(self.scenes):
+            raise ArgumentError("say what to compare on: {scenes}, or {coco_json} with {images}")
+        if isinstance(self.coco_json, str | Path) and not self.images:
+            raise ArgumentError("{coco_json} needs {images}, the folder of its photos")
+        limits: dict[str, tuple[float, float]] = {
+            "scenes": (0, 1_000_000),
+            "score_threshold": (0, 1),
+            "pictures": (0, 20),
+            "resamples": RESAMPLES,
+            "seed": (0, 2**32),
+        }
+        for name, (least, most) in limits.items():
+            value = getattr(self, name)
+            if not least <= value <= most:
+                raise ArgumentError(
+                    f"{{{name}}} must lie between {least:,} and {most:,}", **{name: value}
+                )
+
+
+@takes(CompareOptions)
+def compare(options: CompareOptions) -> Comparison:
+    """Compare Mask R-CNN, collapsed into label maps, with a U-Net on the same images.
+
+    The arguments are the fields of `CompareOptions`.
+
+    Raises:
+        InputError: A model or the data cannot be had, or they cannot be compared.
+    """
+    from instseg.comparison.measure import compare_models
+    from instseg.comparison.pictures import TITLES, choose, draw_pictures
+    from instseg.comparison.write import as_json, write_comparison
+
+    out = None if options.out is None else Path(options.out)
+    with _folder_of(out) as folder:
+        models, described = _read(options, folder)
+        for words, left_out in not_compared(models.left_out):
+            options.on_event(Warned(text=f"{words} ({some(left_out)})"))
+        if options.speed:
+            for side, cost in _costs(options, models).items():
+                described[side] |= cost
+        measured: Json = {
+            "settings": _settings(options, models.priority),
+            "versions": versions(),
+            "models": described,
+            **compare_models(
+                models,
+                resamples=options.resamples,
+                seed=options.seed,
+                on_event=options.on_event,
+            ),
+        }
+        chosen = choose(measured["per_image"], options.pictures) if out else {}
+        content = {"format": FORMAT, "instseg": __version__, "verdict": verdict(measured)}
+        content |= measured | {"pictures": {name: TITLES[name] for name in chosen}}
+        content = json.loads(as_json(content))
+        written: list[Path] = []
+        if out:
+            written = write_comparison(out, content)
+            draw_pictures(models, content["per_image"], chosen, out, options.on_event)
+            written += [out / name for name in chosen]
+    return Comparison.from_dict(content, tuple(written))
+
+
+@contextmanager
+def _folder_of(out: Path | None) -> Iterator[Path]:
+    """Where drawn scenes are kept: for good in `out`, or only while they are needed."""
+    if out:
+        make_folder(out)
+        yield out
+        return
+    with TemporaryDirectory() as name:
+        yield Path(name)
+
+
+def _read(options: CompareOptions, folder: Path) -> tuple[ComparedModels, dict[str, Json]]:
+    """The data and both models, and what comparison.json says of the models."""
+    from instseg.comparison.compared_models import ComparedModels, compared_names
+    from instseg.comparison.load import class_order, described, load_mask_rcnn, load_unet, name_of
+    from instseg.data.semantic_data import CocoSemantic
+    from instseg.predict.predictor import Predictor
+
+    on_event, name = options.on_event, name_of(options.weights)
+    model = load_mask_rcnn(options.weights, architecture=options.architecture, on_event=on_event)
+    segmenter = load_unet(
+        options.unet, device=options.device, precision=options.precision, on_event=on_event
+    )
+    data = _data(options, folder)
+    names = compared_names(data.class_names, model.card.class_names, segmenter.class_names)
+    truth = CocoSemantic(data=data)
+    predictor = Predictor(
+        model,
+        device=options.device,
+        precision=options.precision,
+        score_threshold=min(LOWEST_SCORE, options.score_threshold),
+        max_detections=max(100, *map(len, data.annotations.values())),
+    )
+    models = ComparedModels(
+        data=truth,
+        segmenter=segmenter,
+        predictor=predictor,
+        names=names,
+        rule=options.rule,
+        priority=class_order(options.priority, model.card.class_names, name),
+        score_threshold=options.score_threshold,
+    )
+    try:
+        models.mask_rcnn_map(Instances.empty((1, 1), predictor.class_names), "class-priority")
+    except ValueError as problem:  # too many classes
+        raise InputError(f"{name}: {problem}") from problem
+    return models, {
+        "unet": described(options.unet, segmenter.card.architecture, segmenter.network),
+        "mask_rcnn": described(options.weights, model.card.architecture, model.network),
+    }
+
+
+def _data(options: CompareOptions, folder: Path) -> CocoData:
+    """The dataset; scenes are drawn first."""
+    from instseg.data.coco import CocoData
+    from instseg.scenes.scene import SceneConfig, write_scenes
+
+    if isinstance(options.coco_json, CocoData):
+        data = options.coco_json
+        if options.images:
+            data = replace(data, folder=Path(options.images))
+    elif options.coco_json and options.images:
+        data = CocoData.read(Path(options.coco_json), Path(options.images))
+    else:
+        scenes = SceneConfig(seed=FIRST_SEED + options.seed)
+        coco_json = write_scenes(
+            folder / "scenes", options.scenes, scenes, on_event=options.on_event
+        )
+        return CocoData.read(coco_json, folder / "scenes" / "images")
+    data.require_photos()
+    return data
+
+
+def _costs(options: CompareOptions, models: ComparedModels) -> dict[str, Json]:
+    """What the first few photos cost each side, in a process of its own.
+
+    Raises:
+        InputError: One of them is killed.
+    """
+    from instseg.comparison.cost import MOST_IMAGES, cost_of_mask_rcnn, cost_of_unet
+    from instseg.system.fresh_process import in_fresh_process
+
+    data = models.data.data
+    photos = [data.folder / each.file_name for each in data.images[:MOST_IMAGES]]
+    how = {"device": options.device, "precision": options.precision}
+    with TemporaryDirectory() as name:
+        unet = _as_path(options.unet, Path(name) / "unet.safetensors")
+        ours = _as_path(options.weights, Path(name) / "mask_rcnn.safetensors")
+        return {
+            "unet": in_fresh_process(cost_of_unet, "unet", photos, unet, **how),
+            "mask_rcnn": in_fresh_process(
+                cost_of_mask_rcnn,
+                "mask_rcnn",
+                photos,
+                ours,
+                architecture=options.architecture,
+                score_threshold=options.score_threshold,
+                rule=options.rule,
+                priority=models.priority,
+                **how,
+            ),
+        }
+
+
+def _as_path(weights: str | Path | Model | SegmenterModel, path: Path) -> str:
+    """The name or path of weights; a loaded model is saved for the other process."""
+    if isinstance(weights, str | Path):
+        return str(weights)
+    weights.save(path)
+    return str(path)
+
+
+def _settings(options: CompareOptions, priority: Sequence[str]) -> Json:
+    """The options as comparison.json holds them."""
+    from instseg.comparison.load import name_of
+    from instseg.data.coco import CocoData
+
+    found: dict[str, Any] = {
+        field.name: getattr(options, field.name)
+        for field in fields(options)
+        if not field.metadata.get("python_only")
+    }
+    found |= {"weights": name_of(options.weights), "unet": name_of(options.unet)}
+    if isinstance(options.coco_json, CocoData):
+        found |= {
+            "coco_json": options.coco_json.coco_json,
+            "images": options.images or options.coco_json.folder,
+        }
+    return found | {"priority": priority}

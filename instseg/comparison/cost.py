@@ -1,0 +1,101 @@
+"""What an image costs each model: time and memory, measured in a fresh process."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instseg.comparison.load import load_mask_rcnn, load_unet
+from instseg.core.json_types import Json
+from instseg.core.semantic import Rule, to_semantic
+from instseg.files.image import read_image
+from instseg.system.memory import highest_memory_bytes
+
+if TYPE_CHECKING:
+    import torch
+
+LabelMapper = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+
+MOST_IMAGES = 8
+
+
+def cost_of_unet(
+    side: str, photos: Sequence[Path], weights: str, *, device: str, precision: str
+) -> Json:
+    """What it takes from a photo to the U-Net's label map; see `measured`."""
+
+    def load() -> tuple[LabelMapper, torch.device]:
+        segmenter = load_unet(weights, device=device, precision=precision)
+        return segmenter, segmenter.device
+
+    return measured(load, photos)
+
+
+def cost_of_mask_rcnn(
+    side: str,
+    photos: Sequence[Path],
+    weights: str,
+    *,
+    architecture: str | None,
+    device: str,
+    precision: str,
+    score_threshold: float,
+    rule: Rule,
+    priority: Sequence[str],
+) -> Json:
+    """What it takes from a photo to Mask R-CNN's label map; see `measured`."""
+
+    def load() -> tuple[LabelMapper, torch.device]:
+        from instseg.predict.predictor import Predictor
+
+        predictor = Predictor(
+            load_mask_rcnn(weights, architecture=architecture),
+            device=device,
+            precision=precision,
+            score_threshold=score_threshold,
+        )
+
+        def label_map(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            return to_semantic(predictor(photo), rule=rule, priority=priority)
+
+        return label_map, predictor.device
+
+    return measured(load, photos)
+
+
+def measured(load: Callable[[], tuple[LabelMapper, torch.device]], photos: Sequence[Path]) -> Json:
+    """Load a model and predict the first few photos, in a process that has done nothing else.
+
+    Returns:
+        `seconds` of an image (`median`, `fastest`, `slowest`); `memory_mb` that the model and its
+        work add to the process at their peak; on a GPU also `gpu_memory_mb`, the peak there.
+    """
+    import torch
+
+    from instseg.predict import segmenter  # noqa: F401  what is loaded once does not count
+
+    images = [read_image(path) for path in photos[:MOST_IMAGES]]
+    before = highest_memory_bytes()
+    label_map, device = load()
+    seconds = []
+    for image in [images[0], *images]:  # the first only warms up
+        start = time.perf_counter()
+        label_map(image)
+        seconds.append(time.perf_counter() - start)
+    found: Json = {
+        "seconds": {
+            "median": statistics.median(seconds[1:]),
+            "fastest": min(seconds[1:]),
+            "slowest": max(seconds[1:]),
+        },
+        "memory_mb": (highest_memory_bytes() - before) / 2**20,
+    }
+    if device.type == "cuda":
+        found["gpu_memory_mb"] = torch.cuda.max_memory_allocated(device) / 2**20
+    return found

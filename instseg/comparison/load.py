@@ -1,0 +1,99 @@
+"""The two models that are compared: found, loaded and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from instseg.core.errors import ArgumentError, InputError
+from instseg.core.events import OnEvent, Progress, ignore
+from instseg.core.json_types import Json
+from instseg.core.wording import some
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from instseg.models.mask_rcnn import Model
+    from instseg.models.segmenters import SegmenterModel
+    from instseg.predict.segmenter import Segmenter
+
+
+def load_mask_rcnn(
+    weights: str | Path | Model, *, architecture: str | None = None, on_event: OnEvent = ignore
+) -> Model:
+    """Find, or download, the weights of Mask R-CNN; a loaded model stays as it is."""
+    from instseg.models.mask_rcnn import Model, load_detector
+
+    if isinstance(weights, Model):
+        return weights
+    return load_detector(weights, architecture=architecture, progress=_download(on_event))
+
+
+def load_unet(
+    weights: str | Path | SegmenterModel,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    on_event: OnEvent = ignore,
+) -> Segmenter:
+    """The U-Net, likewise, where and how it is to run.
+
+    Raises:
+        InputError: It is not for photos.
+    """
+    from instseg.predict.segmenter import Segmenter
+
+    segmenter = Segmenter(weights, device=device, precision=precision, progress=_download(on_event))
+    if not segmenter.card.takes_photos:
+        raise InputError(
+            f"{name_of(weights)}: was trained on arrays of other channels or values than photos "
+            "have; give a network that was trained on photos"
+        )
+    return segmenter
+
+
+def name_of(weights: str | Path | Model | SegmenterModel) -> str:
+    """What messages and files call a model."""
+    if isinstance(weights, str | Path):
+        return str(weights)
+    return f"loaded {weights.card.architecture}"
+
+
+def described(
+    weights: str | Path | Model | SegmenterModel, architecture: str, network: nn.Module
+) -> Json:
+    """What comparison.json says of a model."""
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    return {"weights": name_of(weights), "architecture": architecture, "parameters": parameters}
+
+
+def class_order(
+    priority: str | Sequence[str] | None, class_names: Sequence[str], weights: str
+) -> tuple[str, ...]:
+    """The classes from highest to lowest; those of the model in its order if none are given.
+
+    Args:
+        priority: Names, or one text with commas between them.
+        class_names: Those of the model, [0] the background.
+        weights: What the model is called.
+
+    Raises:
+        ArgumentError: One of them is not there.
+    """
+    if priority is None:
+        return tuple(class_names[1:])
+    given = priority.split(",") if isinstance(priority, str) else priority
+    names = tuple(name.strip() for name in given)
+    for name in names:
+        if name not in class_names[1:]:
+            known = some(class_names[1:])
+            raise ArgumentError(f"{{priority}}: {weights} knows no class {name!r}, but {known}")
+    return names
+
+
+def _download(on_event: OnEvent) -> Callable[[int, int], None]:
+    """A callback that tells of a download."""
+    return lambda done, total: on_event(
+        Progress(task="downloading weights", done=done, total=total, unit="bytes")
+    )

@@ -1,0 +1,64 @@
+"""Boxes as numpy arrays: overlaps, and what four numbers mean.
+
+Boxes are [x1, y1, x2, y2] (xyxy) or [x, y, width, height] (xywh), in pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+ENOUGH_BOXES = 10  # to tell their format by
+LEAST_BEYOND = 0.2  # share of boxes that reach out of their image when they are misread
+FITS, BEYOND = 1.02, 1.1  # of the image's sides
+
+
+def corners_of(boxes_xywh: Floats) -> Floats:
+    """Boxes xywh (..., 4) as xyxy."""
+    return np.concatenate([boxes_xywh[..., :2], boxes_xywh[..., :2] + boxes_xywh[..., 2:]], axis=-1)
+
+
+def shared_areas(one_xyxy: NDArray[Any], other_xyxy: NDArray[Any]) -> NDArray[Any]:
+    """The area that boxes have in common: (..., 4) and (..., 4), broadcast, give (...)."""
+    start = np.maximum(one_xyxy[..., :2], other_xyxy[..., :2])
+    stop = np.minimum(one_xyxy[..., 2:], other_xyxy[..., 2:])
+    areas: NDArray[Any] = (stop - start).clip(0).prod(axis=-1)
+    return areas
+
+
+def box_ious(one_xyxy: Floats, other_xyxy: Floats) -> Floats:
+    """IoU of boxes (..., 4) and (..., 4), broadcast: (...).
+
+    A box whose second corner lies before its first is empty; two empty boxes, and boxes with NaN,
+    have an IoU of 0.
+    """
+    common = shared_areas(one_xyxy, other_xyxy)
+    areas = [(b[..., 2:] - b[..., :2]).clip(0).prod(axis=-1) for b in (one_xyxy, other_xyxy)]
+    union = areas[0] + areas[1] - common
+    ious: Floats = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+    return ious
+
+
+def are_corners(boxes: Floats, sides_wh: Floats, *, least_share: float = 1.0) -> bool:
+    """Whether boxes are xyxy rather than xywh, told by their place in the image alone.
+
+    As xyxy they lie inside of their image; as xywh a good part of them would reach out of it.
+
+    Args:
+        boxes: (N, 4).
+        sides_wh: (N, 2), width and height of the image of each; NaN where unknown.
+        least_share: Of the boxes, which must lie inside as xyxy.
+
+    Returns:
+        False also where there are too few boxes to tell.
+    """
+    start, stop = boxes[:, :2], boxes[:, 2:]
+    if len(boxes) < ENOUGH_BOXES:
+        return False
+    inside = ((stop > start) & (stop <= FITS * sides_wh)).all(axis=1)
+    beyond = (start + stop > BEYOND * sides_wh).any(axis=1)
+    return bool(inside.mean() >= least_share and beyond.mean() > LEAST_BEYOND)

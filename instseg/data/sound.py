@@ -1,0 +1,59 @@
+"""Datasets that are fit to train on: checked, repaired if asked to, and read from disk once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from instseg.core.errors import ArgumentError, InputError
+from instseg.core.events import Notice, OnEvent, Warned, ignore
+from instseg.core.wording import count
+from instseg.data.coco import CocoData
+from instseg.doctor.examine import quick_check
+from instseg.doctor.repair import repair
+from instseg.files.coco_json import parse_document, read_content
+from instseg.system.processes import from_first, process_rank
+
+
+def read_sound(
+    coco_json: Path,
+    images: Path,
+    *,
+    repaired: Path,
+    auto_repair: bool = False,
+    on_event: OnEvent = ignore,
+) -> CocoData:
+    """Read a dataset, without the errors that the doctor sees at a glance.
+
+    Args:
+        coco_json: The dataset.
+        images: Folder of its photos.
+        repaired: Where a repaired copy is written, if it must be repaired.
+        auto_repair: Repair it if it has errors.
+        on_event: Warned of each kind of error.
+
+    Raises:
+        InputError: It cannot be read, has no images, or has errors and `auto_repair` is not set.
+    """
+    content = read_content(coco_json)
+    found = quick_check(parse_document(content, coco_json), images)
+    wrong = [each for each in found if each.severity == "error"]
+    for each in wrong:
+        on_event(
+            Warned(text=f"{coco_json}: {each.code}, {count(each.count, 'time')}: {each.message}")
+        )
+    if wrong and not auto_repair:
+        raise ArgumentError(
+            f"{coco_json}: {count(len(wrong), 'kind')} of errors; `instseg doctor --coco-json "
+            f"{coco_json} --images {images} --fix fixed.json` repairs what it can and leaves out "
+            "the rest, {auto_repair} trains on such a copy"
+        )
+    if wrong:
+        if process_rank() == 0:
+            changes = len(repair(coco_json, images, out=repaired, photos="no").changes)
+            on_event(Notice(text=f"{repaired}: the dataset after {changes} changes, which is used"))
+        from_first(None)  # the others wait for the file
+        coco_json, content = repaired, read_content(repaired)
+    data = CocoData.read(coco_json, images, content=content)
+    if not len(data):
+        raise InputError(f"{coco_json}: has no images; give a dataset with photos")
+    return data

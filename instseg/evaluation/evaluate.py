@@ -1,0 +1,316 @@
+"""`evaluate`: how good a model or a list of results is on a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from instseg.core.errors import ArgumentError, InputError, require_between
+from instseg.core.events import Notice, OnEvent, Progress, Warned, ignore
+from instseg.core.json_types import Json
+from instseg.core.options import python_only, takes
+from instseg.data.coco import CocoData
+from instseg.evaluation.assess import Assessment, assess, detection_limits, score_differences
+from instseg.evaluation.coco_ap import Kind
+from instseg.evaluation.plots import write_plots
+from instseg.evaluation.read_results import measurable_kinds, results_of, shared_classes
+from instseg.evaluation.referee import disagreements, referee_scores
+from instseg.evaluation.result import SUBJECTS, Evaluation
+from instseg.evaluation.save_thresholds import save_thresholds
+from instseg.evaluation.silent_zeros import explain_zeros
+from instseg.evaluation.truth_problems import explain_truth
+from instseg.evaluation.write import (
+    METRICS_JSON,
+    PREDICTIONS_JSON,
+    write_predictions,
+    write_scores,
+)
+from instseg.predict.dataset import predict_dataset
+from instseg.system.atomic import make_folder
+from instseg.system.processes import from_first, joined_processes, process_device
+
+if TYPE_CHECKING:
+    from instseg.models.mask_rcnn import Model
+else:
+    Model = Any  # torch is loaded when a model is
+
+MOST_RESAMPLES = 100_000  # memory follows it
+
+Results = str | Path | Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """Measures COCO AP of a model or of existing results, with confidence intervals and causes.
+
+    Writes metrics.json, per_class.csv and plots. Under torchrun, each process predicts its share.
+
+    Args:
+        coco_json: Ground truth, a COCO dataset.
+        images: Folder of its photos; needed to evaluate a model.
+        weights: Model to evaluate, coco-v2, coco-v1, demo or a path; or give results.
+        architecture: Architecture of a .pth file, resnet50_fpn or resnet50_fpn_v2.
+        results: Existing results to evaluate instead of a model, a COCO results list or a
+            predictions.json of infer.
+        against: Other results on the same data, to test whether the difference is significant.
+        boundary: Also compute boundary AP, which takes half a millisecond for each mask.
+        out: Output folder.
+        score_threshold: Minimum score of a prediction; AP needs low scores too.
+        max_detections: Maximum number of detections in an image; by default as many as the
+            images' objects require.
+        resamples: Number of half-samples of the images for the 95% confidence intervals.
+        save_thresholds: Store the score threshold with the best F1 of each class in the model
+            file (of a named model, in a copy in the output folder), for infer --thresholds stored.
+        referee: Also run pycocotools, and fail if a number differs by more than 1e-9.
+        plots: Plot precision and recall, confusion, errors, calibration and AP of the classes.
+        device: auto, cpu, cuda, cuda:1 or mps.
+        precision: Arithmetic; auto takes bf16 where the processor supports it natively.
+        seed: Of the random half-samples.
+        on_event: Called with progress and warnings.
+    """
+
+    coco_json: str | Path | CocoData
+    images: str | Path | None = None
+    _: KW_ONLY
+    weights: str | Path | Model | None = None
+    architecture: str | None = None
+    results: Results | None = None
+    against: Results | None = None
+    boundary: bool = False
+    out: str | Path | None = None
+    score_threshold: float = 0.01
+    max_detections: int | None = None
+    resamples: int = 1000
+    save_thresholds: bool = False
+    referee: bool = False
+    plots: bool = True
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    seed: int = 0
+    on_event: OnEvent = python_only(ignore)
+
+    @property
+    def name(self) -> str:
+        """What messages and metrics.json call the thing that is measured."""
+        if self.results is not None:
+            return _name(self.results, "results")
+        return _name(self.weights, "weights")
+
+    @property
+    def folder(self) -> Path | None:
+        """Where files are written, if anywhere."""
+        return None if self.out is None else Path(self.out)
+
+
+def _name(given: object, otherwise: str) -> str:
+    return str(given) if isinstance(given, str | Path) else otherwise
+
+
+@takes(EvaluateOptions)
+def evaluate(options: EvaluateOptions) -> Evaluation:
+    """Measure COCO AP of a model, or of any program's results, with intervals and causes.
+
+        found = instseg.evaluate("val.json", "photos/", weights="best.safetensors")
+        found.segm.AP, found.segm.interval("AP")
+
+    Nothing is written unless `out` is given. Under torchrun, each process predicts its share, the
+    first one evaluates, and all return what it has found.
+
+    Raises:
+        InputError: Arguments do not go together, a file is broken, or the numbers would mean
+            nothing.
+    """
+    _check(options)
+    data = _dataset(options)
+    truth = data.document()
+    if problems := explain_truth(truth):  # before hours of prediction
+        raise InputError(f"{data.coco_json}: {problems[0].message}")
+    if options.folder:
+        make_folder(options.folder)
+    if options.results is not None:
+        results = results_of(options.results, data, name=options.name, on_event=options.on_event)
+        return _measure(options, data, truth, results)
+    with joined_processes():
+        found = _predict(options, data, truth)
+        return _shared(None if found is None else _measure(options, data, truth, found))
+
+
+def _check(options: EvaluateOptions) -> None:
+    """Raise InputError for options that do not go together."""
+    if (options.weights is None) == (options.results is None):
+        raise ArgumentError("say what to measure: {weights} with {images}, or {results}")
+    needs_images = options.weights is not None and not isinstance(options.coco_json, CocoData)
+    if needs_images and not options.images:
+        raise ArgumentError("{weights} needs {images}, the folder of the dataset's photos")
+    _check_thresholds_file(options)
+    if not 100 <= options.resamples <= MOST_RESAMPLES:
+        raise ArgumentError(
+            f"{{resamples}} must be 100, with fewer the intervals are noise, to {MOST_RESAMPLES:,}",
+            resamples=options.resamples,
+        )
+    require_between(0, 1, score_threshold=options.score_threshold)
+    require_between(1, max_detections=options.max_detections)
+    require_between(0, seed=options.seed)
+    if options.folder:
+        names = [METRICS_JSON, *([PREDICTIONS_JSON] if options.weights is not None else [])]
+        written = [(options.folder / name).resolve() for name in names]
+        for given in (options.coco_json, options.results, options.against):
+            if isinstance(given, str | Path) and Path(given).resolve() in written:
+                raise ArgumentError(f"{given}: would be overwritten; choose another {{out}}")
+
+
+def _check_thresholds_file(options: EvaluateOptions) -> None:
+    if not options.save_thresholds:
+        return
+    if options.weights is None:
+        raise ArgumentError("{save_thresholds} needs {weights}, the model to store them with")
+    if not isinstance(options.weights, str | Path):
+        raise ArgumentError("{save_thresholds} needs {weights} by name or path, no loaded model")
+    if options.out is None and not str(options.weights).endswith(".safetensors"):
+        raise ArgumentError("{save_thresholds} needs {out}, the folder for a copy of {weights}")
+
+
+def _dataset(options: EvaluateOptions) -> CocoData:
+    given = options.coco_json
+    if isinstance(given, CocoData):
+        return replace(given, folder=Path(options.images)) if options.images else given
+    path, folder = Path(given), Path(options.images or "")
+    try:
+        return CocoData.read(path, folder)
+    except InputError:
+        if options.results is None:
+            raise
+    data = CocoData.read(path, folder, boxes_only=True)  # or it raises the same error
+    text = f"{path}: has photos without a height or width, so only boxes are measured"
+    options.on_event(Warned(text=text))
+    return data
+
+
+def _predict(options: EvaluateOptions, data: CocoData, truth: Json) -> list[Json] | None:
+    """Results of the model, told to look for the dataset's classes only.
+
+    Returns:
+        None in every process but the first.
+
+    Raises:
+        InputError: No class name is the same.
+    """
+    from instseg.models.mask_rcnn import load_detector
+    from instseg.predict.predictor import Predictor
+
+    def downloading(done: int, total: int | None) -> None:
+        task = "downloading weights"
+        options.on_event(Progress(task=task, done=done, total=total, unit="bytes"))
+
+    model = options.weights
+    if isinstance(model, str | Path):
+        model = load_detector(model, architecture=options.architecture, progress=downloading)
+    assert model is not None  # as `_check` has seen
+    wanted = data.class_names[1:]
+    predictor = Predictor(
+        model,
+        device=process_device(options.device),
+        precision=options.precision,
+        score_threshold=options.score_threshold,
+        classes=shared_classes(model.card.class_names[1:], wanted, options.name, options.on_event),
+        max_detections=options.max_detections or detection_limits(truth)[-1],
+    )
+    results = predict_dataset(predictor, data, on_event=options.on_event)
+    if results is not None and options.folder:
+        write_predictions(options.folder, truth, results)
+    return results
+
+
+def _shared(evaluation: Evaluation | None) -> Evaluation:
+    """The first process's evaluation, in every process."""
+    try:
+        found = from_first(evaluation)
+    except RuntimeError as error:
+        raise InputError("another process has failed; its own message says why") from error
+    assert found is not None
+    return found
+
+
+def _measure(
+    options: EvaluateOptions, data: CocoData, truth: Json, results: Sequence[Json]
+) -> Evaluation:
+    """Assess each kind, compare, and write what is to be written."""
+    kinds = measurable_kinds(
+        truth, results, boundary=options.boundary, coco_json=data.coco_json, name=options.name
+    )
+    assessments = _assess(options, truth, results, kinds, options.name)
+    comparison = {}
+    if options.against is not None:
+        name = _name(options.against, "against")
+        others = results_of(options.against, data, name=name, on_event=options.on_event)
+        pairs = zip(_assess(options, truth, others, kinds, name), assessments, strict=True)
+        comparison = {new.kind: score_differences(old, new) for old, new in pairs}
+    of_kind = {each.kind: each.summary for each in assessments}
+    evaluation = Evaluation(
+        bbox=of_kind.get("bbox"),
+        segm=of_kind.get("segm"),
+        boundary=of_kind.get("boundary"),
+        comparison=comparison,
+        data=_describe(options, data, truth),
+    )
+    if options.folder:
+        files = write_scores(options.folder, evaluation)
+        files += write_plots(options.folder, assessments) if options.plots else []
+        evaluation = replace(evaluation, files=tuple(files))
+    if options.save_thresholds:
+        stored = save_thresholds(
+            str(options.weights), options.architecture, evaluation.thresholds, options.folder
+        )
+        evaluation = replace(evaluation, thresholds_file=stored)
+    return evaluation
+
+
+def _describe(options: EvaluateOptions, data: CocoData, truth: Json) -> Json:
+    """What metrics.json says about the data."""
+    crowds = sum(bool(a["iscrowd"]) for a in truth["annotations"])
+    described = {
+        "coco_json": str(data.coco_json),
+        "results": options.name,
+        "images": len(truth["images"]),
+        "objects": len(truth["annotations"]) - crowds,
+        "crowds": crowds,
+        "classes": len(truth["categories"]),
+        "resamples": options.resamples,
+        "seed": options.seed,
+    }
+    if options.against is not None:
+        described["against"] = _name(options.against, "against")
+    return described
+
+
+def _assess(
+    options: EvaluateOptions, truth: Json, results: Sequence[Json], kinds: Sequence[Kind], name: str
+) -> list[Assessment]:
+    """Each kind in turn, after a look for what would make its numbers meaningless.
+
+    Raises:
+        InputError: They would mean nothing, or pycocotools has others.
+    """
+    assessments: list[Assessment] = []
+    said = set()
+    for kind in kinds:
+        for problem in explain_zeros(truth, results, kind):
+            if problem.severity == "error":
+                raise InputError(f"{name}: {problem.message}")
+            if problem.code not in said:
+                options.on_event(Warned(text=f"{name}: {problem.message}"))
+                said.add(problem.code)
+        found = assess(truth, results, kind, resamples=options.resamples, seed=options.seed)
+        if options.referee and kind != "boundary":  # pycocotools does not know boundaries
+            wrong = disagreements(found.evaluation.scores, referee_scores(truth, results, kind))
+            if wrong:
+                raise InputError(
+                    f"{name}: pycocotools has other numbers for {kind}: {', '.join(wrong)}; "
+                    "please report this with the files"
+                )
+            text = f"pycocotools has the same numbers for {SUBJECTS[kind]} of {name}"
+            options.on_event(Notice(text=text))
+        assessments.append(found)
+    return assessments

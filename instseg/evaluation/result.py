@@ -1,0 +1,300 @@
+"""`Evaluation`: what `evaluate` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instseg import __version__
+from instseg.core import wording
+from instseg.core.html_table import html_table
+from instseg.core.json_types import Json
+from instseg.evaluation.coco_ap import METRICS, Kind
+from instseg.evaluation.error_taxonomy import ErrorTaxonomy
+from instseg.evaluation.operating_points import Calibration
+
+FORMAT = 1  # of metrics.json
+
+NAMES = {"bbox": "box", "segm": "mask", "boundary": "boundary"}
+SUBJECTS = {"bbox": "boxes", "segm": "masks", "boundary": "boundaries"}
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassScores:
+    """How well one class is found; None stands for a number that has no meaning.
+
+    Attributes:
+        name: Of the class.
+        objects: How many there are, crowds apart.
+        AP: At IoU 0.50 to 0.95, and so on as in `KindScores`.
+        AP_low: Where the 95% interval of AP begins.
+        AP_high: Where it ends.
+        threshold: The score from which a detection should count: the best F1 at IoU 0.50.
+        f1: At this threshold.
+        precision: Likewise.
+        recall: Likewise.
+    """
+
+    name: str
+    objects: int
+    AP: float | None
+    AP50: float | None
+    AP75: float | None
+    APs: float | None
+    APm: float | None
+    APl: float | None
+    AR1: float | None
+    AR10: float | None
+    AR100: float | None
+    ARs: float | None
+    ARm: float | None
+    ARl: float | None
+    AP_low: float | None
+    AP_high: float | None
+    threshold: float | None
+    f1: float | None
+    precision: float | None
+    recall: float | None
+
+    @property
+    def interval(self) -> Range | None:
+        """The 95% interval of AP."""
+        low, high = self.AP_low, self.AP_high
+        return None if low is None or high is None else (low, high)
+
+    def to_dict(self) -> Json:
+        """A row of `per_class` in metrics.json."""
+        return {"class" if key == "name" else key: value for key, value in asdict(self).items()}
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class KindScores:
+    """Boxes, masks or boundaries, measured: COCO's numbers 0..1, -1 where there is no object.
+
+    Attributes:
+        kind: `bbox`, `segm` or `boundary`.
+        AP: Average precision, the mean over IoU thresholds 0.50 to 0.95.
+        AP50: At IoU 0.50.
+        AP75: At IoU 0.75.
+        APs: Of small objects, up to 32^2 pixels.
+        APm: Of medium objects, up to 96^2 pixels.
+        APl: Of large objects.
+        AR1: Average recall with one detection of a class in an image.
+        AR10: With ten.
+        AR100: With a hundred.
+        ARs: Of small objects.
+        ARm: Of medium objects.
+        ARl: Of large objects.
+        more_scores: AP and AR at more than 100 detections (`AP_300`, `AR300`), where images hold
+            so many objects.
+        intervals: The 95% interval of each of the twelve, None where it cannot be told.
+        per_class: By rising category id.
+        errors: What each kind of error costs; None for boundaries.
+        calibration: What scores are worth; None for boundaries.
+        confusion: int64 (K + 1, K + 1), truth by prediction at the best thresholds, the background
+            first; None for boundaries.
+    """
+
+    kind: Kind
+    AP: float
+    AP50: float
+    AP75: float
+    APs: float
+    APm: float
+    APl: float
+    AR1: float
+    AR10: float
+    AR100: float
+    ARs: float
+    ARm: float
+    ARl: float
+    more_scores: Mapping[str, float]
+    intervals: Mapping[str, Range | None]
+    per_class: tuple[ClassScores, ...]
+    errors: ErrorTaxonomy | None = None
+    calibration: Calibration | None = None
+    confusion: NDArray[np.int64] | None = None
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """All numbers by name."""
+        return {name: getattr(self, name) for name in METRICS} | dict(self.more_scores)
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The best score threshold of each class that has one."""
+        return {row.name: row.threshold for row in self.per_class if row.threshold is not None}
+
+    def interval(self, name: str = "AP") -> Range | None:
+        """Low and high of the 95% interval of one of the twelve numbers; None if unknown."""
+        return self.intervals[name]
+
+    def to_dict(self) -> Json:
+        """The block of this kind in metrics.json."""
+        block: Json = {
+            "scores": self.scores,
+            "intervals": {name: limits and list(limits) for name, limits in self.intervals.items()},
+            "per_class": [row.to_dict() for row in self.per_class],
+        }
+        if self.errors:
+            block["errors"] = asdict(self.errors)
+        if self.calibration:
+            scale = self.calibration
+            block["calibration"] = {
+                "ece": finite_or_none(scale.ece),
+                "confidence": list(map(finite_or_none, scale.confidence)),
+                "precision": list(map(finite_or_none, scale.precision)),
+                "counts": scale.counts.tolist(),
+            }
+        if self.confusion is not None:
+            block["confusion"] = self.confusion.tolist()
+        return block
+
+    def __repr__(self) -> str:
+        return f"KindScores({self.kind}: {self.describe()})"
+
+    def describe(self) -> str:
+        """AP with its interval, and AP50."""
+        limits = wording.interval(self.interval("AP"))
+        sure = f" ({limits})" if limits else ""
+        return f"AP {wording.number(self.AP)}{sure}, AP50 {wording.number(self.AP50)}"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (name, wording.number(value), wording.interval(self.intervals.get(name)))
+            for name, value in self.scores.items()
+        ]
+        return html_table(["", NAMES[self.kind], "95% interval"], rows) + self.html_classes()
+
+    def html_classes(self) -> str:
+        """The table of classes as HTML."""
+        rows = [
+            (
+                row.name,
+                row.objects,
+                wording.number(row.AP),
+                wording.interval(row.interval),
+                wording.number(row.threshold),
+            )
+            for row in self.per_class
+        ]
+        columns = ["class", "objects", f"{NAMES[self.kind]} AP", "interval", "best threshold"]
+        return html_table(columns, rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreDifference:
+    """One of COCO's numbers against that of other results; None where there is no object.
+
+    Attributes:
+        difference: These results less the others.
+        interval: The 95% interval of it, None where it cannot be told.
+        p: How probable a difference this large is if there is none, two-sided.
+    """
+
+    difference: float | None
+    interval: Range | None
+    p: float | None
+
+    def to_dict(self) -> Json:
+        """As metrics.json holds it."""
+        interval = self.interval and list(self.interval)
+        return {"difference": self.difference, "interval": interval, "p": self.p}
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Evaluation:
+    """How good results are, how sure that is, and why they are not better.
+
+    Attributes:
+        bbox: Of boxes; None where the data or the results have none.
+        segm: Of masks; None likewise.
+        boundary: Of masks and their outlines; None if not asked for.
+        comparison: For each kind, the twelve numbers against those of `against`; empty without.
+        data: What was measured: files, counts, resamples and seed.
+        files: What was written.
+        thresholds_file: The model file that now holds the best thresholds, if asked for.
+    """
+
+    bbox: KindScores | None
+    segm: KindScores | None
+    boundary: KindScores | None
+    comparison: Mapping[Kind, Mapping[str, ScoreDifference]]
+    data: Json
+    files: tuple[Path, ...] = ()
+    thresholds_file: Path | None = None
+
+    @property
+    def kinds(self) -> tuple[KindScores, ...]:
+        """What was measured: boxes, masks, boundaries."""
+        return tuple(each for each in (self.bbox, self.segm, self.boundary) if each)
+
+    @property
+    def main(self) -> KindScores:
+        """The masks, or the boxes where there are no masks."""
+        return self.segm or self.kinds[0]
+
+    @property
+    def per_class(self) -> tuple[ClassScores, ...]:
+        """The rows of the classes, of masks if they were measured."""
+        return self.main.per_class
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The best score threshold of each class that has one, of masks if they were measured."""
+        return self.main.thresholds
+
+    def to_dict(self) -> Json:
+        """The content of metrics.json."""
+        content: Json = {"format": FORMAT, "instseg": __version__, "data": dict(self.data)}
+        content |= {each.kind: each.to_dict() for each in self.kinds}
+        if self.comparison:
+            content["against"] = {
+                kind: {name: each.to_dict() for name, each in rows.items()}
+                for kind, rows in self.comparison.items()
+            }
+        return content
+
+    def __repr__(self) -> str:
+        parts = (f"{each.kind} {each.describe()}" for each in self.kinds)
+        images, objects = (wording.count(self.data[f"{key}s"], key) for key in ("image", "object"))
+        return f"Evaluation({images}, {objects}; {'; '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        names = [NAMES[each.kind] for each in self.kinds]
+        columns = [column for name in names for column in (f"{name} score", "95% interval")]
+        parts = [html_table(["", *columns], score_rows(self.kinds), caption=repr(self))]
+        for kind, rows in self.comparison.items():
+            difference = f"{NAMES[kind]} difference"
+            cells = ((name, *difference_cells(each)) for name, each in rows.items())
+            parts.append(html_table(["", difference, "95% interval", "p"], cells))
+        return "".join([*parts, self.main.html_classes()])
+
+
+def score_rows(kinds: tuple[KindScores, ...]) -> Iterator[list[str]]:
+    """A row for each number: its name, and its value and interval for each kind."""
+    for metric in kinds[0].scores:
+        row = [metric]
+        for each in kinds:
+            row += [
+                wording.number(each.scores[metric]),
+                wording.interval(each.intervals.get(metric)),
+            ]
+        yield row
+
+
+def difference_cells(each: ScoreDifference) -> tuple[str, str, str]:
+    """A difference, its interval and p, as tables show them."""
+    p = "<0.001" if each.p is not None and each.p < 0.0005 else wording.number(each.p)
+    return wording.number(each.difference, "+"), wording.interval(each.interval, "+"), p
+
+
+def finite_or_none(value: float) -> float | None:
+    """None for NaN and for COCO's -1."""
+    return float(value) if np.isfinite(value) and value > -1 else None

@@ -1,0 +1,35 @@
+"""The files of an evaluation: predictions.json, metrics.json and per_class.csv."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from instseg.core.json_types import Json
+from instseg.evaluation.result import Evaluation
+from instseg.system.atomic import replacing
+
+METRICS_JSON, PER_CLASS_CSV, PREDICTIONS_JSON = "metrics.json", "per_class.csv", "predictions.json"
+
+
+def write_predictions(folder: Path, truth: Json, results: Sequence[Json]) -> Path:
+    """Write what a model has found as a COCO document; returns its path."""
+    numbered = [{"id": i, **record} for i, record in enumerate(results, start=1)]
+    with replacing(folder / PREDICTIONS_JSON) as path:
+        path.write_text(json.dumps({**truth, "annotations": numbered}) + os.linesep)
+    return folder / PREDICTIONS_JSON
+
+
+def write_scores(folder: Path, evaluation: Evaluation) -> list[Path]:
+    """Write metrics.json and per_class.csv; returns their paths."""
+    with replacing(folder / METRICS_JSON) as path:
+        path.write_text(json.dumps(evaluation.to_dict(), indent=1, allow_nan=False) + os.linesep)
+    rows = [{"kind": e.kind, **row.to_dict()} for e in evaluation.kinds for row in e.per_class]
+    with replacing(folder / PER_CLASS_CSV) as path, path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    return [folder / METRICS_JSON, folder / PER_CLASS_CSV]

@@ -1,0 +1,278 @@
+"""Every architecture by name: what it finds, how it is built, and what a model card may ask of it.
+
+A name is checked, and told to be a detector's or a segmenter's, without building a network or
+downloading anything.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Annotated, Any, Literal
+
+import msgspec
+from torch import nn
+
+from instseg.core.errors import InputError
+from instseg.files.model_file import ModelCard
+from instseg.models.compact import compact
+from instseg.models.resnet_fpn import resnet50_fpn, resnet50_fpn_v2
+from instseg.models.semantic_networks import (
+    SMP_PREFIX,
+    TORCHVISION,
+    check_smp,
+    check_torchvision,
+    smp_network,
+    torchvision_network,
+)
+from instseg.models.unet import UNet, unet_64, unet_dropout, unet_small
+
+Kind = Literal["detector", "segmenter"]
+
+# Far beyond what anyone trains, and far below what takes all of a machine's memory.
+Outputs = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+Width = Annotated[int, msgspec.Meta(ge=1, le=2048)]
+Widths = Annotated[list[Width], msgspec.Meta(min_length=1, max_length=8)]
+Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
+Pixels = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+ChannelValues = Annotated[list[float], msgspec.Meta(min_length=1, max_length=2048)]
+SmpOption = (
+    Annotated[int, msgspec.Meta(ge=-2048, le=2048)]
+    | Annotated[list[Annotated[int, msgspec.Meta(ge=-2048, le=2048)]], msgspec.Meta(max_length=8)]
+    | float
+    | bool
+    | str
+    | None
+)
+
+
+class DetectorArguments(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Of torchvision's Mask R-CNNs."""
+
+    num_classes: Outputs
+
+
+class CompactArguments(DetectorArguments, kw_only=True, forbid_unknown_fields=True):
+    """Of `compact`."""
+
+    width: Annotated[int, msgspec.Meta(ge=2, le=256)] = 32
+    channels: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 96
+    mask_channels: Width = 64
+    head_channels: Width = 256
+    mask_head: Widths = msgspec.field(default_factory=list)
+
+
+class SegmenterArguments(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Of semantic networks."""
+
+    num_classes: Outputs
+    in_channels: Width = 3
+
+
+class SmpArguments(SegmenterArguments, kw_only=True, forbid_unknown_fields=False):
+    """Of segmentation-models-pytorch, which has more of its own."""
+
+
+class UnetPresetArguments(SegmenterArguments, kw_only=True, forbid_unknown_fields=True):
+    """Of the U-Nets with fixed widths."""
+
+    skips: bool = True
+
+
+class UnetArguments(UnetPresetArguments, kw_only=True, forbid_unknown_fields=True):
+    """Of `unet`."""
+
+    widths: Widths = msgspec.field(default_factory=list)
+    norm: bool = True
+    dropout: Share = 0.0
+
+
+class Preprocessing(msgspec.Struct, kw_only=True):
+    """What is done to an image before the network sees it."""
+
+    min_size: Pixels | None
+    max_size: Pixels | None
+    mean: ChannelValues
+    std: ChannelValues
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """What is known of an architecture without building it.
+
+    Attributes:
+        name: As in a model card.
+        kind: Whether it finds instances or labels pixels.
+        build: Gives the network from the card's `architecture_args`; a segmenter's also takes
+            `encoder_weights`.
+        arguments: What these arguments may be.
+        output_rows: Of each layer whose rows belong to the outputs, rows per output, by name.
+        check_weights: Raises InputError for encoder weights that do not exist.
+    """
+
+    name: str
+    kind: Kind
+    build: Callable[..., Any]
+    arguments: type[msgspec.Struct]
+    output_rows: Mapping[str, int]
+    check_weights: Callable[[str], Any] = field(default=lambda _: None)
+
+
+def _unet(
+    name: str,
+    build: Callable[..., nn.Module],
+    arguments: type[msgspec.Struct] = UnetPresetArguments,
+) -> Architecture:
+    def check(encoder_weights: str) -> None:
+        if encoder_weights != "none":
+            raise InputError(f"{name} has no pretrained encoder; use encoder weights none")
+
+    def built(encoder_weights: str, **options: Any) -> nn.Module:
+        check(encoder_weights)
+        return build(**options)
+
+    return Architecture(
+        name=name,
+        kind="segmenter",
+        build=built,
+        arguments=arguments,
+        output_rows={"head": 1},
+        check_weights=check,
+    )
+
+
+def _detector(name: str, build: Callable[..., nn.Module], mask_logits: str) -> Architecture:
+    return Architecture(
+        name=name,
+        kind="detector",
+        build=build,
+        arguments=CompactArguments if name == "compact" else DetectorArguments,
+        output_rows={
+            "roi_heads.box_predictor.cls_score": 1,
+            "roi_heads.box_predictor.bbox_pred": 4,
+            f"roi_heads.mask_predictor.{mask_logits}": 1,
+        },
+    )
+
+
+DETECTORS = {
+    each.name: each
+    for each in (
+        _detector("resnet50_fpn", resnet50_fpn, "mask_fcn_logits"),
+        _detector("resnet50_fpn_v2", resnet50_fpn_v2, "mask_fcn_logits"),
+        _detector("compact", compact, "logits"),
+    )
+}
+UNETS = {
+    each.name: each
+    for each in (
+        _unet("unet", UNet, UnetArguments),
+        _unet("unet_small", unet_small),
+        _unet("unet_dropout", unet_dropout),
+        _unet("unet_64", unet_64),
+    )
+}
+SEGMENTERS = UNETS | {
+    name: Architecture(
+        name=name,
+        kind="segmenter",
+        build=partial(torchvision_network, name),
+        arguments=SegmenterArguments,
+        output_rows={"network.classifier.4": 1},
+        check_weights=partial(check_torchvision, name),
+    )
+    for name in TORCHVISION
+}
+
+
+def find(name: str) -> Architecture | None:
+    """The architecture of a name, if there is one."""
+    if name.startswith(SMP_PREFIX):
+        return Architecture(
+            name=name,
+            kind="segmenter",
+            build=partial(smp_network, name),
+            arguments=SmpArguments,
+            output_rows={"network.segmentation_head.0": 1},
+            check_weights=partial(check_smp, name),
+        )
+    return {**DETECTORS, **SEGMENTERS}.get(name)
+
+
+def is_segmenter(name: str) -> bool:
+    """Whether this is the name of a network that labels pixels, not of a Mask R-CNN."""
+    found = find(name)
+    return found is not None and found.kind == "segmenter"
+
+
+def detector(name: str) -> Architecture:
+    """The Mask R-CNN of a name.
+
+    Raises:
+        InputError: for a name that is not among these.
+    """
+    if name not in DETECTORS:
+        known = ", ".join(DETECTORS)
+        raise InputError(f"architecture {name!r} is unknown; use one of {known}")
+    return DETECTORS[name]
+
+
+def segmenter(name: str, encoder_weights: str = "none") -> Architecture:
+    """The semantic network of a name; nothing is built or downloaded.
+
+    Args:
+        name: A key of `SEGMENTERS`, or `smp:NAME:ENCODER`.
+        encoder_weights: What its encoder is to start from.
+
+    Raises:
+        InputError: for a name that is not among these, a missing library, or weights that do not
+            exist.
+    """
+    found = find(name)
+    if found is None or found.kind != "segmenter":
+        known = ", ".join(SEGMENTERS)
+        raise InputError(
+            f"semantic network {name!r} is unknown; use one of {known}, or smp:NAME:ENCODER"
+        )
+    found.check_weights(encoder_weights)
+    return found
+
+
+def check_card(card: ModelCard, architecture: Architecture) -> None:
+    """Raise InputError for a card that asks for what no such network has.
+
+    Model files come from other people. One that asks for a thousand million classes would otherwise
+    take all memory before its weights are found not to fit.
+    """
+    try:
+        arguments = msgspec.convert(card.architecture_args, architecture.arguments)
+        if isinstance(arguments, SmpArguments):
+            msgspec.convert(card.architecture_args, dict[str, SmpOption])
+        preprocessing = msgspec.convert(card.preprocessing, Preprocessing)
+    except msgspec.ValidationError as error:
+        raise _unusable(card, str(error)) from error
+    channels = 3
+    if isinstance(arguments, SegmenterArguments):
+        channels = len(preprocessing.mean)
+        if arguments.in_channels != channels:
+            raise _unusable(card, f"{arguments.in_channels} channels, but {channels} means")
+    elif preprocessing.min_size is None or preprocessing.max_size is None:
+        raise _unusable(card, "Mask R-CNN needs min_size and max_size")
+    outputs = card.architecture_args["num_classes"]  # one for each class, or for each dataset id
+    if outputs != len(card.class_names) and not set(card.category_ids) <= set(range(outputs)):
+        raise _unusable(card, f"{outputs} outputs have no place for category id")
+    if len(preprocessing.mean) != channels or len(preprocessing.std) != channels:
+        raise _unusable(card, f"expected mean and std of {channels} channels")
+    if not all(map(math.isfinite, preprocessing.mean)) or not all(
+        0 < value < math.inf for value in preprocessing.std
+    ):
+        raise _unusable(card, "mean must be finite, and std above 0")
+
+
+def _unusable(card: ModelCard, reason: str) -> InputError:
+    return InputError(
+        f"{card.architecture} cannot be built as the model card describes it ({reason}); "
+        "save the model again"
+    )

@@ -1,0 +1,29 @@
+"""Torchvision's Mask R-CNNs with a ResNet-50 and a feature pyramid."""
+
+from __future__ import annotations
+
+from torchvision.models.detection import MaskRCNN, maskrcnn_resnet50_fpn_v2
+from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
+from torchvision.ops import FrozenBatchNorm2d
+
+
+def resnet50_fpn(num_classes: int) -> GeneralizedRCNN:
+    """Torchvision's `maskrcnn_resnet50_fpn` as it is with its COCO weights.
+
+    Its BatchNorm is frozen with eps 0, which no state dict tells: built with `weights=None`,
+    torchvision's own builder gives trainable BatchNorm and other results.
+    """
+    backbone = resnet_fpn_backbone(
+        backbone_name="resnet50", weights=None, norm_layer=FrozenBatchNorm2d, trainable_layers=3
+    )
+    model = MaskRCNN(backbone, num_classes)
+    for module in model.modules():
+        if isinstance(module, FrozenBatchNorm2d):
+            module.eps = 0.0
+    return model
+
+
+def resnet50_fpn_v2(num_classes: int) -> GeneralizedRCNN:
+    """Torchvision's `maskrcnn_resnet50_fpn_v2`: trainable BatchNorm, deeper heads."""
+    return maskrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None, num_classes=num_classes)

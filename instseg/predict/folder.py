@@ -1,0 +1,225 @@
+"""Many photos in, a folder of predictions and pictures out; one bad photo never ends the run."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from instseg.core.errors import InputError
+from instseg.core.events import OnEvent, PhotoFailed, Progress, ignore
+from instseg.core.instances import Instances
+from instseg.files.coco_json import match_image_ids, read_image_ids
+from instseg.files.image import read_image
+from instseg.files.results import CsvWriter, PredictionWriter, write_class_names
+from instseg.predict.photos import Photo
+from instseg.predict.pictures import Pictures
+from instseg.predict.predictor import Predictor
+from instseg.system.ahead import batched, map_ahead
+from instseg.system.atomic import is_full_disk, sweep
+from instseg.system.lock import only_run_in
+
+THREADS = 4  # that read and write
+OVERLAYS = Pictures()
+
+Image = NDArray[np.uint8]
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictedFolder:
+    """What a run has written.
+
+    Attributes:
+        folder: Where.
+        counts: Instances by class name, of the photos of this run.
+        done: How many photos this run has done.
+        skipped: How many an earlier run had done.
+        failed: The names of the photos that could not be done.
+        seconds: That it took.
+    """
+
+    folder: Path
+    counts: Mapping[str, int]
+    done: int
+    skipped: int
+    failed: tuple[str, ...]
+    seconds: float
+
+
+def predict_folder(
+    predictor: Predictor,
+    photos: Sequence[Photo],
+    out: Path,
+    *,
+    pictures: Pictures = OVERLAYS,
+    csv: bool = False,
+    polygons: bool = False,
+    coco_json: Path | None = None,
+    resume: bool = False,
+    on_event: OnEvent = ignore,
+) -> PredictedFolder:
+    """Find the instances of many photos and write predictions.json and more into a folder.
+
+    Photos are read and pictures are written in threads while the network works; memory stays flat.
+    A photo that cannot be read, is too large for the memory, or whose pictures cannot be written
+    is told as `PhotoFailed`, and the rest goes on. A full disk ends the run.
+
+    Args:
+        predictor: What finds instances.
+        photos: What to look at; see `name_photos`.
+        out: The folder; while the run lasts no other may write there.
+        pictures: What to draw.
+        csv: Write instances.csv too.
+        polygons: Write masks without holes as polygons; see `coco_annotations`.
+        coco_json: COCO dataset whose image ids are taken over; photos without one fail.
+        resume: Skip what an earlier run into the same folder has done.
+        on_event: Told of the progress and of each photo that fails.
+
+    Raises:
+        InputError: Label maps cannot hold the classes, another run writes into the folder, it
+            cannot be written to, or what is there cannot be resumed.
+    """
+    pictures.check(predictor.class_names)
+    ids = None
+    if coco_json is not None:
+        ids = match_image_ids(read_image_ids(coco_json), [photo.name for photo in photos])
+    begin_s = time.monotonic()
+    counts: Counter[str] = Counter()
+    with ExitStack() as stack:
+        stack.enter_context(only_run_in(out))
+        for folder in {folder for photo in photos for folder in pictures.folders(out, photo)}:
+            sweep(folder)
+        names, category_ids = predictor.class_names, predictor.category_ids
+        if pictures.label_map:
+            write_class_names(out / "labels" / "classes.json", names)
+        predictions = stack.enter_context(
+            PredictionWriter(out, names, category_ids, resume=resume, polygons=polygons)
+        )
+        table = None
+        if csv:
+            path = out / "instances.csv"
+            table = stack.enter_context(CsvWriter(path, category_ids, keep=predictions.done))
+        todo = [photo for photo in photos if photo.name not in predictions.done]
+        run = _Run(predictor, pictures, out, on_event)
+        pool = stack.enter_context(ThreadPoolExecutor(THREADS))
+        for photo, found in run.results(pool, run.with_ids(todo, ids, coco_json), len(todo)):
+            if table:
+                table.add(photo.name, found)
+            image_id = ids[photo.name] if ids else None
+            predictions.add(photo.name, found.size_hw, found, image_id)
+            counts.update(found.names)
+    return PredictedFolder(
+        folder=out,
+        counts=dict(counts.most_common()),
+        done=len(todo) - len(run.failed),
+        skipped=len(photos) - len(todo),
+        failed=tuple(run.failed),
+        seconds=time.monotonic() - begin_s,
+    )
+
+
+class _Run:
+    """Photos on their way: each is read, looked at and drawn, or fails at one of these."""
+
+    def __init__(
+        self, predictor: Predictor, pictures: Pictures, out: Path, on_event: OnEvent
+    ) -> None:
+        self.predictor, self.pictures, self.out = predictor, pictures, out
+        self.on_event = on_event
+        self.failed: list[str] = []
+
+    def with_ids(
+        self, photos: Iterable[Photo], ids: Mapping[str, int] | None, coco_json: Path | None
+    ) -> Iterator[Photo]:
+        """The photos that have an id, if there are ids."""
+        for photo in photos:
+            if ids is not None and photo.name not in ids:
+                self._fail(photo, InputError(f"{photo.path}: has no image id in {coco_json}"))
+            else:
+                yield photo
+
+    def results(
+        self, pool: ThreadPoolExecutor, photos: Iterable[Photo], total: int
+    ) -> Iterator[tuple[Photo, Instances]]:
+        """Each photo whose pictures are written, and what was found in it, in order."""
+
+        def read(photo: Photo) -> tuple[Photo, Image | Exception]:
+            return photo, attempt(read_image, photo.path)
+
+        def draw(
+            look: tuple[Photo, tuple[Image, Instances]],
+        ) -> tuple[Photo, Instances | Exception]:
+            photo, (image, found) = look
+            problem = attempt(lambda: self.pictures.write(self.out, photo, image, found))
+            return photo, found if problem is None else problem
+
+        images = self._sound(map_ahead(pool, read, photos))
+        looks = self._sound(self._look(images))
+        done = 0
+        self._tell(done, total)
+        for done, result in enumerate(self._sound(map_ahead(pool, draw, looks)), start=1):
+            yield result
+            self._tell(done, total)
+        self._tell(done, total)
+
+    def _look(
+        self, photos: Iterable[tuple[Photo, Image]]
+    ) -> Iterator[tuple[Photo, tuple[Image, Instances] | Exception]]:
+        for batch in batched(photos, self.predictor.batch_size):
+            images = [image for _, image in batch]
+            found: Sequence[Instances | Exception] | Exception
+            found = attempt(self.predictor.predict_batch, images)
+            if isinstance(found, Exception):  # one by one tells which it was
+                several = len(batch) > 1
+                found = [attempt(self.predictor, each) for each in images] if several else [found]
+            for (photo, image), each in zip(batch, found, strict=True):
+                yield photo, each if isinstance(each, Exception) else (image, each)
+
+    def _sound(
+        self, results: Iterable[tuple[Photo, Out | Exception]]
+    ) -> Iterator[tuple[Photo, Out]]:
+        """Those that have not failed."""
+        for photo, result in results:
+            if isinstance(result, Exception):
+                self._fail(photo, result)
+            else:
+                yield photo, result
+
+    def _fail(self, photo: Photo, problem: Exception) -> None:
+        if is_full_disk(problem):
+            raise problem
+        self.failed.append(photo.name)
+        self.on_event(PhotoFailed(name=photo.name, text=described(photo.path, problem)))
+
+    def _tell(self, done: int, total: int) -> None:
+        self.on_event(Progress(task="finding instances", done=done + len(self.failed), total=total))
+
+
+def attempt(work: Callable[..., Out], *args: object) -> Out | Exception:
+    """What the work gives, or the error that it raises."""
+    try:
+        return work(*args)
+    except Exception as problem:
+        return problem
+
+
+def described(path: Path, problem: Exception) -> str:
+    """One line that names the file."""
+    if isinstance(problem, InputError):
+        return str(problem)
+    words = " ".join(str(problem).split())
+    lacks_memory = isinstance(problem, MemoryError | torch.OutOfMemoryError)
+    if lacks_memory or "allocate memory" in words or "not enough memory" in words:
+        return f"{path}: is too large for the memory; make it smaller or look at it in tiles"
+    return f"{path}: cannot be processed ({type(problem).__name__}: {words})"

@@ -1,0 +1,75 @@
+"""How photos are called in results, and their pictures on the disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+LONGEST_NAME = 255  # bytes of a file name, on nearly every file system
+OWN_FOLDERS = {"labels", "crops"}  # that hold results
+
+
+@dataclass(frozen=True, kw_only=True)
+class Photo:
+    """A photo and how it is called in the results.
+
+    Attributes:
+        path: Where it is read.
+        name: `folder/photo.jpg` below the folder that holds all photos; each has its own. Bytes
+            that are not UTF-8 are written in hexadecimal.
+        picture: `folder/photo`, or `name` where another photo is called or comes to that too; cut
+            where it would be too long for a file name.
+    """
+
+    path: Path
+    name: str
+    picture: str
+
+
+def name_photos(paths: Iterable[Path]) -> list[Photo]:
+    """Give every photo a name of its own that mirrors the folders; the same file counts once."""
+    absolute = {Path(os.path.abspath(path)): path for path in paths}  # noqa: PTH100
+    root = Path(os.path.commonpath([path.parent for path in absolute]))
+    names: dict[str, Path] = {}
+    for path in absolute:
+        name = _readable(path.relative_to(root).as_posix())
+        while name in names:  # one is not UTF-8, and the other is called what is written for that
+            name += "~"
+        names[name] = absolute[path]
+    if {name.split("/")[0] for name in names} & OWN_FOLDERS:
+        names = {f"{_readable(root.name) or 'root'}/{name}": path for name, path in names.items()}
+    pictures = _name_pictures(list(names))
+    return [Photo(path=path, name=name, picture=pictures[name]) for name, path in names.items()]
+
+
+def _readable(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _name_pictures(names: list[str]) -> dict[str, str]:
+    stems = {name: PurePosixPath(name).with_suffix("").as_posix() for name in names}
+    times = Counter([*stems.values(), *names])
+    folders = {str(parent) for name in names for parent in PurePosixPath(name).parents}
+    pictures = {}
+    for name in names:
+        picture = stems[name] if times[stems[name]] == 1 else name
+        if f"{picture}.png" in folders:
+            picture = name
+        while f"{picture}.png" in folders:
+            picture += "~"
+        folder, slash, base = picture.rpartition("/")
+        pictures[name] = folder + slash + shorten(base, LONGEST_NAME - len(".png"))
+    return pictures
+
+
+def shorten(name: str, longest: int) -> str:
+    """A name of at most so many bytes; one that is cut ends in a checksum of the whole."""
+    content = name.encode()
+    if len(content) <= longest:
+        return name
+    checksum = "-" + hashlib.sha256(content).hexdigest()[:8]
+    return content[: longest - len(checksum)].decode("utf-8", "ignore") + checksum

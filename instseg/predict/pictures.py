@@ -1,0 +1,93 @@
+"""What is drawn of a photo: an overlay, a label map, crops."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instseg.core.errors import ArgumentError
+from instseg.core.instances import Instances
+from instseg.core.semantic import Rule, to_semantic
+from instseg.files.image import write_image
+from instseg.files.results import write_label_map
+from instseg.predict.photos import LONGEST_NAME, Photo, shorten
+from instseg.visualize.draw import draw_instances
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """Which pictures of each photo are written.
+
+    Attributes:
+        overlay: The photo with its instances drawn on it, PICTURE.png.
+        label_map: The class of each pixel, labels/PICTURE.png.
+        rule: Which instance a label map shows where several overlap; see `to_semantic`.
+        priority: Class names for the rule class-priority, the one to be on top first.
+        crops: Each instance cut out of its photo, crops/PICTURE/NUMBER_CLASS.png.
+    """
+
+    overlay: bool = True
+    label_map: bool = False
+    rule: Rule = "score"
+    priority: Sequence[str] | None = None
+    crops: bool = False
+
+    def check(self, class_names: Sequence[str]) -> None:
+        """Raise ArgumentError for what would stop the first label map of these classes."""
+        if self.label_map:
+            try:
+                self.labels(Instances.empty((1, 1), class_names))
+            except ValueError as problem:
+                raise ArgumentError(f"{{label_map}}: {problem}") from problem
+
+    def labels(self, found: Instances) -> NDArray[np.uint8]:
+        """The class of each pixel of a photo: uint8 (H, W)."""
+        return to_semantic(found, rule=self.rule, priority=self.priority)
+
+    def folders(self, out: Path, photo: Photo) -> Iterator[Path]:
+        """Where the pictures of a photo go."""
+        if self.overlay:
+            yield (out / photo.picture).parent
+        if self.label_map:
+            yield (out / "labels" / photo.picture).parent
+        if self.crops:
+            yield out / "crops" / photo.picture
+
+    def write(self, out: Path, photo: Photo, image: NDArray[np.uint8], found: Instances) -> None:
+        """Write the pictures of one photo.
+
+        Raises:
+            InputError: One of them cannot be written.
+        """
+        if self.overlay:
+            write_image(out / f"{photo.picture}.png", draw_instances(image, found))
+        if self.label_map:
+            path = out / "labels" / f"{photo.picture}.png"
+            write_label_map(path, self.labels(found), found.class_names)
+        if self.crops:
+            for number, instance in enumerate(found):
+                write_crop(out / "crops" / photo.picture, number, image, instance)
+
+
+def write_crop(folder: Path, number: int, image: NDArray[np.uint8], instance: Instances) -> None:
+    """Write one instance, cut out of its photo, with its mask as alpha; nothing if that is empty.
+
+    Args:
+        folder: Where it goes.
+        number: Of the instance in its photo; the file is called NUMBER_CLASS.png.
+        image: uint8 (H, W, 3).
+        instance: Of length 1.
+    """
+    left, top, right, bottom = instance.masks.boxes_xyxy()[0].astype(int)
+    if right <= left:
+        return
+    window = slice(top, bottom), slice(left, right)
+    alpha = instance.masks.dense(0)[window] * np.uint8(255)
+    class_name = re.sub(r"\W+", "-", instance.names[0])
+    name = shorten(f"{number:03d}_{class_name}", LONGEST_NAME - len(".png"))
+    write_image(folder / f"{name}.png", np.dstack([image[window], alpha]))

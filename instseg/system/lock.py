@@ -1,0 +1,101 @@
+"""One run at a time in a folder."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from instseg.core.errors import InputError
+from instseg.system.atomic import is_running, make_folder, sweep
+
+LOCK_NAME = ".instseg.lock"
+
+
+@contextmanager
+def only_run_in(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder while the block lasts; the folder is made if it is missing.
+
+    The lock file holds this process and its host. The system lets go of it when the process ends,
+    however it ends, so that a killed run leaves no lock that counts. Temporary files of processes
+    that are gone are removed from the folder.
+
+    Raises:
+        InputError: Another run writes there, or the folder cannot be made or written to.
+    """
+    make_folder(folder)
+    path = folder / LOCK_NAME
+    handle = _take(path)
+    try:
+        sweep(folder)
+        yield
+    finally:
+        with suppress(OSError):
+            path.unlink()
+        os.close(handle)
+
+
+def _take(path: Path) -> int:
+    """Lock the file and write the owner into it; returns the open file."""
+    while True:
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise InputError(
+                f"{path}: cannot be written ({error.strerror}); choose another folder"
+            ) from error
+        try:
+            _lock(handle, path)
+            if _is_at(handle, path):
+                owner = {"process": os.getpid(), "host": socket.gethostname()}
+                os.ftruncate(handle, 0)
+                os.pwrite(handle, json.dumps(owner).encode(), 0)
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)  # its owner removed it in between: make a new one
+
+
+def _lock(handle: int, path: Path) -> None:
+    """Raise InputError if the file is another's."""
+    system_locks = True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(_busy(path, _owner(handle))) from None
+    except OSError:  # a file system without locks: what the owner wrote must do
+        system_locks = False
+    owner = _owner(handle)
+    host = owner.get("host", socket.gethostname())
+    if host != socket.gethostname():  # whose processes cannot be seen from here
+        raise InputError(f"{_busy(path, owner)}; if it has ended, remove {path}")
+    if not system_locks and is_running(owner.get("process", 0)):
+        raise InputError(_busy(path, owner))
+
+
+def _busy(path: Path, owner: dict[str, Any]) -> str:
+    who = f"process {owner['process']} on {owner['host']}" if owner else "another process"
+    return f"{path.parent}: another run writes here ({who}); wait for it or choose another folder"
+
+
+def _owner(handle: int) -> dict[str, Any]:
+    """What the file says; {} if it is new."""
+    try:
+        owner = json.loads(os.pread(handle, 10_000, 0))
+        return {"process": int(owner["process"]), "host": str(owner["host"])}
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    """Whether the open file is still the one at the path."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except OSError:
+        return False

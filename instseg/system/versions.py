@@ -1,0 +1,23 @@
+"""What a measurement was made with."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import version
+from typing import Any
+
+
+def versions() -> dict[str, Any]:
+    """Versions of the libraries and of Python, and what the processor is."""
+    import torch
+    import torchvision
+
+    return {
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        **{name: version(name) for name in ("numpy", "pycocotools", "faster-coco-eval")},
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+    }

@@ -1,0 +1,150 @@
+"""The best weights of `finetune`, by mask AP on the validation data."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instseg.core.events import OnEvent
+from instseg.core.instances import Instances
+from instseg.data.coco import CocoData
+from instseg.evaluation.coco_ap import average_precision
+from instseg.evaluation.panoptic_quality import PhotoQuality, photo_quality
+from instseg.files.image import write_image
+from instseg.models.mask_rcnn import Model
+from instseg.predict.dataset import coco_records, in_order, predicted_instances
+from instseg.predict.predictor import Predictor
+from instseg.system.processes import to_first
+from instseg.training.best import BestWeights, Json, Measured
+from instseg.training.detection import Detection
+from instseg.training.samples import to_sample
+from instseg.training.validation import validation_losses
+from instseg.visualize.worst import Comparison, draw_worst
+
+AP_THRESHOLD = 0.01  # AP needs the whole list; lower scores change it in the fourth decimal
+WORST = 6  # photos in worst.png
+KINDS = {"bbox": "box", "segm": "mask"}
+
+Row: TypeAlias = tuple[int, Instances, PhotoQuality]
+"""Of one photo: its place in the dataset, what was found, and how good that is."""
+
+
+@dataclass(kw_only=True)
+class BestByAP(BestWeights):
+    """Keeps the weights of the best mask AP; see `BestWeights`.
+
+    Args:
+        batch_size: Photos at once for the losses.
+    """
+
+    task: Detection
+    model: Model
+    val: CocoData | None
+    batch_size: int
+
+    def measure(self, model: Model, val: CocoData, on_event: OnEvent) -> Measured | None:
+        """AP and losses; every process predicts its share."""
+        found = self._predict(model, val, on_event)
+        if found is None:
+            return None
+        results, worst = found
+        metrics = self._metrics(results)
+        figures = {f"{name}_AP": metrics[kind]["AP"] for kind, name in KINDS.items()}
+        return Measured(
+            score=metrics["segm"]["AP"],
+            figures={**self._losses(model, val), **figures},
+            metrics=metrics,
+            pictures={"worst": self._draw_worst(val, worst)},
+        )
+
+    @cached_property
+    def _truth(self) -> Json:
+        return self.val.document() if self.val else {}
+
+    def _predict(
+        self, model: Model, val: CocoData, on_event: OnEvent
+    ) -> tuple[list[Json], list[Row]] | None:
+        """Results on the validation data and the worst photos; None but in the first process.
+
+        Of all photos only RLE is kept: their masks would fill the memory.
+        """
+        known = [name for name in val.class_names[1:] if name in model.card.class_names]
+        predictor = Predictor(
+            model,
+            device=str(self.trainer.device),
+            precision="fp32",
+            score_threshold=AP_THRESHOLD,
+            classes=known,
+        )
+        records: list[list[Json]] = []
+        worst: list[Row] = []
+        for row, instances in predicted_instances(predictor, val, on_event=on_event):
+            records.append(coco_records(instances, val, row))
+            found = in_classes_of(instances, val)
+            quality = photo_quality(val.objects(row), found, val.crowds(row))
+            worst = heapq.nsmallest(WORST, [*worst, (row, found, quality)], key=badness)
+        parts, all_worst = in_order(records, len(val)), to_first(worst)
+        if parts is None or all_worst is None:
+            return None
+        worst = heapq.nsmallest(WORST, itertools.chain.from_iterable(all_worst), key=badness)
+        return list(itertools.chain.from_iterable(parts)), worst
+
+    def _metrics(self, results: Sequence[Json]) -> dict[str, Json]:
+        """COCO's figures of boxes and masks."""
+        return {kind: average_precision(self._truth, results, kind) for kind in ("bbox", "segm")}
+
+    def _losses(self, model: Model, val: CocoData) -> dict[str, float]:
+        """Losses on the validation data, their names led by `val_`."""
+        samples = (
+            to_sample(*val.load(row), model.card.class_names, val.crowds(row))
+            for row in range(len(val))
+        )
+        found = validation_losses(self.task, model.network, samples, batch_size=self.batch_size)
+        return {f"val_{name}": value for name, value in found.items()}
+
+    def _draw_worst(self, val: CocoData, rows: Sequence[Row]) -> NDArray[np.uint8]:
+        """worst.png: the photos of the lowest panoptic quality, with truth and predictions."""
+        picture = draw_worst(
+            [
+                Comparison(
+                    photo=val.photo(row),
+                    truth=val.objects(row),
+                    predicted=found,
+                    missed=quality.missed,
+                    wrong=quality.wrong,
+                    caption=f"{val.images[row].file_name}: {quality.describe()}",
+                )
+                for row, found, quality in rows
+            ]
+        )
+        write_image(self.folder / "worst.png", picture)
+        return picture
+
+
+def badness(each: Row) -> tuple[float, int, int]:
+    """The lower the worse; photos that are as bad keep their order."""
+    row, _, quality = each
+    return quality.value, -quality.mistakes, row
+
+
+def in_classes_of(found: Instances, data: CocoData) -> Instances:
+    """What a model has found in the classes of a dataset, with the boxes of its masks.
+
+    Args:
+        found: Of classes that the dataset has.
+        data: Names its classes otherwise ordered.
+    """
+    ids = {name: number for number, name in enumerate(data.class_names)}
+    return replace(
+        found,
+        boxes=found.masks.boxes_xyxy(),
+        class_ids=np.array([ids[name] for name in found.names], dtype=np.int64),
+        class_names=data.class_names,
+    )

@@ -1,0 +1,89 @@
+"""What `finetune` trains on and measures with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from instseg.core.classes import COCO_CATEGORY_IDS, COCO_CLASSES
+from instseg.core.errors import InputError
+from instseg.data.augmentation import DEFAULT_STEPS, parse_augmentations
+from instseg.data.coco import CocoData
+from instseg.data.sampling import Order, repeat_factors
+from instseg.scenes.scene import SCENE_CLASSES, SceneConfig, write_scenes
+from instseg.system.processes import from_first, process_count, process_rank
+from instseg.training.samples import CocoSamples
+
+
+def coco_samples(
+    data: CocoData,
+    *,
+    epochs_of: Callable[[Order], int],
+    batch_size: int,
+    seed: int,
+    repeat_threshold: float,
+    empty_share: float | None,
+    augment: Sequence[Any] | None,
+) -> CocoSamples:
+    """The photos of a dataset, augmented, in an order that suits it.
+
+    Args:
+        data: The dataset.
+        epochs_of: Chooses how often the photos of an order are seen.
+        batch_size: Photos of a batch, in each process.
+        seed: Of order and augmentation.
+        repeat_threshold: See `repeat_factors`.
+        empty_share: See `Order`.
+        augment: Steps of the augmentation; None for the default.
+    """
+    classes = [
+        {a.category_id for a in data.annotations[image.id] if not a.iscrowd}
+        for image in data.images
+    ]
+    order = Order(
+        rank=process_rank(),
+        world_size=process_count(),
+        images=len(data),
+        batch_size=batch_size,
+        seed=seed,
+        repeats=repeat_factors(classes, repeat_threshold),
+        groups=np.array([image.width > image.height for image in data.images]),
+        empty=np.array([not each for each in classes]),
+        empty_share=empty_share,
+    )
+    steps = DEFAULT_STEPS if augment is None else augment
+    return CocoSamples(data, epochs_of(order), order, parse_augmentations(steps))
+
+
+def epochs_for_steps(order: Order, max_steps: int, accumulated: int) -> int:
+    """Enough epochs for so many steps of accumulated batches."""
+    shortest = min(len(order.batches(epoch)) for epoch in range(3)) // accumulated
+    return -(-max_steps // max(shortest, 1)) + 1
+
+
+def scene_classes() -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Names and dataset ids of the classes that scenes are drawn of, after background."""
+    ids = (COCO_CATEGORY_IDS[COCO_CLASSES.index(name)] for name in SCENE_CLASSES)
+    return ("BG", *SCENE_CLASSES), (0, *ids)
+
+
+def drawn_for_validation(folder: Path, count: int) -> CocoData:
+    """Scenes of 320 px, drawn by the first process."""
+    if process_rank() == 0:
+        write_scenes(folder, count, SceneConfig(seed=0))
+    from_first(None)  # the others wait for the files
+    return CocoData.read(folder / "annotations.json", folder / "images")
+
+
+def require_objects(val: CocoData, class_names: tuple[str, ...]) -> None:
+    """Raise InputError if validation data has no object of a class that is trained."""
+    names = dict(zip(val.category_ids, val.class_names, strict=True))
+    seen = {names[a.category_id] for a in val.dataset.annotations if not a.iscrowd}
+    if not seen & set(class_names):
+        raise InputError(
+            f"{val.coco_json}: has no objects of the classes that are trained, so nothing could be "
+            f"measured; it has {', '.join(sorted(seen)[:8]) or 'no objects at all'}"
+        )

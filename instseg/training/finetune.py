@@ -1,0 +1,233 @@
+"""`finetune`: train a Mask R-CNN on COCO annotations, or on drawn scenes."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import torch
+
+from instseg.core.errors import ArgumentError
+from instseg.core.events import Notice, OnEvent
+from instseg.core.options import takes
+from instseg.data.coco import CocoData
+from instseg.data.sampling import Order
+from instseg.data.sound import read_sound
+from instseg.models.mask_rcnn import Model
+from instseg.system.device import choose_device, choose_dtype
+from instseg.system.processes import process_count, process_device, process_rank
+from instseg.training.batch_pictures import draw_batches
+from instseg.training.best_ap import BestByAP
+from instseg.training.common_options import resumed
+from instseg.training.detection import Detection
+from instseg.training.detection_data import (
+    coco_samples,
+    drawn_for_validation,
+    epochs_for_steps,
+    require_objects,
+    scene_classes,
+)
+from instseg.training.detection_start import PseudoLabels, Start, parse_init_classes
+from instseg.training.loop import Trainer
+from instseg.training.options import FinetuneOptions
+from instseg.training.plateau import Plateau
+from instseg.training.recipe import usual_epochs
+from instseg.training.result import FinetuneResult
+from instseg.training.resume import provenance_of
+from instseg.training.run import Run
+from instseg.training.samples import Samples, SceneSamples
+from instseg.training.scope import SMALL_BATCH, parse_layers
+
+
+@takes(FinetuneOptions)
+def finetune(options: FinetuneOptions) -> FinetuneResult:
+    """Train a Mask R-CNN on COCO annotations, and write its model file.
+
+    The arguments are those of the command line: see `FinetuneOptions`. Besides paths,
+    `coco_json` and `val_coco_json` take a `CocoData`, which has its own photos and is used without
+    the doctor's check, and `weights` a loaded `Model`, which stays as it is. Checkpoints, logs and
+    pictures are written to `out` as by the command.
+
+    Example:
+        ```python
+        result = instseg.finetune(
+            "train.json", "photos/", val_coco_json="val.json", weights="coco-v2", max_steps=2000
+        )
+        print(result.metrics["segm"]["AP"])
+        predict = instseg.Predictor(result.best)
+        ```
+
+    Returns:
+        The model file, its metrics and the history of the run.
+
+    Raises:
+        InputError: Arguments or data are wrong; training has diverged; the disk is full.
+    """
+    options = resumed(options)
+    run = Run(
+        verb=options.verb,
+        given=options.given(),
+        folder=options.folder,
+        resumed=options.resume is not None,
+        device=options.device,
+        on_event=options.on_event,
+        cancel=options.cancel or threading.Event(),
+    )
+    with run.underway(options.check):
+        trainer, task, model = make_trainer(options, run)
+        best = BestByAP(
+            trainer=trainer,
+            task=task,
+            model=model,
+            val=validation_data(options, model.card.class_names, run.tell),
+            folder=options.folder,
+            recipe=provenance_of(options.given()),
+            weights_dtype=options.weights_dtype,
+            patience=options.patience,
+            batch_size=options.batch_size,
+        )
+        if options.show_batch and process_rank() == 0:
+            path = options.folder / "batches.png"
+            draw_batches(trainer, task, model.card.class_names, path)
+            run.tell(Notice(text=f"{path}: what the network sees"))
+        finished = run.train(trainer, best)
+        return FinetuneResult(**run.result(trainer, best, finished))
+
+
+def make_trainer(options: FinetuneOptions, run: Run) -> tuple[Trainer, Detection, Model]:
+    """The trainer, its task, and the model whose network it trains."""
+    torch.manual_seed(options.seed)  # new heads are drawn at random
+    device = choose_device(process_device(options.device))
+    samples: Samples
+    if options.coco_json is not None:
+        data = read_data("train", options.coco_json, options.images, options, run.tell)
+        data.require_objects()
+        model, data = model_and_labels(options, data, run)
+        samples = coco_samples(
+            data,
+            epochs_of=lambda order: epochs_of(options, order),
+            batch_size=options.batch_size,
+            seed=options.seed,
+            repeat_threshold=options.repeat_threshold,
+            empty_share=options.empty_share,
+            augment=options.augment,
+        )
+    else:
+        names, ids = scene_classes()
+        model = start_of(options, run.tell).model(names, ids)
+        samples = SceneSamples(
+            options.scenes,
+            tuple(options.scene_sizes),
+            options.batch_size,
+            names,
+            options.seed + 1,
+            rank=process_rank(),
+            world_size=process_count(),
+        )
+    task = Detection(
+        model.network,
+        resize=options.coco_json is not None,
+        frozen_norms=options.weights != "none" and options.batch_size < SMALL_BATCH,
+    )
+    trainer = Trainer(
+        task,
+        samples,
+        options.recipe(sum(map(len, samples.batches(0)))),
+        device,
+        choose_dtype(options.precision, device),
+        stages_of(options, samples.epochs),
+        plateau=Plateau(options.plateau_patience if options.schedule == "plateau" else None),
+        cancel=run.cancel,
+        on_event=run.tell,
+    )
+    if not trainer.steps:
+        raise ArgumentError(
+            f"{options.scenes} {{scenes}} are less than one batch of {options.batch_size}"
+        )
+    return trainer, task, model
+
+
+def read_data(
+    part: str,
+    coco_json: str | Path | CocoData,
+    images: str | Path | None,
+    options: FinetuneOptions,
+    on_event: OnEvent,
+) -> CocoData:
+    """A dataset that is fit to train on; `part` is `train` or `val`."""
+    if isinstance(coco_json, CocoData):
+        return coco_json
+    assert images is not None, "the options were checked"
+    return read_sound(
+        Path(coco_json),
+        Path(images),
+        repaired=options.folder / f"sound_{part}.json",
+        auto_repair=options.auto_repair,
+        on_event=on_event,
+    )
+
+
+def start_of(options: FinetuneOptions, on_event: OnEvent) -> Start:
+    """The starting weights of the options."""
+    return Start(
+        weights=options.weights,
+        architecture=options.architecture,
+        init_classes=parse_init_classes(options.init_classes),
+        min_size=options.min_size,
+        on_event=on_event,
+    )
+
+
+def model_and_labels(options: FinetuneOptions, data: CocoData, run: Run) -> tuple[Model, CocoData]:
+    """The network for a dataset, and the dataset, which with `keep_classes` has more classes."""
+    start = start_of(options, run.tell)
+    if not options.keep_classes:
+        return start.model(data.class_names, data.category_ids), data
+    old = start.known()
+    names, ids = start.kept_classes(old, data)
+    labels = PseudoLabels(
+        path=options.folder / "pseudo_labels.json",
+        resumed=run.resumed,
+        device=options.device,
+        precision=options.precision,
+        on_event=run.tell,
+    )
+    data = labels.added(old, data, names, ids)
+    return start.model(names, ids, old), data
+
+
+def epochs_of(options: FinetuneOptions, order: Order) -> int:
+    """How often all photos are seen."""
+    usual = usual_epochs(order.images)
+    if options.max_steps is not None and options.epochs is None:
+        usual = epochs_for_steps(order, options.max_steps, options.gradient_accumulation_steps)
+    stages = parse_layers(options.layers, options.epochs or usual, with_epochs=True)
+    return sum(epochs for _, epochs in stages)
+
+
+def stages_of(options: FinetuneOptions, epochs: int) -> list[tuple[int, str]]:
+    """From which epoch on, counted from 0, what is trained."""
+    stages, first = [], 0
+    for scope, count in parse_layers(options.layers, epochs, with_epochs=not options.scenes):
+        stages.append((first, scope))
+        first += count
+    return stages
+
+
+def validation_data(
+    options: FinetuneOptions, class_names: tuple[str, ...], on_event: OnEvent
+) -> CocoData | None:
+    """The photos to measure with, if there are any.
+
+    Raises:
+        InputError: They have no object of a class that is trained.
+    """
+    if options.val_scenes:
+        val = drawn_for_validation(options.folder / "val_scenes", options.val_scenes)
+    elif options.val_coco_json is not None:
+        images = options.val_images if options.val_images is not None else options.images
+        val = read_data("val", options.val_coco_json, images, options, on_event)
+    else:
+        return None
+    require_objects(val, class_names)
+    return val

@@ -1,0 +1,183 @@
+"""The parts of a Mask R-CNN that compute losses, for training on crowded photos.
+
+They give torchvision's own losses, and differ in two things. Crowd regions, `targets[i]["crowds"]`,
+float32 (C, 4) xyxy in the pixels of the batch, are ignored: anchors and proposals with more than
+half of their area in a crowd's box, and not matched to an object, count neither as foreground nor
+as background, while objects in a crowd are trained on like all others. And memory hardly grows with
+the number of objects: masks stay compact (`MaskTargets`), and many objects are matched to the
+anchors part by part.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss
+from torchvision.models.detection.rpn import RegionProposalNetwork
+from torchvision.ops import box_iou
+
+from instseg.models.compact import PyramidRPN
+from instseg.models.quick import QUICK_LAYERS, Layers
+from instseg.training.crowds import Target, has_crowds, in_crowd
+
+MOST_PAIRS = 2**23  # of objects and anchors that are compared at once: 32 MB, and some copies
+
+
+class TrainingRPN(RegionProposalNetwork):
+    """Region proposals whose losses ignore anchors in crowds."""
+
+    def assign_targets_to_anchors(
+        self, anchors: list[Tensor], targets: list[Target]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Label and object of each anchor, for each image.
+
+        Returns:
+            float32 (A,) labels: 1 object, 0 background, -1 ignored, which is never sampled; and
+            float32 (A, 4) boxes of the matched objects.
+        """
+        labels, matched = [], []
+        for boxes, target in zip(anchors, targets, strict=True):
+            objects = target["boxes"]
+            if len(objects):
+                rows = match_objects(self.proposal_matcher, objects, boxes)
+                matched.append(objects[rows.clamp(min=0)])
+                ignored = rows == self.proposal_matcher.BETWEEN_THRESHOLDS
+                label = (rows >= 0).float().masked_fill(ignored, -1)
+            else:
+                matched.append(torch.zeros_like(boxes, dtype=torch.float32))
+                label = torch.zeros(len(boxes), device=boxes.device)
+            labels.append(label.masked_fill((label == 0) & in_crowd(boxes, target), -1))
+        return labels, matched
+
+    def compute_loss(
+        self,
+        objectness: Tensor,
+        pred_bbox_deltas: Tensor,
+        labels: list[Tensor],
+        regression_targets: list[Tensor],
+    ) -> tuple[Tensor, Tensor]:
+        """As the base class; zero instead of the mean of nothing when all anchors are ignored."""
+        if all(bool((label < 0).all()) for label in labels):
+            return objectness.sum() * 0, pred_bbox_deltas.sum() * 0
+        return super().compute_loss(objectness, pred_bbox_deltas, labels, regression_targets)
+
+
+class TrainingPyramidRPN(TrainingRPN, PyramidRPN):
+    """The same for `compact`."""
+
+
+class TrainingRoIHeads(RoIHeads):
+    """Heads whose losses ignore proposals in crowds, and that take masks as `MaskTargets`."""
+
+    def forward(
+        self,
+        features: dict[str, Tensor],
+        proposals: list[Tensor],
+        image_shapes: list[tuple[int, int]],
+        targets: list[Target] | None = None,
+    ) -> tuple[list[dict[str, Tensor]], dict[str, Tensor]]:
+        """As the base class; in training, without the background proposals in crowds.
+
+        When that leaves the batch with nothing, all proposals are used and the losses are
+        multiplied by zero: every parameter still gets a gradient, as processes that train
+        together need it.
+        """
+        if not self.training or targets is None:
+            return super().forward(features, proposals, image_shapes, targets)
+        if not any(map(has_crowds, targets)):
+            return [], self.losses(features, proposals, image_shapes, targets)
+        kept = self.without_crowds(proposals, targets)
+        if any(map(len, kept)) or any(len(target["boxes"]) for target in targets):
+            return [], self.losses(features, kept, image_shapes, targets)
+        losses = self.losses(features, proposals, image_shapes, targets)
+        return [], {name: loss * 0 for name, loss in losses.items()}
+
+    def losses(
+        self,
+        features: dict[str, Tensor],
+        proposals: list[Tensor],
+        image_shapes: list[tuple[int, int]],
+        targets: list[Target],
+    ) -> dict[str, Tensor]:
+        """Torchvision's three losses of the heads."""
+        sampled, matched, labels, deltas = self.select_training_samples(proposals, targets)
+        pooled = self.box_head(self.box_roi_pool(features, sampled, image_shapes))
+        classifier, box_reg = fastrcnn_loss(*self.box_predictor(pooled), labels, deltas)
+        found = [torch.where(label > 0)[0] for label in labels]  # masks are of objects alone
+        boxes = [each[rows] for each, rows in zip(sampled, found, strict=True)]
+        objects = [each[rows] for each, rows in zip(matched, found, strict=True)]
+        pooled = self.mask_head(self.mask_roi_pool(features, boxes, image_shapes))
+        mask = mask_loss(self.mask_predictor(pooled), boxes, objects, targets)
+        return {"loss_classifier": classifier, "loss_box_reg": box_reg, "loss_mask": mask}
+
+    def without_crowds(self, proposals: list[Tensor], targets: list[Target]) -> list[Tensor]:
+        """Each image's (N_i, 4) proposals without background in crowds."""
+        objects = [t["boxes"].to(p.dtype) for t, p in zip(targets, proposals, strict=True)]
+        classes = [target["labels"] for target in targets]
+        _, labels = self.assign_targets_to_proposals(proposals, objects, classes)
+        return [
+            boxes[(label != 0) | ~in_crowd(boxes, target)]
+            for boxes, label, target in zip(proposals, labels, targets, strict=True)
+        ]
+
+
+TRAINING_LAYERS: Layers = {
+    **QUICK_LAYERS,
+    RegionProposalNetwork: TrainingRPN,
+    PyramidRPN: TrainingPyramidRPN,
+    RoIHeads: TrainingRoIHeads,
+}
+
+
+def mask_loss(
+    logits: Tensor, boxes: list[Tensor], matched: list[Tensor], targets: list[Target]
+) -> Tensor:
+    """Torchvision's mask loss, of masks that are not dense.
+
+    Args:
+        logits: (R, K, M, M), of the boxes of all images.
+        boxes: For each image (R_i, 4) xyxy.
+        matched: For each image int64 (R_i,), the object of each box.
+        targets: For each image its objects, `masks` as `MaskTargets`.
+    """
+    side, images = logits.shape[-1], list(zip(boxes, matched, targets, strict=True))
+    wanted = torch.cat([target["masks"].on_boxes(b, rows, side) for b, rows, target in images])
+    labels = torch.cat([target["labels"][rows] for _, rows, target in images])
+    if not len(labels):
+        return logits.sum() * 0
+    own = logits[torch.arange(len(labels), device=labels.device), labels]
+    return F.binary_cross_entropy_with_logits(own, wanted)
+
+
+def match_objects(matcher: Any, objects: Tensor, boxes: Tensor) -> Tensor:
+    """`matcher(box_iou(objects, boxes))`, without the whole matrix at once where it is large.
+
+    Args:
+        matcher: The `proposal_matcher` of a region proposal network.
+        objects: (N, 4), N >= 1.
+        boxes: (A, 4).
+
+    Returns:
+        int64 (A,): the object of each box, or the matcher's numbers for none.
+    """
+    parts = boxes.split(max(MOST_PAIRS // len(objects), 1))
+    if len(parts) == 1:
+        return matcher(box_iou(objects, boxes))
+    best, nearest, highest = [], [], objects.new_zeros(len(objects))
+    for part in parts:
+        overlaps = box_iou(objects, part)  # [N,part]
+        values, rows = overlaps.max(dim=0)
+        best.append(values)
+        nearest.append(rows)
+        highest = torch.maximum(highest, overlaps.max(dim=1).values)
+    overlap, row = torch.cat(best), torch.cat(nearest)
+    matches = row.masked_fill(overlap < matcher.high_threshold, matcher.BETWEEN_THRESHOLDS)
+    matches.masked_fill_(overlap < matcher.low_threshold, matcher.BELOW_LOW_THRESHOLD)
+    if not matcher.allow_low_quality_matches:
+        return matches
+    # each object keeps the boxes that are nearest to it, however far they are
+    kept = [(box_iou(objects, part) == highest[:, None]).any(dim=0) for part in parts]
+    return torch.where(torch.cat(kept), row, matches)

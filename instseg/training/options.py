@@ -1,0 +1,296 @@
+"""The options of `finetune` and `train_unet`, checked, and the recipes that they give."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from instseg.core.errors import ArgumentError, require_between
+from instseg.core.options import renamed
+from instseg.training.common_options import TrainingOptions, check_photos_given, is_path
+
+if TYPE_CHECKING:
+    from instseg.data.coco import CocoData
+    from instseg.models.mask_rcnn import Model
+    from instseg.models.segmenters import SegmenterModel
+    from instseg.training.recipe import Recipe
+
+SMALLEST_SIDE = 64  # of a photo for Mask R-CNN, in pixels
+NEW_NETWORK = ("architecture", "skips", "encoder_weights")  # options that --weights replaces
+
+
+@dataclass(frozen=True)
+class FinetuneOptions(TrainingOptions):
+    """Trains a Mask R-CNN on COCO annotations, and writes best.safetensors.
+
+    Args:
+        coco_json: Annotations to train on, in COCO format.
+        images: Folder of their photos.
+        val_coco_json: Annotations to measure AP on after each epoch; the best weights are kept.
+        val_images: Folder of their photos; that of --images if not given.
+        scenes: Train on this many drawn scenes instead of annotations.
+        scene_sizes: Side lengths of the scenes in pixels. The scenes are divided evenly between the
+            sizes, in this order, so that small, fast ones can come first.
+        val_scenes: Measure AP on this many other drawn scenes of 320 px, after each epoch; with
+            --scenes, after the training.
+        weights: Weights to start from: coco-v2, coco-v1, demo, a path, or none.
+        keep_classes: Keep the classes of the starting weights beside those of the dataset. What the
+            starting weights find of them in the photos is used as their annotations (pseudo
+            labels).
+        init_classes: Initialise class NEW from class OLD of the weights, OLD=NEW with commas
+            between.
+        architecture: What to build when --weights is none, or what a .pth file holds.
+        layers: What is trained: heads, 5+, 4+, 3+ or all, with stages numbered as in Matterport's
+            Mask R-CNN; or one after the other with their epochs, as heads:5,all:20.
+        min_size: Photos are resized until their shorter side has this many pixels; if not given, as
+            for the starting weights.
+        augment: Data augmentation: names of torchvision.transforms.v2 with their arguments, or
+            CopyPaste; see docs/finetuning.md for the default.
+        repeat_threshold: Oversample photos with rare classes (repeat-factor sampling): those that
+            occur in less than this share of the photos, 0 to 1.
+        empty_share: At most this share of an epoch is photos without objects, 0 to 1; all of them
+            if not given.
+        show_batch: Draw the first batches as the network sees them into batches.png.
+        optimizer: adamw or sgd.
+    """
+
+    coco_json: str | Path | CocoData | None = None
+    images: str | Path | None = None
+    _: KW_ONLY
+    val_coco_json: str | Path | CocoData | None = None
+    val_images: str | Path | None = None
+    scenes: int = 0
+    scene_sizes: list[int] = field(default_factory=lambda: [320])
+    val_scenes: int = 0
+    weights: str | Path | Model = "coco-v2"
+    keep_classes: bool = False
+    init_classes: str = renamed("", "map")
+    architecture: str | None = None
+    layers: str = renamed("all", "train")
+    min_size: int | None = None
+    augment: list[Any] | None = None
+    repeat_threshold: float = renamed(0.001, "rare")
+    empty_share: float | None = None
+    show_batch: bool = False
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    out: str | Path = Path("out/finetune")
+
+    verb = "finetune"
+
+    def check(self) -> None:
+        """Raise InputError for options that are out of range or do not go together."""
+        from instseg.training.detection_start import parse_init_classes
+        from instseg.training.scope import parse_layers
+
+        if bool(self.scenes) == (self.coco_json is not None):
+            raise ArgumentError("say what to train on: {coco_json} with {images}, or {scenes}")
+        check_photos_given(self.coco_json, self.images)
+        parse_init_classes(self.init_classes)
+        parse_layers(self.layers, 1, with_epochs=not self.scenes)
+        self._check_start()
+        measured = self.val_coco_json is not None or bool(self.val_scenes)
+        self.check_training(
+            measured=measured, validation="{val_coco_json} or {val_scenes} to look at"
+        )
+        self._check_validation()
+        require_between(0, scenes=self.scenes, val_scenes=self.val_scenes)
+        require_between(0, 1, repeat_threshold=self.repeat_threshold, empty_share=self.empty_share)
+        require_between(SMALLEST_SIDE, min_size=self.min_size)
+        if self.scenes and self.epochs:
+            raise ArgumentError("each of {scenes} is drawn once; give their number, not {epochs}")
+        if min(self.scene_sizes, default=0) < SMALLEST_SIDE or any(
+            side % 32 for side in self.scene_sizes
+        ):
+            raise ArgumentError(
+                f"{{scene_sizes}} must be multiples of 32, at least {SMALLEST_SIDE}"
+            )
+
+    def _check_start(self) -> None:
+        fresh = self.weights == "none"
+        self.check_weights_stay(self.weights)
+        if fresh and not self.architecture:
+            raise ArgumentError("{weights} none needs {architecture}, such as compact")
+        if self.init_classes and fresh:
+            raise ArgumentError(
+                "{init_classes} needs {weights} other than none, whose classes it names"
+            )
+        if self.keep_classes and (fresh or self.scenes):
+            raise ArgumentError("{keep_classes} needs {coco_json}, and {weights} other than none")
+
+    def _check_validation(self) -> None:
+        if self.val_images is not None and self.val_coco_json is None:
+            raise ArgumentError("{val_images} needs {val_coco_json}, the annotations of its photos")
+        if self.val_coco_json is not None and self.val_scenes:
+            raise ArgumentError("take one of {val_coco_json} and {val_scenes}")
+        if is_path(self.val_coco_json) and self.val_images is None and self.images is None:
+            raise ArgumentError("{val_coco_json} needs {val_images}, the folder of its photos")
+
+    def recipe(self, images: int) -> Recipe:
+        """How to train, where an epoch has so many images in each process."""
+        from instseg.training.recipe import usual_learning_rate
+
+        usual = usual_learning_rate(self.optimizer, self.images_per_step(images))
+        return self.recipe_with(
+            optimizer=self.optimizer,
+            learning_rate=usual if self.learning_rate is None else self.learning_rate,
+            weight_decay=self.weight_decay,
+        )
+
+
+@dataclass(frozen=True)
+class TrainUnetOptions(TrainingOptions):
+    """Trains a U-Net, or another network for semantic segmentation, and writes best.safetensors.
+
+    Args:
+        coco_json: Annotations to train on, in COCO format, collapsed into semantic maps.
+        images: Folder of their photos, or of the images of --masks; or one .npy of many images.
+        masks: Label maps to train on, .png or .npy files with the images' names; or one .npy.
+        values: What the values of label maps mean, as "1=pet,2=BG,3=ignore"; if not given, 0 is
+            background, 255 is ignored, and every other value that is found is a class.
+        scenes: Train on this many drawn scenes.
+        scene_size: Their height and width in pixels.
+        val_coco_json: Annotations to measure mIoU on after each epoch; the best weights are kept.
+        val_images: Folder of their photos, or of the images of --val-masks; that of --images if
+            not given.
+        val_masks: Label maps to measure on, with the values of --masks.
+        val_scenes: Measure on this many other drawn scenes.
+        val_share: Share of the training files, 0 to 1, that is held out for validation where no
+            other validation data is given; written to split.json. 0 measures nothing and keeps the
+            last weights.
+        rule: Which object is on top where several overlap, smallest-on-top or class-priority.
+        priority: Class names from highest to lowest with commas between, for class-priority.
+        architecture: unet_small, unet_dropout, unet_64, fcn_resnet50, deeplabv3_resnet50,
+            deeplabv3_mobilenet_v3_large, or smp:NAME:ENCODER, as smp:FPN:resnet34.
+        skips: Whether a U-Net has skip connections.
+        encoder_weights: none, or imagenet for an encoder whose library has such weights.
+        weights: Model file to start from, which brings its architecture, and its size unless
+            --size is given; classes are initialised from those of the same name. Images are
+            normalised as for a new network: photos as for ImageNet, all else by its own mean; but
+            photos that are made grey as for the weights.
+        loss: A loss, as "ce(weights=effective)" or "focal(gamma=1.5)", or a weighted sum, as
+            "ce + 0.5*dice", of ce, bce, weighted-bce, balanced-ce, focal, dice, log-cosh-dice,
+            tversky, focal-tversky, sensitivity-specificity, combo, exponential-logarithmic,
+            shape-aware and hausdorff.
+        size: Images are resized until their shorter side has this many pixels; if not given they
+            keep their size.
+        crop: Side of the square that is cropped from a training image at random; if not given that
+            of the images, 512 at most.
+        augment: Data augmentation: names of torchvision.transforms.v2 with their arguments; if not
+            given flips, brightness, contrast, saturation, shift and scale.
+        optimizer: adamw, adam (which is adamw without weight decay) or sgd.
+    """
+
+    coco_json: str | Path | CocoData | None = None
+    images: str | Path | None = None
+    _: KW_ONLY
+    masks: str | Path | None = None
+    values: str = ""
+    scenes: int = 0
+    scene_size: int = 320
+    val_coco_json: str | Path | CocoData | None = None
+    val_images: str | Path | None = None
+    val_masks: str | Path | None = None
+    val_scenes: int = 0
+    val_share: float = 0.2
+    rule: Literal["smallest-on-top", "class-priority"] = "smallest-on-top"
+    priority: str = ""
+    architecture: str = "unet_small"
+    skips: bool = True
+    encoder_weights: str = "none"
+    weights: str | Path | SegmenterModel | None = None
+    loss: str = "ce + dice"
+    size: int | None = None
+    crop: int | None = None
+    augment: list[Any] | None = None
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    out: str | Path = Path("out/train_unet")
+    batch_size: int = 8
+    plateau_patience: int = 5
+
+    verb = "train_unet"
+
+    def check(self) -> None:
+        """Raise InputError for options that are out of range or do not go together."""
+        self._check_data()
+        require_between(0, scenes=self.scenes, val_scenes=self.val_scenes)
+        require_between(16, size=self.size, crop=self.crop)
+        require_between(32, scene_size=self.scene_size)
+        self.check_training(
+            measured=self.val_coco_json is not None
+            or bool(self.val_masks or self.val_scenes or self.val_share),
+            validation="validation data to look at",
+        )
+        self._check_network()
+
+    def _check_data(self) -> None:
+        """Exactly one set of data to train on, and at most one to measure on."""
+        sources = (self.coco_json is not None, self.masks is not None, self.scenes)
+        if sum(map(bool, sources)) != 1:
+            raise ArgumentError(
+                "say what to train on: {coco_json} or {masks}, either with {images}, or {scenes}"
+            )
+        if self.masks is not None and self.images is None:
+            raise ArgumentError("{masks} needs {images}, the folder of its images")
+        check_photos_given(self.coco_json, self.images)
+        val = (self.val_coco_json is not None, self.val_masks is not None, self.val_scenes)
+        if sum(map(bool, val)) > 1:
+            raise ArgumentError("take one of {val_coco_json}, {val_masks} and {val_scenes}")
+        if not 0 <= self.val_share < 1:
+            raise ArgumentError(
+                "{val_share} must be at least 0 and below 1", val_share=self.val_share
+            )
+        if is_path(self.val_coco_json) and self.val_images is None and self.images is None:
+            raise ArgumentError("{val_coco_json} needs {val_images}, the folder of its photos")
+        if self.val_masks is not None and (self.masks is None or self.val_images is None):
+            raise ArgumentError("{val_masks} goes with {masks}, and needs {val_images}")
+        if self.val_images is not None and self.val_coco_json is None and self.val_masks is None:
+            raise ArgumentError("{val_images} needs {val_coco_json} or {val_masks}")
+        if self.values and self.masks is None:
+            raise ArgumentError("{values} is for {masks}")
+        if bool(self.priority) != (self.rule == "class-priority"):
+            raise ArgumentError("{rule} class-priority needs {priority}, and nothing else does")
+        objects = self.val_coco_json is not None or self.val_scenes
+        if self.priority and self.masks is not None and not objects:
+            raise ArgumentError("{rule} and {priority} are for objects, of which {masks} has none")
+
+    def _check_network(self) -> None:
+        """Tried here, as reading the data may take long."""
+        from instseg.data.semantic_augmentation import parse_semantic_augmentations
+        from instseg.models.segmenters import UNETS
+        from instseg.system.device import choose_device
+        from instseg.system.processes import process_device
+        from instseg.training.losses import parse_loss
+        from instseg.training.segmentation_start import check_start
+
+        defaults = {each.name: each.default for each in fields(self)}
+        changed = any(getattr(self, name) != defaults[name] for name in NEW_NETWORK)
+        if self.weights is not None and changed:
+            raise ArgumentError(
+                "{architecture}, {skips} and {encoder_weights} are for a new network; {weights} "
+                "brings its own"
+            )
+        if not self.skips and self.architecture not in UNETS:
+            raise ArgumentError(
+                f"{{skips}} is for U-Nets, not for {self.architecture}", skips=False
+            )
+        choose_device(process_device(self.device))
+        parse_loss(self.loss, class_counts=lambda: [1, 1])
+        parse_semantic_augmentations(self.augment or ())
+        self.check_weights_stay(self.weights)
+        check_start(self.weights, self.architecture, self.encoder_weights)
+
+    def recipe(self, images: int) -> Recipe:
+        """How to train, where an epoch has so many images in each process."""
+        from instseg.training.recipe import learning_rate_from_scratch, usual_learning_rate
+
+        adam = self.optimizer == "adam"
+        fresh = self.weights is None and self.encoder_weights == "none"
+        usual = learning_rate_from_scratch if fresh else usual_learning_rate
+        optimizer = "adamw" if self.optimizer == "adam" else self.optimizer
+        rate = usual(optimizer, self.images_per_step(images))
+        return self.recipe_with(
+            optimizer=optimizer,
+            learning_rate=rate if self.learning_rate is None else self.learning_rate,
+            weight_decay=0.0 if adam else self.weight_decay,
+        )

@@ -1,0 +1,97 @@
+"""What training returns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class TrainingResult:
+    """What a training run has brought.
+
+    Attributes:
+        best: The model file. A run that was cancelled before its first measurement has none yet.
+        metrics: Of the best weights on the validation data, as in metrics.json; {} without any.
+        history: The figures of each measured epoch, as in epochs.csv.
+        steps: Optimizer steps that were made, with those before a resume.
+        finished: False if the run was cancelled; `resume` with the folder of `best` continues it.
+    """
+
+    best: Path
+    metrics: Mapping[str, Any]
+    history: Sequence[Mapping[str, float]]
+    steps: int
+    finished: bool
+
+    @property
+    def scores(self) -> dict[str, float | None]:
+        """The most important of the metrics, by name."""
+        return {}
+
+    def __repr__(self) -> str:
+        scores = "".join(f", {name} {_figure(value)}" for name, value in self.scores.items())
+        state = "" if self.finished else ", not finished"
+        return f"{type(self).__name__}({str(self.best)!r}, {self.steps} steps{scores}{state})"
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the line of `repr`, and the history as a table."""
+        line = f"<p>{escape(repr(self))}</p>"
+        if not self.history:
+            return line
+        names = list(self.history[-1])
+        head = "".join(f"<th>{escape(name)}</th>" for name in names)
+        rows = "".join(
+            f"<tr>{''.join(f'<td>{_figure(row.get(name))}</td>' for name in names)}</tr>"
+            for row in self.history
+        )
+        return f"{line}<table><tr>{head}</tr>{rows}</table>"
+
+
+class FinetuneResult(TrainingResult):
+    """What `finetune` has brought.
+
+    Attributes:
+        best: The model file. A run that was cancelled before its first measurement has none yet.
+        metrics: COCO's figures of the best weights for `bbox` and `segm`, as in metrics.json; {}
+            without validation data.
+        history: For each measured epoch `epoch`, `step`, losses, `box_AP` and `mask_AP`, as in
+            epochs.csv.
+        steps: Optimizer steps that were made, with those before a resume.
+        finished: False if the run was cancelled; `resume` with the folder of `best` continues it.
+    """
+
+    @property
+    def scores(self) -> dict[str, float | None]:
+        """AP of boxes and masks, if there is validation data."""
+        kinds = {"bbox": "box AP", "segm": "mask AP"}
+        return {kinds[kind]: each["AP"] for kind, each in self.metrics.items()}
+
+
+class TrainUnetResult(TrainingResult):
+    """What `train_unet` has brought.
+
+    Attributes:
+        best: The model file. A run that was cancelled before its first measurement has none yet.
+        metrics: `scores` of the best weights and the `IoU` of each class, as in metrics.json; {}
+            without validation data.
+        history: For each measured epoch `epoch`, `step`, losses and scores, as in epochs.csv.
+        steps: Optimizer steps that were made, with those before a resume.
+        finished: False if the run was cancelled; `resume` with the folder of `best` continues it.
+    """
+
+    @property
+    def scores(self) -> dict[str, float | None]:
+        """Mean IoU with the background and without it, if there is validation data."""
+        found = self.metrics.get("scores", {})
+        return {name: found[name] for name in ("mIoU", "mIoU_fg") if name in found}
+
+
+def _figure(value: float | None) -> str:
+    if value is None or math.isnan(value):
+        return "-"
+    return str(value) if isinstance(value, int) else f"{value:.3f}"

@@ -1,0 +1,114 @@
+"""What the folder of a run keeps, so that the run can be resumed from anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from instseg.core.errors import ArgumentError, InputError
+from instseg.system.atomic import replacing
+
+OPTIONS_FILE = "options.json"
+CHECKPOINT_FILE = "checkpoint.pt"
+BEST_FILE = "best.safetensors"
+START_FILE = "start.safetensors"  # of a model that was given as an object
+VERBS = ("finetune", "train_unet")
+PATHS = ("coco_json", "images", "masks", "val_coco_json", "val_images", "val_masks", "out")
+
+
+def refuse_stopped_run(folder: Path) -> None:
+    """Raise ArgumentError if another run was stopped in this folder: it would be lost."""
+    stopped = folder / CHECKPOINT_FILE
+    if stopped.exists():
+        raise ArgumentError(
+            f"{stopped}: is of a run that was stopped; go on with {{resume}} {folder}, choose "
+            "another {out}, or remove it"
+        )
+
+
+def kept_options(folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options as JSON can hold them.
+
+    Paths become absolute. A model and datasets that were given as objects are written to the
+    folder, and their paths take their place.
+    """
+    kept = dict(given)
+    for part, images in (("coco_json", "images"), ("val_coco_json", "val_images")):
+        data = kept[part]
+        if data is not None and not isinstance(data, str | Path):
+            kept |= {part: folder / f"given_{part}", images: data.folder}
+            with replacing(kept[part]) as temporary:
+                temporary.write_bytes(msgspec.json.encode(data.dataset))
+    weights = kept["weights"]
+    if weights is not None and not isinstance(weights, str | Path):
+        weights.save(folder / START_FILE)
+        kept["weights"] = folder / START_FILE
+    for name in (*PATHS, "weights"):
+        path = kept.get(name)
+        if path is not None and (name != "weights" or Path(path).is_file()):
+            kept[name] = str(Path(path).absolute())
+    return kept
+
+
+def write_options(folder: Path, verb: str, kept: Mapping[str, Any], *, ended: bool) -> None:
+    """Keep the options of a run for going on with them, or that it has ended."""
+    document = {"command": verb, **kept, "ended": ended}
+    with replacing(folder / OPTIONS_FILE) as temporary:
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(document, enc_hook=str)))
+
+
+def read_options(folder: Path, verb: str, names: Collection[str]) -> dict[str, Any]:
+    """The options of the run in a folder, as `write_options` left them.
+
+    Args:
+        folder: Of the run.
+        verb: What goes on with it.
+        names: Of all options that it has.
+
+    Raises:
+        InputError: There are none, or they are broken or those of another version of the program
+            or another verb, or the run has ended.
+    """
+    path = folder / OPTIONS_FILE
+    try:
+        options = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.MsgspecError) as error:
+        raise InputError(f"{path}: no run to go on with ({error}); start it anew") from error
+    command, ended = options.pop("command", None), options.pop("ended", False)
+    if command in VERBS and command != verb:
+        raise InputError(f"{path}: is of a run of another command; go on with that")
+    if command != verb or options.keys() != set(names):
+        raise InputError(
+            f"{path}: is of a run of another version of instseg; go on with that version, or start "
+            "the run anew"
+        )
+    if ended:
+        drop_resume_files(folder)  # a kill at the end may have left them
+        best = folder / BEST_FILE
+        raise InputError(f"{best}: the run has ended, with this model file; start another for more")
+    return options
+
+
+def drop_resume_files(folder: Path) -> None:
+    """Remove what only going on needs."""
+    for name in (CHECKPOINT_FILE, START_FILE, "given_coco_json", "given_val_coco_json"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def provenance_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options as the model file tells them: files without their folders."""
+    told = {}
+    for name, value in given.items():
+        if name in ("out", "resume"):
+            continue
+        told[name] = value
+        if isinstance(value, Path) or (name in PATHS and isinstance(value, str)):
+            told[name] = Path(value).name
+        elif name in ("coco_json", "val_coco_json") and value is not None:
+            told[name] = value.coco_json.name
+        elif name == "weights" and value is not None and not isinstance(value, str):
+            told[name] = f"a {value.card.architecture} in memory"
+    return told

@@ -1,0 +1,170 @@
+"""A training run from its first event to its last: what is kept, logged and told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from instseg.core.events import Event, Notice, OnEvent, StepDone, TrainingStarted, ignore
+from instseg.system.device import forked_rng
+from instseg.system.processes import joined_processes, process_count, process_rank
+from instseg.training.best import BestWeights
+from instseg.training.estimate import estimate, memory_in_use
+from instseg.training.loop import Trainer
+from instseg.training.resume import (
+    BEST_FILE,
+    CHECKPOINT_FILE,
+    drop_resume_files,
+    kept_options,
+    refuse_stopped_run,
+    write_options,
+)
+from instseg.training.run_log import EPOCHS_FILE, RunLog, read_rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run in its folder.
+
+    Args:
+        verb: `finetune` or `train_unet`.
+        given: Its options, which are kept for going on.
+        folder: Gets everything that is written.
+        resumed: Whether it goes on from the folder's checkpoint.
+        device: Name of the device, whose generator is left as it was.
+        on_event: Told of everything, in the first process alone.
+        cancel: Set from another thread, it ends the run after the step at hand.
+    """
+
+    verb: str
+    given: Mapping[str, Any]
+    folder: Path
+    resumed: bool
+    device: str
+    on_event: OnEvent
+    cancel: threading.Event
+
+    @contextmanager
+    def underway(self, check: Callable[[], None]) -> Iterator[None]:
+        """Everything that a run does lies within: several processes are joined meanwhile.
+
+        Torch's generator is forked: the seeds of a run leave no trace in it.
+
+        Args:
+            check: Raises InputError for wrong options.
+        """
+        with forked_rng(self.device):
+            check()
+            if not self.resumed:
+                refuse_stopped_run(self.folder)
+            with joined_processes():
+                yield
+
+    @property
+    def tell(self) -> OnEvent:
+        """`on_event` in the first process, nobody in the others."""
+        return ignore if process_rank() else self.on_event
+
+    def train(
+        self,
+        trainer: Trainer,
+        best: BestWeights,
+        scores: Callable[[], Mapping[str, float]] = dict,
+    ) -> bool:
+        """Run a trainer to its end, or until it is cancelled.
+
+        Args:
+            trainer: To be run.
+            best: Measures after each epoch.
+            scores: What else is to be told of the last step, by name.
+
+        Returns:
+            Whether it ended; if not, the checkpoint is there to go on from.
+        """
+        first = process_rank() == 0
+        kept = kept_options(self.folder, self.given) if first else {}
+        if first and not self.resumed:
+            # an earlier run's, which one without validation data would leave
+            (self.folder / "worst.png").unlink(missing_ok=True)
+            write_options(self.folder, self.verb, kept, ended=False)
+        self._go_on(trainer)
+        self.tell(started(trainer))
+        with RunLog(self.folder, trainer.step) if first else nullcontext() as log:
+            tell = in_turn(log, self.tell) if log else ignore
+            finished = trainer.run(
+                self.folder / CHECKPOINT_FILE,
+                after_step=lambda figures: tell(step_done(trainer, {**figures, **scores()})),
+                after_epoch=lambda epoch: best.look_at(epoch, tell),
+            )
+        if first and finished:
+            write_options(self.folder, self.verb, kept, ended=True)
+            drop_resume_files(self.folder)
+        return finished
+
+    def result(self, trainer: Trainer, best: BestWeights, finished: bool) -> dict[str, Any]:
+        """What the results of all verbs have in common, by name."""
+        return {
+            "best": self.folder / BEST_FILE,
+            "metrics": best.metrics(),
+            "history": history_of(self.folder / EPOCHS_FILE),
+            "steps": trainer.step,
+            "finished": finished,
+        }
+
+    def _go_on(self, trainer: Trainer) -> None:
+        """Go on from the checkpoint if the run is resumed."""
+        checkpoint = self.folder / CHECKPOINT_FILE
+        if not self.resumed:
+            return
+        if checkpoint.exists():
+            trainer.load(checkpoint)
+            self.tell(Notice(text=f"{checkpoint}: going on after step {trainer.step}"))
+        else:
+            words = "nothing was saved yet, so the run begins anew"
+            self.tell(Notice(text=f"{checkpoint}: {words}"))
+
+
+def started(trainer: Trainer) -> TrainingStarted:
+    """How long a run is and what it will take, from a trial step."""
+    found = estimate(trainer)
+    return TrainingStarted(
+        steps=trainer.steps,
+        first_step=trainer.step,
+        epochs=trainer.epochs,
+        images_per_step=sum(map(len, trainer.plan[0])) * process_count(),
+        optimizer=trainer.recipe.optimizer,
+        learning_rate=trainer.recipe.learning_rate,
+        step_s=found.step_s,
+        memory_bytes=found.memory_bytes,
+    )
+
+
+def step_done(trainer: Trainer, figures: Mapping[str, float]) -> StepDone:
+    """The last step of a trainer."""
+    return StepDone(
+        step=trainer.step,
+        steps=trainer.steps,
+        figures={name: value for name, value in figures.items() if name != "step"},
+        seconds=trainer.step_s,
+        memory_bytes=memory_in_use(trainer.device),
+    )
+
+
+def in_turn(*listeners: OnEvent) -> OnEvent:
+    """Tells several, one after the other."""
+
+    def tell(event: Event) -> None:
+        for listener in listeners:
+            listener(event)
+
+    return tell
+
+
+def history_of(path: Path) -> list[dict[str, float]]:
+    """The rows of epochs.csv; epoch and step are whole numbers."""
+    rows = read_rows(path)
+    return [{**row, "epoch": int(row["epoch"]), "step": int(row["step"])} for row in rows]

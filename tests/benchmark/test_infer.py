@@ -1,0 +1,16 @@
+"""From photo files to RLE beside torchvision's pipeline."""
+
+from instseg.benchmark.infer import draw_photos, measure_inference
+from instseg.core.events import Progress
+
+
+def test_figures_of_drawn_photos(tiny_weights, tmp_path, capsys):
+    photos = draw_photos(tmp_path)
+    events = []
+    figures = measure_inference(
+        photos, weights=str(tiny_weights), repeats=1, on_event=events.append
+    )
+    assert figures["photos"] == len(photos) == 4
+    assert figures["ratio"] == figures["peer"]["median"] / figures["ours"]["median"]
+    assert events[-1] == Progress(task="measuring", done=2, total=2, unit="rounds")
+    assert capsys.readouterr() == ("", "")

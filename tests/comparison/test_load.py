@@ -1,0 +1,28 @@
+"""The two models that are compared."""
+
+import pytest
+from comparison_files import save_unet
+from stand_in import TINY_CARD, stand_in_model
+
+from instseg.comparison.load import class_order, load_mask_rcnn, name_of
+from instseg.core.errors import ArgumentError
+
+NAMES = ("BG", "cat", "dog", "cup")
+
+
+def test_the_order_of_classes():
+    assert class_order(None, NAMES, "demo") == ("cat", "dog", "cup")
+    assert class_order("cup , cat", NAMES, "demo") == class_order(["cup", "cat"], NAMES, "demo")
+    with pytest.raises(ArgumentError, match="priority: demo knows no class 'BG', but cat, dog"):
+        class_order("BG", NAMES, "demo")
+
+
+def test_loaded_models_stay_as_they_are():
+    model = stand_in_model(TINY_CARD)
+    assert load_mask_rcnn(model) is model
+    assert name_of(model) == "loaded compact"
+
+
+def test_names_of_files(tmp_path):
+    path = save_unet(tmp_path / "unet.safetensors", ("BG", "cup"))
+    assert name_of(path) == str(path)
