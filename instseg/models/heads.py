@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from instseg.core.errors import ArgumentError
+from instseg.core.wording import some
 from instseg.models import registry
 from instseg.models.mask_rcnn import Model, build_detector
 
@@ -52,11 +53,11 @@ def match_classes(
     sources = {new: old for old, new in (renamed or {}).items()}
     if strangers := [old for old in sources.values() if old not in known]:
         raise ArgumentError(
-            f"{{init_classes}}: the starting weights have no {strangers[0]!r}, but {_some(known)}"
+            f"{{init_classes}}: the starting weights have no {strangers[0]!r}, but {some(known)}"
         )
     if strangers := [new for new in sources if new not in wanted]:
         raise ArgumentError(
-            f"{{init_classes}}: the dataset has no {strangers[0]!r}, but {_some(wanted)}"
+            f"{{init_classes}}: the dataset has no {strangers[0]!r}, but {some(wanted)}"
         )
     by_key = {_key(name): name for name in reversed(known)}
     found = {name: sources.get(name) or by_key.get(_key(name)) for name in wanted}
@@ -66,10 +67,6 @@ def match_classes(
 def _key(name: str) -> str:
     plain = re.sub(r"[\s_-]+", " ", name.strip().casefold())
     return _ALIAS_OF.get(plain, plain)
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
 
 
 def kept_classes(

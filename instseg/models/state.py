@@ -14,8 +14,7 @@ def load_weights(network: nn.Module, state: Mapping[str, Tensor], path: Path) ->
     """Load a state dict that must fit exactly.
 
     Raises:
-        InputError: naming the first tensor that is missing, unknown, of another shape or not
-            finite.
+        InputError: naming the first tensor that is missing, unknown or of another shape.
     """
     try:
         missing, unknown = network.load_state_dict(state, strict=False)
@@ -28,8 +27,3 @@ def load_weights(network: nn.Module, state: Mapping[str, Tensor], path: Path) ->
             f"{path} does not fit the architecture: {problems[0]}; "
             "check --architecture, or save the weights again"
         )
-    for name, values in state.items():
-        if not values.isfinite().all():
-            raise InputError(
-                f"{path}: {name} holds NaN or infinite numbers; train again, or use other weights"
-            )

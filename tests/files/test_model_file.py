@@ -106,7 +106,7 @@ def test_trained_parameters_can_be_saved(tmp_path: Path) -> None:
         ({"preprocessing": {}}, "expected a list of numbers as mean, got None"),
         ({"preprocessing": {**SIZES, "min_size": -3}}, "expected pixels as min_size, got -3"),
         ({"preprocessing": {**SIZES, "max_size": 10**9}}, "expected pixels as max_size"),
-        ({"preprocessing": {**SIZES, "std": [0, 1, 1]}}, "a std that is not 0"),
+        ({"preprocessing": {**SIZES, "std": [0, 1, 1]}}, "a std above 0"),
         ({"preprocessing": {**SIZES, "mean": [0.5]}}, "for each channel"),
         ({"preprocessing": {**SIZES, "mean": "abc"}}, "expected a list of numbers as mean"),
         ({"thresholds": {"tree": 0.5}}, "unknown classes: \\['tree'\\]"),
