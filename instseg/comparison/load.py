@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from instseg.core.errors import ArgumentError, InputError
-from instseg.core.events import OnEvent, Progress, ignore
+from instseg.core.events import OnEvent, download_progress, ignore
 from instseg.core.json_types import Json
 from instseg.core.wording import some
 
@@ -27,7 +27,7 @@ def load_mask_rcnn(
 
     if isinstance(weights, Model):
         return weights
-    return load_detector(weights, architecture=architecture, progress=_download(on_event))
+    return load_detector(weights, architecture=architecture, progress=download_progress(on_event))
 
 
 def load_unet(
@@ -44,7 +44,9 @@ def load_unet(
     """
     from instseg.predict.segmenter import Segmenter
 
-    segmenter = Segmenter(weights, device=device, precision=precision, progress=_download(on_event))
+    segmenter = Segmenter(
+        weights, device=device, precision=precision, progress=download_progress(on_event)
+    )
     if not segmenter.card.takes_photos:
         raise InputError(
             f"{name_of(weights)}: was trained on arrays of other channels or values than photos "
@@ -90,10 +92,3 @@ def class_order(
             known = some(class_names[1:])
             raise ArgumentError(f"{{priority}}: {weights} knows no class {name!r}, but {known}")
     return names
-
-
-def _download(on_event: OnEvent) -> Callable[[int, int], None]:
-    """A callback that tells of a download."""
-    return lambda done, total: on_event(
-        Progress(task="downloading weights", done=done, total=total, unit="bytes")
-    )

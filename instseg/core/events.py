@@ -1,8 +1,8 @@
 """What long work tells while it runs: one callback, `on_event(event)`, and a handful of events.
 
 def log(event):
-if isinstance(event, StepDone):
-mlflow.log_metrics(event.figures, step=event.step)
+    if isinstance(event, StepDone):
+        mlflow.log_metrics(event.figures, step=event.step)
 
 instseg.finetune("train.json", "photos/", on_event=log)
 """
@@ -157,7 +157,7 @@ class PhotoFailed:
     """
 
     name: str
-    text: str = field(default="")
+    text: str
 
 
 Event: TypeAlias = (
@@ -178,11 +178,11 @@ def ignore(event: Event) -> None:
     """The callback of who wants to hear nothing."""
 
 
-def download_progress(on_event: OnEvent) -> Callable[[float, float | None], None]:
+def download_progress(on_event: OnEvent) -> Callable[[int, int], None]:
     """What a download calls with the bytes done and in all, as `Progress` events."""
 
-    def progress(done: float, total: float | None) -> None:
-        on_event(Progress(task="downloading weights", done=done, total=total, unit="bytes"))
+    def progress(done: int, total: int) -> None:  # a total of 0 is unknown
+        on_event(Progress(task="downloading weights", done=done, total=total or None, unit="bytes"))
 
     return progress
 

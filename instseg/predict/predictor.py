@@ -85,10 +85,8 @@ class Predictor:
         require_between(1, 10_000, max_detections=max_detections)
         require_between(0, 0.9, overlap=overlap)
         require_between(1, 1024, batch_size=batch_size)
-        if cross_class_nms is not None:
-            require_between(0, 1, cross_class_nms=cross_class_nms)
-        if tile is not None:
-            require_between(64, 100_000, tile=tile)
+        require_between(0, 1, cross_class_nms=cross_class_nms)
+        require_between(64, 100_000, tile=tile)
         if preset not in PRESETS:
             raise InputError(f"preset {preset!r} is unknown; use one of {', '.join(PRESETS)}")
         if isinstance(weights, Model):

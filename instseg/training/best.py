@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from instseg.core.events import EpochDone, OnEvent
+from instseg.core.json_types import Json
 from instseg.system.atomic import replacing
 from instseg.system.processes import process_rank
 from instseg.training.loop import Task, Trainer
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from instseg.models.segmenters import SegmenterModel
 
 METRICS_FILE = "metrics.json"
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
