@@ -20,7 +20,7 @@ from instseg.core.rle import polygons_to_rle
 from instseg.files.coco_json import (
     Annotation,
     Dataset,
-    Image,
+    ImageRecord,
     leads_out,
     parse_dataset,
     read_boxes,
@@ -111,7 +111,7 @@ class CocoData:
         )
 
     @property
-    def images(self) -> Sequence[Image]:
+    def images(self) -> Sequence[ImageRecord]:
         """The file's image records, in its order."""
         return self.dataset.images
 
@@ -187,7 +187,7 @@ class CocoData:
         )
         return stored
 
-    def _is_drawn_unturned(self, record: Image) -> bool:
+    def _is_drawn_unturned(self, record: ImageRecord) -> bool:
         """Whether a photo is turned by EXIF, which its annotations ignore, with the same size."""
         try:
             header = read_header(self.folder / record.file_name)
@@ -266,7 +266,7 @@ class CocoData:
             ],
         }
 
-    def _record(self, annotation: Annotation, image: Image) -> dict[str, Any]:
+    def _record(self, annotation: Annotation, image: ImageRecord) -> dict[str, Any]:
         bare = annotation.bbox is not None and not annotation.outline()
         coded = None if bare else self._rle(annotation, image)
         record = {
@@ -288,11 +288,11 @@ class CocoData:
             record |= {key: value for key, value in measured.items() if record[key] is None}
         return record
 
-    def _masks(self, annotation: Annotation, image: Image) -> Masks:
+    def _masks(self, annotation: Annotation, image: ImageRecord) -> Masks:
         """The one mask of an annotation."""
         return Masks.from_rle([self._rle(annotation, image)])
 
-    def _rle(self, annotation: Annotation, image: Image) -> dict[str, Any]:
+    def _rle(self, annotation: Annotation, image: ImageRecord) -> dict[str, Any]:
         """The mask of an annotation, checked, as compressed RLE."""
         size_hw = (image.height, image.width)
         outline = annotation.outline()

@@ -14,7 +14,7 @@ from instseg.core.wording import count as counted
 from instseg.doctor.dataset_checks import objects_per_class
 from instseg.doctor.findings import Finding, Severity
 from instseg.doctor.mask_checks import Drawn
-from instseg.doctor.photos import Photo
+from instseg.doctor.photos import PhotoFacts
 from instseg.doctor.table import Table
 from instseg.files.near_names import NearNames
 
@@ -38,11 +38,11 @@ class Surroundings:
 
     folder: Path | None = None
     there: Set[str] = frozenset()
-    photos: Mapping[str, Photo] | None = None
+    photos: Mapping[str, PhotoFacts] | None = None
     sizes_wh: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     near: NearNames = field(default_factory=NearNames)
     val: Table | None = None
-    val_photos: Mapping[str, Photo] | None = None
+    val_photos: Mapping[str, PhotoFacts] | None = None
 
     def size_of(self, file_name: str) -> tuple[int, int] | None:
         """Width and height of a photo, upright; None if unknown."""

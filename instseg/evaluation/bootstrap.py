@@ -16,6 +16,7 @@ from instseg.evaluation.coco_ap import MAX_DETECTIONS, METRICS, SIZES, Metric
 from instseg.evaluation.matching import Bools, Floats, Ints, Matches
 
 Weights = NDArray[np.float32]
+Range = tuple[float, float]  # low and high of an interval
 
 RESAMPLES = 1000
 LEAST_SHARE = 0.7  # of the halves that must have a score
@@ -68,7 +69,7 @@ def resample(matches: Matches, weights: Weights) -> Resampled:
     )
 
 
-def interval(halves: Floats, value: float, *, lowest: float = 0.0) -> tuple[float, float] | None:
+def interval(halves: Floats, value: float, *, lowest: float = 0.0) -> Range | None:
     """The 95% interval of a score, from the scores of random halves.
 
     Halves scatter about their mean as the score of all images scatters about its own (McCarthy,

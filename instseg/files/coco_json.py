@@ -19,7 +19,7 @@ from instseg.files.near_names import near_names
 from instseg.system.memory import no_garbage_collection
 from instseg.system.regular import require_regular_file
 
-Form = TypeVar("Form")
+Decoded = TypeVar("Decoded")
 
 Id = Annotated[int, Meta(gt=-(2**53), lt=2**53)]  # which every program can hold, also as a float
 Side = Annotated[int, Meta(gt=0, lt=2**31)]
@@ -35,7 +35,7 @@ class ImageName(msgspec.Struct, gc=False, kw_only=True):
     file_name: str = ""
 
 
-class Image(ImageName, gc=False, kw_only=True):
+class ImageRecord(ImageName, gc=False, kw_only=True):
     """A photo of a dataset."""
 
     height: Side
@@ -72,7 +72,7 @@ class Annotation(msgspec.Struct, gc=False, kw_only=True):
 class Dataset(msgspec.Struct, gc=False, kw_only=True):
     """A COCO dataset."""
 
-    images: list[Image]
+    images: list[ImageRecord]
     annotations: list[Annotation]
     categories: list[Category]
 
@@ -175,7 +175,9 @@ def read_boxes(path: Path) -> Dataset:
     for annotation in found.annotations:
         annotation.segmentation = _NULL
     return Dataset(
-        images=[Image(id=i.id, file_name=i.file_name, height=0, width=0) for i in found.images],
+        images=[
+            ImageRecord(id=i.id, file_name=i.file_name, height=0, width=0) for i in found.images
+        ],
         annotations=found.annotations,
         categories=found.categories,
     )
@@ -229,11 +231,11 @@ def read_content(path: Path) -> bytes:
 def _decode_any(
     content: bytes,
     path: Path,
-    form: type[Form],
+    form: type[Decoded],
     size_of: SizeOf | None = None,
     *,
     as_it_is: bool = True,
-) -> Form:
+) -> Decoded:
     """Decode a dataset; if it is not of COCO's form, what it reads as.
 
     Args:
@@ -261,7 +263,7 @@ def _decode_any(
     return _decode(content, path, form)
 
 
-def _decode(content: bytes, path: Path, form: type[Form]) -> Form:
+def _decode(content: bytes, path: Path, form: type[Decoded]) -> Decoded:
     try:
         with no_garbage_collection():
             return msgspec.json.decode(content, type=form, strict=False)

@@ -21,7 +21,7 @@ from instseg.core.instances import Instances
 from instseg.files.coco_json import match_image_ids, read_image_ids
 from instseg.files.image import read_image
 from instseg.files.results import CsvWriter, PredictionWriter, write_class_names
-from instseg.predict.photos import Photo
+from instseg.predict.photos import NamedPhoto
 from instseg.predict.pictures import Pictures
 from instseg.predict.predictor import Predictor
 from instseg.system.ahead import batched, map_ahead
@@ -31,7 +31,7 @@ from instseg.system.lock import only_run_in
 THREADS = 4  # that read and write
 OVERLAYS = Pictures()
 
-Image = NDArray[np.uint8]
+
 In = TypeVar("In")
 Out = TypeVar("Out")
 
@@ -59,7 +59,7 @@ class PredictedFolder:
 
 def predict_folder(
     predictor: Predictor,
-    photos: Sequence[Photo],
+    photos: Sequence[NamedPhoto],
     out: Path,
     *,
     pictures: Pictures = OVERLAYS,
@@ -140,8 +140,8 @@ class _Run:
         self.failed: list[str] = []
 
     def with_ids(
-        self, photos: Iterable[Photo], ids: Mapping[str, int] | None, coco_json: Path | None
-    ) -> Iterator[Photo]:
+        self, photos: Iterable[NamedPhoto], ids: Mapping[str, int] | None, coco_json: Path | None
+    ) -> Iterator[NamedPhoto]:
         """The photos that have an id, if there are ids."""
         for photo in photos:
             if ids is not None and photo.name not in ids:
@@ -150,16 +150,16 @@ class _Run:
                 yield photo
 
     def results(
-        self, pool: ThreadPoolExecutor, photos: Iterable[Photo], total: int
-    ) -> Iterator[tuple[Photo, Instances]]:
+        self, pool: ThreadPoolExecutor, photos: Iterable[NamedPhoto], total: int
+    ) -> Iterator[tuple[NamedPhoto, Instances]]:
         """Each photo whose pictures are written, and what was found in it, in order."""
 
-        def read(photo: Photo) -> tuple[Photo, Image | Exception]:
+        def read(photo: NamedPhoto) -> tuple[NamedPhoto, NDArray[np.uint8] | Exception]:
             return photo, attempt(read_image, photo.path)
 
         def draw(
-            look: tuple[Photo, tuple[Image, Instances]],
-        ) -> tuple[Photo, Instances | Exception]:
+            look: tuple[NamedPhoto, tuple[NDArray[np.uint8], Instances]],
+        ) -> tuple[NamedPhoto, Instances | Exception]:
             photo, (image, found) = look
             problem = attempt(lambda: self.pictures.write(self.out, photo, image, found))
             return photo, found if problem is None else problem
@@ -174,8 +174,8 @@ class _Run:
         self._tell(done, total)
 
     def _look(
-        self, photos: Iterable[tuple[Photo, Image]]
-    ) -> Iterator[tuple[Photo, tuple[Image, Instances] | Exception]]:
+        self, photos: Iterable[tuple[NamedPhoto, NDArray[np.uint8]]]
+    ) -> Iterator[tuple[NamedPhoto, tuple[NDArray[np.uint8], Instances] | Exception]]:
         for batch in batched(photos, self.predictor.batch_size):
             images = [image for _, image in batch]
             found: Sequence[Instances | Exception] | Exception
@@ -187,8 +187,8 @@ class _Run:
                 yield photo, each if isinstance(each, Exception) else (image, each)
 
     def _sound(
-        self, results: Iterable[tuple[Photo, Out | Exception]]
-    ) -> Iterator[tuple[Photo, Out]]:
+        self, results: Iterable[tuple[NamedPhoto, Out | Exception]]
+    ) -> Iterator[tuple[NamedPhoto, Out]]:
         """Those that have not failed."""
         for photo, result in results:
             if isinstance(result, Exception):
@@ -196,7 +196,7 @@ class _Run:
             else:
                 yield photo, result
 
-    def _fail(self, photo: Photo, problem: Exception) -> None:
+    def _fail(self, photo: NamedPhoto, problem: Exception) -> None:
         if is_full_disk(problem):
             raise problem
         self.failed.append(photo.name)

@@ -27,7 +27,7 @@ from instseg.predict.tiles import drop_repeats, join_flipped, join_tiles, tile_w
 from instseg.system.ahead import batched, map_ahead
 from instseg.system.device import choose_device, choose_dtype
 
-Image = NDArray[np.uint8]
+ImageLike = str | Path | NDArray[np.uint8] | Tensor
 PRESETS = {"default": 1.0, "fast": 0.6}  # share of the architecture's input size
 READERS = 2  # threads of `stream`
 IMPORTED_IN = os.getpid()  # another number after a fork
@@ -126,7 +126,7 @@ class Predictor:
         """Dataset ids by class id; [0] is 0."""
         return self.card.category_ids
 
-    def __call__(self, image: str | Path | Image | Tensor) -> Instances:
+    def __call__(self, image: ImageLike) -> Instances:
         """The instances in one photo, best first.
 
         Args:
@@ -134,11 +134,11 @@ class Predictor:
         """
         return self.predict_batch([image])[0]
 
-    def predict_batch(self, images: Sequence[str | Path | Image | Tensor]) -> list[Instances]:
+    def predict_batch(self, images: Sequence[ImageLike]) -> list[Instances]:
         """The instances in each of several photos, of any sizes."""
         return self._predict([as_array(image) for image in images])
 
-    def stream(self, images: Iterable[str | Path | Image | Tensor]) -> Iterator[Instances]:
+    def stream(self, images: Iterable[ImageLike]) -> Iterator[Instances]:
         """The instances of one photo after another, in memory that does not grow.
 
         Threads read the next few photos while the network works, and a few are taken from `images`
@@ -148,7 +148,9 @@ class Predictor:
             for batch in batched(map_ahead(pool, as_array, images), self.batch_size):
                 yield from self._predict(batch)
 
-    def detect(self, images: Sequence[Image], verbose: int = 0) -> list[dict[str, NDArray[Any]]]:
+    def detect(
+        self, images: Sequence[NDArray[np.uint8]], verbose: int = 0
+    ) -> list[dict[str, NDArray[Any]]]:
         """The same in the form of Matterport's `model.detect`, for code written for it.
 
         Args:
@@ -193,14 +195,14 @@ class Predictor:
             )
         return frozenset(self.class_names.index(name) for name in names)
 
-    def _predict(self, images: list[Image]) -> list[Instances]:
+    def _predict(self, images: list[NDArray[np.uint8]]) -> list[Instances]:
         if os.getpid() != IMPORTED_IN:  # forked: OpenMP's threads are not there, and it would wait
             torch.set_num_threads(1)
         if self.tile is not None:
             return [self._predict_tiled(image, self.tile) for image in images]
         return self._predict_whole(images)
 
-    def _predict_whole(self, images: list[Image]) -> list[Instances]:
+    def _predict_whole(self, images: list[NDArray[np.uint8]]) -> list[Instances]:
         """Each photo in one look (two with `flip`)."""
         if not self.flip:
             return [self._finish(found) for found in self._look(images, self.choice)]
@@ -211,7 +213,7 @@ class Predictor:
         joined = [join_flipped(*pair) for pair in zip(found, mirrored, strict=True)]
         return [self._finish(instances) for instances in joined]
 
-    def _predict_tiled(self, image: Image, tile: int) -> Instances:
+    def _predict_tiled(self, image: NDArray[np.uint8], tile: int) -> Instances:
         """A large photo tile by tile, and once whole for what no tile can hold."""
         size_hw = image.shape[:2]
         windows = tile_windows((size_hw[0], size_hw[1]), tile, self.overlap)
@@ -229,7 +231,7 @@ class Predictor:
         best = np.argsort(-found.scores, kind="stable")[: self.choice.max_detections]
         return found[best]
 
-    def _look(self, images: list[Image], choice: Choice) -> list[Instances]:
+    def _look(self, images: list[NDArray[np.uint8]], choice: Choice) -> list[Instances]:
         """Run the network; photos share a batch only where padding changes none of them."""
         longest = self._detector.network.transform.max_size
         looks = [shortened(image, longest) for image in images]
@@ -249,7 +251,7 @@ class Predictor:
         return [found[i] for i in range(len(images))]
 
 
-def shortened(image: Image, longest: int) -> Image:
+def shortened(image: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
     """Leave out rows or columns of a sliver so thin that the network would widen it to gigabytes.
 
     Args:
@@ -264,13 +266,13 @@ def shortened(image: Image, longest: int) -> Image:
     return np.ascontiguousarray(image[::step] if sides[0] > sides[1] else image[:, ::step])
 
 
-def _matterports_line(image: Image) -> str:
+def _matterports_line(image: NDArray[np.uint8]) -> str:
     low, high = (f"{value:10.5f}" if image.size else " " * 10 for value in _extremes(image))
     shape = f"shape: {image.shape!s:20}  min: {low}  max: {high}"
     return f"{'image':25}{shape}  {image.dtype}\n"
 
 
-def _extremes(image: Image) -> tuple[float, float]:
+def _extremes(image: NDArray[np.uint8]) -> tuple[float, float]:
     return (float(image.min()), float(image.max())) if image.size else (0.0, 0.0)
 
 
@@ -287,7 +289,7 @@ def to_instances(
     )
 
 
-def as_array(image: str | Path | Image | Tensor) -> Image:
+def as_array(image: ImageLike) -> NDArray[np.uint8]:
     """Any accepted image as uint8 RGB (H, W, 3).
 
     Raises:

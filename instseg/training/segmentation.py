@@ -19,7 +19,6 @@ from instseg.data.semantic_augmentation import SemanticAugmentation
 from instseg.data.semantic_data import SemanticData
 from instseg.training.losses import WeightedSum
 
-Image = NDArray[Any]
 Labels = NDArray[np.uint8]
 
 
@@ -122,7 +121,9 @@ class SemanticSamples(Dataset[tuple[Tensor, Tensor]]):
         return to_tensors(*random_crop(image, labels, self.crop, np.random.default_rng(seed)))
 
 
-def resized(image: Image, labels: Labels, min_size: int | None) -> tuple[Image, Labels]:
+def resized(
+    image: NDArray[Any], labels: Labels, min_size: int | None
+) -> tuple[NDArray[Any], Labels]:
     """An image (H, W, C) and its labels (H, W) with a shorter side of `min_size`, as inference.
 
     Images keep their dtype and range.
@@ -141,8 +142,8 @@ def resized(image: Image, labels: Labels, min_size: int | None) -> tuple[Image, 
 
 
 def random_crop(
-    image: Image, labels: Labels, side: int, rng: np.random.Generator
-) -> tuple[Image, Labels]:
+    image: NDArray[Any], labels: Labels, side: int, rng: np.random.Generator
+) -> tuple[NDArray[Any], Labels]:
     """A square of an image and its labels; where the image ends, its border repeats, ignored."""
     top, left = (int(rng.integers(max(length - side, 0) + 1)) for length in labels.shape)
     image, labels = (each[top : top + side, left : left + side] for each in (image, labels))
@@ -153,7 +154,7 @@ def random_crop(
     return image, labels
 
 
-def to_tensors(image: Image, labels: Labels) -> tuple[Tensor, Tensor]:
+def to_tensors(image: NDArray[Any], labels: Labels) -> tuple[Tensor, Tensor]:
     """The image as (C, H, W), uint8 or else float32, and its labels as uint8 (H, W)."""
     pixels = image if image.dtype == np.uint8 else image.astype(np.float32)
     chw = np.ascontiguousarray(pixels.transpose(2, 0, 1))

@@ -125,7 +125,9 @@ def require_same_classes(data: SemanticData, val: SemanticData) -> None:
         )
 
 
-def examine(data: SemanticData, val: SemanticData | None, on_event: OnEvent) -> Statistics:
+def checked_statistics(
+    data: SemanticData, val: SemanticData | None, on_event: OnEvent
+) -> Statistics:
     """Look at every image once, tell how much there is of each class, and measure `data`.
 
     Raises:

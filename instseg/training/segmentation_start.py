@@ -28,7 +28,7 @@ from instseg.models.semantic_heads import with_segmenter_classes
 
 
 @dataclass(frozen=True, kw_only=True)
-class Start:
+class SegmenterStart:
     """A new network, or starting weights, and how images are prepared for it.
 
     Attributes:
