@@ -15,7 +15,7 @@ import msgspec
 from torch import nn
 
 from instseg.core.errors import InputError
-from instseg.files.model_file import ModelCard
+from instseg.files.model_card import ModelCard
 from instseg.models.compact import compact
 from instseg.models.resnet_fpn import resnet50_fpn, resnet50_fpn_v2
 from instseg.models.semantic_networks import (

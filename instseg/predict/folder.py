@@ -20,7 +20,8 @@ from instseg.core.events import OnEvent, PhotoFailed, Progress, ignore
 from instseg.core.instances import Instances
 from instseg.files.coco_json import match_image_ids, read_image_ids
 from instseg.files.image import read_image
-from instseg.files.results import CsvWriter, PredictionWriter, write_class_names
+from instseg.files.instances_csv import CsvWriter
+from instseg.files.results import PredictionWriter, write_class_names
 from instseg.predict.photos import NamedPhoto
 from instseg.predict.pictures import Pictures
 from instseg.predict.predictor import Predictor

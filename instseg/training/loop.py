@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,34 +24,9 @@ from instseg.training.loading import load_batches, plan_steps
 from instseg.training.plateau import Plateau
 from instseg.training.recipe import Recipe
 from instseg.training.samples import Samples
+from instseg.training.task import Stateful, Task
 
 MAX_BAD_STEPS = 5  # non-finite steps in a row before a run gives up
-
-
-class Stateful(Protocol):
-    """What a run must find again when it goes on: numbers and text in nested dicts."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """For a checkpoint."""
-        ...
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """From a checkpoint."""
-        ...
-
-
-class Task(Protocol):
-    """What is learnt."""
-
-    network: nn.Module
-
-    def losses(self, images: list[Tensor], targets: list[Any]) -> dict[str, Tensor]:
-        """Scalars by name, whose sum is to fall, of one batch of samples."""
-        ...
-
-    def enter_stage(self, scope: str) -> None:
-        """Training mode, in which only a part of the network learns."""
-        ...
 
 
 @dataclass

@@ -9,7 +9,7 @@ import torch
 from stand_in import TINY_CARD
 
 from instseg.core.errors import InputError
-from instseg.files.model_file import ModelCard
+from instseg.files.model_card import ModelCard
 from instseg.models import registry
 from instseg.models.mask_rcnn import build_detector
 from instseg.models.segmenters import PREPROCESSING, build_segmenter
