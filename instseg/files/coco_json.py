@@ -139,22 +139,16 @@ def parse_document(content: bytes, path: Path) -> Any:
         raise InputError(f"{path}: not JSON text ({error}); export it again") from error
 
 
-def read_dataset(path: Path) -> Dataset:
-    """Read a COCO dataset, also one of another tool's forms; see `coco_forms.as_read`.
-
-    Raises:
-        InputError: The file is missing, no JSON, or not of COCO's form; says where.
-    """
-    return parse_dataset(read_content(path), path)
-
-
 def parse_dataset(content: bytes, path: Path, size_of: SizeOf | None = None) -> Dataset:
-    """The COCO dataset that a file holds, as `read_dataset`.
+    """The COCO dataset that a file holds, also one of another tool's forms; see `as_read`.
 
     Args:
         content: What `read_content` has read.
         path: Of the file, for messages.
         size_of: Tells the size of photos where the file does not.
+
+    Raises:
+        InputError: It is no JSON, or not of COCO's form; says where.
     """
     dataset = _decode_any(content, path, Dataset, size_of)
     if all(image.file_name for image in dataset.images):
@@ -169,7 +163,7 @@ def read_boxes(path: Path) -> Dataset:
         The dataset without outlines; all photos have a height and width of 0.
 
     Raises:
-        InputError: As `read_dataset`.
+        InputError: The file cannot be read; otherwise as `parse_dataset`.
     """
     found = _decode_any(read_content(path), path, _Boxes)
     for annotation in found.annotations:
@@ -187,7 +181,7 @@ def read_image_ids(path: Path) -> dict[str, int]:
     """Read the id of each `file_name` of a COCO dataset, which need not have annotations.
 
     Raises:
-        InputError: As `read_dataset`.
+        InputError: The file cannot be read; otherwise as `parse_dataset`.
     """
     content = read_content(path)
     images = _decode_any(content, path, _Images).images
@@ -200,7 +194,7 @@ def read_results(path: Path) -> ResultsFile:
     """Read results: the bare list of the COCO API, or the document that `infer` writes.
 
     Raises:
-        InputError: As `read_dataset`.
+        InputError: The file cannot be read; otherwise as `parse_dataset`.
     """
     content = read_content(path)
     if content.lstrip()[:1] == b"[":

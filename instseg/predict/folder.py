@@ -92,18 +92,13 @@ def predict_folder(
             cannot be written to, or what is there cannot be resumed.
     """
     pictures.check(predictor.class_names)
-    ids = None
-    if coco_json is not None:
-        ids = match_image_ids(read_image_ids(coco_json), [photo.name for photo in photos])
+    ids = None if coco_json is None else _image_ids(coco_json, photos)
     begin_s = time.monotonic()
     counts: Counter[str] = Counter()
     with ExitStack() as stack:
         stack.enter_context(only_run_in(out))
-        for folder in {folder for photo in photos for folder in pictures.folders(out, photo)}:
-            sweep(folder)
         names, category_ids = predictor.class_names, predictor.category_ids
-        if pictures.label_map:
-            write_class_names(out / "labels" / "classes.json", names)
+        _prepare(out, photos, pictures, names)
         predictions = stack.enter_context(
             PredictionWriter(out, names, category_ids, resume=resume, polygons=polygons)
         )
@@ -128,6 +123,21 @@ def predict_folder(
         failed=tuple(run.failed),
         seconds=time.monotonic() - begin_s,
     )
+
+
+def _image_ids(coco_json: Path, photos: Sequence[NamedPhoto]) -> dict[str, int]:
+    """The ids that a dataset has for photos, by name; those that it does not know are missing."""
+    return match_image_ids(read_image_ids(coco_json), [photo.name for photo in photos])
+
+
+def _prepare(
+    out: Path, photos: Sequence[NamedPhoto], pictures: Pictures, class_names: Sequence[str]
+) -> None:
+    """Remove what a killed run was writing, and say what the labels of label maps mean."""
+    for folder in {folder for photo in photos for folder in pictures.folders(out, photo)}:
+        sweep(folder)
+    if pictures.label_map:
+        write_class_names(out / "labels" / "classes.json", class_names)
 
 
 class _Run:

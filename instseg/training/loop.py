@@ -24,6 +24,7 @@ from instseg.training.loading import load_batches, plan_steps
 from instseg.training.plateau import Plateau
 from instseg.training.recipe import Recipe
 from instseg.training.samples import Samples
+from instseg.training.several import average_step, batch_statistics
 from instseg.training.task import Stateful, Task
 
 MAX_BAD_STEPS = 5  # non-finite steps in a row before a run gives up
@@ -174,9 +175,9 @@ class Trainer:
         # alone, and a resumed run draws what an uninterrupted one draws, with no generator's state
         # in the checkpoint. Whoever runs the trainer forks torch's generator around it.
         torch.manual_seed(seed_of(self.recipe.seed, self.step, process_rank()))
-        before = [values.clone() for values in self._batch_statistics()]
+        before = [values.clone() for values in batch_statistics(self.network)]
         losses = self.forward_backward(batches)
-        self._join_processes()
+        average_step(self.network)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_grad_norm)
         self.step += 1
         if torch.isfinite(norm):
@@ -184,7 +185,7 @@ class Trainer:
             self.update_average()
             self.bad_steps = 0
         else:
-            for values, old in zip(self._batch_statistics(), before, strict=True):
+            for values, old in zip(batch_statistics(self.network), before, strict=True):
                 values.copy_(old)
             self.skip_step()
         means = torch.tensor([self.cancel.is_set(), *losses.values()], dtype=torch.float64)
@@ -308,21 +309,6 @@ class Trainer:
         self._stage = self._current_stage()
         self.task.enter_stage(self._stage[1])
         self.optimizer = self.recipe.optimizer_of(self.network.parameters())
-
-    def _join_processes(self) -> None:
-        """Average over the processes what the step has made: gradients and batch statistics."""
-        if process_count() == 1:
-            return
-        trained = [p for p in self.network.parameters() if p.requires_grad]
-        for weights in trained:
-            if weights.grad is None:
-                weights.grad = torch.zeros_like(weights)
-        average([*(w.grad for w in trained if w.grad is not None), *self._batch_statistics()])
-
-    def _batch_statistics(self) -> list[Tensor]:
-        """The running means and variances that follow the batches."""
-        norms = [m for m in self.network.modules() if isinstance(m, nn.BatchNorm2d) and m.training]
-        return [t for n in norms for t in (n.running_mean, n.running_var) if t is not None]
 
 
 def seed_of(*numbers: int) -> int:
