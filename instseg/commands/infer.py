@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from instseg.commands.listener import Listener
 from instseg.commands.terminal import console, download_bar, printable, table
 from instseg.core.errors import ArgumentError
+from instseg.core.options import renamed
 from instseg.core.semantic import Rule
 from instseg.files.listing import list_images
 
@@ -44,9 +45,9 @@ class Options:
         recursive: Look for photos in the folders of folders too.
         coco_json: COCO dataset whose image ids are taken over.
         overlay: Write an overlay picture of each photo.
-        label_map: Write labels/NAME.png too, the class of each pixel, and labels/classes.json,
+        semantic_map: Write labels/NAME.png too, the class of each pixel, and labels/classes.json,
             the name of each class.
-        overlap_rule: Which instance a label map shows where several overlap: score, the one with
+        overlap_rule: Which instance a semantic map shows where several overlap: score, the one with
             the higher score; smallest-on-top; or class-priority, see --class-priority.
         class_priority: Class names with commas between them, the one to be on top first.
         polygons: Write masks without holes as polygons in predictions.json, with the RLE beside
@@ -76,7 +77,7 @@ class Options:
     recursive: bool = False
     coco_json: Path | None = None
     overlay: bool = True
-    label_map: bool = False
+    semantic_map: bool = renamed(False, "label_map")
     overlap_rule: Rule = "score"
     class_priority: list[str] | str | None = None
     polygons: bool = False
@@ -103,7 +104,7 @@ def run(config: Options) -> int:
             config.out,
             pictures=Pictures(
                 overlay=config.overlay,
-                label_map=config.label_map,
+                semantic_map=config.semantic_map,
                 rule=config.overlap_rule,
                 priority=_names(config.class_priority),
                 crops=config.crops,
@@ -120,8 +121,8 @@ def run(config: Options) -> int:
 
 def _check(config: Options) -> None:
     """Raise ArgumentError for options that do not go together."""
-    if not config.label_map and (config.overlap_rule != "score" or config.class_priority):
-        raise ArgumentError("{overlap_rule} and {class_priority} need {label_map}")
+    if not config.semantic_map and (config.overlap_rule != "score" or config.class_priority):
+        raise ArgumentError("{overlap_rule} and {class_priority} need {semantic_map}")
     if bool(config.class_priority) != (config.overlap_rule == "class-priority"):
         raise ArgumentError(
             "{overlap_rule} class-priority needs {class_priority}, and nothing else does"
@@ -164,7 +165,7 @@ def _show(config: Options, done: PredictedFolder) -> None:
     written = {
         "predictions.json": True,
         "overlays": config.overlay,
-        "labels/": config.label_map,
+        "labels/": config.semantic_map,
         "instances.csv": config.csv,
         "crops/": config.crops,
     }

@@ -1,4 +1,4 @@
-"""`compare`: whether Mask R-CNN, collapsed into label maps, is better than a U-Net, and where."""
+"""`compare`: whether Mask R-CNN, merged into semantic maps, is better than a U-Net, and where."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ RESAMPLES = (100, 100_000)  # with fewer the intervals are noise, with more memo
 
 @dataclass(frozen=True)
 class CompareOptions:
-    """Tells whether Mask R-CNN, collapsed into label maps, is better than a U-Net, and where.
+    """Tells whether Mask R-CNN, collapsed into semantic maps, is better than a U-Net, and where.
 
-    Both see the same images and are measured against the same label maps at full resolution.
+    Both see the same images and are measured against the same semantic maps at full resolution.
     Compared are the classes that the dataset and both models know, by name: pixels of the dataset's
     other classes are ignored, as crowds are, and what a model finds of other classes counts as
     background. Writes comparison.json, comparison.md and pictures.
@@ -57,7 +57,7 @@ class CompareOptions:
             smallest-on-top or class-priority. The effect of all three is measured.
         priority: For class-priority, class names from highest to lowest with commas between; if
             not given, the order that Mask R-CNN has them in.
-        score_threshold: Instances that score lower are left out of the label maps, 0 to 1. The
+        score_threshold: Instances that score lower are left out of the semantic maps, 0 to 1. The
             effect of others is measured.
         out: Folder for everything that is written; the command line takes out/compare if none is
             given, Python then writes nothing.
@@ -114,7 +114,7 @@ class CompareOptions:
 
 @takes(CompareOptions)
 def compare(options: CompareOptions) -> Comparison:
-    """Compare Mask R-CNN, collapsed into label maps, with a U-Net on the same images.
+    """Compare Mask R-CNN, collapsed into semantic maps, with a U-Net on the same images.
 
     The arguments are the fields of `CompareOptions`.
 

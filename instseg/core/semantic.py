@@ -23,7 +23,7 @@ def to_semantic(
     priority: Sequence[str] | None = None,
     ignore: Masks | None = None,
 ) -> NDArray[np.uint8]:
-    """A label map: at each pixel the class id of the instance on top, 0 where there is none.
+    """A semantic map: at each pixel the class id of the instance on top, 0 where there is none.
 
     Which instance is on top where several overlap:
         score: the one with the higher score.
@@ -49,7 +49,7 @@ def to_semantic(
     """
     if len(instances.class_names) > IGNORE:
         raise ValueError(
-            f"class_names: expected at most {IGNORE - 1} classes for an 8-bit label map, "
+            f"class_names: expected at most {IGNORE - 1} classes for an 8-bit semantic map, "
             f"got {len(instances.class_names) - 1}"
         )
     kept = instances

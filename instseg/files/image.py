@@ -291,7 +291,7 @@ def write_image(path: str | Path, image: NDArray[np.uint8]) -> None:
 def write_indexed_png(
     path: str | Path, labels: NDArray[np.uint8], palette: NDArray[np.uint8]
 ) -> None:
-    """Write a label map as a palette PNG: programs read the labels, people see the colours.
+    """Write a semantic map as a palette PNG: programs read the labels, people see the colours.
 
     Args:
         path: The file.

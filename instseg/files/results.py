@@ -298,7 +298,7 @@ def centroids_xy(instances: Instances) -> NDArray[np.float64]:
     return centroids
 
 
-def write_label_map(path: Path, labels: NDArray[np.uint8], class_names: Sequence[str]) -> None:
+def write_semantic_map(path: Path, labels: NDArray[np.uint8], class_names: Sequence[str]) -> None:
     """Write class ids as a PNG whose palette holds the classes' colours.
 
     Args:
@@ -310,7 +310,7 @@ def write_label_map(path: Path, labels: NDArray[np.uint8], class_names: Sequence
 
 
 def write_class_names(path: Path, class_names: Sequence[str]) -> None:
-    """Write what the labels of label maps mean, as JSON: `{"0": "BG", "1": "person", ...}`.
+    """Write what the labels of semantic maps mean, as JSON: `{"0": "BG", "1": "person", ...}`.
 
     Args:
         path: The .json file; folders are made as needed.

@@ -145,7 +145,7 @@ def _from_model_file(path: Path, architecture: str | None) -> Model:
     card, state = load_model_file(path)
     if registry.is_segmenter(card.architecture):
         raise InputError(
-            f"{path} holds {card.architecture}, which gives label maps, not instances; "
+            f"{path} holds {card.architecture}, which gives semantic maps, not instances; "
             "give the model file of a Mask R-CNN"
         )
     if architecture not in (None, card.architecture):

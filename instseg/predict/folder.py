@@ -87,7 +87,7 @@ def predict_folder(
         on_event: Told of the progress and of each photo that fails.
 
     Raises:
-        InputError: Label maps cannot hold the classes, another run writes into the folder, it
+        InputError: Semantic maps cannot hold the classes, another run writes into the folder, it
             cannot be written to, or what is there cannot be resumed.
     """
     pictures.check(predictor.class_names)
@@ -101,7 +101,7 @@ def predict_folder(
         for folder in {folder for photo in photos for folder in pictures.folders(out, photo)}:
             sweep(folder)
         names, category_ids = predictor.class_names, predictor.category_ids
-        if pictures.label_map:
+        if pictures.semantic_map:
             write_class_names(out / "labels" / "classes.json", names)
         predictions = stack.enter_context(
             PredictionWriter(out, names, category_ids, resume=resume, polygons=polygons)

@@ -1,4 +1,4 @@
-"""`Segmenter`: photos in, label maps out."""
+"""`Segmenter`: photos in, semantic maps out."""
 
 from __future__ import annotations
 
@@ -78,15 +78,15 @@ class Segmenter:
         return self.card.category_ids
 
     def __call__(self, image: Image) -> NDArray[np.uint8]:
-        """The label map of one image: uint8 (H, W), the class id of each pixel."""
+        """The semantic map of one image: uint8 (H, W), the class id of each pixel."""
         return self.predict_batch([image])[0]
 
     def predict_batch(self, images: Sequence[Image]) -> list[NDArray[np.uint8]]:
-        """The label map of each of several images, of any sizes."""
-        return self._label_maps([self._prepare(image) for image in images])
+        """The semantic map of each of several images, of any sizes."""
+        return self._semantic_maps([self._prepare(image) for image in images])
 
     @torch.inference_mode()
-    def _label_maps(self, prepared: Sequence[Prepared]) -> list[NDArray[np.uint8]]:
+    def _semantic_maps(self, prepared: Sequence[Prepared]) -> list[NDArray[np.uint8]]:
         maps = []
         for logits, size_hw in self._look(prepared):  # max is twice as fast as argmax
             strips = [strip.max(0).indices.byte() for strip in enlarged(logits, size_hw)]
@@ -94,13 +94,13 @@ class Segmenter:
         return maps
 
     def stream(self, images: Iterable[Image]) -> Iterator[NDArray[np.uint8]]:
-        """The label map of one image after another, in memory that does not grow.
+        """The semantic map of one image after another, in memory that does not grow.
 
         Threads read the next few images while the network works.
         """
         with ThreadPoolExecutor(READERS) as pool:
             for batch in batched(map_ahead(pool, self._prepare, images), self.batch_size):
-                yield from self._label_maps(batch)
+                yield from self._semantic_maps(batch)
 
     @torch.inference_mode()
     def probabilities(self, image: Image) -> NDArray[np.float32]:
@@ -110,8 +110,8 @@ class Segmenter:
         return torch.cat(strips, dim=1).numpy()
 
     @torch.inference_mode()
-    def label_map(self, image: Image) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """The label map, uint8 (H, W), and how probable each label is, float32 (H, W), 0..1."""
+    def semantic_map(self, image: Image) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """The semantic map, uint8 (H, W), and how probable each label is, float32 (H, W), 0..1."""
         ((logits, size_hw),) = self._look([self._prepare(image)])
         labels, probability = [], []
         for strip in enlarged(logits, size_hw):
@@ -129,9 +129,9 @@ class Segmenter:
 
         Returns:
             Scores are the mean probability of the class inside the region. Touching objects of one
-            class are one region: a label map cannot tell them apart.
+            class are one region: a semantic map cannot tell them apart.
         """
-        return regions(*self.label_map(image), self.class_names, min_area)
+        return regions(*self.semantic_map(image), self.class_names, min_area)
 
     def _look(self, prepared: Sequence[Prepared]) -> Iterator[tuple[Tensor, tuple[int, int]]]:
         """Each image's logits (K, h, w) as the network gives them, and its own height and width.

@@ -145,15 +145,15 @@ class TrainUnetOptions(TrainingOptions):
     Args:
         coco_json: Annotations to train on, in COCO format, collapsed into semantic maps.
         images: Folder of their photos, or of the images of --masks; or one .npy of many images.
-        masks: Label maps to train on, .png or .npy files with the images' names; or one .npy.
-        values: What the values of label maps mean, as "1=pet,2=BG,3=ignore"; if not given, 0 is
+        masks: Semantic maps to train on, .png or .npy files with the images' names; or one .npy.
+        values: What the values of semantic maps mean, as "1=pet,2=BG,3=ignore"; if not given, 0 is
             background, 255 is ignored, and every other value that is found is a class.
         scenes: Train on this many drawn scenes.
         scene_size: Their height and width in pixels.
         val_coco_json: Annotations to measure mIoU on after each epoch; the best weights are kept.
         val_images: Folder of their photos, or of the images of --val-masks; that of --images if
             not given.
-        val_masks: Label maps to measure on, with the values of --masks.
+        val_masks: Semantic maps to measure on, with the values of --masks.
         val_scenes: Measure on this many other drawn scenes.
         val_share: Share of the training files, 0 to 1, that is held out for validation where no
             other validation data is given; written to split.json. 0 measures nothing and keeps the

@@ -1,4 +1,4 @@
-"""Semantic networks as a task: images and label maps in, named losses out."""
+"""Semantic networks as a task: images and semantic maps in, named losses out."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def mean_iou(predicted: Tensor, labels: Tensor) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class SemanticSamples(Dataset[tuple[Tensor, Tensor]]):
-    """Images with label maps as training samples of one size, by epoch and row.
+    """Images with semantic maps as training samples of one size, by epoch and row.
 
     Each is resized, changed, and cut out at random. Changes come after resizing, which would undo
     a change of scale, and before the crop, so that what a shift moves in is of the image.

@@ -176,7 +176,7 @@ def semantic_samples(
     """The images of some data, augmented and cropped.
 
     Args:
-        data: Images with label maps.
+        data: Images with semantic maps.
         order: Which image comes when.
         epochs: How many.
         image: One of them; all are of its channels and dtype.

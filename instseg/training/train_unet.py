@@ -1,4 +1,4 @@
-"""`train_unet`: train a semantic network on COCO annotations, label maps or drawn scenes."""
+"""`train_unet`: train a semantic network on COCO annotations, semantic maps or drawn scenes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def train_unet(options: TrainUnetOptions) -> TrainUnetResult:
         ```python
         result = instseg.train_unet("train.json", "photos/", epochs=20)
         print(result.metrics["scores"]["mIoU"])
-        label_map = instseg.Segmenter(result.best)("photo.jpg")
+        semantic_map = instseg.Segmenter(result.best)("photo.jpg")
         ```
 
     Returns:

@@ -79,7 +79,7 @@ def in_shared(labels, names, other=0):
 
 @pytest.fixture(scope="module")
 def by_hand(files):
-    """Both models' label maps, each made by the shortest way, against the same truth."""
+    """Both models' semantic maps, each made by the shortest way, against the same truth."""
     data = CocoData.read(files / "data.json", files)
     segmenter = Segmenter(files / "unet.safetensors", device="cpu", precision="fp32")
     predictor = Predictor(
@@ -274,7 +274,7 @@ def test_real_photos(coco_dir, tmp_path):
         ({"resamples": 5}, "resamples=5 must lie between 100 and 100,000"),
         ({"pictures": -1}, "pictures=-1 must lie between"),
         ({"priority": ["dog", "cow"]}, "mask_rcnn.safetensors knows no class 'cow', but cat, dog"),
-        ({"weights": "{files}/unet.safetensors"}, "which gives label maps, not instances"),
+        ({"weights": "{files}/unet.safetensors"}, "which gives semantic maps, not instances"),
         ({"unet": "{files}/mask_rcnn.safetensors"}, "which finds instances"),
         ({"unet": "{files}/none.safetensors"}, "none.safetensors: no such weights file"),
         ({"weights": "demo"}, "no class is in the dataset (cup, dog, lamp, moon), in Mask"),

@@ -41,7 +41,7 @@ _TERM = re.compile(rf"(?:({_NUMBER})\s*\*\s*)?([a-z-]+)\s*(?:\(([^()]*)\))?")
 
 @dataclass(frozen=True, kw_only=True)
 class WeightedSum:
-    """A weighted sum of losses of label maps.
+    """A weighted sum of losses of semantic maps.
 
     Attributes:
         terms: Weight and loss by the term as it was written.
