@@ -23,39 +23,41 @@ AnyOptions = TypeVar("AnyOptions", bound="TrainingOptions")
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
-    """What all training has in common; the Args are part of the subclasses' own docstrings.
+    """The options of all training commands; the Args are added to the docstrings of subclasses.
 
     Args:
         auto_repair: If the doctor finds errors in a dataset, train on an automatically repaired
             copy of it.
-        out: Folder for everything that is written.
-        epochs: How often every image is seen; chosen from the number of images if not given.
-        max_steps: Train for this many optimizer steps, in as many epochs as it takes.
-        batch_size: Images per batch, in each process. If finetune has less than 16, BatchNorm is
+        out: Output folder.
+        epochs: Number of epochs; by default chosen from the number of images.
+        max_steps: Train for this many optimizer steps, in as many epochs as needed.
+        batch_size: Images per batch, in each process. If finetune has fewer than 16, BatchNorm is
             frozen: its statistics and parameters stay those of the starting weights.
-        gradient_accumulation_steps: Batches whose gradients are averaged for one optimizer step.
-        learning_rate: Peak learning rate; chosen from the optimizer and the images per step if not
-            given.
-        weight_decay: Weight decay of weights; biases and normalisation layers have none.
+        gradient_accumulation_steps: Number of batches whose gradients are averaged for one
+            optimizer step.
+        learning_rate: Peak learning rate; by default chosen from the optimizer and the number of
+            images per step.
+        weight_decay: Weight decay; not applied to biases and normalisation layers.
         warmup_steps: Steps of linear warm-up, at the start of the run and of each stage.
-        schedule: cooldown (constant, then linear to zero), cosine, steps (a tenth after 2/3 and 8/9
-            of the steps), or plateau (a tenth whenever the validation score has not improved for
-            --plateau-patience epochs).
-        cooldown: For the schedule cooldown: last share of the steps in which the learning rate
-            falls to zero, 0 to 1.
+        schedule: Learning rate schedule: cooldown (constant, then linear to zero), cosine, steps
+            (divided by 10 after 2/3 and 8/9 of the steps), or plateau (divided by 10 whenever the
+            validation score has not improved for `plateau_patience` epochs).
+        cooldown: For the schedule cooldown: share of the steps, at the end, in which the learning
+            rate falls to zero, 0 to 1.
         plateau_patience: For the schedule plateau: epochs without improvement before the learning
             rate falls.
         patience: Early stopping: stop after this many epochs without a better validation score.
         clip_grad_norm: Clip gradient norm to this value.
-        ema_decay: Decay of the exponential moving average (EMA) of the weights, which is what is
-            measured and saved.
+        ema_decay: Decay of the exponential moving average (EMA) of the weights; validated and saved
+            are the averaged weights.
         save_every: Steps between checkpoints.
-        workers: Processes that load and augment images.
+        workers: Number of processes that load and augment images.
         weights_dtype: Data type of the weights in the model file.
         device: auto, cpu, cuda, cuda:1 or mps.
-        precision: Arithmetic; auto takes bf16 where the processor has it natively.
+        precision: Floating-point precision; auto uses bf16 if the processor supports it natively.
         seed: Random seed.
-        resume: Folder of a run that was stopped or killed; it continues with its own options.
+        resume: Output folder of a run that was stopped or killed; continues it with its own
+            options.
         on_event: Called with each event of the run, in the first process; see instseg.core.events.
         cancel: When it is set, from another thread, training ends after the current step, saves a
             checkpoint and returns a result that is not finished.
