@@ -1,4 +1,4 @@
-"""What is drawn of a photo: an overlay, a semantic map, crops."""
+"""The pictures written for a photo: an overlay, a semantic map, crops."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from instseg.visualize.draw import draw_instances
 
 @dataclass(frozen=True, kw_only=True)
 class Pictures:
-    """Which pictures of each photo are written.
+    """Which pictures are written for each photo.
 
     Attributes:
         overlay: The photo with its instances drawn on it, PICTURE.png.
         semantic_map: The class of each pixel, labels/PICTURE.png.
-        rule: Which instance a semantic map shows where several overlap; see `to_semantic`.
-        priority: Class names for the rule class-priority, the one to be on top first.
+        rule: Which instance is on top in a semantic map where several overlap; see `to_semantic`.
+        priority: Class names from highest to lowest priority, for the rule class-priority.
         crops: Each instance cut out of its photo, crops/PICTURE/NUMBER_CLASS.png.
     """
 
@@ -38,7 +38,7 @@ class Pictures:
     crops: bool = False
 
     def check(self, class_names: Sequence[str]) -> None:
-        """Raise ArgumentError for what would stop the first semantic map of these classes."""
+        """Raise ArgumentError if no semantic map can be made of these classes."""
         if self.semantic_map:
             try:
                 self.labels(Instances.empty((1, 1), class_names))
@@ -50,7 +50,7 @@ class Pictures:
         return to_semantic(found, rule=self.rule, priority=self.priority)
 
     def folders(self, out: Path, photo: Photo) -> Iterator[Path]:
-        """Where the pictures of a photo go."""
+        """The folders of the pictures of a photo."""
         if self.overlay:
             yield (out / photo.picture).parent
         if self.semantic_map:
@@ -78,8 +78,8 @@ def write_crop(folder: Path, number: int, image: NDArray[np.uint8], instance: In
     """Write one instance, cut out of its photo, with its mask as alpha; nothing if that is empty.
 
     Args:
-        folder: Where it goes.
-        number: Of the instance in its photo; the file is called NUMBER_CLASS.png.
+        folder: Output folder.
+        number: Index of the instance in its photo; the file is named NUMBER_CLASS.png.
         image: uint8 (H, W, 3).
         instance: Of length 1.
     """
