@@ -37,8 +37,8 @@ SLIVER_PIXELS = (
 class Predictor:
     """Finds the instances in photos.
 
-    Several threads may use one predictor. It can be pickled for other processes. In a forked process
-    it works on the CPU, with one thread.
+    Several threads may use one predictor. It can be pickled for other processes. After a fork
+    it runs on the CPU, with one thread.
 
     Args:
         weights: `coco-v2`, `coco-v1`, `demo`, a path, or a loaded `Model`, which is not changed.

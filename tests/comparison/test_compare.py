@@ -268,7 +268,7 @@ def test_real_photos(coco_dir, tmp_path):
         ({"coco_json": None}, "say what to compare on: scenes, or coco_json with images"),
         ({"scenes": 3}, "say what to compare on: scenes, or coco_json"),
         ({"images": None}, "coco_json needs images"),
-        ({"unet": "demo"}, "demo holds compact, which finds instances; give a semantic model"),
+        ({"unet": "demo"}, "demo holds compact, which predicts instances; give a semantic model"),
         ({"scenes": -1, "coco_json": None}, "scenes=-1 must lie between 0 and 1,000,000"),
         ({"score_threshold": 1.5}, "score_threshold=1.5 must lie between 0 and 1"),
         ({"resamples": 5}, "resamples=5 must lie between 100 and 100,000"),
