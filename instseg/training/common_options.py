@@ -1,4 +1,4 @@
-"""The options that all training has in common: checked, and what other files make of them."""
+"""The options of all training commands: checks and derived values."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ class TrainingOptions:
         seed: Random seed.
         resume: Output folder of a run that was stopped or killed; continues it with its own
             options.
-        on_event: Called with each event of the run, in the first process; see instseg.core.events.
-        cancel: When it is set, from another thread, training ends after the current step, saves a
-            checkpoint and returns a result that is not finished.
+        on_event: Called with each event of the run (instseg.core.events), in the first process.
+        cancel: Set it from another thread to end training after the current step; a checkpoint is
+            saved, and the result has `finished` False.
     """
 
     auto_repair: bool = renamed(False, "skip_bad")
@@ -91,7 +91,7 @@ class TrainingOptions:
     verb: ClassVar[str]  # in options.json
 
     def __init_subclass__(cls) -> None:
-        """Each subclass documents all of its arguments: its own, then the common ones."""
+        """Add the common arguments to the docstring of each subclass."""
         _, _, common = (TrainingOptions.__doc__ or "").partition("Args:\n")
         cls.__doc__ = f"{(cls.__doc__ or '').rstrip()}\n{common}"
 
@@ -101,7 +101,7 @@ class TrainingOptions:
         return Path(self.out)
 
     def given(self) -> dict[str, Any]:
-        """The options by name, without what only Python can give."""
+        """The options by name, without Python-only ones such as callbacks."""
         return {
             each.name: getattr(self, each.name)
             for each in fields(self)
@@ -109,11 +109,11 @@ class TrainingOptions:
         }
 
     def check_training(self, *, measured: bool, validation: str) -> None:
-        """Raise ArgumentError for a common option that is out of range or does not fit.
+        """Raise ArgumentError for a common option that is out of range or does not match others.
 
         Args:
             measured: Whether there is validation data.
-            validation: What gives it, for messages.
+            validation: The options that give validation data, for messages.
         """
         require_between(
             1,
@@ -146,11 +146,11 @@ class TrainingOptions:
             )
 
     def images_per_step(self, images: int) -> int:
-        """Of all processes, where an epoch has so many images in each."""
+        """Images per step of all processes; `images` is the number in an epoch of each process."""
         return min(self.batch_size * self.gradient_accumulation_steps, images) * process_count()
 
     def recipe_with(self, **own: Any) -> Recipe:
-        """The recipe of the common options and of a subclass's own."""
+        """The recipe, from the common options and those of a subclass."""
         from instseg.training.recipe import Recipe
 
         return Recipe(
@@ -169,29 +169,29 @@ class TrainingOptions:
 
 
 def is_path(value: object) -> TypeGuard[str | Path]:
-    """Whether it is the path, or the name, of something that is still to be read."""
+    """Whether it is a path or name, rather than a loaded object."""
     return isinstance(value, str | Path)
 
 
 def check_photos_given(coco_json: object, images: object) -> None:
-    """Raise ArgumentError unless annotations come with their photos, and know them only once."""
+    """Raise ArgumentError unless photos are given with annotations, and only once."""
     if is_path(coco_json) and images is None:
         raise ArgumentError("{coco_json} needs {images}, the folder of its photos")
     if coco_json is not None and not is_path(coco_json) and images is not None:
-        raise ArgumentError("{images} is for a path; the dataset that was given has its own")
+        raise ArgumentError("{images} goes with a path; a loaded dataset has its own photos")
 
 
 def resumed(options: AnyOptions) -> AnyOptions:
-    """The options; of a run that is to be resumed, those that it was started with.
+    """The options; for a resumed run, those that it was started with.
 
     Raises:
-        InputError: There is no such run, or other options are given beside its folder.
+        InputError: There is no such run, or further options are given.
     """
     if options.resume is None:
         return options
     kind, folder = type(options), Path(options.resume)
     if options.given() != kind(resume=options.resume).given():
-        raise ArgumentError("{resume} goes on with the options of its run; give no others")
+        raise ArgumentError("{resume} uses the options of its run; give no others")
     values = read_options(folder, kind.verb, options.given().keys())
     values |= {"out": folder, "resume": folder}
     return kind(**values, on_event=options.on_event, cancel=options.cancel)

@@ -1,4 +1,4 @@
-"""The options of `finetune` and `train_unet`, checked, and the recipes that they give."""
+"""The options of `finetune` and `train_unet`, with checks, and the recipes made of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from instseg.models.segmenters import SegmenterModel
     from instseg.training.recipe import Recipe
 
-SMALLEST_SIDE = 64  # of a photo for Mask R-CNN, in pixels
+SMALLEST_SIDE = 64  # smallest input of Mask R-CNN, in pixels
 NEW_NETWORK = ("architecture", "skips", "encoder_weights")  # options that --weights replaces
 
 
@@ -90,9 +90,7 @@ class FinetuneOptions(TrainingOptions):
         parse_layers(self.layers, 1, with_epochs=not self.scenes)
         self._check_start()
         measured = self.val_coco_json is not None or bool(self.val_scenes)
-        self.check_training(
-            measured=measured, validation="{val_coco_json} or {val_scenes} to look at"
-        )
+        self.check_training(measured=measured, validation="{val_coco_json} or {val_scenes}")
         self._check_validation()
         require_between(0, scenes=self.scenes, val_scenes=self.val_scenes)
         require_between(0, 1, repeat_threshold=self.repeat_threshold, empty_share=self.empty_share)
@@ -222,12 +220,12 @@ class TrainUnetOptions(TrainingOptions):
         self.check_training(
             measured=self.val_coco_json is not None
             or bool(self.val_masks or self.val_scenes or self.val_share),
-            validation="validation data to look at",
+            validation="validation data",
         )
         self._check_network()
 
     def _check_data(self) -> None:
-        """Exactly one set of data to train on, and at most one to measure on."""
+        """Check that there is one set of training data, and at most one of validation data."""
         sources = (self.coco_json is not None, self.masks is not None, self.scenes)
         if sum(map(bool, sources)) != 1:
             raise ArgumentError(
@@ -258,7 +256,7 @@ class TrainUnetOptions(TrainingOptions):
             raise ArgumentError("{rule} and {priority} are for objects, of which {masks} has none")
 
     def _check_network(self) -> None:
-        """Tried here, as reading the data may take long."""
+        """Check the loss here, because reading the data may take long."""
         from instseg.data.semantic_augmentation import parse_semantic_augmentations
         from instseg.models.segmenters import UNETS
         from instseg.system.device import choose_device
@@ -271,7 +269,7 @@ class TrainUnetOptions(TrainingOptions):
         if self.weights is not None and changed:
             raise ArgumentError(
                 "{architecture}, {skips} and {encoder_weights} are for a new network; {weights} "
-                "brings its own"
+                "has its own"
             )
         if not self.skips and self.architecture not in UNETS:
             raise ArgumentError(

@@ -232,7 +232,7 @@ def test_wrong_options_are_one_line(tmp_path, capsys, options, words):
 def test_there_must_be_a_run_to_go_on_with(tmp_path, capsys):
     assert main(["finetune", "--resume", str(tmp_path)]) == 2
     told = capsys.readouterr().err
-    assert "options.json: no run to go on with" in told
+    assert "options.json: no run to resume" in told
     assert told.count("\n") == 1
 
 

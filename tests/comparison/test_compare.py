@@ -275,7 +275,7 @@ def test_real_photos(coco_dir, tmp_path):
         ({"pictures": -1}, "pictures=-1 must lie between"),
         ({"priority": ["dog", "cow"]}, "mask_rcnn.safetensors knows no class 'cow', but cat, dog"),
         ({"weights": "{files}/unet.safetensors"}, "which gives semantic maps, not instances"),
-        ({"unet": "{files}/mask_rcnn.safetensors"}, "which finds instances"),
+        ({"unet": "{files}/mask_rcnn.safetensors"}, "which predicts instances"),
         ({"unet": "{files}/none.safetensors"}, "none.safetensors: no such weights file"),
         ({"weights": "demo"}, "no class is in the dataset (cup, dog, lamp, moon), in Mask"),
         ({"images": Path("elsewhere")}, "elsewhere: 5 of 5 photos are not there"),
