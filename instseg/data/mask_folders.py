@@ -1,4 +1,4 @@
-"""Images with label maps beside them: two folders of files, or two arrays."""
+"""Images with semantic maps beside them: two folders of files, or two arrays."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _VALUES = 2**16  # of the deepest PNG
 
 @dataclass(frozen=True, kw_only=True)
 class MaskData:
-    """Images and their label maps; see `read`.
+    """Images and their semantic maps; see `read`.
 
     Attributes:
         pairs: In the order of their names.
-        values: What each value of the label maps means: a class, or "ignore".
+        values: What each value of the semantic maps means: a class, or "ignore".
         class_names: "BG", then the others in the order of `values`.
         category_ids: 0 for "BG", and of each class the first value but 0; a free one if it has
             none.
@@ -57,7 +57,7 @@ class MaskData:
     ) -> MaskData:
         """List the pairs of two folders, which belong together by their names, or of two arrays.
 
-        Images are photos, or arrays (H, W) or (H, W, C) of any numbers as .npy; label maps are
+        Images are photos, or arrays (H, W) or (H, W, C) of any numbers as .npy; semantic maps are
         indexed or grey .png, .gif, .tif or .bmp of up to 16 bits, or integers (H, W) as .npy. Two
         .npy files in place of folders hold N of them, (N, H, W[, C]) and (N, H, W). Files are
         read, and checked, when they are loaded; `statistics` loads them all.
@@ -65,10 +65,10 @@ class MaskData:
         Args:
             images: A folder, or one .npy.
             masks: Likewise.
-            values: The class name of each value in the label maps, "BG" for background, "ignore"
+            values: The class name of each value in the semantic maps, "BG" for background, "ignore"
                 for pixels that do not count. 255 is ignored unless it is named here. Without
                 them 0 is background, and every other value that is found is a class, "class 7".
-            mask_name: How label maps are called, such as "segm_{}.npy"; see `pair_folders`.
+            mask_name: How semantic maps are called, such as "segm_{}.npy"; see `pair_folders`.
             on_event: Told how files were paired if their stems differ, and how much is ignored.
 
         Raises:
@@ -104,7 +104,7 @@ class MaskData:
         return self.pairs[index].name
 
     def load(self, index: int) -> tuple[NDArray[np.generic], NDArray[np.uint8]]:
-        """An image and its label map.
+        """An image and its semantic map.
 
         Returns:
             uint8, uint16 or float32 (H, W, C), of a photo uint8 RGB, of an array with other
@@ -152,7 +152,7 @@ class MaskData:
 
 
 def parse_values(text: str) -> dict[int, str]:
-    """What the values of label maps mean, from text as `1=pet,2=BG,3=ignore`.
+    """What the values of semantic maps mean, from text as `1=pet,2=BG,3=ignore`.
 
     Raises:
         InputError: For other text.
@@ -167,7 +167,7 @@ def parse_values(text: str) -> dict[int, str]:
 
 
 def read_values(path: Path, row: int | None = None) -> NDArray[np.int64]:
-    """The values of a label map as they are stored: int64 (H, W).
+    """The values of a semantic map as they are stored: int64 (H, W).
 
     Args:
         path: A PNG, GIF, TIFF or BMP, indexed or grey, of up to 16 bits; or an .npy of integers.
@@ -204,7 +204,7 @@ def _list_pairs(images: Path, masks: Path, mask_name: str | None) -> tuple[tuple
 
 
 def _found(pairs: Sequence[Pair], masks: Path, on_event: OnEvent) -> dict[int, str]:
-    """Classes of the values that the label maps hold; tells how much is ignored."""
+    """Classes of the values that the semantic maps hold; tells how much is ignored."""
 
     def counts_of(pair: Pair) -> Counter[int]:
         try:

@@ -1,4 +1,4 @@
-"""Which label map belongs to which image: by equal stems, or by what pairs all of them."""
+"""Which semantic map belongs to which image: by equal stems, or by what pairs all of them."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _TEMPLATES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """An image and its label map.
+    """An image and its semantic map.
 
     Attributes:
         name: What the image is called.
-        image: Its file; None where only the label map is there.
-        mask: The label map's file; None where it is missing.
+        image: Its file; None where only the semantic map is there.
+        mask: The semantic map's file; None where it is missing.
         row: Where both are in arrays of many; None for files of their own.
     """
 
@@ -44,10 +44,10 @@ def pair_folders(
 
     Args:
         images: Folder of images.
-        masks: Folder of label maps.
-        mask_name: How label maps are called, such as "segm_{}.npy", where {} is the stem of the
+        masks: Folder of semantic maps.
+        mask_name: How semantic maps are called, such as "segm_{}.npy", where {} is the stem of the
             image or the part of it after the last underscore. None for equal stems or, if those
-            are not all equal, what pairs each image with one label map: stems that differ in
+            are not all equal, what pairs each image with one semantic map: stems that differ in
             capitals or accents, a word such as _mask, or the part after the last underscore.
 
     Returns:
@@ -109,7 +109,7 @@ Key = Callable[[str], str | None]
 def _ways(
     image_of: dict[str, Path], mask_of: dict[str, Path]
 ) -> Iterator[tuple[str, tuple[Key, Key]]]:
-    """Ways to pair files: words for it, and what must be equal of an image and of a label map."""
+    """Ways to pair files: a description, and what must be equal for an image and a semantic map."""
     yield "stems are compared without regard to capitals, accents and %20", (same_stem, same_stem)
     for template in _TEMPLATES:
         middle = _middle_of(template)
@@ -136,7 +136,7 @@ def _last_part(stem: str) -> str | None:
 def _one_to_one(
     image_of: dict[str, Path], mask_of: dict[str, Path], image_key: Key, mask_key: Key
 ) -> dict[str, Path] | None:
-    """The label map of each image's stem, if every file has exactly one counterpart."""
+    """The semantic map of each image's stem, if every file has exactly one counterpart."""
     stem_of = {image_key(stem): stem for stem in image_of}
     found = {mask_key(stem): path for stem, path in mask_of.items()}
     whole = len(stem_of) == len(image_of) and len(found) == len(mask_of)
@@ -148,7 +148,7 @@ def _one_to_one(
 def _by_template(
     image_of: dict[str, Path], mask_of: dict[str, Path], mask_name: str
 ) -> dict[str, Path] | None:
-    """The label map of each image's stem, by the name that label maps have."""
+    """The semantic map of each image's stem, by the name that semantic maps have."""
     if mask_name.count("{}") != 1 or "/" in mask_name:
         raise InputError(f"mask_name {mask_name!r}: write {{}} once, such as segm_{{}}.npy")
     front, _, back = mask_name.partition("{}")

@@ -1,4 +1,4 @@
-"""Augmentation of images with label maps: the transforms of augmentation.py, by the same names."""
+"""Augmentation of images with semantic maps, by the same names as in augmentation.py."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from instseg.data.copy_paste import CopyPaste
 
 @dataclass(frozen=True, kw_only=True)
 class SemanticAugmentation:
-    """What is done to an image and its label map: a pure function, the seed included.
+    """Augments an image and its semantic map: a pure function of its arguments and the seed.
 
     Attributes:
         steps: Torchvision's transforms, done in order.
@@ -67,7 +67,7 @@ class SemanticAugmentation:
 def parse_semantic_augmentations(
     steps: Sequence[Any], *, channels: int = 3, dtype: DTypeLike = np.uint8
 ) -> SemanticAugmentation:
-    """The augmentation of images with label maps that a config describes.
+    """The augmentation of images with semantic maps that a config describes.
 
     Args:
         steps: As `parse_augmentations` takes them, but for CopyPaste. Borders of what is not uint8
@@ -85,7 +85,7 @@ def parse_semantic_augmentations(
     for stage in stages:
         if isinstance(stage, CopyPaste):
             raise InputError(
-                "augmentation CopyPaste: pastes objects, which label maps do not hold; leave it out"
+                "augmentation CopyPaste: semantic maps contain no objects to paste; leave it out"
             )
         transforms += stage
     return SemanticAugmentation(steps=tuple(transforms))

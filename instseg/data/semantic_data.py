@@ -1,4 +1,4 @@
-"""Images with label maps, whatever they come from: to learn semantic segmentation from."""
+"""Images with semantic maps, whatever they come from: to learn semantic segmentation from."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Labels = NDArray[np.uint8]
 
 
 class SemanticData(Protocol):
-    """Images and their label maps."""
+    """Images and their semantic maps."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -52,10 +52,10 @@ class SemanticData(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class CocoSemantic:
-    """The photos of a COCO dataset, their objects collapsed into label maps, crowds into 255.
+    """The photos of a COCO dataset, their objects collapsed into semantic maps, crowds into 255.
 
     Ground truth has no scores to say which of two objects is in front; "smallest-on-top" keeps the
-    tie on the person and the cup on the table. A label map is collapsed once and kept compressed,
+    tie on the person and the cup on the table. A semantic map is made once and kept compressed,
     about 5 kB for a photo of COCO.
 
     Attributes:

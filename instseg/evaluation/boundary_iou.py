@@ -1,4 +1,4 @@
-"""Boundary IoU of label maps: how well outlines agree, counted for every class at once."""
+"""Boundary IoU of semantic maps: how well outlines agree, counted for every class at once."""
 
 from __future__ import annotations
 

@@ -43,31 +43,33 @@ Results = str | Path | Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """Measures COCO AP of a model or of existing results, with confidence intervals and causes.
+    """Measures COCO AP of a model or of existing results, with confidence intervals.
 
-    Writes metrics.json, per_class.csv and plots. Under torchrun, each process predicts its share.
+    Also breaks the loss of AP down by type of error. Writes metrics.json, per_class.csv and plots.
+    Under torchrun, the photos are divided between the processes.
 
     Args:
-        coco_json: Ground truth, a COCO dataset.
+        coco_json: Ground truth: a COCO dataset.
         images: Folder of its photos; needed to evaluate a model.
-        weights: Model to evaluate, coco-v2, coco-v1, demo or a path; or give results.
-        architecture: Architecture of a .pth file, resnet50_fpn or resnet50_fpn_v2.
-        results: Existing results to evaluate instead of a model, a COCO results list or a
+        weights: Model to evaluate: coco-v2, coco-v1, demo or a path; or give `results`.
+        architecture: Architecture of a .pth file: resnet50_fpn or resnet50_fpn_v2.
+        results: Existing results to evaluate instead of a model: a COCO results list or a
             predictions.json of infer.
-        against: Other results on the same data, to test whether the difference is significant.
-        boundary: Also compute boundary AP, which takes half a millisecond for each mask.
+        against: Other results on the same dataset; tests whether the difference is significant.
+        boundary: Also compute boundary AP, which takes half a millisecond per mask.
         out: Output folder.
-        score_threshold: Minimum score of a prediction; AP needs low scores too.
-        max_detections: Maximum number of detections in an image; by default as many as the
-            images' objects require.
-        resamples: Number of half-samples of the images for the 95% confidence intervals.
+        score_threshold: Minimum score of predictions, 0 to 1; AP needs low scores too.
+        max_detections: At most this many detections per photo; by default as many as the
+            objects in the photos require.
+        resamples: Number of random half-samples of the photos for the 95% confidence intervals.
         save_thresholds: Store the score threshold with the best F1 of each class in the model
             file (of a named model, in a copy in the output folder), for infer --thresholds stored.
         referee: Also run pycocotools, and fail if a number differs by more than 1e-9.
-        plots: Plot precision and recall, confusion, errors, calibration and AP of the classes.
+        plots: Plot precision-recall curves, confusion matrix, error types, calibration and AP per
+            class.
         device: auto, cpu, cuda, cuda:1 or mps.
-        precision: Arithmetic; auto takes bf16 where the processor supports it natively.
-        seed: Of the random half-samples.
+        precision: Floating-point precision; auto uses bf16 if the processor supports it natively.
+        seed: Random seed of the half-samples.
         on_event: Called with progress and warnings.
     """
 

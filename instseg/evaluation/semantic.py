@@ -1,4 +1,4 @@
-"""Scores of label maps, counted over a whole dataset, and how sure they are."""
+"""Scores of semantic maps, counted over a whole dataset, and how sure they are."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LEAST_IMAGES = 10  # in all, or of a class: halves of fewer are too much alike t
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SemanticScores:
-    """What the label maps of N images are worth, of C classes with the background.
+    """What the semantic maps of N images are worth, of C classes with the background.
 
     Of each class, over the pixels of all images:
         IoU: right / (true or predicted).
@@ -191,7 +191,7 @@ class SemanticEvaluator:
 
 
 def confusion(truth: NDArray[np.uint8], prediction: NDArray[np.uint8], classes: int) -> Ints:
-    """Pixels, truth by prediction: int64 (C, C), of two label maps (H, W) of 0..C-1.
+    """Pixels, truth by prediction: int64 (C, C), of two semantic maps (H, W) of 0..C-1.
 
     Pixels whose truth is 255 do not count.
     """
@@ -216,7 +216,7 @@ def score_differences(first: SemanticScores, second: SemanticScores) -> Json:
     one, other = ((each.class_names, each.resamples, each.seed) for each in (first, second))
     if one != other or not np.array_equal(first.areas[:, 1], second.areas[:, 1]):
         raise ValueError(
-            "second: expected scores of the same classes, true label maps, resamples and seed"
+            "second: expected scores of the same classes, true semantic maps, resamples and seed"
         )
     means = {name: second._means[name] - first._means[name] for name in METRICS}
     classes = {name: second._classes[name] - first._classes[name] for name in CLASS_METRICS}
