@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo compare test lint clean
+.PHONY: demo compare test fuzz lint clean
 
 demo: $(VENV)/installed
 	$(BIN)/python tools/make_scenes.py --images 8 --seed 0 --out out/demo/scenes
@@ -16,6 +16,11 @@ compare: $(VENV)/installed
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest
+
+MINUTES ?= 10
+
+fuzz: $(VENV)/installed
+	$(BIN)/python tests/fuzz/run.py --minutes $(MINUTES)
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
