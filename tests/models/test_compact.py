@@ -1,6 +1,7 @@
 """The small architecture: shapes, size, losses."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -97,9 +98,15 @@ def test_a_few_steps_on_one_scene_bring_the_loss_down():
 
 def test_stored_size(tmp_path):
     """16 classes and background, as the weights in the repository."""
-    network = compact(1 + len(SCENE_CLASSES))
+    names = ("BG", *SCENE_CLASSES)
+    card = replace(
+        TINY_CARD,
+        architecture_args={"num_classes": len(names)},
+        class_names=names,
+        category_ids=tuple(range(len(names))),
+    )
     path = tmp_path / "model.safetensors"
-    save_model_file(path, network.state_dict(), TINY_CARD, dtype=torch.float16)
+    save_model_file(path, compact(len(names)).state_dict(), card, dtype=torch.float16)
     assert len(SCENE_CLASSES) >= 16
     assert path.stat().st_size < 12 * 2**20
     assert describe(path)["dtypes"]["F16"] > 100
