@@ -48,7 +48,7 @@ class Seeds:
         import torch
 
         from instseg.files.model_file import ModelCard
-        from instseg.models.mask_rcnn import PREPROCESSING, build
+        from instseg.models.mask_rcnn import PREPROCESSING, build_detector
 
         seeds = cls(folder)
         write_photos(seeds.photos)
@@ -65,7 +65,7 @@ class Seeds:
             thresholds={},
             provenance={},
         )
-        build(card).save(seeds.weights)
+        build_detector(card).save(seeds.weights)
         return seeds
 
     @property
