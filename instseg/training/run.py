@@ -11,6 +11,7 @@ from typing import Any
 
 from instseg.core.events import Event, Notice, OnEvent, StepDone, TrainingStarted, ignore
 from instseg.system.device import forked_rng
+from instseg.system.lock import only_run_in
 from instseg.system.processes import joined_processes, process_count, process_rank
 from instseg.training.best import BestWeights
 from instseg.training.estimate import estimate, memory_in_use
@@ -52,17 +53,20 @@ class Run:
     def underway(self, check: Callable[[], None]) -> Iterator[None]:
         """Everything that a run does lies within: several processes are joined meanwhile.
 
-        Torch's generator is forked: the seeds of a run leave no trace in it.
+        No other run may write to the folder. Torch's generator is forked: the seeds of a run leave
+        no trace in it.
 
         Args:
             check: Raises InputError for wrong options.
         """
         with forked_rng(self.device):
             check()
-            if not self.resumed:
-                refuse_stopped_run(self.folder)
-            with joined_processes():
-                yield
+            alone = nullcontext() if process_rank() else only_run_in(self.folder)
+            with alone:
+                if not self.resumed:
+                    refuse_stopped_run(self.folder)
+                with joined_processes():
+                    yield
 
     @property
     def tell(self) -> OnEvent:

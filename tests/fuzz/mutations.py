@@ -157,6 +157,10 @@ def _pairs(flat: list[float]) -> list[list[float]]:
     return [list(point) for point in zip(flat[::2], flat[1::2], strict=True)]
 
 
+def _numbers_as_text(value: Any) -> Any:
+    return [_numbers_as_text(each) for each in value] if isinstance(value, list) else str(value)
+
+
 REWRITES = {
     "numbers as floats": _all_numbers(float),
     "numbers as text": _all_numbers(str),
@@ -168,7 +172,7 @@ REWRITES = {
     "boxes as text": _everywhere("annotations", "bbox", lambda box: [str(value) for value in box]),
     "boxes as floats": _everywhere("annotations", "bbox", lambda box: [float(v) for v in box]),
     "nested points": _polygons(lambda parts: [_pairs(part) for part in parts]),
-    "numbers of outlines as text": _polygons(lambda ps: [[str(v) for v in p] for p in ps]),
+    "numbers of outlines as text": _polygons(_numbers_as_text),
     "names with a folder": _everywhere("images", "file_name", lambda name: f"images/{name}"),
     "names with a backslash": _everywhere("images", "file_name", lambda name: f"train\\{name}"),
     "absolute names": _everywhere("images", "file_name", lambda name: f"/home/me/set/{name}"),
