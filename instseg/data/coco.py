@@ -267,7 +267,7 @@ class CocoData:
         }
 
     def _record(self, annotation: Annotation, image: Image) -> dict[str, Any]:
-        bare = annotation.bbox is not None and not annotation.outline()
+        bare = annotation.bbox is not None and not self._outline(annotation)
         coded = None if bare else self._rle(annotation, image)
         record = {
             "image_id": annotation.image_id,
@@ -288,6 +288,12 @@ class CocoData:
             record |= {key: value for key, value in measured.items() if record[key] is None}
         return record
 
+    def _outline(self, annotation: Annotation) -> Any:
+        try:
+            return annotation.outline()
+        except ValueError as error:
+            raise self._wrong(annotation, str(error)) from error
+
     def _masks(self, annotation: Annotation, image: Image) -> Masks:
         """The one mask of an annotation."""
         return Masks.from_rle([self._rle(annotation, image)])
@@ -295,7 +301,7 @@ class CocoData:
     def _rle(self, annotation: Annotation, image: Image) -> dict[str, Any]:
         """The mask of an annotation, checked, as compressed RLE."""
         size_hw = (image.height, image.width)
-        outline = annotation.outline()
+        outline = self._outline(annotation)
         try:
             if not outline or not isinstance(outline, dict | list):
                 raise ValueError("has no segmentation")
