@@ -1,4 +1,4 @@
-"""`evaluate`: how good a model or a list of results is on a dataset."""
+"""`evaluate`: metrics of a model or a list of results on a dataset."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 else:
     Model = Any  # torch is loaded when a model is
 
-MOST_RESAMPLES = 100_000  # memory follows it
+MOST_RESAMPLES = 100_000  # memory use grows with it
 
 Results = str | Path | Sequence[Mapping[str, Any]]
 
@@ -96,14 +96,14 @@ class EvaluateOptions:
 
     @property
     def name(self) -> str:
-        """What messages and metrics.json call the thing that is measured."""
+        """The name of the model or results in messages and metrics.json."""
         if self.results is not None:
             return _name(self.results, "results")
         return _name(self.weights, "weights")
 
     @property
     def folder(self) -> Path | None:
-        """Where files are written, if anywhere."""
+        """The output folder, if any."""
         return None if self.out is None else Path(self.out)
 
 
@@ -113,17 +113,17 @@ def _name(given: object, otherwise: str) -> str:
 
 @takes(EvaluateOptions)
 def evaluate(options: EvaluateOptions) -> Evaluation:
-    """Measure COCO AP of a model, or of any program's results, with intervals and causes.
+    """Measure COCO AP of a model, or of any program's results, with an error analysis.
 
         found = instseg.evaluate("val.json", "photos/", weights="best.safetensors")
         found.segm.AP, found.segm.interval("AP")
 
-    Nothing is written unless `out` is given. Under torchrun, each process predicts its share, the
-    first one evaluates, and all return what it has found.
+    Nothing is written unless `out` is given. Under torchrun, the photos are divided between the
+    processes, the first one evaluates, and all return the same result.
 
     Raises:
-        InputError: Arguments do not go together, a file is broken, or the numbers would mean
-            nothing.
+        InputError: Arguments do not go together, a file is broken, or the metrics would be
+            meaningless.
     """
     _check(options)
     data = _dataset(options)
@@ -192,13 +192,13 @@ def _dataset(options: EvaluateOptions) -> CocoData:
 
 
 def _predict(options: EvaluateOptions, data: CocoData, truth: Json) -> list[Json] | None:
-    """Results of the model, told to look for the dataset's classes only.
+    """Results of the model for the dataset's classes.
 
     Returns:
         None in every process but the first.
 
     Raises:
-        InputError: No class name is the same.
+        InputError: The model and the dataset share no class name.
     """
     from instseg.models.mask_rcnn import load_detector
     from instseg.predict.predictor import Predictor
@@ -239,7 +239,7 @@ def _shared(evaluation: Evaluation | None) -> Evaluation:
 def _measure(
     options: EvaluateOptions, data: CocoData, truth: Json, results: Sequence[Json]
 ) -> Evaluation:
-    """Assess each kind, compare, and write what is to be written."""
+    """Assess each kind, compare, and write the files."""
     kinds = measurable_kinds(
         truth, results, boundary=options.boundary, coco_json=data.coco_json, name=options.name
     )
@@ -271,7 +271,7 @@ def _measure(
 
 
 def _describe(options: EvaluateOptions, data: CocoData, truth: Json) -> Json:
-    """What metrics.json says about the data."""
+    """The description of the data in metrics.json."""
     crowds = sum(bool(a["iscrowd"]) for a in truth["annotations"])
     described = {
         "coco_json": str(data.coco_json),
@@ -291,10 +291,10 @@ def _describe(options: EvaluateOptions, data: CocoData, truth: Json) -> Json:
 def _assess(
     options: EvaluateOptions, truth: Json, results: Sequence[Json], kinds: Sequence[Kind], name: str
 ) -> list[Assessment]:
-    """Each kind in turn, after a look for what would make its numbers meaningless.
+    """Assess each kind, after checks for problems that would make its metrics meaningless.
 
     Raises:
-        InputError: They would mean nothing, or pycocotools has others.
+        InputError: There is such a problem, or the metrics of pycocotools differ.
     """
     assessments: list[Assessment] = []
     said = set()
@@ -306,7 +306,7 @@ def _assess(
                 options.on_event(Warned(text=f"{name}: {problem.message}"))
                 said.add(problem.code)
         found = assess(truth, results, kind, resamples=options.resamples, seed=options.seed)
-        if options.referee and kind != "boundary":  # pycocotools does not know boundaries
+        if options.referee and kind != "boundary":  # pycocotools has no boundary AP
             wrong = disagreements(found.evaluation.scores, referee_scores(truth, results, kind))
             if wrong:
                 raise InputError(

@@ -31,7 +31,7 @@ class Estimate:
 def estimate(trainer: Trainer) -> Estimate:
     """Measure a forward and backward pass, without changing the trainer.
 
-        Of several stages the last is measured, which usually trains most layers. The state of the
+    Of several stages the last is measured, which usually trains most layers. The state of the
     optimizer is calculated, not measured. Worker processes prepare photos during the steps; without
     workers, that time is included.
     """

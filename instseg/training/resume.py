@@ -32,8 +32,8 @@ def refuse_stopped_run(folder: Path) -> None:
 def kept_options(folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     """The options as JSON.
 
-        Paths become absolute. A model and datasets that were given as
-    objects are written to the folder, and replaced by their paths.
+    Paths become absolute. A model and datasets that were given as objects are written to the
+    folder, and replaced by their paths.
     """
     kept = dict(given)
     for part, images in (("coco_json", "images"), ("val_coco_json", "val_images")):
