@@ -137,8 +137,16 @@ def repair_examined(
     healed, changes = mend(examination, clear_crowds=clear_crowds, on_event=on_event)
     _check_what_is_left(examination.document, healed, path, on_event)
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(healed.document))
+        temporary.write_bytes(json_of(healed.document))
     return Repair(path=path, changes=tuple(changes), examination=healed)
+
+
+def json_of(document: Any) -> bytes:
+    """JSON that every program reads: "?" for halves of characters, which some refuse."""
+    text = json.dumps(document)
+    if "\\ud" not in text:  # as nearly all are
+        return text.encode()
+    return json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _check_what_is_left(

@@ -92,7 +92,6 @@ class ModelCard:
         check_classes(self.class_names, self.category_ids)
         check_thresholds(self.thresholds)
         check_preprocessing(self.preprocessing)
-        check_outputs(self.architecture_args, self.category_ids)
         if unknown := self.thresholds.keys() - set(self.class_names):
             raise ValueError(f"thresholds for unknown classes: {sorted(unknown)}")
 
@@ -294,6 +293,7 @@ def _card(path: Path, header: _Header) -> ModelCard:
     try:
         card = ModelCard.from_json(text)
         shapes = [tensor.shape for tensor in header.tensors.values()]
+        check_outputs(card.architecture_args, card.category_ids)
         check_against_tensors(card.architecture_args, shapes)
     except ValueError as error:
         raise InputError(

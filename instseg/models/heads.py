@@ -7,7 +7,7 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError
 from instseg.models import registry
 from instseg.models.mask_rcnn import Model, build_detector
 
@@ -47,13 +47,17 @@ def match_classes(
         Known names by wanted names, in the order of `wanted`; classes that start anew are missing.
 
     Raises:
-        InputError: A name of `renamed` does not exist.
+        ArgumentError: A name of `renamed` does not exist.
     """
     sources = {new: old for old, new in (renamed or {}).items()}
     if strangers := [old for old in sources.values() if old not in known]:
-        raise InputError(f"--map: the starting model knows no {strangers[0]!r}, but {_some(known)}")
+        raise ArgumentError(
+            f"{{init_classes}}: the starting weights have no {strangers[0]!r}, but {_some(known)}"
+        )
     if strangers := [new for new in sources if new not in wanted]:
-        raise InputError(f"--map: the dataset has no {strangers[0]!r}, but {_some(wanted)}")
+        raise ArgumentError(
+            f"{{init_classes}}: the dataset has no {strangers[0]!r}, but {_some(wanted)}"
+        )
     by_key = {_key(name): name for name in reversed(known)}
     found = {name: sources.get(name) or by_key.get(_key(name)) for name in wanted}
     return {name: old for name, old in found.items() if old is not None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from instseg.core.classes import COCO_CLASSES
 from instseg.core.errors import InputError, require_between
 from instseg.core.instances import Instances
 from instseg.files.image import read_image
@@ -161,7 +163,16 @@ class Predictor:
         Returns:
             For each image a dict of `rois` int32 (N, 4) as y0 x0 y1 x1, `class_ids` int32 (N,),
             `scores` float32 (N,) and `masks` bool (H, W, N).
+
+        Warns:
+            UserWarning: These weights have other classes than COCO's 81 names of the tutorials.
         """
+        if self.class_names != COCO_CLASSES:
+            warnings.warn(
+                f"these weights have {len(self.class_names)} class names; draw with the "
+                "predictor's class_names, as COCO's list of 81 names would misname what is found",
+                stacklevel=2,
+            )
         if verbose:
             sys.stdout.write(f"Processing {len(images)} images\n")
             sys.stdout.writelines(map(_matterports_line, images))

@@ -10,6 +10,8 @@ import numpy as np
 
 from instseg.core.classes import COCO_CATEGORY_IDS, COCO_CLASSES
 from instseg.core.errors import InputError
+from instseg.core.events import OnEvent, Warned, ignore
+from instseg.core.wording import count, some
 from instseg.data.augmentation import DEFAULT_STEPS, parse_augmentations
 from instseg.data.coco import CocoData
 from instseg.data.sampling import Order, repeat_factors
@@ -70,20 +72,33 @@ def scene_classes() -> tuple[tuple[str, ...], tuple[int, ...]]:
     return ("BG", *SCENE_CLASSES), (0, *ids)
 
 
-def drawn_for_validation(folder: Path, count: int) -> CocoData:
+def drawn_for_validation(folder: Path, scenes: int) -> CocoData:
     """Scenes of 320 px, drawn by the first process."""
     if process_rank() == 0:
-        write_scenes(folder, count, SceneConfig(seed=0))
+        write_scenes(folder, scenes, SceneConfig(seed=0))
     from_first(None)  # the others wait for the files
     return CocoData.read(folder / "annotations.json", folder / "images")
 
 
-def require_objects(val: CocoData, class_names: tuple[str, ...]) -> None:
-    """Raise InputError if validation data has no object of a class that is trained."""
+def check_validation_classes(
+    val: CocoData, class_names: tuple[str, ...], on_event: OnEvent = ignore
+) -> None:
+    """Warn of classes of the validation data that are not trained.
+
+    Raises:
+        InputError: None of its objects is of a class that is trained.
+    """
     names = dict(zip(val.category_ids, val.class_names, strict=True))
     seen = {names[a.category_id] for a in val.dataset.annotations if not a.iscrowd}
     if not seen & set(class_names):
         raise InputError(
             f"{val.coco_json}: has no objects of the classes that are trained, so nothing could be "
             f"measured; it has {', '.join(sorted(seen)[:8]) or 'no objects at all'}"
+        )
+    if others := sorted(seen - set(class_names)):
+        on_event(
+            Warned(
+                text=f"{val.coco_json}: has objects of {count(len(others), 'class')} not trained, "
+                f"which count as 0 in the mean AP: {some(others)}"
+            )
         )

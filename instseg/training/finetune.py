@@ -21,10 +21,10 @@ from instseg.training.best_ap import BestByAP
 from instseg.training.common_options import resumed
 from instseg.training.detection import Detection
 from instseg.training.detection_data import (
+    check_validation_classes,
     coco_samples,
     drawn_for_validation,
     epochs_for_steps,
-    require_objects,
     scene_classes,
 )
 from instseg.training.detection_start import PseudoLabels, Start, parse_init_classes
@@ -229,5 +229,5 @@ def validation_data(
         val = read_data("val", options.val_coco_json, images, options, on_event)
     else:
         return None
-    require_objects(val, class_names)
+    check_validation_classes(val, class_names, on_event)
     return val

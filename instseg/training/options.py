@@ -145,7 +145,10 @@ class TrainUnetOptions(TrainingOptions):
     Args:
         coco_json: Annotations to train on, in COCO format, collapsed into semantic maps.
         images: Folder of their photos, or of the images of --masks; or one .npy of many images.
-        masks: Label maps to train on, .png or .npy files with the images' names; or one .npy.
+        masks: Semantic maps to train on, .png, .gif, .tif, .bmp or .npy files that belong to the
+            images by their names; or one .npy.
+        mask_name: How the files of --masks are called, such as "segm_{}.npy", where {} is the
+            image's name without suffix; if not given, recognised from the names.
         values: What the values of label maps mean, as "1=pet,2=BG,3=ignore"; if not given, 0 is
             background, 255 is ignored, and every other value that is found is a class.
         scenes: Train on this many drawn scenes.
@@ -185,6 +188,7 @@ class TrainUnetOptions(TrainingOptions):
     images: str | Path | None = None
     _: KW_ONLY
     masks: str | Path | None = None
+    mask_name: str | None = None
     values: str = ""
     scenes: int = 0
     scene_size: int = 320
@@ -248,6 +252,8 @@ class TrainUnetOptions(TrainingOptions):
             raise ArgumentError("{val_images} needs {val_coco_json} or {val_masks}")
         if self.values and self.masks is None:
             raise ArgumentError("{values} is for {masks}")
+        if self.mask_name is not None and self.masks is None:
+            raise ArgumentError("{mask_name} is for {masks}")
         if bool(self.priority) != (self.rule == "class-priority"):
             raise ArgumentError("{rule} class-priority needs {priority}, and nothing else does")
         objects = self.val_coco_json is not None or self.val_scenes

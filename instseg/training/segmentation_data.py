@@ -32,6 +32,7 @@ from instseg.system.processes import from_first, process_rank
 from instseg.training.segmentation import SemanticSamples
 
 LARGEST_CROP = 512  # unless another is asked for
+LARGE_IGNORED_SHARE = 0.2  # of the pixels, which is worth saying
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +138,8 @@ def examine(data: SemanticData, val: SemanticData | None, on_event: OnEvent) -> 
         found[words] = statistics(part, rows)
         if not found[words].class_pixels.any():
             raise InputError(f"the {words} images have no labelled pixel; say what values mean")
+        if (share := found[words].ignored_share) > LARGE_IGNORED_SHARE:
+            on_event(Notice(text=f"{share:.0%} of the pixels of the {words} images are ignored"))
     kind, *others = [kind_of(part.load(0)[0]) for part in parts.values()]
     if val is not None and others != [kind]:
         raise InputError(

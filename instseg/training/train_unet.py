@@ -101,7 +101,13 @@ def training_data(options: TrainUnetOptions, maps: ObjectMaps) -> SemanticData:
         return maps.of("train", options.coco_json, options.images)
     if options.masks is not None and options.images is not None:
         values = parse_values(options.values) if options.values else None
-        return MaskData.read(Path(options.images), Path(options.masks), values=values)
+        return MaskData.read(
+            Path(options.images),
+            Path(options.masks),
+            values=values,
+            mask_name=options.mask_name,
+            on_event=maps.on_event,
+        )
     return maps.drawn("scenes", options.scenes, options.seed + 1)
 
 
@@ -118,7 +124,9 @@ def with_validation(
     elif options.val_masks is not None and options.val_images is not None:
         assert isinstance(data, MaskData), "the options were checked"
         folders = Path(options.val_images), Path(options.val_masks)
-        val = MaskData.read(*folders, values=data.values)
+        val = MaskData.read(
+            *folders, values=data.values, mask_name=options.mask_name, on_event=maps.on_event
+        )
     elif options.val_share:
         path = options.folder / "split.json"
         data, val = parted(

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from pathlib import Path
 
 import hypothesis.strategies as st
 import pytest
@@ -9,10 +10,12 @@ from coco_documents import RECTANGLE, donut, rle, sound, write_photos
 from hypothesis import HealthCheck, given, settings
 
 from instseg.core.masks import Masks
+from instseg.data.coco import CocoData
 from instseg.doctor.examination import Surroundings
 from instseg.doctor.examine import examine_document, quick_check, survey
 from instseg.doctor.examples import examples
 from instseg.doctor.mend import mend
+from instseg.doctor.repair import json_of
 
 GARBAGE = st.one_of(
     st.none(),
@@ -27,6 +30,10 @@ GARBAGE = st.one_of(
     st.just({"size": [60, 80], "counts": [100, 50, 4650]}),
     st.just({"size": [60, 80], "counts": "04k0"}),
     st.just({"size": [80, 60], "counts": [4800]}),
+    st.sampled_from(["[1, 2, 3, 4]", "[[[1,2],[3,4],[5,6]]]", "10.png", "uuid-1", "true", "nan"]),
+    st.just([{"size": [60, 80], "counts": [4800]}]),
+    st.just({"size": [60, 80], "counts": "b'04k0'"}),
+    st.sampled_from([[[1, 1, 9, 9]], [{"x": 1, "y": 2}] * 3, ["1", "2", "3", "4"], {"x": 1}]),
 )
 
 
@@ -82,6 +89,10 @@ def test_whatever_is_broken_no_error_is_left(document, photos):
     assert json.dumps(document) == text
     rewritten = json.loads(json.dumps(healed.document))
     assert errors(examine_document(rewritten, survey(rewritten, photos))) == []
+    data = CocoData.read(Path("fixed.json"), photos, content=json_of(healed.document))
+    for index in range(len(data)):
+        data.load(index)
+    assert len(data.document()["annotations"]) == len(healed.table)
 
 
 def heal(document, around=None):

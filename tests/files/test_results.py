@@ -17,6 +17,7 @@ from instseg.core.instances import Instances, Masks
 from instseg.files.results import (
     CsvWriter,
     PredictionWriter,
+    plain_cell,
     write_label_map,
 )
 
@@ -212,3 +213,10 @@ def test_label_map_reads_back_as_class_ids(tmp_path):
     with Image.open(tmp_path / "deep" / "a.png") as image:
         assert np.array_equal(np.asarray(image), labels)
         assert image.convert("RGB").getpixel((0, 0)) == (0, 0, 0)
+
+
+def test_cells_that_spreadsheets_would_run_are_texts():
+    for text in ("=1+1", "+1", "-cat", "@cat", "\tcat"):
+        assert plain_cell(text) == "'" + text
+    for text in ("cat", "a=b", "", "1"):
+        assert plain_cell(text) == text

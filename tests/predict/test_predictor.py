@@ -217,7 +217,8 @@ def test_a_loaded_model_stays_as_it_was(model):
 
 def test_matterports_form(model, capsys):
     predictor = make_predictor(model)
-    results = predictor.detect([IMAGE, IMAGE[:100]], verbose=1)
+    with pytest.warns(UserWarning, match="4 class names; draw with the predictor's class_names"):
+        results = predictor.detect([IMAGE, IMAGE[:100]], verbose=1)
     assert capsys.readouterr().out.splitlines() == [
         "Processing 2 images",
         f"image                    shape: (320, 320, 3)         min: {IMAGE.min():10.5f}  "

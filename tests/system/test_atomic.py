@@ -1,9 +1,11 @@
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from instseg.core.errors import InputError
-from instseg.system.atomic import make_folder, replacing
+from instseg.system.atomic import is_full_disk, is_running, make_folder, naming_file, replacing
 
 
 def test_file_appears_when_the_block_is_done(tmp_path: Path) -> None:
@@ -49,3 +51,24 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"c: cannot be made .*; choose another folder"):
         make_folder(tmp_path / "file" / "c")
+
+
+def test_only_a_full_disk_is_a_full_disk(tmp_path):
+    def problem(number: int) -> InputError:
+        with pytest.raises(InputError, match=r"a\.txt: cannot be written") as caught:  # noqa: SIM117
+            with naming_file(tmp_path / "a.txt"):
+                raise OSError(number, os.strerror(number))
+        return caught.value
+
+    assert is_full_disk(problem(errno.ENOSPC))
+    assert is_full_disk(OSError(errno.EDQUOT, "quota"))
+    assert not is_full_disk(problem(errno.ENAMETOOLONG))
+    assert not is_full_disk(InputError("something else"))
+    assert not is_full_disk(MemoryError())
+
+
+def test_which_processes_are_running():
+    assert is_running(os.getpid())
+    assert is_running(1)
+    assert not is_running(0)
+    assert not is_running(10**30)

@@ -6,11 +6,19 @@ import threading
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.numpy import load_file
 
 import instseg
 from instseg.core.errors import ArgumentError
-from instseg.core.events import ClassesCounted, EpochDone, Progress, StepDone, TrainingStarted
+from instseg.core.events import (
+    ClassesCounted,
+    EpochDone,
+    Notice,
+    Progress,
+    StepDone,
+    TrainingStarted,
+)
 from instseg.models.segmenters import fresh_segmenter, load_segmenter
 
 
@@ -93,7 +101,7 @@ def test_a_model_is_left_as_it_is_and_a_cancelled_run_goes_on(arrays, tmp_path):
         ({"masks": "m"}, "masks needs images"),
         ({"scenes": 8, "val_share": 1}, "val_share=1 must be at least 0 and below 1"),
         ({"scenes": 8, "clip_grad_norm": 0}, "clip_grad_norm=0 must be above 0"),
-        ({"scenes": 8, "skips": False, "architecture": "fcn_resnet50"}, "skips false"),
+        ({"scenes": 8, "skips": False, "architecture": "fcn_resnet50"}, "skips=False is for"),
     ],
 )
 def test_errors_name_the_argument(tmp_path, options, words):
@@ -101,3 +109,34 @@ def test_errors_name_the_argument(tmp_path, options, words):
         instseg.train_unet(**options, out=tmp_path / "out")
     assert str(caught.value).startswith(words)
     assert not (tmp_path / "out").exists()
+
+
+def test_masks_of_another_name_are_paired_and_ignored_pixels_are_told(tmp_path):
+    for folder, name in (("images", "brain_{}"), ("masks", "outline of {} by hand")):
+        (tmp_path / folder).mkdir()
+        for number in range(3):
+            values = np.zeros((32, 32), dtype=np.uint8)
+            values[8:16, 8 * number : 8 * number + 8] = 1
+            values[16:] = 255 if folder == "masks" else 7
+            stem = name.format(f"x{number}" if folder == "images" else f"brain_x{number}")
+            Image.fromarray(values).save(tmp_path / folder / f"{stem}.png")
+    events = []
+    result = instseg.train_unet(
+        images=tmp_path / "images",
+        masks=tmp_path / "masks",
+        mask_name="outline of {} by hand.png",
+        values="0=BG,1=tumour",
+        val_share=0,
+        max_steps=1,
+        out=tmp_path / "out",
+        device="cpu",
+        on_event=events.append,
+    )
+    assert result.finished
+    notices = [event.text for event in events if isinstance(event, Notice)]
+    assert "50% of the pixels of the training images are ignored" in notices
+
+
+def test_a_mask_name_is_for_masks():
+    with pytest.raises(ArgumentError, match="mask_name is for masks"):
+        instseg.train_unet(scenes=4, mask_name="{}.png")
