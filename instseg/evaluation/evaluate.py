@@ -34,8 +34,6 @@ from instseg.system.processes import from_first, joined_processes, process_devic
 
 if TYPE_CHECKING:
     from instseg.models.mask_rcnn import Model
-else:
-    Model = Any  # torch is loaded when a model is
 
 MOST_RESAMPLES = 100_000  # memory use grows with it
 
