@@ -128,11 +128,11 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
     truth = data.document()
     if problems := explain_truth(truth):  # before hours of prediction
         raise InputError(f"{data.coco_json}: {problems[0].message}")
-    writes = options.folder is not None and process_rank() == 0
-    with only_run_in(options.folder) if writes else nullcontext():
+    folder = options.folder if process_rank() == 0 else None
+    with only_run_in(folder) if folder else nullcontext():
         if options.results is not None:
-            found = results_of(options.results, data, name=options.name, on_event=options.on_event)
-            return _measure(options, data, truth, found)
+            given = results_of(options.results, data, name=options.name, on_event=options.on_event)
+            return _measure(options, data, truth, given)
         with joined_processes():
             found = _predict(options, data, truth)
             return _shared(None if found is None else _measure(options, data, truth, found))
