@@ -25,7 +25,7 @@ def read_pixels(path: Path, row: int | None) -> NDArray[np.generic]:
             "(height, width) or (height, width, channels)"
         )
     kind = array.dtype.newbyteorder("=")
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
+    with np.errstate(over="ignore"):  # values beyond float32 become infinite, and are refused
         image = array.astype(kind if kind in (np.uint8, np.uint16) else np.float32)
     strange = np.count_nonzero(~np.isfinite(image))
     if strange:
@@ -35,14 +35,14 @@ def read_pixels(path: Path, row: int | None) -> NDArray[np.generic]:
 
 
 def read_values(path: Path, row: int | None = None) -> NDArray[np.int64]:
-    """The values of a label map as they are stored: int64 (H, W).
+    """The stored values of a semantic map: int64 (H, W).
 
     Args:
         path: A PNG, GIF, TIFF or BMP, indexed or grey, of up to 16 bits; or an .npy of integers.
-        row: Which one of an array of many.
+        row: Index in an array of many.
 
     Raises:
-        InputError: When it is unreadable or something else.
+        InputError: It is unreadable or something else.
     """
     values = _read_npy(path, row) if path.suffix.lower() == ".npy" else _read_picture(path)
     if values.ndim == 3 and values.shape[2] == 1:
@@ -61,7 +61,7 @@ def _read_npy(path: Path, row: int | None) -> NDArray[np.generic]:
 
 
 def open_npy(path: Path, *, many: bool = False) -> NDArray[np.generic]:
-    """An array on the disk, of which only what is used is read; never a pickle."""
+    """An array on disk, memory-mapped; pickles are refused."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the name")
     try:
@@ -80,7 +80,7 @@ def open_npy(path: Path, *, many: bool = False) -> NDArray[np.generic]:
 
 
 def _read_picture(path: Path) -> NDArray[np.generic]:
-    """The values of a grey or indexed picture as they are stored."""
+    """The stored values of a grey or indexed picture."""
     try:
         with path.open("rb") as file:
             header = file.read(HEAD_BYTES)

@@ -1,4 +1,4 @@
-"""Images with label maps beside them: two folders of files, or two arrays."""
+"""Images with semantic maps, from two folders of files or from two arrays."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from instseg.data.mask_pairs import Pair, pair_folders
 from instseg.system.ahead import map_ahead
 
 MAP_EXAMPLE = "1=pet,2=BG,3=ignore"
-MOST_UNNAMED = 20  # classes: edges that were smoothed have more values
+MOST_UNNAMED = 20  # maximum number of classes; smoothed edges have more values
 _VALUES = 2**16  # of the deepest PNG
 
 
 @dataclass(frozen=True, kw_only=True)
 class MaskData:
-    """Images and their label maps; see `read`.
+    """Images and their semantic maps; see `read`.
 
     Attributes:
         pairs: In the order of their names.
-        values: What each value of the label maps means: a class, or "ignore".
+        values: Meaning of each value in the semantic maps: a class, or "ignore".
         class_names: "BG", then the others in the order of `values`.
         category_ids: 0 for "BG", and of each class the first value but 0; a free one if it has
             none.
@@ -54,24 +54,25 @@ class MaskData:
         mask_name: str | None = None,
         on_event: OnEvent = ignore,
     ) -> MaskData:
-        """List the pairs of two folders, which belong together by their names, or of two arrays.
+        """List the pairs of two folders, matched by name, or of two arrays.
 
-        Images are photos, or arrays (H, W) or (H, W, C) of any numbers as .npy; label maps are
+        Images are photos, or arrays (H, W) or (H, W, C) of any numbers as .npy; semantic maps are
         indexed or grey .png, .gif, .tif or .bmp of up to 16 bits, or integers (H, W) as .npy. Two
         .npy files in place of folders hold N of them, (N, H, W[, C]) and (N, H, W). Files are
         read, and checked, when they are loaded; `statistics` loads them all.
 
         Args:
             images: A folder, or one .npy.
-            masks: Likewise.
-            values: The class name of each value in the label maps, "BG" for background, "ignore"
-                for pixels that do not count. 255 is ignored unless it is named here. Without
-                them 0 is background, and every other value that is found is a class, "class 7".
-            mask_name: How label maps are called, such as "segm_{}.npy"; see `pair_folders`.
-            on_event: Told how files were paired if their stems differ, and how much is ignored.
+            masks: A folder, or one .npy.
+            values: The class name of each value in the semantic maps, "BG" for background, "ignore"
+                for ignored pixels. 255 is ignored unless it is named here. Without them 0 is
+                background, and every other value that occurs is a class, "class 7".
+            mask_name: Pattern of the names of masks, such as "segm_{}.npy"; see `pair_folders`.
+            on_event: Called with how files were paired if their stems differ, and how much is
+                ignored.
 
         Raises:
-            InputError: For files that cannot be paired, and classes that cannot be.
+            InputError: Files cannot be paired, or classes are invalid.
         """
         pairs, words = _list_pairs(images, masks, mask_name)
         if words:
@@ -103,15 +104,15 @@ class MaskData:
         return self.pairs[index].name
 
     def load(self, index: int) -> tuple[NDArray[np.generic], NDArray[np.uint8]]:
-        """An image and its label map.
+        """An image and its semantic map.
 
         Returns:
             uint8, uint16 or float32 (H, W, C), of a photo uint8 RGB, of an array with other
             numbers float32; and uint8 (H, W), 0..K or 255.
 
         Raises:
-            InputError: When one of them is missing, unreadable, of another size than the other,
-                has NaN pixels or values without a class.
+            InputError: One of them is missing or unreadable, their sizes differ, or there are NaN
+                pixels or values without a class.
         """
         pair = self.pairs[index]
         if pair.mask is None:
@@ -151,10 +152,10 @@ class MaskData:
 
 
 def parse_values(text: str) -> dict[int, str]:
-    """What the values of label maps mean, from text as `1=pet,2=BG,3=ignore`.
+    """Parse the meaning of values in semantic maps, as `1=pet,2=BG,3=ignore`.
 
     Raises:
-        InputError: For other text.
+        InputError: The text has another form.
     """
     values: dict[int, str] = {}
     for entry in text.split(","):
@@ -166,7 +167,7 @@ def parse_values(text: str) -> dict[int, str]:
 
 
 def _list_pairs(images: Path, masks: Path, mask_name: str | None) -> tuple[tuple[Pair, ...], str]:
-    """The pairs, and in words how they were found."""
+    """The pairs, and a description of how they were matched."""
     if images.suffix.lower() == masks.suffix.lower() == ".npy":
         counts = [len(open_npy(path, many=True)) for path in (images, masks)]
         if counts[0] != counts[1]:
@@ -182,12 +183,12 @@ def _list_pairs(images: Path, masks: Path, mask_name: str | None) -> tuple[tuple
 
 
 def _found(pairs: Sequence[Pair], masks: Path, on_event: OnEvent) -> dict[int, str]:
-    """Classes of the values that the label maps hold; tells how much is ignored."""
+    """The classes of the values in semantic maps; reports how much is ignored."""
 
     def counts_of(pair: Pair) -> Counter[int]:
         try:
             stored = read_values(pair.mask, pair.row) if pair.mask else np.zeros(0, dtype=np.int64)
-        except InputError:  # loading it says so, beside all else that is wrong
+        except InputError:  # loading it reports this, together with all other problems
             return Counter({1: 0})
         values, times = np.unique(stored, return_counts=True)
         return Counter(dict(zip(values.tolist(), times.tolist(), strict=True)))

@@ -22,9 +22,9 @@ class CsvWriter:
     written as `plain_cell` has them.
 
     Args:
-        path: The file; made anew.
+        path: The file; overwritten.
         category_ids: Dataset ids by class id.
-        keep: Rows of these file names are taken over from the file that is there.
+        keep: Rows of these file names are kept from the existing file.
     """
 
     COLUMNS = (
@@ -76,12 +76,12 @@ class CsvWriter:
 
 
 def plain_cell(text: str) -> str:
-    """A text for a CSV cell: one that spreadsheets would run as a formula begins with a quote."""
+    """Text for a CSV cell: a quote is put before text that spreadsheets would run as a formula."""
     return "'" + text if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def centroids_xy(instances: Instances) -> NDArray[np.float64]:
-    """The mean place of each mask's pixels, of an empty mask that of its box: (N, 2), pixels."""
+    """The centroid of each mask, or of the box if the mask is empty: (N, 2), in pixels."""
     boxes = instances.boxes.astype(np.float64)
     centroids: NDArray[np.float64] = (boxes[:, :2] + boxes[:, 2:]) / 2
     for i, crop in enumerate(instances.masks.crops):

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from instseg.core.wording import count, some
 from instseg.files.card_checks import check_classes, check_preprocessing, check_thresholds
 
 FORMAT_VERSION = 1
@@ -15,7 +16,7 @@ PHOTOS, ARRAYS = "photos", "arrays"  # what a semantic network was trained on
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
-    """What a model file knows about its model; every field can be written as JSON.
+    """The description of a model in its file; every field can be written as JSON.
 
     Attributes:
         architecture: A name that `instseg.models` builds, such as ``resnet50_fpn_v2``.
@@ -25,11 +26,11 @@ class ModelCard:
         preprocessing: ``min_size`` and ``max_size`` in pixels, ``mean`` and ``std`` of RGB in 0..1;
             of semantic networks also ``input``: ``photos`` (uint8, grey or RGB) or ``arrays`` (of
             any channels and units, which are those of ``mean`` and ``std``).
-        thresholds: Class name to the score from which a detection counts; classes may be missing.
+        thresholds: Class name to score threshold; classes may be missing.
         provenance: Where the weights come from: data fingerprint, config, metrics, licence.
 
     Raises:
-        ValueError: Names and ids do not fit together.
+        ValueError: Names and ids do not match.
     """
 
     architecture: str
@@ -59,18 +60,23 @@ class ModelCard:
         if unknown := self.thresholds.keys() - set(self.class_names):
             raise ValueError(f"thresholds for unknown classes: {sorted(unknown)}")
 
+    def in_words(self) -> str:
+        """`compact, 16 classes: person, car, ...`."""
+        names = self.class_names[1:]
+        return f"{self.architecture}, {count(len(names), 'class')}: {some(names)}"
+
     @property
     def takes_photos(self) -> bool:
         """Whether the network was trained on photos, not on arrays of other channels or units."""
         prepare = self.preprocessing
         if "input" in prepare:
             return bool(prepare["input"] == PHOTOS)
-        # Older files do not say: values in 0..1 have such means and standard deviations.
+        # Older files lack this field: these are means and standard deviations of values in 0..1.
         in_range = all(0 <= mean <= 1 for mean in prepare["mean"]) and max(prepare["std"]) <= 0.5
         return in_range and len(prepare["mean"]) in (1, 3)
 
     def to_json(self) -> str:
-        """Write the card as the JSON that a model file holds."""
+        """Write the card as JSON, for a model file."""
         return json.dumps({"format_version": FORMAT_VERSION, **asdict(self)})
 
     @classmethod
@@ -84,7 +90,7 @@ class ModelCard:
             fields = json.loads(text)
             version = fields.pop("format_version")
             if version != FORMAT_VERSION:
-                raise ValueError(f"format version {version}, this instseg knows {FORMAT_VERSION}")
+                raise ValueError(f"format version {version}, this instseg reads {FORMAT_VERSION}")
             if unknown := fields.keys() - {field.name for field in dataclasses.fields(cls)}:
                 raise ValueError(f"fields unknown: {sorted(unknown)}")
             return msgspec.convert(fields, cls)

@@ -1,4 +1,4 @@
-"""Model files: safetensors that say in their header all that rebuilds the model."""
+"""Model files: safetensors whose header contains everything needed to rebuild the model."""
 
 import json
 import struct
@@ -25,7 +25,7 @@ _Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 
 class _Tensor(msgspec.Struct):
-    """What the header of a safetensors file says of a tensor."""
+    """The entry of a tensor in the header of a safetensors file."""
 
     dtype: str
     shape: list[_Count]
@@ -46,12 +46,12 @@ def save_model_file(
     *,
     dtype: "torch.dtype | None" = None,
 ) -> None:
-    """Write a model file, whole or not at all.
+    """Write a model file atomically.
 
     Args:
-        path: The file, by custom ``*.safetensors``; folders are made as needed.
+        path: The file, usually ``*.safetensors``; folders are made as needed.
         state_dict: Tensors by name, on any device.
-        card: What the file says about them.
+        card: The model card.
         dtype: Store floating-point tensors as this; others keep their type.
 
     Raises:
@@ -70,11 +70,11 @@ def save_model_file(
 
 
 def with_card(path: Path, card: ModelCard, target: Path) -> None:
-    """Write a model file's tensors, as they are stored, with another card.
+    """Write the tensors of a model file, unchanged, with another card.
 
     Args:
         path: The model file.
-        card: What the new file says about the tensors.
+        card: The card of the new file.
         target: The new file, which may be the old one.
 
     Raises:
@@ -127,7 +127,7 @@ def _require_finite(path: str | Path, tensors: "Mapping[str, torch.Tensor]") -> 
 
 
 def read_model_card(path: str | Path) -> ModelCard:
-    """Read what a model file says about itself, without its tensors and without torch.
+    """Read the card of a model file, without its tensors and without torch.
 
     Raises:
         InputError: The file is missing, damaged or no model file.
@@ -139,9 +139,9 @@ def describe(path: str | Path) -> dict[str, Any]:
     """Describe a model file from its header alone.
 
     Returns:
-        ``card`` (a `ModelCard`), ``tensors`` (how many), ``parameters`` (numbers in floating-point
-        tensors, running statistics included), ``dtypes`` (safetensors' name to number of tensors)
-        and ``bytes`` (size of the file).
+        ``card`` (a `ModelCard`), ``tensors`` (their number), ``parameters`` (number of values in
+        floating-point tensors, running statistics included), ``dtypes`` (safetensors' name to
+        number of tensors) and ``bytes`` (size of the file).
 
     Raises:
         InputError: The file is missing, damaged or no model file.
@@ -159,7 +159,7 @@ def describe(path: str | Path) -> dict[str, Any]:
 
 
 def _read_header(path: Path) -> _Header:
-    """Read the JSON of a safetensors file: its length in 8 bytes, itself, then the tensors."""
+    """Read the JSON header of a safetensors file: 8 bytes of length, the JSON, then the tensors."""
     require_regular_file(path)
     try:
         size = path.stat().st_size
@@ -207,7 +207,7 @@ def _card(path: Path, header: _Header) -> ModelCard:
 
 
 def load_torch_state_dict(path: str | Path) -> "dict[str, torch.Tensor]":
-    """Read a ``.pth`` of plain weights; code in its pickle is never run.
+    """Read a ``.pth`` file of plain weights; code in its pickle is not run.
 
     Args:
         path: A state dict, or a checkpoint that holds one under ``model``.

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class Stateful(Protocol):
-    """What a run must find again when it goes on: numbers and text in nested dicts."""
+    """State for checkpoints: numbers and text in nested dicts."""
 
     def state_dict(self) -> dict[str, Any]:
         """For a checkpoint."""
@@ -20,14 +20,14 @@ class Stateful(Protocol):
 
 
 class Task(Protocol):
-    """What is learnt."""
+    """A network with its losses."""
 
     network: nn.Module
 
     def losses(self, images: list[Tensor], targets: list[Any]) -> dict[str, Tensor]:
-        """Scalars by name, whose sum is to fall, of one batch of samples."""
+        """Losses of one batch of samples: scalars by name, whose sum is minimised."""
         ...
 
     def enter_stage(self, scope: str) -> None:
-        """Training mode, in which only a part of the network learns."""
+        """Training mode, in which only the layers of a scope are trained."""
         ...

@@ -15,7 +15,7 @@ from instseg.core.errors import InputError
 from instseg.core.instances import Instances, Masks
 from instseg.files.results import (
     PredictionWriter,
-    write_label_map,
+    write_semantic_map,
 )
 
 NAMES = ("BG", "cat", "dog")
@@ -158,9 +158,9 @@ def test_document_is_valid_when_the_process_is_killed(tmp_path):
     assert [each["id"] for each in document["annotations"]] == list(range(1, 2 * done + 1))
 
 
-def test_label_map_reads_back_as_class_ids(tmp_path):
+def test_semantic_map_reads_back_as_class_ids(tmp_path):
     labels = np.array([[0, 1], [2, 2]], dtype=np.uint8)
-    write_label_map(tmp_path / "deep" / "a.png", labels, NAMES)
+    write_semantic_map(tmp_path / "deep" / "a.png", labels, NAMES)
     with Image.open(tmp_path / "deep" / "a.png") as image:
         assert np.array_equal(np.asarray(image), labels)
         assert image.convert("RGB").getpixel((0, 0)) == (0, 0, 0)
