@@ -20,7 +20,7 @@ from instseg.core.json_types import Json
 from instseg.core.options import python_only, takes
 from instseg.core.semantic import Rule
 from instseg.core.wording import some
-from instseg.system.atomic import make_folder
+from instseg.system.lock import only_run_in
 from instseg.system.versions import versions
 
 if TYPE_CHECKING:
@@ -157,10 +157,13 @@ def compare(options: CompareOptions) -> Comparison:
 
 @contextmanager
 def _folder_of(out: Path | None) -> Iterator[Path]:
-    """Where drawn scenes are kept: for good in `out`, or only while they are needed."""
+    """Where drawn scenes are kept: for good in `out`, or only while they are needed.
+
+    No other run may write to `out` meanwhile.
+    """
     if out:
-        make_folder(out)
-        yield out
+        with only_run_in(out):
+            yield out
         return
     with TemporaryDirectory() as name:
         yield Path(name)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from instseg.core.errors import InputError
 from instseg.core.instances import Instances, Masks
 from instseg.core.rle import polygons_to_rle
+from instseg.core.wording import count
 from instseg.files.coco_json import (
     Annotation,
     Dataset,
@@ -32,9 +33,11 @@ from instseg.files.photo_header import photo_size, read_header
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class CocoData:
-    """A COCO dataset. Category ids of the file are converted to class ids 1..K only here.
+    """A COCO dataset, read by `CocoData.read("train.json", "photos/")`.
+
+    Category ids of the file are converted to class ids 1..K only here.
 
     Attributes:
         coco_json: The file.
@@ -55,8 +58,8 @@ class CocoData:
     @classmethod
     def read(
         cls,
-        coco_json: Path,
-        folder: Path,
+        coco_json: str | Path,
+        folder: str | Path,
         *,
         boxes_only: bool = False,
         content: bytes | None = None,
@@ -121,6 +124,13 @@ class CocoData:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def __repr__(self) -> str:
+        objects, classes = len(self.dataset.annotations), len(self.class_names) - 1
+        return (
+            f"CocoData({str(self.coco_json)!r}: {count(len(self), 'image')}, "
+            f"{count(objects, 'annotation')}, {count(classes, 'class')})"
+        )
 
     def require_photos(self) -> None:
         """Raise InputError if a photo is missing, before a long run."""
@@ -267,7 +277,7 @@ class CocoData:
         }
 
     def _record(self, annotation: Annotation, image: Image) -> dict[str, Any]:
-        bare = annotation.bbox is not None and not annotation.outline()
+        bare = annotation.bbox is not None and not self._outline(annotation)
         coded = None if bare else self._rle(annotation, image)
         record = {
             "image_id": annotation.image_id,
@@ -288,6 +298,12 @@ class CocoData:
             record |= {key: value for key, value in measured.items() if record[key] is None}
         return record
 
+    def _outline(self, annotation: Annotation) -> Any:
+        try:
+            return annotation.outline()
+        except ValueError as error:
+            raise self._wrong(annotation, str(error)) from error
+
     def _masks(self, annotation: Annotation, image: Image) -> Masks:
         """The mask of an annotation."""
         return Masks.from_rle([self._rle(annotation, image)])
@@ -295,7 +311,7 @@ class CocoData:
     def _rle(self, annotation: Annotation, image: Image) -> dict[str, Any]:
         """The mask of an annotation, checked, as compressed RLE."""
         size_hw = (image.height, image.width)
-        outline = annotation.outline()
+        outline = self._outline(annotation)
         try:
             if not outline or not isinstance(outline, dict | list):
                 raise ValueError("has no segmentation")

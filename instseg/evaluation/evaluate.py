@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,13 +29,11 @@ from instseg.evaluation.write import (
     write_scores,
 )
 from instseg.predict.dataset import predict_dataset
-from instseg.system.atomic import make_folder
-from instseg.system.processes import from_first, joined_processes, process_device
+from instseg.system.lock import only_run_in
+from instseg.system.processes import from_first, joined_processes, process_device, process_rank
 
 if TYPE_CHECKING:
     from instseg.models.mask_rcnn import Model
-else:
-    Model = Any  # torch is loaded when a model is
 
 MOST_RESAMPLES = 100_000  # memory use grows with it
 
@@ -129,14 +128,14 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
     truth = data.document()
     if problems := explain_truth(truth):  # before hours of prediction
         raise InputError(f"{data.coco_json}: {problems[0].message}")
-    if options.folder:
-        make_folder(options.folder)
-    if options.results is not None:
-        results = results_of(options.results, data, name=options.name, on_event=options.on_event)
-        return _measure(options, data, truth, results)
-    with joined_processes():
-        found = _predict(options, data, truth)
-        return _shared(None if found is None else _measure(options, data, truth, found))
+    folder = options.folder if process_rank() == 0 else None
+    with only_run_in(folder) if folder else nullcontext():
+        if options.results is not None:
+            given = results_of(options.results, data, name=options.name, on_event=options.on_event)
+            return _measure(options, data, truth, given)
+        with joined_processes():
+            found = _predict(options, data, truth)
+            return _shared(None if found is None else _measure(options, data, truth, found))
 
 
 def _check(options: EvaluateOptions) -> None:

@@ -65,8 +65,16 @@ class Annotation(msgspec.Struct, gc=False, kw_only=True):
     iscrowd: Annotated[int, Meta(ge=0, le=1)] | bool | None = 0
 
     def outline(self) -> Any:
-        """Polygons (a list of flat [x0, y0, ...]), or RLE (a dict), or None."""
-        return outline_of(msgspec.json.decode(self.segmentation), self.bbox)
+        """Polygons (a list of flat [x0, y0, ...]), or RLE (a dict), or None.
+
+        Raises:
+            ValueError: It is no JSON, which shows only now.
+        """
+        try:
+            value = msgspec.json.decode(self.segmentation)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            raise ValueError(f"its segmentation is not JSON ({error})") from error
+        return outline_of(value, self.bbox)
 
 
 class Dataset(msgspec.Struct, gc=False, kw_only=True):

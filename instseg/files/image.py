@@ -261,7 +261,9 @@ def _to_uint8(array: NDArray[np.generic]) -> NDArray[np.uint8]:
         return array.astype(np.uint8) * np.uint8(255)
     if array.dtype == np.uint16:
         return (array.astype(np.uint16, copy=False) >> 8).astype(np.uint8)
-    values = np.nan_to_num(array.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    with np.errstate(invalid="ignore", over="ignore"):  # broken floats: NaN that "signals"
+        numbers = array.astype(np.float64)
+    values = np.nan_to_num(numbers, nan=0.0, posinf=0.0, neginf=0.0)
     brightest = values.max(initial=0.0)
     white = next((white for white in (1.0, 255.0, 65535.0) if brightest <= white), brightest)
     return np.rint(values.clip(min=0.0) * (255.0 / white)).astype(np.uint8)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from instseg.core.errors import InputError
+from instseg.core.wording import count, some
 from instseg.files.card_checks import (
     check_against_tensors,
     check_classes,
@@ -93,6 +94,11 @@ class ModelCard:
         check_preprocessing(self.preprocessing)
         if unknown := self.thresholds.keys() - set(self.class_names):
             raise ValueError(f"thresholds for unknown classes: {sorted(unknown)}")
+
+    def in_words(self) -> str:
+        """`compact, 16 classes: person, car, ...`."""
+        names = self.class_names[1:]
+        return f"{self.architecture}, {count(len(names), 'class')}: {some(names)}"
 
     @property
     def takes_photos(self) -> bool:

@@ -34,7 +34,7 @@ PREPROCESSING: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Model:
     """A network in evaluation mode and the card that describes it.
 
@@ -45,6 +45,9 @@ class Model:
 
     network: GeneralizedRCNN
     card: ModelCard
+
+    def __repr__(self) -> str:
+        return f"Model({self.card.in_words()})"
 
     @property
     def class_id_of_output(self) -> Tensor:

@@ -29,7 +29,7 @@ PREPROCESSING: dict[str, Any] = {
 """Photos at their own resolution, normalised as for ImageNet."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class SegmenterModel:
     """A semantic network and the card that describes it.
 
@@ -42,6 +42,9 @@ class SegmenterModel:
 
     network: nn.Module
     card: ModelCard
+
+    def __repr__(self) -> str:
+        return f"SegmenterModel({self.card.in_words()})"
 
     @property
     def in_channels(self) -> int:

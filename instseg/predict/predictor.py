@@ -121,6 +121,9 @@ class Predictor:
         self.flip, self.batch_size = flip, batch_size
         self._detector = Detector(model, self.device, self.dtype, PRESETS[preset])
 
+    def __repr__(self) -> str:
+        return f"Predictor({self.card.in_words()})"
+
     @property
     def class_names(self) -> tuple[str, ...]:
         """Names by class id; [0] is "BG"."""

@@ -67,6 +67,9 @@ class Segmenter:
         network = copy.deepcopy(self.model.network).eval().requires_grad_(False)
         self.network = network.to(self.device)
 
+    def __repr__(self) -> str:
+        return f"Segmenter({self.card.in_words()})"
+
     @property
     def class_names(self) -> tuple[str, ...]:
         """Names by label; [0] is "BG"."""

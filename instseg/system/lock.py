@@ -16,6 +16,18 @@ from instseg.system.atomic import is_running, make_folder, sweep
 
 LOCK_NAME = ".instseg.lock"
 
+_held: set[int] = set()  # open lock files of this process
+
+
+def _let_go() -> None:
+    """In a forked process: a lock is its owner's alone, and must not outlive it."""
+    for handle in _held:
+        os.close(handle)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
+
 
 @contextmanager
 def only_run_in(folder: Path) -> Iterator[None]:
@@ -30,13 +42,16 @@ def only_run_in(folder: Path) -> Iterator[None]:
     make_folder(folder)
     path = folder / LOCK_NAME
     handle = _take(path)
+    _held.add(handle)
     try:
         sweep(folder)
         yield
     finally:
-        with suppress(OSError):
-            path.unlink()
-        os.close(handle)
+        if handle in _held:  # not in a process forked meanwhile
+            _held.remove(handle)
+            with suppress(OSError):
+                path.unlink()
+            os.close(handle)
 
 
 def _take(path: Path) -> int:

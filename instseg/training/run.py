@@ -11,6 +11,7 @@ from typing import Any
 
 from instseg.core.events import Event, Notice, OnEvent, StepDone, TrainingStarted, ignore
 from instseg.system.device import forked_rng
+from instseg.system.lock import only_run_in
 from instseg.system.processes import joined_processes, process_count, process_rank
 from instseg.training.best import BestWeights
 from instseg.training.estimate import estimate, memory_in_use
@@ -52,17 +53,20 @@ class Run:
     def underway(self, check: Callable[[], None]) -> Iterator[None]:
         """The context of a whole run, in which several processes are connected.
 
-        The state of torch's random generator is restored at the end.
+        No other run may write to the folder. The state of torch's random generator is restored at
+        the end.
 
         Args:
             check: Raises InputError for wrong options.
         """
         with forked_rng(self.device):
             check()
-            if not self.resumed:
-                refuse_stopped_run(self.folder)
-            with joined_processes():
-                yield
+            alone = nullcontext() if process_rank() else only_run_in(self.folder)
+            with alone:
+                if not self.resumed:
+                    refuse_stopped_run(self.folder)
+                with joined_processes():
+                    yield
 
     @property
     def tell(self) -> OnEvent:

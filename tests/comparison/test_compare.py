@@ -1,6 +1,7 @@
 """Mask R-CNN beside a U-Net, compared from Python."""
 
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from instseg.models.segmenters import fresh_segmenter, load_segmenter
 from instseg.predict.predictor import Predictor
 from instseg.predict.segmenter import Segmenter
 from instseg.scenes.scene import SceneConfig, write_scenes
+from instseg.system.lock import only_run_in
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = 5
@@ -412,3 +414,9 @@ def test_what_a_card_says_of_its_input_counts(files, tmp_path):
                 run(files, unet=model)
         else:
             assert run(files, unet=model).unet.mIoU >= 0
+
+
+def test_a_folder_of_another_run_is_refused(files, tmp_path):
+    words = rf"another run writes here \(process {os.getpid()} on"
+    with only_run_in(tmp_path), pytest.raises(InputError, match=words):
+        run(files, tmp_path)

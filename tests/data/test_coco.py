@@ -40,6 +40,12 @@ def test_sparse_and_shuffled_ids_become_contiguous(tmp_path):
     assert instances.boxes.tolist() == [[2, 3, 12, 8]]
 
 
+def test_a_dataset_is_one_short_line(tmp_path):
+    path, folder = write_dataset(tmp_path)
+    data = CocoData.read(str(path), str(folder))
+    assert repr(data) == f"CocoData({str(path)!r}: 1 image, 1 annotation, 2 classes)"
+
+
 def test_images_without_objects_are_kept(tmp_path):
     data = CocoData.read(*write_dataset(tmp_path, annotations=[]))
     assert len(data) == 1
@@ -219,6 +225,18 @@ def test_nothing_to_train_on_is_refused(tmp_path, changes, words):
     CocoData.read(*write_dataset(tmp_path)).require_objects()
     with pytest.raises(InputError, match=rf"data\.json: {words}"):
         CocoData.read(*write_dataset(tmp_path, **changes)).require_objects()
+
+
+@pytest.mark.parametrize(
+    "broken", [b'"\xcf("', b"[[1e999, 0, 1, 1, 1, 0]]", b"[" * 5000 + b"]" * 5000]
+)
+def test_an_outline_that_turns_out_to_be_no_json_is_named(tmp_path, broken):
+    path, photos = write_dataset(tmp_path)
+    content = json.loads(path.read_text())
+    content["annotations"][0] |= {"segmentation": "HERE", "bbox": [2, 3, 10, 5]}
+    path.write_bytes(json.dumps(content).encode().replace(b'"HERE"', broken))
+    with pytest.raises(InputError, match=r"(?s)data\.json.*(annotation 1|not valid JSON)"):
+        CocoData.read(path, photos).document()
 
 
 def test_an_outline_that_would_exhaust_memory_is_refused(tmp_path):

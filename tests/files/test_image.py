@@ -493,6 +493,12 @@ def test_numbers_are_scaled_by_depth(array: np.ndarray, expected: list[int]) -> 
     np.testing.assert_array_equal(to_rgb8(array)[0], np.array(expected)[:, None].repeat(3, axis=1))
 
 
+@pytest.mark.filterwarnings("error")
+def test_broken_floats_are_dark_and_say_nothing() -> None:
+    bits = np.array([[0x7F800001, 0x7F800000, 0x3F800000]], dtype=np.uint32)  # NaN, infinity, 1
+    assert to_rgb8(bits.view(np.float32))[0, :, 0].tolist() == [0, 0, 255]
+
+
 def test_array_layouts() -> None:
     np.testing.assert_array_equal(to_rgb8(GREY[..., None]), GREY_RGB)
     np.testing.assert_allclose(to_rgb8(RGBA).astype(int), OVER_WHITE, atol=1)
