@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from instseg.core.events import Event, Notice, OnEvent, StepDone, TrainingStarted, ignore
+from instseg.system.atomic import make_folder
 from instseg.system.device import forked_rng
 from instseg.system.processes import joined_processes, process_count, process_rank
 from instseg.training.best import BestWeights
@@ -61,6 +62,8 @@ class Run:
             check()
             if not self.resumed:
                 refuse_stopped_run(self.folder)
+            if self.folder.exists():
+                make_folder(self.folder)  # tells of a file
             with joined_processes():
                 yield
 
