@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # one for each core, 8 at most
 TEST_PROCESSES ?= auto
 
-.PHONY: demo compare test lint docs clean
+.PHONY: demo compare test fuzz lint docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/python tools/make_scenes.py --images 8 --seed 0 --out out/demo/scenes
@@ -18,6 +18,11 @@ compare: $(VENV)/installed
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --maxprocesses 8 --dist worksteal
+
+MINUTES ?= 10
+
+fuzz: $(VENV)/installed
+	$(BIN)/python tests/fuzz/run.py --minutes $(MINUTES)
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""`instseg compare-unet`: Mask R-CNN as label maps beside a U-Net, on the same images."""
+"""`instseg compare-unet`: Mask R-CNN as semantic maps beside a U-Net, on the same images."""
 
 from __future__ import annotations
 

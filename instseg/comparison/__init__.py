@@ -1,1 +1,1 @@
-"""Mask R-CNN, collapsed into label maps, beside a U-Net on the same images."""
+"""Mask R-CNN, collapsed into semantic maps, beside a U-Net on the same images."""

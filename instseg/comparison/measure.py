@@ -54,7 +54,7 @@ class _Tally:
     def add(self, image_id: int, photo: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
         """Predict a photo by both models, and count what they find."""
         models, truth = self.models, self.models.truth(labels)
-        unet, probability = models.segmenter.label_map(photo)
+        unet, probability = models.segmenter.semantic_map(photo)
         large = regions(unet, probability, models.segmenter.class_names, LEAST_AREA)
         found = models.predictor(photo)
         self.unet.add(truth, models.unet_map(unet))
@@ -98,7 +98,7 @@ def compare_models(
     if not unet.areas[:, 1, 1:].any():
         raise InputError(
             f"{models.data.data.coco_json}: no object of the compared classes has a pixel in the "
-            "label maps; give photos with larger ones"
+            "semantic maps; give photos with larger ones"
         )
     rules = {rule: e.scores(resamples=resamples, seed=seed) for rule, e in tally.mask_rcnn.items()}
     ours = rules[models.rule]

@@ -77,7 +77,7 @@ class ClassComparison:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Comparison:
-    """Mask R-CNN, collapsed into label maps, beside a U-Net on the same images.
+    """Mask R-CNN, collapsed into semantic maps, beside a U-Net on the same images.
 
     Attributes:
         unet: The U-Net's scores.

@@ -13,10 +13,10 @@ _ARGUMENT = re.compile(r"\{(\w+)\}")
 
 
 class InputError(ValueError):
-    """Something is wrong with what the user gave.
+    """The input of the user is wrong.
 
-    The message is one line that names the file (or argument) and the mend; commands print it as it
-    is and exit with code 2.
+    The message is one line that names the file (or argument) and the remedy; commands print it and
+    exit with code 2.
     """
 
 
@@ -28,7 +28,7 @@ class ArgumentError(InputError):
 
     Args:
         message: Names of arguments stand in braces: `{weights} needs {images}`.
-        values: The wrong value of an argument, if one is to be shown; `skips=False` is `--no-skips`
+        values: The wrong value of an argument, to be shown; `skips=False` is `--no-skips`
             on the command line.
     """
 
@@ -37,7 +37,7 @@ class ArgumentError(InputError):
         super().__init__(_ARGUMENT.sub(self._as_argument, message))
 
     def as_options(self) -> str:
-        """The message in the words of the command line."""
+        """The message with the names of command line options."""
         shown = _ARGUMENT.sub(self._as_option, self.message)
         wrong = [str(value) for value in self.values.values() if value is not False]
         return f"{shown}, not {', '.join(wrong)}" if wrong else shown
@@ -54,7 +54,7 @@ class ArgumentError(InputError):
         return option_name(f"no_{name[1]}" if self.values.get(name[1]) is False else name[1])
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickled whole, as it comes back from other processes."""
+        """Pickles all attributes, because errors come back from other processes."""
         return _rebuilt, (self.message, self.values)
 
 

@@ -1,7 +1,7 @@
-"""Functions whose arguments are the fields of a dataclass: one list of options for all users.
+"""Functions whose arguments are the fields of a dataclass.
 
-A verb's options dataclass says everything once: names, types, defaults and, in its docstring, what
-each option means. The command line makes its parser of it; `takes` makes a Python function of it.
+The options dataclass of a verb defines names, types, defaults and, in its docstring, the meaning of
+each option. The command line makes a parser of it; `takes` makes a Python function of it.
 """
 
 from __future__ import annotations
@@ -115,10 +115,10 @@ def _with_arguments(words: str | None, described: str | None) -> str:
 
 
 def renamed(default: Any, *old_names: str) -> Any:
-    """A field whose option may still be called by its old names on the command line."""
+    """A field whose option has further, old names on the command line."""
     return field(default=default, metadata={"aliases": old_names})
 
 
 def python_only(default: Any = None) -> Any:
-    """A field that the command line has no option for, such as a callback."""
+    """A field without a command line option, such as a callback."""
     return field(default=default, metadata={"python_only": True})

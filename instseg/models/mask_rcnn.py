@@ -60,15 +60,15 @@ class Model:
         return ids
 
     def save(self, path: Path, dtype: torch.dtype | None = None) -> None:
-        """Write a model file; `dtype` is how floating-point weights are stored."""
+        """Write a model file; `dtype` is that of the stored floating-point weights."""
         save_model_file(path, self.network.state_dict(), self.card, dtype=dtype)
 
 
 def build_detector(card: ModelCard) -> Model:
-    """The network that a card describes, with fresh weights.
+    """The network that a card describes, with random weights.
 
     Raises:
-        InputError: for an unknown architecture, and for arguments that it cannot have.
+        InputError: The architecture is unknown, or its arguments are invalid.
     """
     architecture = registry.detector(card.architecture)
     registry.check_card(card, architecture)
@@ -117,17 +117,17 @@ def load_detector(
     architecture: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Model:
-    """Find weights of a Mask R-CNN, download them if need be, and build their network.
+    """Find weights of a Mask R-CNN, download them if necessary, and build their network.
 
     Args:
         weights: `coco-v2`, `coco-v1`, `demo`, or the path of a model file or of a torchvision
             state dict (`.pth`).
-        architecture: What a `.pth` file holds; named weights and model files know it themselves.
-        progress: Called with bytes done and bytes in all while downloading.
+        architecture: Architecture of a `.pth` file; named weights and model files contain it.
+        progress: Called with the bytes downloaded and the total.
 
     Raises:
-        InputError: when the weights are not available, are damaged, do not fit the architecture, or
-            are a semantic network's.
+        InputError: The weights are not available, damaged, do not fit the architecture, or are
+            those of a semantic network.
     """
     path = locate(weights, progress=progress)
     if path.suffix == ".safetensors":
@@ -137,7 +137,7 @@ def load_detector(
     if architecture is None:
         choices = ", ".join(name for name in registry.DETECTORS if name != "compact")
         raise ArgumentError(
-            f"{path} does not say what it is; add {{architecture}}, one of {choices}"
+            f"{path} does not contain its architecture; add {{architecture}}, one of {choices}"
         )
     state = load_torch_state_dict(path)
     model = build_detector(coco_card(architecture))
@@ -150,7 +150,7 @@ def _from_model_file(path: Path, architecture: str | None) -> Model:
     card, state = load_model_file(path)
     if registry.is_segmenter(card.architecture):
         raise InputError(
-            f"{path} holds {card.architecture}, which gives label maps, not instances; "
+            f"{path} holds {card.architecture}, which gives semantic maps, not instances; "
             "give the model file of a Mask R-CNN"
         )
     if architecture not in (None, card.architecture):

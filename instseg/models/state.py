@@ -1,4 +1,4 @@
-"""How weights get into a network."""
+"""Loads weights into a network."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ def load_weights(network: nn.Module, state: Mapping[str, Tensor], path: Path) ->
     """Load a state dict that must fit exactly.
 
     Raises:
-        InputError: naming the first tensor that is missing, unknown, of another shape or not
-            finite.
+        InputError: A tensor is missing, unknown, of another shape or not finite; names the first.
     """
     try:
         missing, unknown = network.load_state_dict(state, strict=False)

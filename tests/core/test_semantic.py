@@ -1,4 +1,4 @@
-"""Which instance is on top in a label map."""
+"""Which instance is on top in a semantic map."""
 
 import numpy as np
 import pytest

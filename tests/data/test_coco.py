@@ -227,6 +227,18 @@ def test_nothing_to_train_on_is_refused(tmp_path, changes, words):
         CocoData.read(*write_dataset(tmp_path, **changes)).require_objects()
 
 
+@pytest.mark.parametrize(
+    "broken", [b'"\xcf("', b"[[1e999, 0, 1, 1, 1, 0]]", b"[" * 5000 + b"]" * 5000]
+)
+def test_an_outline_that_turns_out_to_be_no_json_is_named(tmp_path, broken):
+    path, photos = write_dataset(tmp_path)
+    content = json.loads(path.read_text())
+    content["annotations"][0] |= {"segmentation": "HERE", "bbox": [2, 3, 10, 5]}
+    path.write_bytes(json.dumps(content).encode().replace(b'"HERE"', broken))
+    with pytest.raises(InputError, match=r"(?s)data\.json.*(annotation 1|not valid JSON)"):
+        CocoData.read(path, photos).document()
+
+
 def test_an_outline_that_would_exhaust_memory_is_refused(tmp_path):
     far = [[n * 1000 for n in (0, 0, 900, 0, 0, 900, 900, 900)] * 100]
     zigzag = [[0, 0, 19, 9] * 200_000]

@@ -1,4 +1,4 @@
-"""Folders and arrays of images and label maps."""
+"""Folders and arrays of images and semantic maps."""
 
 import struct
 import zlib

@@ -1,4 +1,4 @@
-"""Which label map belongs to which image."""
+"""Which semantic map belongs to which image."""
 
 import unicodedata
 

@@ -2,8 +2,11 @@
 
 import copy
 import json
+import os
 import pickle
 import shutil
+import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -17,6 +20,7 @@ from instseg.core.events import Notice, Progress, Warned
 from instseg.evaluation.coco_ap import METRICS
 from instseg.files.model_file import read_model_card
 from instseg.scenes.scene import SceneConfig, write_scenes
+from instseg.system.lock import only_run_in
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENES = 6
@@ -245,3 +249,35 @@ def test_it_is_short_in_words_and_whole_in_a_notebook(tmp_path):
     assert html.count("<table>") == html.count("</table>") == 3
     assert all(f"<td>{name}</td>" in found.bbox._repr_html_() for name in METRICS)
     assert pickle.loads(pickle.dumps(found)).to_dict() == found.to_dict()
+
+
+KILLED = """
+import json, resource, signal, sys
+import instseg
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))  # killed in the middle of a larger file
+instseg.evaluate(sys.argv[1], results=sys.argv[2], out=sys.argv[3], resamples=100)
+"""
+
+
+def test_a_kill_while_metrics_are_written_leaves_the_former_ones(scenes, results, tmp_path):
+    given, out = tmp_path / "results.json", tmp_path / "out"
+    given.write_text(json.dumps(results))
+    whole = measured(scenes, results, out=tmp_path / "whole", plots=False)
+    out.mkdir()
+    (out / "metrics.json").write_text("of an earlier run")
+    arguments = [str(scenes / "annotations.json"), str(given), str(out)]
+    command = [sys.executable, "-c", KILLED, *arguments]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGXFSZ
+    assert [path.name for path in out.iterdir() if path.name[0] != "."] == ["metrics.json"]
+    assert (out / "metrics.json").read_text() == "of an earlier run"
+    again = measured(scenes, results, out=out, plots=False)
+    assert again.to_dict() == whole.to_dict()
+    assert sorted(path.name for path in out.iterdir()) == ["metrics.json", "per_class.csv"]
+
+
+def test_a_folder_of_another_run_is_refused(scenes, results, tmp_path):
+    words = rf"another run writes here \(process {os.getpid()} on"
+    with only_run_in(tmp_path), pytest.raises(InputError, match=words):
+        measured(scenes, results, out=tmp_path)

@@ -493,6 +493,12 @@ def test_numbers_are_scaled_by_depth(array: np.ndarray, expected: list[int]) -> 
     np.testing.assert_array_equal(to_rgb8(array)[0], np.array(expected)[:, None].repeat(3, axis=1))
 
 
+@pytest.mark.filterwarnings("error")
+def test_broken_floats_are_dark_and_say_nothing() -> None:
+    bits = np.array([[0x7F800001, 0x7F800000, 0x3F800000]], dtype=np.uint32)  # NaN, infinity, 1
+    assert to_rgb8(bits.view(np.float32))[0, :, 0].tolist() == [0, 0, 255]
+
+
 def test_array_layouts() -> None:
     np.testing.assert_array_equal(to_rgb8(GREY[..., None]), GREY_RGB)
     np.testing.assert_allclose(to_rgb8(RGBA).astype(int), OVER_WHITE, atol=1)
@@ -523,7 +529,7 @@ def test_unknown_suffix_is_refused_before_writing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_label_map_keeps_labels_and_shows_colours(tmp_path: Path) -> None:
+def test_semantic_map_keeps_labels_and_shows_colours(tmp_path: Path) -> None:
     palette = np.random.default_rng(0).integers(0, 256, (256, 3), dtype=np.uint8)
     for count in (2, 3, 5, 81, 256):
         labels = (np.arange(256).reshape(16, 16) % count).astype(np.uint8)
@@ -535,7 +541,7 @@ def test_label_map_keeps_labels_and_shows_colours(tmp_path: Path) -> None:
         write_indexed_png(tmp_path / "labels.png", labels, palette[:81])
 
 
-def test_ignored_pixels_are_white_in_a_label_map(tmp_path: Path) -> None:
+def test_ignored_pixels_are_white_in_a_semantic_map(tmp_path: Path) -> None:
     labels = np.array([[0, 1, 255]], np.uint8)
     write_indexed_png(tmp_path / "labels.png", labels, np.array([[0, 0, 0], [1, 2, 3]], np.uint8))
     with Image.open(tmp_path / "labels.png") as image:

@@ -187,6 +187,6 @@ def test_installed_package_carries_the_demo(tmp_path: Path, name: str) -> None:
 
     missing = run()
     assert missing.returncode != 0
-    assert f"{name}.safetensors is missing, which comes with instseg" in missing.stderr
+    assert f"{name}.safetensors is missing, although it is part of instseg" in missing.stderr
     demo = put(tmp_path / "site" / "instseg" / "_weights", NAMED[name])
     assert run().stdout.strip() == str(demo)

@@ -362,8 +362,11 @@ def test_photo_larger_than_a_tile(model, flip, batch_size):
         ({"tile": 10}, "tile=10 must lie between 64"),
         ({"preset": "slow"}, "preset 'slow' is unknown; use one of default, fast"),
         ({"precision": "fp8"}, "precision 'fp8' is unknown; use one of auto, fp32, bf16"),
-        ({"classes": ["cat", "unicorn", "elf"]}, "do not know unicorn, elf; they know cat, dog"),
-        ({"classes": ["BG"]}, "do not know BG"),
+        (
+            {"classes": ["cat", "unicorn", "elf"]},
+            "have no unicorn, elf; their classes are cat, dog",
+        ),
+        ({"classes": ["BG"]}, "have no BG"),
         ({"device": "toaster"}, "device toaster is not available on this machine; use cpu"),
         ({"device": "cuda:77"}, "device cuda:77 is not available"),
         ({"device": ""}, "device "),

@@ -59,6 +59,38 @@ def test_a_killed_run_leaves_no_lock_that_counts(tmp_path):
     assert not (tmp_path / LOCK_NAME).exists()
 
 
+FORKING = """
+import os, time
+from pathlib import Path
+from instseg.system.lock import only_run_in
+with only_run_in(Path(os.environ["FOLDER"])):
+    if os.fork() == 0:
+        time.sleep(60)
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_a_killed_run_has_forked_does_not_hold_its_lock(tmp_path):
+    command = [sys.executable, "-c", FORKING]
+    environment = {**os.environ, "FOLDER": str(tmp_path)}
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+        start_new_session=True,
+    ) as holder:
+        assert holder.stdout.readline() == "held\n"
+        holder.kill()
+        os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)
+        with only_run_in(tmp_path):
+            os.killpg(holder.pid, signal.SIGKILL)
+            owner = json.loads((tmp_path / LOCK_NAME).read_text())
+            assert owner["process"] == os.getpid()
+
+
 def test_one_process_cannot_run_twice_in_a_folder(tmp_path):
     with (
         only_run_in(tmp_path),

@@ -41,10 +41,10 @@ _TERM = re.compile(rf"(?:({_NUMBER})\s*\*\s*)?([a-z-]+)\s*(?:\(([^()]*)\))?")
 
 @dataclass(frozen=True, kw_only=True)
 class WeightedSum:
-    """A weighted sum of losses of label maps.
+    """A weighted sum of losses of semantic maps.
 
     Attributes:
-        terms: Weight and loss by the term as it was written.
+        terms: Weight and loss by the text of the term.
     """
 
     terms: Mapping[str, tuple[float, Term]]
@@ -54,10 +54,10 @@ class WeightedSum:
         return torch.stack([*self.parts(logits, labels).values()]).sum()
 
     def parts(self, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """The weighted terms by the term as it was written, which sum up to the loss.
+        """The weighted terms by their text, which sum up to the loss.
 
-        Ignored pixels get a gradient of exactly 0; a batch of nothing else has a loss of 0 and a
-        gradient of 0 for all parameters. It is computed in float32 whatever the logits are.
+        Ignored pixels get a gradient of exactly 0; a batch of only ignored pixels has a loss and
+        gradients of 0. Computed in float32 for logits of lower precision.
 
         Args:
             logits: bfloat16, float16, float32 or float64 (B, K, H, W).
@@ -71,20 +71,22 @@ class WeightedSum:
 
 
 def parse_loss(text: str, *, class_counts: Counts) -> WeightedSum:
-    """A loss from its name, or a weighted sum of several.
+    """Parse a loss, or a weighted sum of losses.
 
     Args:
         text: As `ce`, `ce + 0.5*dice` or `ce(weights=effective) + tversky(alpha=0.3, beta=0.7)`,
             with names from `LOSS_NAMES` and the arguments of the functions of this package.
-        class_counts: Gives the pixels of each of the K classes in the training data; called
-            once, and only when a loss needs them.
+        class_counts: Returns the pixels of each of the K classes in the training data; called at
+            most once, if a loss needs them.
 
     Raises:
-        InputError: for an unknown name, argument or value, and for a package that is missing.
+        InputError: A name, argument or value is unknown, or a package is missing.
     """
     parsed = {term.strip(): _parse_term(term.strip()) for term in text.split("+")}
     if len(parsed) < text.count("+") + 1:
-        raise ArgumentError(f"{{loss}} {text}: a loss comes twice; give it a weight, as in 2*dice")
+        raise ArgumentError(
+            f"{{loss}} {text}: a loss appears twice; give it a weight, as in 2*dice"
+        )
     counts = functools.cache(class_counts)
     terms = {}
     for term, (weight, name, arguments) in parsed.items():
@@ -103,7 +105,7 @@ def _parse_term(term: str) -> tuple[float, str, dict[str, Any]]:
             'a sum is written "ce + 0.5*dice"'
         )
     if not float(match[1] or 1):
-        raise ArgumentError(f"{{loss}} {term!r}: a weight of 0 is no loss; leave it out")
+        raise ArgumentError(f"{{loss}} {term!r}: a weight of 0 has no effect; leave it out")
     return float(match[1] or 1), match[2], _parse_arguments(match[2], match[3] or "")
 
 
