@@ -10,6 +10,7 @@ from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import OnEvent, Progress, ignore
 from instseg.core.json_types import Json
 from instseg.core.wording import some
+from instseg.system.device import forked_rng
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,7 +28,8 @@ def load_mask_rcnn(
 
     if isinstance(weights, Model):
         return weights
-    return load_detector(weights, architecture=architecture, progress=_download(on_event))
+    with forked_rng("cpu"):  # networks are drawn at random before they are loaded
+        return load_detector(weights, architecture=architecture, progress=_download(on_event))
 
 
 def load_unet(
