@@ -11,10 +11,14 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
+import scipy.optimize  # these set the environment and warnings filters as they are imported
+import scipy.sparse
 import torch
+import torchvision
 
 import instseg
 
+IMPORTED = (scipy.optimize, scipy.sparse, torchvision)
 QUICK = {"max_steps": 1, "batch_size": 2, "workers": 0}
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGCHLD)
 

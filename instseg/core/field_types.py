@@ -1,4 +1,4 @@
-"""The types of a dataclass's field, and whether a value has one of them."""
+"""The types that an annotation names, and whether a value has one of them."""
 
 from __future__ import annotations
 
@@ -29,15 +29,16 @@ def field_types(options: Any, name: str, annotation: Any) -> list[Any]:
     would make `--help` and wrong arguments wait for torch.
     """
     owner = next(each for each in options.__mro__ if name in get_annotations(each))
-    return list(_types(annotation, vars(sys.modules[owner.__module__])))
+    return list(types_of(annotation, vars(sys.modules[owner.__module__])))
 
 
-def _types(annotation: Any, names: Mapping[str, Any]) -> Iterator[Any]:
+def types_of(annotation: Any, names: Mapping[str, Any]) -> Iterator[Any]:
+    """The types that an annotation names, where these names are known; see `field_types`."""
     if isinstance(annotation, str):
         yield from _types_of_text(ast.parse(annotation, mode="eval").body, names)
     elif get_origin(annotation) in (Union, types.UnionType):
         for member in get_args(annotation):
-            yield from _types(member, names)
+            yield from types_of(member, names)
     else:
         yield type(None) if annotation is None else annotation
 
@@ -52,7 +53,7 @@ def _types_of_text(node: ast.expr, names: Mapping[str, Any]) -> Iterator[Any]:
     except (NameError, AttributeError):
         yield ast.unparse(node)
         return
-    yield from _types(resolved, names)
+    yield from types_of(resolved, names)
 
 
 def is_a(value: object, kind: Any) -> bool:
@@ -78,7 +79,7 @@ def is_a(value: object, kind: Any) -> bool:
 def _is_list(value: object, kind: Any) -> bool:
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         return False
-    items = list(_types(get_args(kind)[0], {}))
+    items = list(types_of(get_args(kind)[0], {}))
     return all(any(is_a(each, item) for item in items) for each in islice(value, LOOKED_AT))
 
 

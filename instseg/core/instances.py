@@ -40,6 +40,11 @@ class Instances:
     class_names: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.masks, Masks):
+            raise ValueError(
+                f"masks: expected Masks, got {type(self.masks).__name__}; Masks.from_dense makes "
+                "them of an array (N, H, W)"
+            )
         count = len(self.masks)
         boxes = np.asarray(self.boxes, dtype=np.float32)
         arrays: dict[str, NDArray[Any]] = {

@@ -10,13 +10,13 @@ import functools
 import inspect
 import numbers
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import field, fields
 from difflib import get_close_matches
 from typing import Any, ParamSpec, TypeVar
 
 from instseg.core.errors import ArgumentError
-from instseg.core.field_types import field_types, in_words, is_a
+from instseg.core.field_types import field_types, in_words, is_a, types_of
 
 P = ParamSpec("P")
 Options = TypeVar("Options")
@@ -37,6 +37,10 @@ def takes(
 
     def decorate(run: Callable[[Options], Result]) -> Callable[P, Result]:
         signature = inspect.signature(options)
+        kinds = {
+            each.name: field_types(options, each.name, each.type)
+            for each in fields(options)  # type: ignore[arg-type]
+        }
 
         @functools.wraps(run)
         def verb(*args: P.args, **kwargs: P.kwargs) -> Result:
@@ -45,7 +49,8 @@ def takes(
                 given = signature.bind(*args, **kwargs).arguments
             except TypeError as error:
                 raise TypeError(f"{run.__name__}(): {error}") from None
-            return run(options(**_plain(options, given)))  # type: ignore[call-arg]
+            values = {name: _checked(name, given[name], kinds[name]) for name in given}
+            return run(options(**values))  # type: ignore[call-arg]
 
         annotation = inspect.signature(run).return_annotation
         verb.__signature__ = signature.replace(return_annotation=annotation)  # type: ignore[attr-defined]
@@ -67,18 +72,35 @@ def _check_names(verb: str, options: Any, kwargs: dict[str, Any]) -> None:
         raise TypeError(f"{verb}() has no argument {name!r}{hint}")
 
 
-def _plain(options: Any, given: dict[str, Any]) -> dict[str, Any]:
-    """The values, numbers of numpy as Python's; ArgumentError for one of a wrong type."""
-    annotations = {each.name: each.type for each in fields(options)}
-    values = {}
-    for name, value in given.items():
-        kinds = field_types(options, name, annotations[name])
-        if not any(is_a(value, kind) for kind in kinds):
-            required = [kind for kind in kinds if kind is not type(None)]
-            raise ArgumentError(f"{{{name}}} must be {in_words(required)}", **{name: value})
-        of_numpy = isinstance(value, numbers.Number) and hasattr(value, "item")
-        values[name] = value.item() if of_numpy else value
-    return values
+def _checked(name: str, value: Any, kinds: Sequence[Any]) -> Any:
+    """The value, a number of numpy as Python's; ArgumentError for one of a wrong type."""
+    if not any(is_a(value, kind) for kind in kinds):
+        required = [kind for kind in kinds if kind is not type(None)]
+        raise ArgumentError(f"{{{name}}} must be {in_words(required)}", **{name: value})
+    of_numpy = isinstance(value, numbers.Number) and hasattr(value, "item")
+    return value.item() if of_numpy else value
+
+
+def checks_types(function: Callable[P, Result]) -> Callable[P, Result]:
+    """Make a function raise ArgumentError for an argument of another type than its annotation."""
+    signature = inspect.signature(function)
+    kinds = {
+        name: list(types_of(each.annotation, inspect.unwrap(function).__globals__))
+        for name, each in signature.parameters.items()
+        if each.annotation is not each.empty
+    }
+
+    @functools.wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> Result:
+        try:
+            given = signature.bind(*args, **kwargs)
+        except TypeError:
+            return function(*args, **kwargs)  # tells of a missing or unknown argument by itself
+        for name in given.arguments.keys() & kinds.keys():
+            given.arguments[name] = _checked(name, given.arguments[name], kinds[name])
+        return function(*given.args, **given.kwargs)
+
+    return checked
 
 
 def _with_arguments(words: str | None, described: str | None) -> str:

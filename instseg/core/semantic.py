@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instseg.core.instances import Instances, Masks
+from instseg.core.options import checks_types
 
 Rule = Literal["score", "smallest-on-top", "class-priority"]
 IGNORE = 255
 """The label of ignored pixels."""
 
 
+@checks_types
 def to_semantic(
     instances: Instances,
     *,
@@ -75,8 +77,6 @@ def _rank(instances: Instances, rule: Rule, priority: Sequence[str] | None) -> N
         return np.zeros(len(instances), dtype=np.int64)
     if rule == "smallest-on-top":
         return instances.masks.areas()
-    if rule != "class-priority":
-        raise ValueError(f"rule: expected one of {get_args(Rule)}, got {rule!r}")
     if priority is None:
         raise ValueError("priority: expected class names for rule 'class-priority', got None")
     unknown = set(priority) - set(instances.class_names)

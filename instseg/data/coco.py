@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from instseg.core.errors import InputError
 from instseg.core.instances import Instances, Masks
+from instseg.core.options import checks_types
 from instseg.core.rle import polygons_to_rle
 from instseg.core.wording import count
 from instseg.files.coco_json import (
@@ -56,6 +57,7 @@ class CocoData:
     category_ids: tuple[int, ...]
 
     @classmethod
+    @checks_types
     def read(
         cls,
         coco_json: str | Path,

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import Notice, OnEvent, ignore
 from instseg.core.semantic import IGNORE
 from instseg.core.wording import count
@@ -199,18 +199,18 @@ def _found(pairs: Sequence[Pair], masks: Path, on_event: OnEvent) -> dict[int, s
             counts.update(each)
     values = counts.keys() - {0, IGNORE}
     if len(values) > MOST_UNNAMED:
-        raise InputError(
+        raise ArgumentError(
             f"{masks}: holds {len(values)} values from {min(values)} to {max(values)}; say what "
-            f"each means with --values {MAP_EXAMPLE}, or save masks without smoothed edges"
+            f"each means with {{values}} {MAP_EXAMPLE}, or save masks without smoothed edges"
         )
     if ignored := counts[IGNORE]:
         share = f"{ignored / counts.total():.1%} of the pixels have the value {IGNORE}"
         if values and ignored > sum(counts[value] for value in values):
             example = ",".join(f"{v}={'BG' if not v else f'name{v}'}" for v in sorted({0, *values}))
-            raise InputError(
+            raise ArgumentError(
                 f"{masks}: {share}, which is ignored unless it is named, more than have a class; "
-                f"say what each of the values means: --values {example:.200},{IGNORE}=..., where "
+                f"say what each of the values means: {{values}} {example:.200},{IGNORE}=..., where "
                 "BG is background and ignore what does not count"
             )
-        on_event(Notice(text=f"{masks}: {share} and are ignored; --values names them otherwise"))
+        on_event(Notice(text=f"{masks}: {share} and are ignored, unless they are named"))
     return {0: "BG"} | {value: f"class {value}" for value in sorted(values)}

@@ -43,9 +43,9 @@ def read_sound(
         )
     if wrong and not auto_repair:
         raise ArgumentError(
-            f"{coco_json}: {count(len(wrong), 'kind')} of errors; `instseg doctor --coco-json "
-            f"{coco_json} --images {images} --fix fixed.json` repairs what it can and leaves out "
-            "the rest, {auto_repair} trains on such a copy"
+            f"{coco_json}: {count(len(wrong), 'kind')} of errors ({wrong[0].message}); "
+            f"`instseg doctor --coco-json {coco_json} --images {images} --fix fixed.json` repairs "
+            "what it can and leaves out the rest, {auto_repair} trains on such a copy"
         )
     if wrong:
         if process_rank() == 0:

@@ -29,6 +29,7 @@ from instseg.evaluation.write import (
     write_scores,
 )
 from instseg.predict.dataset import predict_dataset
+from instseg.system.device import forked_rng
 from instseg.system.lock import only_run_in
 from instseg.system.processes import from_first, joined_processes, process_device, process_rank
 
@@ -204,7 +205,8 @@ def _predict(options: EvaluateOptions, data: CocoData, truth: Json) -> list[Json
     model = options.weights
     if isinstance(model, str | Path):
         progress = download_progress(options.on_event)
-        model = load_detector(model, architecture=options.architecture, progress=progress)
+        with forked_rng("cpu"):  # networks are drawn at random before they are loaded
+            model = load_detector(model, architecture=options.architecture, progress=progress)
     assert model is not None  # as `_check` has seen
     wanted = data.class_names[1:]
     predictor = Predictor(

@@ -10,6 +10,7 @@ from PIL import Image, TiffImagePlugin
 from PIL.Image import Transpose
 
 from instseg.core.errors import InputError
+from instseg.core.options import checks_types
 from instseg.files.image_kinds import HEAD_BYTES, NEEDS, kind_of_image, opener_of
 from instseg.files.quiet import quiet_decoders
 from instseg.system.atomic import replacing
@@ -33,6 +34,7 @@ _EXTRA_SAMPLES, _ASSOCIATED, _UNASSOCIATED = 338, 1, 2
 _CMYK = 5
 
 
+@checks_types
 def read_image(
     path: str | Path, *, max_pixels: int = MAX_PIXELS, upright: bool = True
 ) -> NDArray[np.uint8]:
@@ -269,6 +271,7 @@ def _to_uint8(array: NDArray[np.generic]) -> NDArray[np.uint8]:
     return np.rint(values.clip(min=0.0) * (255.0 / white)).astype(np.uint8)
 
 
+@checks_types
 def write_image(path: str | Path, image: NDArray[np.uint8]) -> None:
     """Write a PNG, or a JPEG of quality 95, atomically; folders are made as needed.
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from instseg import __version__
 from instseg.core.classes import palette
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError
 from instseg.core.instances import Instances
 from instseg.core.json_types import Json
 from instseg.files.image import write_indexed_png
@@ -184,13 +184,13 @@ class PredictionWriter:
             for record in lines:
                 self._count(record["image"], record["annotations"])
         except (ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{self._journal_path}: is damaged; remove it or run without --resume"
+            raise ArgumentError(
+                f"{self._journal_path}: is damaged; remove it or run without {{resume}}"
             ) from error
         if categories != self._header["categories"]:
-            raise InputError(
+            raise ArgumentError(
                 f"{self._journal_path}: was made with other classes; "
-                "choose another --out or run without --resume"
+                "choose another {out} or run without {resume}"
             )
         return True
 

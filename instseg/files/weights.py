@@ -125,7 +125,7 @@ def _download(weights: NamedWeights, url: str, progress: OnBytes | None) -> Path
         raise InputError(
             f"{weights.name}: {weights.file_name} (SHA-256 starts with {weights.sha256_prefix}) is "
             f"not on this machine and could not be downloaded ({error}); put it into {own_folder} "
-            f"or {target.parent}, or use --weights demo, which needs no download"
+            f"or {target.parent}, or use the weights demo, which need no download"
         ) from error
     return target
 

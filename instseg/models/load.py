@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
+from instseg.core.options import checks_types
 from instseg.files.model_file import read_model_card
 from instseg.files.weights import NAMED, locate
 from instseg.models import registry
@@ -12,6 +15,8 @@ from instseg.models.mask_rcnn import Model, load_detector
 from instseg.models.segmenters import SegmenterModel, load_segmenter
 
 
+@checks_types
+@torch.random.fork_rng(devices=[])  # networks are drawn at random before they are loaded
 def load_model(
     weights: str | Path,
     *,

@@ -13,7 +13,7 @@ from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
 from instseg.core.classes import COCO_CATEGORY_IDS, COCO_CLASSES
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError, InputError
 from instseg.files.model_card import ModelCard
 from instseg.files.model_file import (
     load_model_file,
@@ -136,8 +136,8 @@ def load_detector(
     architecture = named.architecture if named else architecture
     if architecture is None:
         choices = ", ".join(name for name in registry.DETECTORS if name != "compact")
-        raise InputError(
-            f"{path} does not contain its architecture; add --architecture, one of {choices}"
+        raise ArgumentError(
+            f"{path} does not contain its architecture; add {{architecture}}, one of {choices}"
         )
     state = load_torch_state_dict(path)
     model = build_detector(coco_card(architecture))
@@ -154,8 +154,8 @@ def _from_model_file(path: Path, architecture: str | None) -> Model:
             "give the model file of a Mask R-CNN"
         )
     if architecture not in (None, card.architecture):
-        raise InputError(
-            f"{path} holds {card.architecture}, not {architecture}; leave --architecture out"
+        raise ArgumentError(
+            f"{path} holds {card.architecture}, not {architecture}; leave {{architecture}} out"
         )
     try:
         model = build_detector(card)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError
 
 
 def load_weights(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
@@ -23,7 +23,7 @@ def load_weights(network: nn.Module, state: Mapping[str, Tensor], path: Path) ->
     except RuntimeError as error:  # shapes: a heading, then a line for each tensor
         problems = str(error).split("\n\t")[1:]
     if problems:
-        raise InputError(
+        raise ArgumentError(
             f"{path} does not fit the architecture: {problems[0]}; "
-            "check --architecture, or save the weights again"
+            "check {architecture}, or save the weights again"
         )

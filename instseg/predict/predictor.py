@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from instseg.core.classes import COCO_CLASSES
-from instseg.core.errors import InputError, require_between
+from instseg.core.errors import ArgumentError, InputError, require_between
 from instseg.core.instances import Instances
+from instseg.core.options import checks_types
 from instseg.files.image import read_image
 from instseg.models.inference import Choice, Detections, Detector
 from instseg.models.mask_rcnn import Model, load_detector
@@ -67,12 +68,13 @@ class Predictor:
         InputError: Weights are not available, or an option is out of range.
     """
 
+    @checks_types
     def __init__(
         self,
         weights: str | Path | Model = "coco-v2",
         *,
         architecture: str | None = None,
-        device: str = "auto",
+        device: str | torch.device = "auto",
         precision: str = "auto",
         preset: str = "default",
         score_threshold: float = 0.5,
@@ -97,7 +99,8 @@ class Predictor:
         if isinstance(weights, Model):
             model = weights
         else:
-            model = load_detector(weights, architecture=architecture, progress=progress)
+            with torch.random.fork_rng(devices=[]):  # drawn at random before it is loaded
+                model = load_detector(weights, architecture=architecture, progress=progress)
         self.card = model.card
         self.device = choose_device(device)
         self.dtype = choose_dtype(precision, self.device)
@@ -142,6 +145,8 @@ class Predictor:
 
     def predict_batch(self, images: Sequence[ImageLike]) -> list[Instances]:
         """The instances in each of several photos, of any sizes."""
+        if isinstance(images, str | Path):
+            raise ArgumentError("{images} must be a list of images", images=images)
         return self._predict([as_array(image) for image in images])
 
     def stream(self, images: Iterable[ImageLike]) -> Iterator[Instances]:
@@ -150,6 +155,8 @@ class Predictor:
         Threads read the next few photos while the network works, so a few items are taken from
         `images` in advance.
         """
+        if isinstance(images, str | Path):  # a text is a sequence too, of letters
+            raise ArgumentError("{images} must be a list of images", images=images)
         with ThreadPoolExecutor(READERS) as pool:
             for batch in batched(map_ahead(pool, as_array, images), self.batch_size):
                 yield from self._predict(batch)
@@ -299,21 +306,22 @@ def as_array(image: ImageLike) -> NDArray[np.uint8]:
     """Any accepted image as uint8 RGB (H, W, 3).
 
     Raises:
-        InputError: A file cannot be read.
-        ValueError: An array or tensor has another shape or type.
+        InputError: A file cannot be read; an array or tensor has another shape or type.
     """
     if isinstance(image, str | Path):
         return read_image(image)
     if isinstance(image, Tensor):
         known_type = image.dtype == torch.uint8 or image.is_floating_point()
         if not known_type or image.ndim != 3 or image.shape[0] != 3:
-            raise ValueError(
+            raise InputError(
                 "image tensor: expected uint8 or float (3, H, W), "
                 f"got {image.dtype} {tuple(image.shape)}"
             )
         if image.is_floating_point():
             image = (image.clamp(0, 1) * 255).round().to(torch.uint8)
         return image.cpu().permute(1, 2, 0).numpy()
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f"image array: expected uint8 (H, W, 3), got {image.dtype} {image.shape}")
+    if not isinstance(image, np.ndarray):
+        raise ArgumentError("{image} must be a path, an array or a tensor", image=image)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise InputError(f"image array: expected uint8 (H, W, 3), got {image.dtype} {image.shape}")
     return image.copy()  # contiguous and writable, as torch requires

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from instseg.core.errors import InputError, require_between
 from instseg.core.instances import Instances, Masks
+from instseg.core.options import checks_types
 from instseg.models.segmenters import SegmenterModel, load_segmenter
 from instseg.predict.predictor import READERS, as_array
 from instseg.system.ahead import batched, map_ahead
@@ -46,11 +47,12 @@ class Segmenter:
         InputError: Weights are not available, or an option is out of range.
     """
 
+    @checks_types
     def __init__(
         self,
         weights: str | Path | SegmenterModel,
         *,
-        device: str = "auto",
+        device: str | torch.device = "auto",
         precision: str = "auto",
         batch_size: int = 1,
         progress: Callable[[int, int], None] | None = None,
@@ -59,7 +61,8 @@ class Segmenter:
         if isinstance(weights, SegmenterModel):
             self.model = weights
         else:
-            self.model = load_segmenter(weights, progress=progress)
+            with torch.random.fork_rng(devices=[]):  # drawn at random before it is loaded
+                self.model = load_segmenter(weights, progress=progress)
         self.card = self.model.card
         self.device = choose_device(device)
         self.dtype = choose_dtype(precision, self.device)

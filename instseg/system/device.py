@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 PRECISIONS = ("auto", "fp32", "bf16")
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str | torch.device) -> torch.device:
     """The device of a name; `auto` takes a GPU (CUDA, then Apple's MPS) if there is one."""
     import torch
 

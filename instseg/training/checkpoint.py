@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError
 from instseg.system.atomic import replacing
 
 
@@ -33,5 +33,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise InputError(f"{path} is not a complete checkpoint; start without --resume") from error
+        raise ArgumentError(
+            f"{path} is not a complete checkpoint; start without {{resume}}"
+        ) from error
     return state

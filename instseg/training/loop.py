@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import OnEvent, Warned, ignore
 from instseg.models.quick import memory_format
 from instseg.system.processes import average, from_first, process_count, process_rank
@@ -265,7 +265,7 @@ class Trainer:
         """
         state = load_checkpoint(path)
         if not isinstance(state, dict) or not {"run", "kept"} <= state.keys():
-            raise InputError(f"{path} is not a checkpoint of a run; start without --resume")
+            raise ArgumentError(f"{path} is not a checkpoint of a run; start without {{resume}}")
         if state["run"] != self._run():
             raise InputError(
                 f"{path} is of a run of {state['run'][0]} steps in {state['run'][1]} processes, "

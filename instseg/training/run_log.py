@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError
 from instseg.core.events import EpochDone, Event, StepDone
 from instseg.system.atomic import replacing
 
@@ -154,7 +154,7 @@ def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(
+        raise ArgumentError(
             f"{path}: cannot be written ({error.strerror or error}); "
-            "free some space and continue with --resume"
+            "free some space and continue with {resume}"
         ) from error

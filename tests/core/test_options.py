@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from instseg.core.errors import ArgumentError
-from instseg.core.options import python_only, renamed, takes
+from instseg.core.options import checks_types, python_only, renamed, takes
 
 if TYPE_CHECKING:
     from somewhere import Data, Network
@@ -147,3 +147,19 @@ def test_the_help_describes_each_argument_in_the_words_of_python():
         "Count.\n\nArgs:\n    data: What is counted, beside network and\n        other_things.\n"
         "    steps: How often.\n\nReturns:\n    The options."
     )
+
+
+@checks_types
+def area(box: Sequence[float], *, unit: Literal["px", "cm"] = "px") -> float:
+    """Of a box."""
+    return float(box[2] * box[3])
+
+
+def test_a_plain_function_checks_its_arguments_by_their_annotations():
+    assert area([0, 0, 2, 3], unit="cm") == 6
+    with pytest.raises(ArgumentError, match=r"^box='a' must be a list of numbers$"):
+        area("a")
+    with pytest.raises(ArgumentError, match=r"^unit='mm' must be one of px, cm$"):
+        area([0, 0, 1, 1], unit="mm")
+    with pytest.raises(TypeError, match=r"area.* got an unexpected keyword argument 'units'"):
+        area([0, 0, 1, 1], units="px")

@@ -104,7 +104,7 @@ def test_cut_off_file_in_the_cache_is_noticed(
 
 
 def assert_says_all(message: str, weights: NamedWeights, cache: Path) -> None:
-    for words in (weights.file_name, weights.sha256_prefix, str(cache), "--weights demo"):
+    for words in (weights.file_name, weights.sha256_prefix, str(cache), "the weights demo"):
         assert words in message
     assert "\n" not in message
 

@@ -33,7 +33,7 @@ def test_either_kind_by_name_and_by_path(tmp_path):
 def test_a_state_dict_needs_its_architecture(tmp_path):
     path = tmp_path / "weights.pth"
     torch.save({"a": torch.zeros(2)}, path)
-    assert "add --architecture, one of resnet50_fpn" in refused(load_model, path)
+    assert "add architecture, one of resnet50_fpn" in refused(load_model, path)
     assert "does not fit" in refused(load_model, path, architecture="resnet50_fpn")
     assert "unknown weights" in refused(load_model, "coco-v3")
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError
 from instseg.training.losses import distances, pixels, regions
 from instseg.training.losses.batch import Batch, Term
 from instseg.training.losses.class_weights import Counts
@@ -84,7 +84,9 @@ def parse_loss(text: str, *, class_counts: Counts) -> WeightedSum:
     """
     parsed = {term.strip(): _parse_term(term.strip()) for term in text.split("+")}
     if len(parsed) < text.count("+") + 1:
-        raise InputError(f"--loss {text}: a loss appears twice; give it a weight, as in 2*dice")
+        raise ArgumentError(
+            f"{{loss}} {text}: a loss appears twice; give it a weight, as in 2*dice"
+        )
     counts = functools.cache(class_counts)
     terms = {}
     for term, (weight, name, arguments) in parsed.items():
@@ -98,12 +100,12 @@ def _parse_term(term: str) -> tuple[float, str, dict[str, Any]]:
     """Weight, name and arguments."""
     match = _TERM.fullmatch(term)
     if match is None or match[2] not in _LOSSES:
-        raise InputError(
-            f"--loss {term!r} is none: choose from {', '.join(LOSS_NAMES)}; "
+        raise ArgumentError(
+            f"{{loss}} {term!r} is none: choose from {', '.join(LOSS_NAMES)}; "
             'a sum is written "ce + 0.5*dice"'
         )
     if not float(match[1] or 1):
-        raise InputError(f"--loss {term!r}: a weight of 0 has no effect; leave it out")
+        raise ArgumentError(f"{{loss}} {term!r}: a weight of 0 has no effect; leave it out")
     return float(match[1] or 1), match[2], _parse_arguments(match[2], match[3] or "")
 
 
@@ -113,15 +115,15 @@ def _parse_arguments(name: str, text: str) -> dict[str, Any]:
     for argument in filter(None, map(str.strip, text.split(","))):
         key, _, value = map(str.strip, argument.partition("="))
         if key not in known:
-            raise InputError(
-                f"--loss: {name}({argument}): its arguments are {', '.join(known) or 'none'}"
+            raise ArgumentError(
+                f"{{loss}}: {name}({argument}): its arguments are {', '.join(known) or 'none'}"
             )
         if isinstance(known[key], str):
             arguments[key] = value
         elif re.fullmatch(_NUMBER, value):
             arguments[key] = float(value)
         else:
-            raise InputError(f"--loss: {name}({argument}): {key} is a number from 0 on")
+            raise ArgumentError(f"{{loss}}: {name}({argument}): {key} is a number from 0 on")
     return arguments
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError
 
 SCHEMES = ("equal", "inverse", "effective")
 
@@ -41,9 +41,9 @@ def class_weights(class_counts: Counts, scheme: str, beta: float | None = None) 
         InputError: The scheme is unknown, or beta is invalid.
     """
     if scheme not in SCHEMES:
-        raise InputError(f"--loss: weights={scheme}: choose one of {', '.join(SCHEMES)}")
+        raise ArgumentError(f"{{loss}}: weights={scheme}: choose one of {', '.join(SCHEMES)}")
     if beta is not None and not (scheme == "effective" and 0 < beta < 1):
-        raise InputError(f"--loss: beta={beta:g}: between 0 and 1, with weights=effective")
+        raise ArgumentError(f"{{loss}}: beta={beta:g}: between 0 and 1, with weights=effective")
     if scheme == "equal":
         return torch.ones(())
     counts = np.asarray(class_counts(), dtype=np.float64)

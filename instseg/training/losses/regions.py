@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError
 from instseg.training.losses.batch import PIXELS, Batch, Term, power
 from instseg.training.losses.class_weights import Counts
 from instseg.training.losses.pixels import one_against_rest
@@ -127,7 +127,7 @@ def exponential_logarithmic(
 def require(sensible: bool, what: str) -> None:
     """Raise InputError for arguments that give no useful loss, such as one without a gradient."""
     if not sensible:
-        raise InputError(f"--loss: {what}")
+        raise ArgumentError(f"{{loss}}: {what}")
 
 
 def tversky_index(batch: Batch, alpha: float, beta: float) -> Tensor:
