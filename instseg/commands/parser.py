@@ -15,6 +15,7 @@ import yaml  # type: ignore[import-untyped]
 
 from instseg.commands.option import LISTS, Option, description, options_of
 from instseg.core.errors import InputError, option_name
+from instseg.system.regular import require_regular_file
 
 
 class Parser:
@@ -47,6 +48,7 @@ class Parser:
         return self.options(**values)
 
     def _of_file(self, file: Path) -> dict[str, Any]:
+        require_regular_file(file)
         try:
             document = yaml.safe_load(file.read_text(encoding="utf-8"))
         except (ValueError, RecursionError, yaml.YAMLError) as problem:

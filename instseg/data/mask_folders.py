@@ -21,7 +21,9 @@ from instseg.core.wording import count
 from instseg.data.mask_pairs import Pair, pair_folders
 from instseg.files.image import MAX_PIXELS, read_image
 from instseg.files.image_kinds import HEAD_BYTES, kind_of_image, opener_of
+from instseg.files.quiet import quiet_decoders
 from instseg.system.ahead import map_ahead
+from instseg.system.regular import require_regular_file
 
 MAP_EXAMPLE = "1=pet,2=BG,3=ignore"
 MOST_UNNAMED = 20  # classes: edges that were smoothed have more values
@@ -285,8 +287,9 @@ def _open_npy(path: Path, *, many: bool = False) -> NDArray[np.generic]:
 
 def _read_picture(path: Path) -> NDArray[np.generic]:
     """The values of a grey or indexed picture as they are stored."""
+    require_regular_file(path)
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as file, quiet_decoders:
             header = file.read(HEAD_BYTES)
             file.seek(0)
             kind = kind_of_image(header)

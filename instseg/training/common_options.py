@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeGuard, TypeVar, get_type_hints
 
-from instseg.core.errors import ArgumentError, require_between, require_positive
+import msgspec
+
+from instseg.core.errors import ArgumentError, InputError, require_between, require_positive
 from instseg.core.events import OnEvent, ignore
 from instseg.core.options import python_only, renamed
 from instseg.system.processes import process_count
-from instseg.training.resume import read_options
+from instseg.training.resume import OPTIONS_FILE, read_options
 
 if TYPE_CHECKING:
     from instseg.training.recipe import Recipe
@@ -191,5 +193,18 @@ def resumed(options: AnyOptions) -> AnyOptions:
     if options.given() != kind(resume=options.resume).given():
         raise ArgumentError("{resume} goes on with the options of its run; give no others")
     values = read_options(folder, kind.verb, options.given().keys())
+    try:
+        values = msgspec.to_builtins(msgspec.convert(values, _form_of(kind)))
+    except msgspec.ValidationError as error:
+        path = folder / OPTIONS_FILE
+        raise InputError(f"{path}: is damaged ({error}); start the run anew") from error
     values |= {"out": folder, "resume": folder}
     return kind(**values, on_event=options.on_event, cancel=options.cancel)
+
+
+def _form_of(kind: type[TrainingOptions]) -> type[msgspec.Struct]:
+    """Options as JSON holds them, where text stands for paths and objects."""
+    as_text = dict.fromkeys(("Path", "CocoData", "Model", "SegmenterModel"), str)
+    types = get_type_hints(kind, localns=as_text)
+    names = [each.name for each in fields(kind) if not each.metadata.get("python_only")]
+    return msgspec.defstruct("Options", [(name, types[name]) for name in names])

@@ -1,6 +1,8 @@
 """Folders and arrays of images and label maps."""
 
+import os
 import struct
+import warnings
 import zlib
 
 import numpy as np
@@ -311,3 +313,21 @@ def test_values_that_make_no_classes_are_refused(tmp_path, values):
     write_pair(tmp_path, "a", np.ones((2, 2), dtype=np.uint8))
     with pytest.raises(InputError, match=r"masks: expected values of 0\.\.65535"):
         read(tmp_path, values=values)
+
+
+def test_nothing_is_printed_about_bad_metadata_of_a_mask(tmp_path, capfd):
+    write_pair(tmp_path, "a", np.array([[0, 1]] * 8, dtype=np.uint8))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        path, exif = tmp_path / "masks" / "a.png", b"Exif\0\0MM\0*\0\0\0\x08\0\x09"
+        Image.open(path).save(path, exif=exif)
+        read(tmp_path)[0]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_pipe_among_masks_is_refused_at_once(tmp_path):
+    write_pair(tmp_path, "a", np.array([[0, 1]] * 8, dtype=np.uint8))
+    (tmp_path / "masks" / "a.png").unlink()
+    os.mkfifo(tmp_path / "masks" / "a.png")
+    with pytest.raises(InputError, match=r"a\.png: is a pipe or a device"):
+        read(tmp_path)
