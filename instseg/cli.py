@@ -41,7 +41,7 @@ VERBS = {
     "evaluate": Verb(
         summary="measure COCO AP, with confidence intervals and causes of errors",
     ),
-    "compare-unet": Verb(summary="compare Mask R-CNN, as label maps, with a U-Net"),
+    "compare-unet": Verb(summary="compare Mask R-CNN, as semantic maps, with a U-Net"),
     "make-scenes": Verb(summary="draw a dataset in COCO format"),
     "benchmark": Verb(
         summary="measure speed against torchvision and pycocotools",

@@ -1,4 +1,4 @@
-"""`instseg benchmark`: ours beside torchvision's pipeline or pycocotools, in one run."""
+"""`instseg benchmark`: compares speed with torchvision or pycocotools, in one run."""
 
 from __future__ import annotations
 
@@ -19,29 +19,30 @@ from instseg.system.versions import versions
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Measures speed against other libraries, alternating in one run.
+    """Compares speed with torchvision or pycocotools, alternating between both in one run.
 
     A ratio above 1 means that instseg is faster.
 
     Args:
-        what: infer (from photo files to RLE, 100 detections each), postprocess (from 100 soft
-            masks on a 12-megapixel photo to RLE), train (steps of SGD), evaluate (COCO AP of boxes
-            and masks, 100 detections per image), or read (a COCO file as large as that of COCO's
-            training photos). The first three against torchvision, the others against pycocotools.
-        images: Photos, folders or globs; for train, the folder of the photos of --coco-json. Drawn
-            scenes of 480 x 640 px if not given.
-        coco_json: For train: annotations, of which the first photos with objects are used.
-        images_count: Number of synthetic images for evaluate (default 500) and read (default
+        what: infer (from photo files to RLE, 100 detections per photo), postprocess (from 100 soft
+            masks of a 12-megapixel photo to RLE), train (steps of SGD), evaluate (COCO AP of boxes
+            and masks, 100 detections per image), or read (a COCO JSON file of the size of
+            instances_train2017.json). The first three are compared with torchvision, the others
+            with pycocotools.
+        images: Photos, folders or globs; for train, the folder of the photos of --coco-json. If
+            not given, drawn scenes of 480 x 640 px.
+        coco_json: For train: annotations in COCO format; the first photos with objects are used.
+        images_count: Number of synthetic images for evaluate (default: 500) and read (default:
             100,000).
         weights: coco-v1, coco-v2, a path, or random. With random weights, all score thresholds are
             zero, so that both sides do the same work.
-        architecture: Architecture of random weights (default resnet50_fpn) or of a .pth file:
-            resnet50_fpn, resnet50_fpn_v2, or for train compact.
-        batch_size: Images per training step.
-        precision: Precision of instseg; torchvision runs in fp32.
-        device: For train, device of both sides: cpu, cuda or cuda:1.
-        repeats: Measurements of each side after one warm-up; the median is reported. For train,
-            each is one step, and all losses are saved and plotted beside --json.
+        architecture: Architecture of random weights (default: resnet50_fpn) or of a .pth file:
+            resnet50_fpn, resnet50_fpn_v2, or for train also compact.
+        batch_size: For train: images per step.
+        precision: Floating-point precision of instseg; torchvision runs in fp32.
+        device: For train: device of both sides, cpu, cuda or cuda:1.
+        repeats: Number of measurements of each side after one warm-up; the median is reported. For
+            train, each is one step; the losses are written to --json and plotted beside it.
         seed: Random seed of weights, soft masks, boxes and synthetic data.
         json: File to write the results to.
         out: Folder for drawn scenes and synthetic files.

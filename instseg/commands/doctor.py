@@ -1,4 +1,4 @@
-"""`instseg doctor`: what is wrong with a dataset, and its repair."""
+"""`instseg doctor`: checks a dataset and repairs it."""
 
 from __future__ import annotations
 
@@ -28,17 +28,18 @@ class Options:
     """Checks a dataset in COCO format, and repairs it with --fix.
 
     Args:
-        coco_json: The dataset.
-        images: Folder of its photos; without it, photos are not checked.
-        val_coco_json: A validation set to compare with, for leaked photos and missing classes.
-        val_images: Folder of its photos; that of --images if not given.
+        coco_json: The dataset to check, in COCO format.
+        images: Folder of its photos; if not given, photos are not checked.
+        val_coco_json: Validation set; checked for photos that are also in the training set, and
+            for missing classes.
+        val_images: Folder of its photos; by default that of --images.
         photos: How thoroughly photos are checked: no (only that they exist), headers (also their
-            sizes), or all (each is read, which finds damaged photos and duplicates).
-        fix: Write the repaired dataset to this file; every change is listed in changes.json.
-        clear_crowds: With --fix, make every crowd an object: some tools flag objects as crowds,
-            which training leaves out.
-        contact_sheet: Draw contact_sheet.png, photos with their annotations.
-        out: Folder for findings.json, contact_sheet.png and changes.json.
+            sizes), or all (each is decoded, which finds damaged photos and duplicates).
+        fix: Write the repaired dataset to this file, and all changes to changes.json.
+        clear_crowds: With --fix, set iscrowd to 0 in all annotations: some tools set it for
+            ordinary objects, which training then ignores.
+        contact_sheet: Draw contact_sheet.png: photos with their annotations and problems.
+        out: Output folder, for findings.json, contact_sheet.png and changes.json.
     """
 
     coco_json: Path
@@ -53,7 +54,7 @@ class Options:
 
 
 def run(config: Options) -> int:
-    """Examines, repairs if asked to, and says what it saw; returns 1 if there are errors."""
+    """Checks the dataset, repairs it on request, prints findings; returns 1 if there are errors."""
     from instseg.doctor.examine import examine
     from instseg.doctor.repair import repair_examined
 

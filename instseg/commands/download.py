@@ -1,4 +1,4 @@
-"""`instseg download`: weights fetched ahead, for machines without internet."""
+"""`instseg download`: downloads weights in advance, for machines without internet access."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from instseg.files.weights import locate
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Fetches weights ahead, so that other commands find them without internet.
+    """Downloads weights in advance, so that other commands run without internet access.
 
     Args:
-        weights: Names of weights, such as coco-v2.
+        weights: Names of weights: coco-v2 or coco-v1.
     """
 
     weights: list[str] = field(default_factory=list)
 
 
 def run(options: Options) -> int:
-    """Fetches what is not there yet and says where it is; returns 0."""
+    """Downloads weights that are not on this machine yet, prints their paths, and returns 0."""
     for name in options.weights:
         with download_bar() as progress:
             path = locate(name, progress=progress)

@@ -1,4 +1,4 @@
-"""`instseg infer`: photos in, overlay pictures and a COCO document out."""
+"""`instseg infer`: finds instances in photos."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from instseg.commands.listener import Listener
 from instseg.commands.terminal import console, download_bar, printable, table
 from instseg.core.errors import ArgumentError
+from instseg.core.options import renamed
 from instseg.core.semantic import Rule
 from instseg.files.listing import list_images
 
@@ -19,41 +20,42 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Finds the instances in photos: an overlay picture of each, and predictions.json.
+    """Finds the instances in photos; writes overlay pictures and predictions.json in COCO format.
 
     Args:
-        inputs: Photos, folders, globs, or @list.txt with a path a line.
-        weights: coco-v2, coco-v1, demo, or the path of a model file or .pth.
-        architecture: What a .pth file holds: resnet50_fpn or resnet50_fpn_v2.
-        out: Folder for everything that is written.
+        inputs: Photos, folders, globs, or @list.txt, a text file with one path per line.
+        weights: coco-v2, coco-v1, demo, or the path of a model file or .pth file.
+        architecture: Architecture of a .pth file: resnet50_fpn or resnet50_fpn_v2.
+        out: Output folder.
         device: auto, cpu, cuda, cuda:1 or mps.
-        precision: Arithmetic; auto takes bf16 where the processor has it natively.
-        preset: fast looks at photos at 0.6 of the usual size.
-        seed: Of random numbers; finding instances uses none.
-        score_threshold: Only instances that score above it, 0 to 1.
-        thresholds: stored takes the threshold of each class that evaluate has stored in the model
-            file, and --score-threshold only where there is none.
-        classes: Only these class names, with commas between them.
-        max_detections: The best so many of a photo.
-        cross_class_nms: Leave out the lower scored of two instances whose masks overlap by more
-            than this IoU, whatever their classes.
-        tile: Look at large photos in squares of this many pixels.
-        overlap: Share of a tile that its neighbour sees too.
-        batch_size: Photos of one size, or tiles, that the network sees at once.
-        flip: Look at the mirrored photo too, and join what is found.
-        recursive: Look for photos in the folders of folders too.
-        coco_json: COCO dataset whose image ids are taken over.
+        precision: Floating-point precision; auto uses bf16 if the processor supports it natively.
+        preset: fast resizes photos to 0.6 of the default size: faster, less accurate.
+        seed: Random seed; prediction uses no random numbers.
+        score_threshold: Minimum score, 0 to 1.
+        thresholds: one uses --score-threshold for all classes; stored uses the threshold of each
+            class that evaluate has stored in the model file, and --score-threshold for the others.
+        classes: Keep only these classes, comma-separated.
+        max_detections: At most this many detections per photo.
+        cross_class_nms: Non-maximum suppression across classes: if the masks of two instances of
+            any class overlap by more than this IoU, remove the one with the lower score.
+        tile: Split photos larger than this into overlapping tiles of this many pixels.
+        overlap: Overlap of neighbouring tiles, as a share of their size, 0 to 0.9.
+        batch_size: Photos of equal size, or tiles, per batch.
+        flip: Run on the horizontally flipped photo too and merge the results (test-time
+            augmentation).
+        recursive: Search subfolders too.
+        coco_json: COCO dataset whose image ids are used in predictions.json.
         overlay: Write an overlay picture of each photo.
-        label_map: Write labels/NAME.png too, the class of each pixel, and labels/classes.json,
-            the name of each class.
-        overlap_rule: Which instance a label map shows where several overlap: score, the one with
-            the higher score; smallest-on-top; or class-priority, see --class-priority.
-        class_priority: Class names with commas between them, the one to be on top first.
-        polygons: Write masks without holes as polygons in predictions.json, with the RLE beside
-            them as rle.
-        csv: Write instances.csv too, with area, box, centroid, class and score.
-        crops: Write crops/NAME/ too, each instance cut out of its photo.
-        resume: Skip what an earlier run into the same folder has done.
+        semantic_map: Also write a semantic map of each photo, labels/NAME.png, and the class
+            names, labels/classes.json.
+        overlap_rule: Which instance is on top in semantic maps where several overlap: score (the
+            highest score), smallest-on-top, or class-priority (see --class-priority).
+        class_priority: Class names from highest to lowest priority, comma-separated.
+        polygons: Write masks without holes as polygons in predictions.json, with their RLE in the
+            field rle.
+        csv: Also write instances.csv, with area, box, centroid, class and score.
+        crops: Also write each instance, cut out of its photo, to crops/NAME/.
+        resume: Skip photos that an earlier run with the same output folder has finished.
     """
 
     inputs: list[str] = field(default_factory=list)
@@ -76,7 +78,7 @@ class Options:
     recursive: bool = False
     coco_json: Path | None = None
     overlay: bool = True
-    label_map: bool = False
+    semantic_map: bool = renamed(False, "label_map")
     overlap_rule: Rule = "score"
     class_priority: list[str] | str | None = None
     polygons: bool = False
@@ -103,7 +105,7 @@ def run(config: Options) -> int:
             config.out,
             pictures=Pictures(
                 overlay=config.overlay,
-                label_map=config.label_map,
+                semantic_map=config.semantic_map,
                 rule=config.overlap_rule,
                 priority=_names(config.class_priority),
                 crops=config.crops,
@@ -120,8 +122,8 @@ def run(config: Options) -> int:
 
 def _check(config: Options) -> None:
     """Raise ArgumentError for options that do not go together."""
-    if not config.label_map and (config.overlap_rule != "score" or config.class_priority):
-        raise ArgumentError("{overlap_rule} and {class_priority} need {label_map}")
+    if not config.semantic_map and (config.overlap_rule != "score" or config.class_priority):
+        raise ArgumentError("{overlap_rule} and {class_priority} need {semantic_map}")
     if bool(config.class_priority) != (config.overlap_rule == "class-priority"):
         raise ArgumentError(
             "{overlap_rule} class-priority needs {class_priority}, and nothing else does"
@@ -164,7 +166,7 @@ def _show(config: Options, done: PredictedFolder) -> None:
     written = {
         "predictions.json": True,
         "overlays": config.overlay,
-        "labels/": config.label_map,
+        "labels/": config.semantic_map,
         "instances.csv": config.csv,
         "crops/": config.crops,
     }

@@ -1,4 +1,4 @@
-"""`instseg info`: what a model file holds."""
+"""`instseg info`: what a model file contains."""
 
 from __future__ import annotations
 

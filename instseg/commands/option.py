@@ -5,22 +5,19 @@ A value is text of the command line or a value of a YAML file; both become the f
 
 from __future__ import annotations
 
-import ast
 import inspect
 import math
 import re
-import sys
-import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import yaml  # type: ignore[import-untyped]
 
 from instseg.core.errors import ArgumentError, option_name
+from instseg.core.field_types import LISTS, field_types
 
-LISTS = (list, tuple, Sequence)
 WORDS: dict[Any, tuple[str, str]] = {  # of a type: in the help, and in messages
     bool: ("BOOL", "true or false"),
     int: ("N", "a whole number"),
@@ -147,7 +144,7 @@ def options_of(options: Callable[..., Any], positional: str | None = None) -> li
     for field in fields(options):  # type: ignore[arg-type]
         if field.metadata.get("python_only"):
             continue
-        kinds = list(_types(field.type, _namespace(options, field.name)))
+        kinds = [kind for kind in field_types(options, field.name, field.type) if _is_of_text(kind)]
         default = _default(field)
         assert kinds, f"no text becomes {field.name}: {field.type}; is it python_only()?"
         if str in kinds and Path in kinds:  # any text is both
@@ -177,45 +174,11 @@ def _rank(kind: Any) -> int:
     return order.index(get_origin(kind) or kind)
 
 
-def _namespace(options: Any, name: str) -> Mapping[str, Any]:
-    """The names that the annotation of a field may use: those of the module that defines it."""
-    owner = next(each for each in options.__mro__ if name in inspect.get_annotations(each))
-    return vars(sys.modules[owner.__module__])
-
-
-def _types(annotation: Any, names: Mapping[str, Any]) -> Iterator[Any]:
-    """The types of an annotation that text can become, one by one.
-
-    What cannot be resolved is left out: imported for the type checker alone, it is an object that
-    only Python can give, and importing it here would make `--help` wait for torch.
-    """
-    if isinstance(annotation, str):
-        yield from _types_of_text(ast.parse(annotation, mode="eval").body, names)
-    elif get_origin(annotation) in (Union, types.UnionType):
-        for member in get_args(annotation):
-            yield from _types(member, names)
-    elif annotation is None or annotation is type(None):
-        yield type(None)
-    elif _is_of_text(annotation):
-        yield annotation
-
-
 def _is_of_text(kind: Any) -> bool:
+    """Whether text can become one; loaded objects are for Python alone."""
     if get_origin(kind) in LISTS:
         return get_args(kind)[0] in (Any, *WORDS)
-    return kind in WORDS or get_origin(kind) is Literal
-
-
-def _types_of_text(node: ast.expr, names: Mapping[str, Any]) -> Iterator[Any]:
-    if isinstance(node, ast.BinOp):
-        yield from _types_of_text(node.left, names)
-        yield from _types_of_text(node.right, names)
-        return
-    try:
-        resolved = eval(ast.unparse(node), dict(names))
-    except (NameError, AttributeError):
-        return
-    yield from _types(resolved, names)
+    return kind in WORDS or kind is type(None) or get_origin(kind) is Literal
 
 
 def help_texts(options: Any) -> dict[str, str]:

@@ -13,8 +13,9 @@ from typing import Any, NoReturn, get_origin
 
 import yaml  # type: ignore[import-untyped]
 
-from instseg.commands.option import LISTS, Option, description, options_of
+from instseg.commands.option import Option, description, options_of
 from instseg.core.errors import InputError, option_name
+from instseg.core.field_types import LISTS
 from instseg.system.regular import require_regular_file
 
 

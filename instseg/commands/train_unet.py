@@ -1,4 +1,4 @@
-"""`instseg train-unet`: train a semantic network on COCO annotations, label maps or scenes."""
+"""`instseg train-unet`: train a semantic network on COCO annotations, semantic maps or scenes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`compare`: whether Mask R-CNN, collapsed into label maps, is better than a U-Net, and where."""
+"""`compare`: whether Mask R-CNN, merged into semantic maps, is better than a U-Net, and where."""
 
 from __future__ import annotations
 
@@ -30,44 +30,43 @@ if TYPE_CHECKING:
     from instseg.models.segmenters import SegmenterModel
 
 FORMAT = 1  # of comparison.json
-LOWEST_SCORE = 0.01  # of instances that are looked for: AP needs low ones too
+LOWEST_SCORE = 0.01  # minimum score of instances: AP needs low ones too
 FIRST_SEED = 1_000_000  # of scenes, far from those that networks are trained and chosen on
-RESAMPLES = (100, 100_000)  # with fewer the intervals are noise, with more memory runs out
+RESAMPLES = (100, 100_000)  # fewer give noisy intervals, more need too much memory
 
 
 @dataclass(frozen=True)
 class CompareOptions:
-    """Tells whether Mask R-CNN, collapsed into label maps, is better than a U-Net, and where.
+    """Compares Mask R-CNN, merged into semantic maps, with a U-Net on the same images.
 
-    Both see the same images and are measured against the same label maps at full resolution.
-    Compared are the classes that the dataset and both models know, by name: pixels of the dataset's
-    other classes are ignored, as crowds are, and what a model finds of other classes counts as
-    background. Writes comparison.json, comparison.md and pictures.
+    Both are measured against the same semantic maps at full resolution. The comparison covers the
+    classes, matched by name, that the dataset and both models have. Pixels of the dataset's other
+    classes are ignored, as are crowds; predictions of other classes count as background. Writes
+    comparison.json, comparison.md and pictures.
 
     Args:
-        coco_json: The ground truth, a COCO dataset; where objects overlap, the smallest is on top.
+        coco_json: Ground truth: a COCO dataset. Where objects overlap, the smallest is on top.
         images: Folder of its photos.
-        scenes: Compare on this many drawn scenes instead, written into the folder `out`; they are
-            none that train-unet and finetune draw with seeds below 999,999.
-        weights: Mask R-CNN, coco-v2, coco-v1, demo or the path of a model file or .pth.
-        architecture: What a .pth file holds, resnet50_fpn or resnet50_fpn_v2.
-        unet: unet-demo, or the model file of a U-Net or other semantic network, as train-unet
-            writes it.
-        rule: Which of Mask R-CNN's instances is on top where several overlap, score,
-            smallest-on-top or class-priority. The effect of all three is measured.
-        priority: For class-priority, class names from highest to lowest with commas between; if
-            not given, the order that Mask R-CNN has them in.
-        score_threshold: Instances that score lower are left out of the label maps, 0 to 1. The
-            effect of others is measured.
-        out: Folder for everything that is written; the command line takes out/compare if none is
-            given, Python then writes nothing.
-        pictures: Images in each picture of the best, median and worst; 0 draws none.
-        speed: Measure time and memory of both, each in a process of its own.
+        scenes: Compare on this many drawn scenes instead, written into the folder `out`. They
+            differ from all that train-unet and finetune draw with seeds below 999,999.
+        weights: Mask R-CNN: coco-v2, coco-v1, demo or the path of a model file or .pth file.
+        architecture: Architecture of a .pth file: resnet50_fpn or resnet50_fpn_v2.
+        unet: unet-demo, or the model file of a U-Net or other semantic segmentation network, as
+            train-unet writes it.
+        rule: Which instance of Mask R-CNN is on top where several overlap: score (the highest
+            score), smallest-on-top or class-priority. The effect of all three is measured.
+        priority: For class-priority: class names from highest to lowest priority,
+            comma-separated; if not given, in the order of the classes of Mask R-CNN.
+        score_threshold: Minimum score of instances in the semantic maps, 0 to 1. The effect of
+            other thresholds is measured.
+        out: Output folder. If not given, the command line uses out/compare; Python writes nothing.
+        pictures: Number of images in each of the pictures best, median and worst; 0 draws none.
+        speed: Measure time and memory of both models, each in a separate process.
         device: auto, cpu, cuda, cuda:1 or mps.
-        precision: Arithmetic; auto takes bf16 where the processor has it natively.
-        resamples: Of images, for the 95% intervals.
-        seed: Of the resamples and the scenes.
-        on_event: Told of progress, and of classes that are not compared.
+        precision: Floating-point precision; auto uses bf16 if the processor supports it natively.
+        resamples: Number of resamples of the images for the 95% confidence intervals.
+        seed: Random seed of the resamples and the scenes.
+        on_event: Called with progress and with notices of classes that are not compared.
 
     Raises:
         ArgumentError: Options do not go together or are out of range.
@@ -114,12 +113,12 @@ class CompareOptions:
 
 @takes(CompareOptions)
 def compare(options: CompareOptions) -> Comparison:
-    """Compare Mask R-CNN, collapsed into label maps, with a U-Net on the same images.
+    """Compare Mask R-CNN, merged into semantic maps, with a U-Net on the same images.
 
     The arguments are the fields of `CompareOptions`.
 
     Raises:
-        InputError: A model or the data cannot be had, or they cannot be compared.
+        InputError: A model or the data are not available, or they cannot be compared.
     """
     from instseg.comparison.measure import compare_models
     from instseg.comparison.pictures import TITLES, choose, draw_pictures
@@ -233,7 +232,7 @@ def _data(options: CompareOptions, folder: Path) -> CocoData:
 
 
 def _costs(options: CompareOptions, models: ComparedModels) -> dict[str, Json]:
-    """What the first few photos cost each side, in a process of its own.
+    """Time and memory of both models for the first few photos, each in a separate process.
 
     Raises:
         InputError: One of them is killed.
@@ -272,7 +271,7 @@ def _as_path(weights: str | Path | Model | SegmenterModel, path: Path) -> str:
 
 
 def _settings(options: CompareOptions, priority: Sequence[str]) -> Json:
-    """The options as comparison.json holds them."""
+    """The options for comparison.json."""
     from instseg.comparison.load import name_of
     from instseg.data.coco import CocoData
 

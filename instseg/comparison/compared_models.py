@@ -32,13 +32,13 @@ class ComparedModels:
     """Two models, and what they are compared on.
 
     Attributes:
-        data: Photos and label maps, of the dataset's classes.
+        data: Photos and semantic maps, of the dataset's classes.
         segmenter: The U-Net.
         predictor: Mask R-CNN, which gives instances of low scores too.
-        names: "BG", then the classes that are compared: those that all three know.
+        names: "BG", then the compared classes: those of the dataset and both models.
         rule: Which of Mask R-CNN's instances is on top.
         priority: For "class-priority", class names from highest to lowest.
-        score_threshold: Instances that score lower are left out of label maps.
+        score_threshold: Minimum score of instances in semantic maps.
     """
 
     data: CocoSemantic
@@ -59,17 +59,17 @@ class ComparedModels:
         }
 
     def truth(self, labels: Labels) -> Labels:
-        """A label map of the dataset, (H, W), in the classes that are compared; others are 255."""
+        """A semantic map of the dataset, (H, W), in the compared classes; others are 255."""
         return self._translations["truth"][labels]
 
     def unet_map(self, labels: Labels) -> Labels:
-        """A label map of the U-Net, (H, W), in the classes that are compared; others are 0."""
+        """A semantic map of the U-Net, (H, W), in the compared classes; others are 0."""
         return self._translations["unet"][labels]
 
     def mask_rcnn_map(
         self, found: Instances, rule: Rule | None = None, score_threshold: float | None = None
     ) -> Labels:
-        """Mask R-CNN's instances as a label map, likewise, by its own rule or by another."""
+        """Mask R-CNN's instances as a semantic map, by the chosen rule or another."""
         labels = to_semantic(
             found,
             rule=rule or self.rule,

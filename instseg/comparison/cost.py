@@ -1,4 +1,4 @@
-"""What an image costs each model: time and memory, measured in a fresh process."""
+"""Time and memory per image of each model, measured in a new process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from instseg.system.memory import highest_memory_bytes
 if TYPE_CHECKING:
     import torch
 
-LabelMapper = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+SemanticMapper = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 MOST_IMAGES = 8
 
@@ -28,9 +28,9 @@ MOST_IMAGES = 8
 def cost_of_unet(
     side: str, photos: Sequence[Path], weights: str, *, device: str, precision: str
 ) -> Json:
-    """What it takes from a photo to the U-Net's label map; see `measured`."""
+    """Time and memory from a photo to the U-Net's semantic map; see `measured`."""
 
-    def load() -> tuple[LabelMapper, torch.device]:
+    def load() -> tuple[SemanticMapper, torch.device]:
         segmenter = load_unet(weights, device=device, precision=precision)
         return segmenter, segmenter.device
 
@@ -49,9 +49,9 @@ def cost_of_mask_rcnn(
     rule: Rule,
     priority: Sequence[str],
 ) -> Json:
-    """What it takes from a photo to Mask R-CNN's label map; see `measured`."""
+    """Time and memory from a photo to Mask R-CNN's semantic map; see `measured`."""
 
-    def load() -> tuple[LabelMapper, torch.device]:
+    def load() -> tuple[SemanticMapper, torch.device]:
         from instseg.predict.predictor import Predictor
 
         predictor = Predictor(
@@ -61,15 +61,17 @@ def cost_of_mask_rcnn(
             score_threshold=score_threshold,
         )
 
-        def label_map(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        def semantic_map(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
             return to_semantic(predictor(photo), rule=rule, priority=priority)
 
-        return label_map, predictor.device
+        return semantic_map, predictor.device
 
     return measured(load, photos)
 
 
-def measured(load: Callable[[], tuple[LabelMapper, torch.device]], photos: Sequence[Path]) -> Json:
+def measured(
+    load: Callable[[], tuple[SemanticMapper, torch.device]], photos: Sequence[Path]
+) -> Json:
     """Load a model and predict the first few photos, in a process that has done nothing else.
 
     Returns:
@@ -82,11 +84,11 @@ def measured(load: Callable[[], tuple[LabelMapper, torch.device]], photos: Seque
 
     images = [read_image(path) for path in photos[:MOST_IMAGES]]
     before = highest_memory_bytes()
-    label_map, device = load()
+    semantic_map, device = load()
     seconds = []
-    for image in [images[0], *images]:  # the first only warms up
+    for image in [images[0], *images]:  # the first is a warm-up
         start = time.perf_counter()
-        label_map(image)
+        semantic_map(image)
         seconds.append(time.perf_counter() - start)
     found: Json = {
         "seconds": {

@@ -63,7 +63,7 @@ def markdown(comparison: Content) -> Iterator[str]:
     )
     yield f"![mIoU by score threshold]({CURVE})\n"
     yield "## The other way round: as instances\n"
-    yield "Each connected region of the U-Net's label map counts as an instance.\n"
+    yield "Each connected region of the U-Net's semantic map counts as an instance.\n"
     yield from _markdown_table(["", *COMPARED], instance_rows(comparison, AVERAGE_PRECISION))
     if pictures:
         yield "## Pictures\n"

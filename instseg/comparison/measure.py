@@ -1,4 +1,4 @@
-"""Both models on every image, against one truth."""
+"""Predicts every image with both models, and compares them with the ground truth."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class _Tally:
     def add(self, image_id: int, photo: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
         """Predict a photo by both models, and count what they find."""
         models, truth = self.models, self.models.truth(labels)
-        unet, probability = models.segmenter.label_map(photo)
+        unet, probability = models.segmenter.semantic_map(photo)
         large = regions(unet, probability, models.segmenter.class_names, LEAST_AREA)
         found = models.predictor(photo)
         self.unet.add(truth, models.unet_map(unet))
@@ -75,10 +75,10 @@ def compare_models(
     """Predict every image by both models, once.
 
     Args:
-        models: What is compared.
-        resamples: Of images, for the intervals.
-        seed: Of the resamples.
-        on_event: Told of the progress.
+        models: The models and data.
+        resamples: Number of resamples for the intervals.
+        seed: Random seed of the resamples.
+        on_event: Called with progress.
 
     Returns:
         What comparison.json holds of it: `left_out`, `semantic`, `rules`, `thresholds`,
@@ -98,7 +98,7 @@ def compare_models(
     if not unet.areas[:, 1, 1:].any():
         raise InputError(
             f"{models.data.data.coco_json}: no object of the compared classes has a pixel in the "
-            "label maps; give photos with larger ones"
+            "semantic maps; give photos with larger ones"
         )
     rules = {rule: e.scores(resamples=resamples, seed=seed) for rule, e in tally.mask_rcnn.items()}
     ours = rules[models.rule]

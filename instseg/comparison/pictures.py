@@ -57,7 +57,7 @@ def choose(per_image: Sequence[Json], count: int) -> dict[str, list[int]]:
 
 
 def predict_again(models: ComparedModels, row: int, scores: Json) -> SideBySide:
-    """A photo and its label maps, predicted again: those of all images would take much memory."""
+    """A photo and its semantic maps, predicted again: keeping all maps would take much memory."""
     photo, labels = models.data.load(row)
     return SideBySide(
         photo=photo,

@@ -1,1 +1,1 @@
-"""Classes, masks, instances and label maps: numpy alone."""
+"""Classes, masks, instances and semantic maps; needs numpy only."""

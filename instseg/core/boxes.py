@@ -1,4 +1,4 @@
-"""Boxes as numpy arrays: overlaps, and what four numbers mean.
+"""Boxes as numpy arrays: overlaps, and detection of the box format.
 
 Boxes are [x1, y1, x2, y2] (xyxy) or [x, y, width, height] (xywh), in pixels.
 """
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 ENOUGH_BOXES = 10  # to tell their format by
-LEAST_BEYOND = 0.2  # share of boxes that reach out of their image when they are misread
+LEAST_BEYOND = 0.2  # share of boxes that extend beyond the image when they are misread
 FITS, BEYOND = 1.02, 1.1  # of the image's sides
 
 
@@ -44,17 +44,17 @@ def box_ious(one_xyxy: Floats, other_xyxy: Floats) -> Floats:
 
 
 def are_corners(boxes: Floats, sides_wh: Floats, *, least_share: float = 1.0) -> bool:
-    """Whether boxes are xyxy rather than xywh, told by their place in the image alone.
+    """Whether boxes are xyxy rather than xywh, judged by their place in the image alone.
 
-    As xyxy they lie inside of their image; as xywh a good part of them would reach out of it.
+    As xyxy they lie inside the image; as xywh many of them would extend beyond it.
 
     Args:
         boxes: (N, 4).
         sides_wh: (N, 2), width and height of the image of each; NaN where unknown.
-        least_share: Of the boxes, which must lie inside as xyxy.
+        least_share: Share of the boxes that must lie inside as xyxy.
 
     Returns:
-        False also where there are too few boxes to tell.
+        False also if there are too few boxes to decide.
     """
     start, stop = boxes[:, :2], boxes[:, 2:]
     if len(boxes) < ENOUGH_BOXES:

@@ -25,7 +25,7 @@ COCO_CLASSES: tuple[str, ...] = (
 )  # index = class id inside instseg
 # fmt: on
 
-# Neither dark, pale nor grey. The classes of the drawn scenes differ among one another, and so do
+# Neither dark, pale nor grey. The classes of the drawn scenes differ from one another, and so do
 # the 20 that COCO has most objects of, by 15 or more in CIEDE2000, and by 7 or more as readers with
 # protanopia or deuteranopia see them; no two of all 80 differ by less than 9.
 _COCO_COLORS = bytes.fromhex("""

@@ -1,4 +1,4 @@
-"""How different two colours look, also to colour-blind readers, and palettes for one picture."""
+"""Colour differences as people with and without colour blindness see them, and palettes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Rgb = tuple[int, int, int]
 Floats = NDArray[np.float64]
 
 LEAST_DIFFERENCE = 6.0
-"""Colours nearer than this, by `difference`, are taken for one another in a picture."""
+"""Colours with a smaller `difference` are confused with one another in a picture."""
 
 # Linear RGB to linear RGB as people without one kind of cones see it: G. M. Machado,
 # M. M. Oliveira, L. A. F. Fernandes, "A Physiologically-based Model for Simulation of Color Vision
@@ -63,7 +63,7 @@ def seen_as(rgb: NDArray[np.uint8], vision: str) -> NDArray[np.uint8]:
 
 
 def difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Floats:
-    """How different colours look, to the vision that tells them apart the least.
+    """The difference between colours, for the kind of vision that distinguishes them least.
 
     Args:
         first: uint8 (..., 3).
@@ -81,14 +81,14 @@ def difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Floats:
 
 
 def picture_colors(names: Sequence[str]) -> dict[str, Rgb]:
-    """A colour for each class of one picture: its own, unless it looks like one before it.
+    """A colour for each class of one picture: its own, unless it resembles an earlier one.
 
     Args:
-        names: Class names, the most important first; these keep their colours.
+        names: Class names, the most important first, which keep their colours.
 
     Returns:
-        By name. A class whose colour is too near to one before it gets another shade or hue that
-        is not, the nearest to its own; in a picture of very many classes the farthest there is.
+        Colours by name. A class whose colour is too similar to an earlier one gets the most similar
+        shade or hue that is not; with very many classes, the most different one available.
     """
     found: dict[str, Rgb] = {}
     for name in dict.fromkeys(names):

@@ -1,4 +1,4 @@
-"""What long work tells while it runs: one callback, `on_event(event)`, and a handful of events.
+"""Events of long tasks, given to one callback, `on_event(event)`.
 
 def log(event):
 if isinstance(event, StepDone):
@@ -22,12 +22,12 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Part of a task is done: photos predicted, images measured, bytes downloaded.
+    """Progress of a task: photos predicted, images measured, bytes downloaded.
 
     Attributes:
-        task: What is being done, such as `predicting` or `downloading weights`.
-        done: How much of it.
-        total: How much there is; None while unknown.
+        task: Description, such as `predicting` or `downloading weights`.
+        done: Number of units done.
+        total: Number of units in all; None while unknown.
         unit: What is counted: `images`, `steps`, `bytes`.
     """
 
@@ -42,14 +42,14 @@ class TrainingStarted:
     """A training run is about to take its first step.
 
     Attributes:
-        steps: Optimizer steps of the whole run.
-        first_step: Steps that were done before, by the run that is resumed.
-        epochs: Passes over the data, the last of which may be cut short.
-        images_per_step: Over all processes and accumulated batches.
-        optimizer: Its name.
-        learning_rate: The highest.
-        step_s: Estimated seconds of a step.
-        memory_bytes: Estimated peak.
+        steps: Number of optimizer steps of the whole run.
+        first_step: Number of steps that were done before, if the run is resumed.
+        epochs: Number of epochs; the last one may be incomplete.
+        images_per_step: Images per step, over all processes and accumulated batches.
+        optimizer: Name of the optimizer.
+        learning_rate: Peak learning rate.
+        step_s: Estimated seconds per step.
+        memory_bytes: Estimated peak memory.
     """
 
     steps: int
@@ -67,12 +67,12 @@ class StepDone:
     """One optimizer step.
 
     Attributes:
-        step: Counted from 1.
-        steps: Of the whole run.
+        step: Number of the step, from 1.
+        steps: Number of steps of the whole run.
         figures: `loss`, each loss by name, and `lr`.
-        seconds: Spent on the step and on waiting for its images; measuring and saving are not
-            part of it.
-        memory_bytes: In use.
+        seconds: Duration of the step, with waiting for its images, but without validation and
+            saving.
+        memory_bytes: Memory in use.
     """
 
     step: int
@@ -84,14 +84,14 @@ class StepDone:
 
 @dataclass(frozen=True, kw_only=True)
 class EpochDone:
-    """An epoch has ended and was measured.
+    """An epoch has ended and was validated.
 
     Attributes:
-        epoch: Counted from 1.
-        step: Its last.
-        figures: Scores and losses on the validation data; empty without any.
+        epoch: Number of the epoch, from 1.
+        step: Number of its last step.
+        figures: Scores and losses on the validation data; empty if there is none.
         is_best: Whether its weights are the best so far, and were written.
-        pictures: What was drawn of it, by name: uint8 RGB (H, W, 3).
+        pictures: Pictures of the validation by name: uint8 RGB (H, W, 3).
     """
 
     epoch: int
@@ -103,10 +103,10 @@ class EpochDone:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassesMatched:
-    """Which class of the data starts from which class of the weights.
+    """From which class of the weights each class of the data is initialised.
 
     Attributes:
-        sources: By class of the data; None for a class that starts from random weights.
+        sources: Class of the weights by class of the data; None for random weights.
     """
 
     sources: Mapping[str, str | None]
@@ -114,13 +114,13 @@ class ClassesMatched:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassesCounted:
-    """How much there is of each class in the data for semantic segmentation.
+    """Frequency of each class in the data for semantic segmentation.
 
     Attributes:
-        class_names: By class id, the first is the background.
-        images: By part of the data, `training` and `validation`: how many there are.
-        pixels: By part: of each class.
-        images_with: By part: how many images have pixels of each class.
+        class_names: Names by class id; the first is the background.
+        images: Number of images by part of the data, `training` and `validation`.
+        pixels: By part: number of pixels of each class.
+        images_with: By part: number of images with pixels of each class.
     """
 
     class_names: Sequence[str]
@@ -131,17 +131,17 @@ class ClassesCounted:
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """Something worth knowing, one line."""
+    """Information for the user, one line."""
 
     text: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Warned:
-    """Something is probably not as it should be; the work goes on.
+    """Something is probably wrong; the task continues.
 
     Attributes:
-        text: One line that names the file and the mend.
+        text: One line that names the file and the remedy.
     """
 
     text: str
@@ -149,11 +149,11 @@ class Warned:
 
 @dataclass(frozen=True, kw_only=True)
 class PhotoFailed:
-    """A photo could not be processed; the work goes on with the next.
+    """A photo could not be processed; the task continues with the next one.
 
     Attributes:
-        name: Of the photo.
-        text: One line that names the file and the mend.
+        name: Name of the photo.
+        text: One line that names the file and the remedy.
     """
 
     name: str
@@ -175,11 +175,11 @@ OnEvent: TypeAlias = Callable[[Event], None]
 
 
 def ignore(event: Event) -> None:
-    """The callback of who wants to hear nothing."""
+    """A callback that does nothing."""
 
 
 def download_progress(on_event: OnEvent) -> Callable[[float, float | None], None]:
-    """What a download calls with the bytes done and in all, as `Progress` events."""
+    """A progress callback for downloads, which sends `Progress` events."""
 
     def progress(done: float, total: float | None) -> None:
         on_event(Progress(task="downloading weights", done=done, total=total, unit="bytes"))
@@ -195,7 +195,7 @@ def told(
     total: int | None = None,
     unit: str = "images",
 ) -> Iterator[Item]:
-    """Pass items through and tell of each as it is asked for, and of the end."""
+    """Pass items through, and send a `Progress` event for each one and at the end."""
     if total is None and isinstance(items, Sized):
         total = len(items)
     done = 0

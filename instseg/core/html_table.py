@@ -1,4 +1,4 @@
-"""Tables that results show of themselves in a notebook."""
+"""HTML tables, which results show in notebooks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def html_table(
 
     Args:
         columns: Headings.
-        rows: A cell for each column, of which `str()` is shown.
+        rows: One cell for each column, shown by `str()`.
         caption: A line above the table.
     """
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)

@@ -1,4 +1,4 @@
-"""The one type that flows through the program: the instances of one image."""
+"""The instances of one image: the type that connects all parts of the package."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ SHOWN_ROWS = 100  # of the table in a notebook
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Instances:
-    """What was found, or annotated, in one image. Indexing filters every field.
+    """The predicted or annotated instances of one image. Indexing filters every field.
 
-    Arrays may be given as anything array-like; they are stored read-only with these dtypes.
+    All fields accept array-likes; they are stored as read-only arrays with these dtypes.
 
     Attributes:
         boxes: float32 (N, 4), x0 y0 x1 y1 in pixels of the original image.
@@ -39,6 +39,11 @@ class Instances:
     class_names: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.masks, Masks):
+            raise ValueError(
+                f"masks: expected Masks, got {type(self.masks).__name__}; Masks.from_dense makes "
+                "them of an array (N, H, W)"
+            )
         count = len(self.masks)
         boxes = np.asarray(self.boxes, dtype=np.float32)
         arrays: dict[str, NDArray[Any]] = {
@@ -72,7 +77,7 @@ class Instances:
 
     @classmethod
     def empty(cls, size_hw: tuple[int, int], class_names: Sequence[str]) -> Instances:
-        """No instances in an image of this size."""
+        """No instances, in an image of this size."""
         return cls(
             boxes=np.zeros((0, 4), dtype=np.float32),
             class_ids=np.zeros(0, dtype=np.int64),
@@ -83,7 +88,7 @@ class Instances:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Instances]) -> Instances:
-        """The instances of all parts, in order; at least one part, all of one image and classes."""
+        """The instances of all parts, in order: at least one part, all of one image and classes."""
         if len({part.class_names for part in parts}) > 1:
             lengths = [len(part.class_names) for part in parts]
             raise ValueError(f"class_names: expected the same in every part, got {lengths} names")
@@ -153,7 +158,7 @@ class Instances:
 
 
 def _whole_numbers(class_ids: ArrayLike) -> NDArray[np.int64]:
-    """Class ids as int64; 1.0 is 1, but 1.9 is an error, and so are texts and truth values."""
+    """Class ids as int64; 1.0 is 1, but 1.9 is an error, and so are strings and bools."""
     given = np.asarray(class_ids)
     known = given.dtype.kind in "iuf" and bool((np.abs(given.astype(np.float64)) < 2**53).all())
     if not known or (given != np.rint(given)).any():

@@ -1,4 +1,4 @@
-"""Types of what JSON files hold."""
+"""Types of the content of JSON files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Masks of one image, each kept as a small crop with its place."""
+"""Masks of one image, each stored as a small crop with its position."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Index = int | slice | Sequence[int] | Sequence[bool] | NDArray[Any]
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """The array, or a copy if it, or what it is a view of, can be written to."""
+    """The array, or a copy if the array or its base is writable."""
     owner: object = array
     while isinstance(owner, np.ndarray) and not owner.flags.writeable:
         owner = owner.base
@@ -25,7 +25,7 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def given_up(array: NDArray[Any]) -> NDArray[Any]:
-    """An array that nobody else holds, from now on read-only: `read_only` need not copy it."""
+    """Make an unshared array read-only, so that `read_only` need not copy it."""
     array.setflags(write=False)
     return array
 
@@ -35,10 +35,10 @@ _NOTHING = given_up(np.zeros((0, 0), dtype=bool))
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Masks:
-    """N binary masks of one image, never held as N x H x W.
+    """N binary masks of one image, without an N x H x W array.
 
-    Every operation equals pycocotools' own; holes and several parts survive. Arrays are read-only:
-    one that somebody could still write to is copied.
+    Every operation equals that of pycocotools; holes and several parts are kept. Arrays are
+    read-only: writable ones are copied.
 
     Attributes:
         size_hw: height and width of the image.
@@ -80,7 +80,7 @@ class Masks:
     def from_crops(
         cls, crops: Sequence[NDArray[np.bool_]], offsets_yx: ArrayLike, size_hw: tuple[int, int]
     ) -> Masks:
-        """Masks from crops that may reach over the image's border; what is outside is cut off.
+        """Masks from crops that may extend beyond the image; what is outside is cut off.
 
         Args:
             crops: N bool arrays (h_i, w_i); those that are read-only are not copied.
@@ -154,7 +154,7 @@ class Masks:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Masks]) -> Masks:
-        """The masks of all parts, in order; at least one part, all of one image size."""
+        """The masks of all parts, in order: one or more parts, of equal image size."""
         sizes = {part.size_hw for part in parts}
         if len(sizes) != 1:
             raise ValueError(f"masks to join: expected one image size, got {sorted(sizes)}")
@@ -205,7 +205,7 @@ class Masks:
         return rle.encode_crops(self.crops, self.offsets_yx, self.size_hw)
 
     def to_polygons(self) -> list[list[list[int]] | None]:
-        """COCO polygons of each mask that give back the same pixels; None where it has a hole."""
+        """COCO polygons of each mask, exact to the pixel; None for a mask with a hole."""
         places = self.offsets_yx.tolist()
         return [
             exact_polygons(crop, (y, x)) for crop, (y, x) in zip(self.crops, places, strict=True)
@@ -227,7 +227,7 @@ class Masks:
         return np.asarray(overlaps, dtype=np.float64)
 
     def placed(self, offset_yx: tuple[int, int], size_hw: tuple[int, int]) -> Masks:
-        """The same masks on another canvas, as a tile in its photo; what falls outside is cut.
+        """The masks on another canvas, such as those of a tile in its photo; the rest is cut off.
 
         Args:
             offset_yx: where this image's first pixel lies on the canvas.

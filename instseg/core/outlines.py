@@ -1,4 +1,4 @@
-"""Polygons of masks: the edges between pixels, so that they give back the very same mask."""
+"""Polygons of masks along the edges of pixels, so that they rasterise to the same mask."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def exact_polygons(crop: NDArray[np.bool_], offset_yx: tuple[int, int]) -> list[
 
     Returns:
         Polygons, each flat [x0, y0, x1, y1, ...] along the edges of pixels; None for a mask with a
-        hole, which joined polygons cannot cut, and for an empty one.
+        hole, which COCO polygons cannot express, and for an empty one.
     """
     edges = _edges(crop)
     polygons = []
@@ -51,9 +51,9 @@ def _edges(crop: NDArray[np.bool_]) -> set[Edge]:
 
 
 def _walk(edges: set[Edge], start: Edge) -> list[tuple[int, int]]:
-    """Take one closed walk out of the edges; returns the (x, y) where it turns.
+    """Remove one closed walk from the edges; returns the (x, y) where it turns.
 
-    It turns right where it can, so that pixels that touch at a corner alone lie in separate walks.
+    It turns right where possible, so that pixels that touch only at a corner are separate walks.
     """
     corners = []
     walked = [start]

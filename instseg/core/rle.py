@@ -2,7 +2,7 @@
 
 A mask of H x W is read column by column; `counts` holds the lengths of its runs, alternating
 between background and mask and beginning with background. The compressed form is pycocotools'
-string. Nothing here ever holds a full-size image: time and memory follow the crop.
+string. No full-size image is made: time and memory depend on the crop.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 MOST_DIGITS = 7  # of 5 bits each, in a run's code: there is no run of more than 2^32 pixels
-FARTHEST_PX = 1_000_000  # of a polygon's points; pycocotools' memory follows its outline
+FARTHEST_PX = 1_000_000  # coordinates of polygons; pycocotools' memory grows with the outline
 
 LONGEST_OUTLINE_PX = 5_000_000
-"""Of all polygons of a mask: pycocotools' memory follows it, fifty bytes a pixel."""
+"""Length of all polygons of a mask: pycocotools uses fifty bytes of memory per pixel of it."""
 
 _MERGED_AT_ONCE = 16
 _MOST_PIXELS = 2**32 - 1  # of an image: a run's length has 32 bits in pycocotools
@@ -77,7 +77,7 @@ def polygons_to_rle(
     """One mask of COCO polygons as compressed RLE, rasterised by pycocotools.
 
     Args:
-        polygons: each flat [x0, y0, x1, y1, ...] in pixels; of none, an empty mask.
+        polygons: each flat [x0, y0, x1, y1, ...] in pixels; without any, the mask is empty.
         size_hw: the image.
 
     Raises:
@@ -103,7 +103,7 @@ def polygons_to_rle(
 
 
 def union(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """One mask of all pixels of one or more compressed RLE, in time n log n of their number."""
+    """The union of one or more compressed RLE, in time n log n of their number."""
     while len(parts) > 1:
         starts = range(0, len(parts), _MERGED_AT_ONCE)
         parts = [coco_mask.merge(parts[start : start + _MERGED_AT_ONCE]) for start in starts]
@@ -187,7 +187,7 @@ def decode_crop(
 
 
 def pixels_in(counts: str | bytes | Sequence[int]) -> int:
-    """Pixels that runs make in all, which should be the image's; see `decode_crop`."""
+    """Total length of runs, which should equal the pixels of the image; see `decode_crop`."""
     lengths = _decompress(counts) if isinstance(counts, str | bytes) else counts
     return int(sum(lengths))
 
@@ -201,7 +201,7 @@ def _runs(
     changes = np.diff(crop, axis=0, prepend=False, append=False)  # (h + 1, w)
     y, x = np.divmod(np.flatnonzero(changes), max(crop_w, 1))
     edges = np.sort((x + left) * height + (y + top))
-    if crop_h == height:  # a run that goes on in the next column has no edge there
+    if crop_h == height:  # a run that continues in the next column has no edge there
         joins = np.flatnonzero(edges[1:] == edges[:-1])
         edges = np.delete(edges, np.concatenate([joins, joins + 1]))
     edges = edges[edges < height * width]
@@ -228,12 +228,12 @@ def _decompress(counts: str | bytes) -> NDArray[np.int64]:
 
 
 def codes_of(counts: bytes) -> NDArray[np.int64]:
-    """The characters of pycocotools' string as numbers, 0..63 in a sound one."""
+    """The characters of pycocotools' string as numbers, 0..63 if it is valid."""
     return np.frombuffer(counts, dtype=np.uint8).astype(np.int64) - 48
 
 
 def integers_of(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The signed integers that codes stand for, and where in `codes` each ends.
+    """The signed integers that codes represent, and the index in `codes` where each ends.
 
     An integer is one code or more, of 5 bits each, low first; bit 6 says that more follows, and the
     highest bit is the sign. Of an integer of more than `MOST_DIGITS` codes the value is wrong.

@@ -1,20 +1,22 @@
-"""Instances collapsed into one map of class ids."""
+"""Semantic maps: instances merged into one map of class ids."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instseg.core.instances import Instances, Masks
+from instseg.core.options import checks_types
 
 Rule = Literal["score", "smallest-on-top", "class-priority"]
 IGNORE = 255
-"""The label of pixels that no comparison counts."""
+"""The label of ignored pixels."""
 
 
+@checks_types
 def to_semantic(
     instances: Instances,
     *,
@@ -23,22 +25,22 @@ def to_semantic(
     priority: Sequence[str] | None = None,
     ignore: Masks | None = None,
 ) -> NDArray[np.uint8]:
-    """A label map: at each pixel the class id of the instance on top, 0 where there is none.
+    """A semantic map: at each pixel the class id of the instance on top, 0 where there is none.
 
     Which instance is on top where several overlap:
         score: the one with the higher score.
         smallest-on-top: the one with the smaller mask, whatever its score; then the score.
-        class-priority: the one whose class comes first in `priority`; classes not named there
-            come after all that are; then the score.
-    When all that is equal, the earlier instance is on top.
+        class-priority: the one whose class comes first in `priority`; other classes come after
+            these; then the score.
+    If all of these are equal, the earlier instance is on top.
 
     Args:
         instances: N instances of at most 254 classes.
         rule: one of the three above.
-        score_threshold: only instances that score above it, as `Predictor` has it; None takes all.
+        score_threshold: only instances with a higher score, as in `Predictor`; None takes all.
         priority: class names from highest to lowest, for "class-priority".
-        ignore: regions of unknown content (COCO's crowds) in the same image; where no instance
-            lies they become 255.
+        ignore: regions of unknown content (COCO's crowds) in the same image; their pixels without
+            an instance become 255.
 
     Returns:
         uint8 (H, W), 0..K or 255.
@@ -49,7 +51,7 @@ def to_semantic(
     """
     if len(instances.class_names) > IGNORE:
         raise ValueError(
-            f"class_names: expected at most {IGNORE - 1} classes for an 8-bit label map, "
+            f"class_names: expected at most {IGNORE - 1} classes for an 8-bit semantic map, "
             f"got {len(instances.class_names) - 1}"
         )
     kept = instances
@@ -75,8 +77,6 @@ def _rank(instances: Instances, rule: Rule, priority: Sequence[str] | None) -> N
         return np.zeros(len(instances), dtype=np.int64)
     if rule == "smallest-on-top":
         return instances.masks.areas()
-    if rule != "class-priority":
-        raise ValueError(f"rule: expected one of {get_args(Rule)}, got {rule!r}")
     if priority is None:
         raise ValueError("priority: expected class names for rule 'class-priority', got None")
     unknown = set(priority) - set(instances.class_names)

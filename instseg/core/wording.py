@@ -1,4 +1,4 @@
-"""Numbers, counts and names as they are said in sentences and tables."""
+"""Numbers, counts and names in sentences and tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def count(number: int, thing: str) -> str:
 
 
 def number(value: float | None, sign: str = "") -> str:
-    """Three decimals; "-" for what has no value (None, or -1 as COCO writes it)."""
+    """Three decimals; "-" for a missing value (None, or -1 as in COCO)."""
     return "-" if value is None or value == -1 else f"{value:{sign}.3f}"
 
 
@@ -24,11 +24,11 @@ def interval(limits: Sequence[float] | None, sign: str = "") -> str:
 
 
 def some(names: Sequence[str]) -> str:
-    """The first few names with commas between, none of them long."""
+    """The first few names, comma-separated and shortened."""
     more = ", ..." if len(names) > NAMED else ""
     return ", ".join(f"{name:.{LONGEST_NAME}}" for name in names[:NAMED]) + more
 
 
 def printable(text: str) -> str:
-    """Text that may quote file and class names, which may hold anything, on one line."""
+    """Text on one line without control characters, which file and class names may contain."""
     return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))

@@ -1,4 +1,4 @@
-"""Augmentation of training photos: torchvision's v2 transforms by name, masks moving along."""
+"""Augmentation of training photos and masks: torchvision's v2 transforms, by name."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from instseg.data.label_maps import from_label_maps, to_label_maps
 Sample = tuple[NDArray[np.uint8], Instances, Masks]
 Other = Callable[[], tuple[NDArray[np.uint8], Instances]]
 
-# For small datasets, whose objects keep their upright look and nearly their colours (their hue
-# wholly: changing it takes as long as all the rest). The scale changes within the photo's own
-# size: a network that resizes its photos would undo ScaleJitter. For the large-scale jitter of
-# papers, give ScaleJitter, and RandomCrop after it, one fixed size.
+# For small datasets: objects stay upright and nearly keep their colours (and fully their hue:
+# changing it takes as long as all the rest). The scale changes within the size of the photo:
+# a network that resizes its photos would undo ScaleJitter. For large-scale jitter as in papers,
+# give ScaleJitter, and RandomCrop after it, one fixed size.
 DEFAULT_STEPS: tuple[Mapping[str, Mapping[str, Any]], ...] = (
     {"RandomHorizontalFlip": {"p": 0.5}},
     {"ColorJitter": {"brightness": 0.2, "contrast": 0.2, "saturation": 0.2}},
     {"RandomAffine": {"degrees": 0, "translate": [0.1, 0.1], "scale": [0.75, 1.33]}},
 )
 
-# Where these differ from torchvision's: empty borders are of ImageNet's mean colour, photos are
-# turned smoothly, and a photo smaller than its crop is padded and not refused.
+# Defaults that differ from torchvision's: empty borders have ImageNet's mean colour, photos are
+# rotated with bilinear interpolation, and photos smaller than the crop are padded, not refused.
 DEFAULT_ARGUMENTS = {
     "fill": (124, 116, 104),
     "interpolation": v2.InterpolationMode.BILINEAR,
@@ -60,7 +60,7 @@ def _resized_crop(
 
 
 class _AtLeastOnePixel:
-    """Keeps a long, narrow photo from being scaled to no width, where torchvision fails."""
+    """Prevents scaling long, narrow photos to a width of 0, where torchvision fails."""
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """The new size: see torchvision."""
@@ -76,7 +76,7 @@ class _RandomShortestSize(_AtLeastOnePixel, v2.RandomShortestSize):
     """Torchvision's."""
 
 
-# RandomIoUCrop is not among them: it needs boxes, and may never end on a photo without any.
+# Without RandomIoUCrop: it needs boxes, and may not terminate on a photo without any.
 _KINDS: dict[str, type[Any]] = {
     "RandomHorizontalFlip": v2.RandomHorizontalFlip,
     "RandomVerticalFlip": v2.RandomVerticalFlip,
@@ -107,8 +107,8 @@ class Step:
     """One of torchvision's transforms.
 
     Attributes:
-        transform: It takes a photo and its label maps.
-        least_side: Photos with a shorter side are left as they are, as the transform fails there.
+        transform: Applied to a photo and its label maps.
+        least_side: Photos with a shorter side are not transformed, because the transform fails.
     """
 
     transform: v2.Transform
@@ -117,10 +117,10 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """What is done to a training photo and its masks: a pure function, the seed included.
+    """Augments a training photo and its masks: a pure function of its arguments and the seed.
 
     Attributes:
-        stages: Done in order, each a run of torchvision's transforms or a copy-paste.
+        stages: Applied in order; each is a sequence of torchvision's transforms or a copy-paste.
     """
 
     stages: tuple[tuple[Step, ...] | CopyPaste, ...]
@@ -134,19 +134,19 @@ class Augmentation:
         seed: int | Sequence[int],
         other: Other | None = None,
     ) -> Sample:
-        """A changed photo with its objects and crowd regions; with no stages, the arguments.
+        """The augmented photo with its objects and crowd regions; without stages, the arguments.
 
-        Boxes are those of the new masks; objects all but gone are left out (`remaining` in
-        copy_paste.py says which), and so are crowd regions that have vanished. Borders that a
-        transform leaves empty are grey background. Torch's global random state is left as it was.
+        Boxes are those of the new masks; objects that have nearly vanished are removed (see
+        `remaining` in copy_paste.py), and so are vanished crowd regions. Borders that a transform
+        leaves empty are grey background. Torch's global random state is restored.
 
         Args:
             image: uint8 RGB (H, W, 3); not modified.
             instances: Its objects.
             crowds: Its crowd regions.
-            seed: Integers of 0 or more, on which all randomness depends.
-            other: Gives the photo and objects that CopyPaste takes from, which go through
-                torchvision's transforms before it too; called only to paste. CopyPaste needs it.
+            seed: Integers of 0 or more that determine all random numbers.
+            other: Returns the photo and objects to paste from, to which the transforms before
+                CopyPaste are applied as well; called only to paste. CopyPaste needs it.
         """
         sample = (image, instances, crowds)
         seeds = np.random.SeedSequence(seed).generate_state(2 * len(self.stages)).tolist()
@@ -174,12 +174,12 @@ def parse_augmentations(
             `{"RandomRotation": {"degrees": 10}}`. Names and arguments are those of
             torchvision.transforms.v2, and CopyPaste's; with other defaults for `fill`,
             `interpolation` and `pad_if_needed` (DEFAULT_ARGUMENTS).
-        channels: Of the images.
-        dtype: Of the images; what is not uint8 RGB has borders of 0.
+        channels: Channels of
+            the images.
+        dtype: Type of the images; unless they are uint8 RGB, borders are 0.
 
     Raises:
-        InputError: for a step that is not among these, has wrong arguments, or is not for such
-            images.
+        InputError: A step is unknown, has wrong arguments, or does not support such images.
     """
     stages: list[tuple[Step, ...] | CopyPaste] = []
     for entry in steps:
@@ -210,7 +210,7 @@ def _parse_step(entry: Any, channels: int, dtype: torch.dtype) -> Step | CopyPas
         if isinstance(step, CopyPaste):
             return step
         return _tried(step, channels, dtype)
-    except Exception as error:  # torchvision checks some arguments late, by whatever fails first
+    except Exception as error:  # torchvision checks some arguments late, with various errors
         reason = " ".join(str(error).split())
         raise InputError(
             f"augmentation {name}: {reason}; its arguments are {', '.join(known)}"
@@ -218,9 +218,9 @@ def _parse_step(entry: Any, channels: int, dtype: torch.dtype) -> Step | CopyPas
 
 
 def _arguments(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments as torchvision takes them, from those of a config."""
+    """Arguments for torchvision, from those of a config."""
     arguments = dict(given)
-    if "fill" in arguments:  # masks have none of it: their borders are background
+    if "fill" in arguments:  # masks have no fill: their borders are background
         arguments["fill"] = {tv_tensors.Image: arguments["fill"], _Labels: None}
     if "interpolation" in arguments:
         arguments["interpolation"] = v2.InterpolationMode(arguments["interpolation"])
@@ -228,7 +228,7 @@ def _arguments(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tried(transform: v2.Transform, channels: int, dtype: torch.dtype) -> Step:
-    """The transform as a step, once it has worked whatever its probability."""
+    """The transform as a step, after a trial with any probability."""
     blur = max([*getattr(transform, "kernel_size", ()), 0]) // 2
     if isinstance(transform, v2.ElasticTransform):
         blur = int(8 * max(transform.sigma) + 1) // 2
@@ -249,9 +249,9 @@ def _tried(transform: v2.Transform, channels: int, dtype: torch.dtype) -> Step:
 def _copy_paste(
     step: CopyPaste, sample: Sample, other: Other | None, before: Augmentation, seed: int
 ) -> Sample:
-    """Paste some objects of the other photo, itself changed by what comes before, anywhere."""
+    """Paste some objects of the other photo, after the earlier stages, at a random place."""
     if other is None:
-        raise ValueError("other: expected a function that gives a photo for CopyPaste, got None")
+        raise ValueError("other: expected a function that returns a photo for CopyPaste, got None")
     image, instances = other()
     image, instances, _ = before(image, instances, Masks.empty(instances.size_hw), seed=seed)
     chosen = instances[step.choose(len(instances))]
@@ -263,10 +263,10 @@ def _copy_paste(
 def _transform(
     steps: Sequence[Step], image: NDArray[np.uint8], instances: Instances, crowds: Masks
 ) -> Sample:
-    """Put a photo and all its masks through torchvision's transforms together.
+    """Apply torchvision's transforms to a photo and all its masks.
 
-    Masks that make too many label maps for one go follow in further ones, for which the same
-    random numbers are drawn again.
+    If there are too many label maps for one pass, the others follow in further passes with the same
+    random numbers.
     """
     masks = Masks.concatenate([instances.masks, crowds])
     chance = torch.default_generator.get_state()
@@ -287,9 +287,9 @@ def _transform(
 def apply_steps(
     steps: Sequence[Step], image: NDArray[Any], labels: NDArray[np.uint8]
 ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-    """Put an image (H, W, C) and label maps (P, H, W), at least one, through transforms together.
+    """Apply transforms to an image (H, W, C) and label maps (P, H, W), at least one.
 
-    Torch's global random state drives them. Borders that come up empty have label 0.
+    They use torch's global random state. Empty borders have label 0.
     """
     photo = tv_tensors.Image(torch.from_numpy(image.copy()).permute(2, 0, 1))
     planes = _Labels(torch.from_numpy(labels))

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from instseg.core.errors import InputError
 from instseg.core.instances import Instances, Masks
+from instseg.core.options import checks_types
 from instseg.core.rle import polygons_to_rle
+from instseg.core.wording import count
 from instseg.files.coco_json import (
     Annotation,
     Dataset,
@@ -32,14 +34,16 @@ from instseg.files.photo_header import photo_size, read_header
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class CocoData:
-    """A COCO dataset. Category ids of the file become class ids 1..K here and nowhere else.
+    """A COCO dataset, read by `CocoData.read("train.json", "photos/")`.
+
+    Category ids of the file are converted to class ids 1..K only here.
 
     Attributes:
         coco_json: The file.
-        folder: Where the photos are.
-        dataset: The file's records.
+        folder: Folder of the photos.
+        dataset: The records of the file.
         annotations: For each image id its annotations, crowds included.
         class_names: In the order of the file's category ids, after "BG".
         category_ids: The dataset id of each class, after 0.
@@ -53,26 +57,27 @@ class CocoData:
     category_ids: tuple[int, ...]
 
     @classmethod
+    @checks_types
     def read(
         cls,
-        coco_json: Path,
-        folder: Path,
+        coco_json: str | Path,
+        folder: str | Path,
         *,
         boxes_only: bool = False,
         content: bytes | None = None,
     ) -> CocoData:
-        """Read the JSON; photos and outlines are read when they are asked for.
+        """Read the JSON; photos and segmentations are read when they are used.
 
-        Images without width and height have those of their photos.
+        Images without width and height get those of their photos.
 
         Args:
             coco_json: The file.
-            folder: Where the photos are.
-            boxes_only: Leave out outlines, and the sizes of photos.
-            content: Of the file, if it has been read already.
+            folder: Folder of the photos.
+            boxes_only: Leave out segmentations, and the sizes of photos.
+            content: Content of the file, if it has already been read.
 
         Raises:
-            InputError: when it is not a COCO dataset.
+            InputError: It is not a COCO dataset.
         """
         coco_json, folder = Path(coco_json), Path(folder)
         if boxes_only:
@@ -112,7 +117,7 @@ class CocoData:
 
     @property
     def images(self) -> Sequence[Image]:
-        """The file's image records, in its order."""
+        """The image records, in the order of the file."""
         return self.dataset.images
 
     @cached_property
@@ -122,8 +127,15 @@ class CocoData:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __repr__(self) -> str:
+        objects, classes = len(self.dataset.annotations), len(self.class_names) - 1
+        return (
+            f"CocoData({str(self.coco_json)!r}: {count(len(self), 'image')}, "
+            f"{count(objects, 'annotation')}, {count(classes, 'class')})"
+        )
+
     def require_photos(self) -> None:
-        """Raise InputError if a photo is not there: better now than after an hour."""
+        """Raise InputError if a photo is missing, before a long run."""
         missing = [i.file_name for i in self.images if not (self.folder / i.file_name).is_file()]
         if missing:
             raise InputError(
@@ -132,7 +144,7 @@ class CocoData:
             )
 
     def require_objects(self) -> None:
-        """Raise InputError if nothing can be trained on: no class, no annotation, only crowds."""
+        """Raise InputError if there are no training data: no class, no annotation, only crowds."""
         annotations = self.dataset.annotations
         if not self.category_ids[1:]:
             problem = "has no categories, so no classes to train on; export it again"
@@ -151,20 +163,20 @@ class CocoData:
         """A photo, uint8 RGB (H, W, 3), and its objects without crowds.
 
         Raises:
-            InputError: when the photo cannot be read or is not of the size the file states, or an
+            InputError: The photo cannot be read or has another size than the file states, or an
                 annotation is broken.
         """
         return self.photo(index), self.objects(index)
 
     def photo(self, index: int) -> NDArray[np.uint8]:
-        """A photo, uint8 RGB (H, W, 3), turned as its annotations are.
+        """A photo, uint8 RGB (H, W, 3), in the orientation of its annotations.
 
-        Where the stated size fits only the photo as it is stored, without its EXIF orientation,
-        it is taken so, with a warning in the log; and so is every photo that EXIF turns without a
-        change of size, if no photo of the set tells otherwise.
+        If the stated size only fits the photo without its EXIF orientation, the orientation is
+        ignored, with a warning in the log. The same holds for photos whose EXIF orientation does
+        not change the size, unless other photos of the dataset contradict it.
 
         Raises:
-            InputError: when it cannot be read or is not of the size the file states.
+            InputError: It cannot be read or has another size than the file states.
         """
         record = self.images[index]
         path = self.folder / record.file_name
@@ -188,7 +200,7 @@ class CocoData:
         return stored
 
     def _is_drawn_unturned(self, record: Image) -> bool:
-        """Whether a photo is turned by EXIF, which its annotations ignore, with the same size."""
+        """Whether annotations ignore an EXIF orientation that does not change the photo's size."""
         try:
             header = read_header(self.folder / record.file_name)
         except ValueError:
@@ -198,7 +210,7 @@ class CocoData:
 
     @cached_property
     def _ignores_exif(self) -> bool:
-        """Whether all photos that EXIF turns by a quarter are stated as they are stored."""
+        """Whether all photos that EXIF rotates by 90 degrees are stated with their stored size."""
         found = False
         for record in self.images:
             path, stated = self.folder / record.file_name, (record.width, record.height)
@@ -218,7 +230,7 @@ class CocoData:
         """The objects of a photo, without crowds.
 
         Raises:
-            InputError: when an annotation is broken.
+            InputError: An annotation is broken.
         """
         record = self.images[index]
         size_hw = (record.height, record.width)
@@ -240,18 +252,18 @@ class CocoData:
         """The crowd regions of a photo.
 
         Raises:
-            InputError: when an annotation is broken.
+            InputError: An annotation is broken.
         """
         record = self.images[index]
         crowds = [self._masks(a, record) for a in self.annotations[record.id] if a.iscrowd]
         return Masks.concatenate([Masks.empty((record.height, record.width)), *crowds])
 
     def document(self) -> dict[str, Any]:
-        """The dataset as plain dicts, as evaluators take it.
+        """The dataset as plain dicts, for evaluators.
 
-        Outlines are compressed RLE, or None where there is none; a box or an area that the file
-        does not state is that of the outline, or of the box if there is no outline; annotations are
-        numbered from 1, as evaluators take an id of 0 for "not found".
+        Segmentations are compressed RLE or None. A missing box or area is computed from the
+        segmentation, or from the box if there is none. Annotations are numbered from 1, because
+        evaluators use the id 0 for "not found".
 
         Raises:
             InputError: when an annotation is broken.
@@ -295,7 +307,7 @@ class CocoData:
             raise self._wrong(annotation, str(error)) from error
 
     def _masks(self, annotation: Annotation, image: Image) -> Masks:
-        """The one mask of an annotation."""
+        """The mask of an annotation."""
         return Masks.from_rle([self._rle(annotation, image)])
 
     def _rle(self, annotation: Annotation, image: Image) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Simple copy-paste: objects of one photo put on another, which they partly hide."""
+"""Simple Copy-Paste: pastes objects of one photo onto another, where they occlude others."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ ENOUGH_SHARE = 0.1
 
 @dataclass(frozen=True)
 class CopyPaste:
-    """Pastes a random subset of another photo's objects on a photo.
+    """Pastes a random subset of the objects of another photo onto a photo.
 
     From "Simple Copy-Paste is a Strong Data Augmentation Method for Instance Segmentation"
-    (Ghiasi et al., CVPR 2021), without blending, which the paper finds to be of no use.
+    (Ghiasi et al., CVPR 2021), without blending, which the paper found unnecessary.
 
     Args:
-        p: Share of the photos that are pasted on, 0..1.
-        most: Objects pasted on one photo at most; None for no limit.
+        p: Share of the photos to paste onto, 0..1.
+        most: Maximum number of objects pasted onto a photo; None for no limit.
     """
 
     p: float = 0.5
@@ -52,7 +52,7 @@ def paste(
     pasted: Instances,
     offset_yx: tuple[int, int],
 ) -> tuple[NDArray[np.uint8], Instances, Masks]:
-    """Put objects of another photo on a photo, at their own scale.
+    """Paste objects of another photo onto a photo, at their own scale.
 
     Args:
         image: uint8 RGB (H, W, 3); not modified.
@@ -60,11 +60,11 @@ def paste(
         crowds: Its crowd regions.
         other_image: uint8 RGB, of any size.
         pasted: Objects of the other photo, with the same class names.
-        offset_yx: Where the other photo's first pixel comes to lie, of any sign.
+        offset_yx: Position of the other photo's first pixel, of any sign.
 
     Returns:
-        The photo with the objects; its own objects where they still show, and after them the
-        pasted ones where they lie inside; its crowd regions where they still show.
+        The photo with the pasted objects; its own objects that are still visible, then the pasted
+        ones that are inside; its crowd regions that are still visible.
     """
     size_hw = instances.size_hw
     added = remaining(pasted, pasted.masks.placed(offset_yx, size_hw))
@@ -79,14 +79,14 @@ def paste(
 
 
 def remaining(instances: Instances, masks: Masks) -> Instances:
-    """Instances with new masks and the boxes of these, without objects that are all but gone.
+    """Instances with new masks and their boxes, without objects that have nearly vanished.
 
-    An object stays if it has 16 pixels left, or a tenth of its former ones, which keeps small
-    objects. With less it cannot be told from its surroundings.
+    An object is kept if 16 pixels or a tenth of its pixels are left, which keeps small objects;
+    with less it cannot be recognised.
 
     Args:
-        instances: N objects as they were.
-        masks: N masks as they are now, of any image size.
+        instances: N objects before the change.
+        masks: N masks after it, of any image size.
     """
     enough = np.clip(ENOUGH_SHARE * instances.masks.areas(), 1, ENOUGH_PIXELS)
     changed = dataclasses.replace(instances, masks=masks, boxes=masks.boxes_xyxy())

@@ -10,15 +10,15 @@ from scipy import ndimage
 
 from instseg.core.masks import Masks
 
-MOST_PIXELS = 2**23  # of label maps at once: 32 MB as float32, of which transforms make copies
+MOST_PIXELS = 2**23  # of label maps at once: 32 MB as float32; transforms make copies
 
 
 def to_label_maps(masks: Masks) -> tuple[NDArray[np.uint8], dict[int, tuple[int, int]]]:
-    """Masks as few label maps: what moves pixels whole moves a label map as it moves each mask.
+    """Combine masks into few label maps, which geometric transforms change as they do the masks.
 
     Returns:
-        uint8 (P, H, W), P >= 1, in each plane masks that do not meet; and of each mask, by its row,
-        its plane and its label there, 1..255. Those that would need more than MOST_PIXELS of planes
+        uint8 (P, H, W), P >= 1, each plane with masks that do not overlap; and by row of the mask
+        its plane and its label there, 1..255. Masks that would need more than MOST_PIXELS of planes
         are missing, but never all of them.
     """
     most = max(MOST_PIXELS // max(masks.size_hw[0] * masks.size_hw[1], 1), 1)

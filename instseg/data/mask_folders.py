@@ -1,4 +1,4 @@
-"""Images with label maps beside them: two folders of files, or two arrays."""
+"""Images with semantic maps, from two folders of files or from two arrays."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import Notice, OnEvent, ignore
 from instseg.core.semantic import IGNORE
 from instseg.core.wording import count
@@ -26,17 +26,17 @@ from instseg.system.ahead import map_ahead
 from instseg.system.regular import require_regular_file
 
 MAP_EXAMPLE = "1=pet,2=BG,3=ignore"
-MOST_UNNAMED = 20  # classes: edges that were smoothed have more values
+MOST_UNNAMED = 20  # maximum number of classes; smoothed edges have more values
 _VALUES = 2**16  # of the deepest PNG
 
 
 @dataclass(frozen=True, kw_only=True)
 class MaskData:
-    """Images and their label maps; see `read`.
+    """Images and their semantic maps; see `read`.
 
     Attributes:
         pairs: In the order of their names.
-        values: What each value of the label maps means: a class, or "ignore".
+        values: Meaning of each value in the semantic maps: a class, or "ignore".
         class_names: "BG", then the others in the order of `values`.
         category_ids: 0 for "BG", and of each class the first value but 0; a free one if it has
             none.
@@ -57,24 +57,25 @@ class MaskData:
         mask_name: str | None = None,
         on_event: OnEvent = ignore,
     ) -> MaskData:
-        """List the pairs of two folders, which belong together by their names, or of two arrays.
+        """List the pairs of two folders, matched by name, or of two arrays.
 
-        Images are photos, or arrays (H, W) or (H, W, C) of any numbers as .npy; label maps are
+        Images are photos, or arrays (H, W) or (H, W, C) of any numbers as .npy; semantic maps are
         indexed or grey .png, .gif, .tif or .bmp of up to 16 bits, or integers (H, W) as .npy. Two
         .npy files in place of folders hold N of them, (N, H, W[, C]) and (N, H, W). Files are
         read, and checked, when they are loaded; `statistics` loads them all.
 
         Args:
             images: A folder, or one .npy.
-            masks: Likewise.
-            values: The class name of each value in the label maps, "BG" for background, "ignore"
-                for pixels that do not count. 255 is ignored unless it is named here. Without
-                them 0 is background, and every other value that is found is a class, "class 7".
-            mask_name: How label maps are called, such as "segm_{}.npy"; see `pair_folders`.
-            on_event: Told how files were paired if their stems differ, and how much is ignored.
+            masks: A folder, or one .npy.
+            values: The class name of each value in the semantic maps, "BG" for background, "ignore"
+                for ignored pixels. 255 is ignored unless it is named here. Without them 0 is
+                background, and every other value that occurs is a class, "class 7".
+            mask_name: Pattern of the names of masks, such as "segm_{}.npy"; see `pair_folders`.
+            on_event: Called with how files were paired if their stems differ, and how much is
+                ignored.
 
         Raises:
-            InputError: For files that cannot be paired, and classes that cannot be.
+            InputError: Files cannot be paired, or classes are invalid.
         """
         pairs, words = _list_pairs(images, masks, mask_name)
         if words:
@@ -106,15 +107,15 @@ class MaskData:
         return self.pairs[index].name
 
     def load(self, index: int) -> tuple[NDArray[np.generic], NDArray[np.uint8]]:
-        """An image and its label map.
+        """An image and its semantic map.
 
         Returns:
             uint8, uint16 or float32 (H, W, C), of a photo uint8 RGB, of an array with other
             numbers float32; and uint8 (H, W), 0..K or 255.
 
         Raises:
-            InputError: When one of them is missing, unreadable, of another size than the other,
-                has NaN pixels or values without a class.
+            InputError: One of them is missing or unreadable, their sizes differ, or there are NaN
+                pixels or values without a class.
         """
         pair = self.pairs[index]
         if pair.mask is None:
@@ -154,10 +155,10 @@ class MaskData:
 
 
 def parse_values(text: str) -> dict[int, str]:
-    """What the values of label maps mean, from text as `1=pet,2=BG,3=ignore`.
+    """Parse the meaning of values in semantic maps, as `1=pet,2=BG,3=ignore`.
 
     Raises:
-        InputError: For other text.
+        InputError: The text has another form.
     """
     values: dict[int, str] = {}
     for entry in text.split(","):
@@ -169,14 +170,14 @@ def parse_values(text: str) -> dict[int, str]:
 
 
 def read_values(path: Path, row: int | None = None) -> NDArray[np.int64]:
-    """The values of a label map as they are stored: int64 (H, W).
+    """The stored values of a semantic map: int64 (H, W).
 
     Args:
         path: A PNG, GIF, TIFF or BMP, indexed or grey, of up to 16 bits; or an .npy of integers.
-        row: Which one of an array of many.
+        row: Index in an array of many.
 
     Raises:
-        InputError: When it is unreadable or something else.
+        InputError: It is unreadable or something else.
     """
     values = _read_npy(path, row) if path.suffix.lower() == ".npy" else _read_picture(path)
     if values.ndim == 3 and values.shape[2] == 1:
@@ -190,7 +191,7 @@ def read_values(path: Path, row: int | None = None) -> NDArray[np.int64]:
 
 
 def _list_pairs(images: Path, masks: Path, mask_name: str | None) -> tuple[tuple[Pair, ...], str]:
-    """The pairs, and in words how they were found."""
+    """The pairs, and a description of how they were matched."""
     if images.suffix.lower() == masks.suffix.lower() == ".npy":
         counts = [len(_open_npy(path, many=True)) for path in (images, masks)]
         if counts[0] != counts[1]:
@@ -206,12 +207,12 @@ def _list_pairs(images: Path, masks: Path, mask_name: str | None) -> tuple[tuple
 
 
 def _found(pairs: Sequence[Pair], masks: Path, on_event: OnEvent) -> dict[int, str]:
-    """Classes of the values that the label maps hold; tells how much is ignored."""
+    """The classes of the values in semantic maps; reports how much is ignored."""
 
     def counts_of(pair: Pair) -> Counter[int]:
         try:
             stored = read_values(pair.mask, pair.row) if pair.mask else np.zeros(0, dtype=np.int64)
-        except InputError:  # loading it says so, beside all else that is wrong
+        except InputError:  # loading it reports this, together with all other problems
             return Counter({1: 0})
         values, times = np.unique(stored, return_counts=True)
         return Counter(dict(zip(values.tolist(), times.tolist(), strict=True)))
@@ -222,20 +223,20 @@ def _found(pairs: Sequence[Pair], masks: Path, on_event: OnEvent) -> dict[int, s
             counts.update(each)
     values = counts.keys() - {0, IGNORE}
     if len(values) > MOST_UNNAMED:
-        raise InputError(
+        raise ArgumentError(
             f"{masks}: holds {len(values)} values from {min(values)} to {max(values)}; say what "
-            f"each means with --values {MAP_EXAMPLE}, or save masks without smoothed edges"
+            f"each means with {{values}} {MAP_EXAMPLE}, or save masks without smoothed edges"
         )
     if ignored := counts[IGNORE]:
         share = f"{ignored / counts.total():.1%} of the pixels have the value {IGNORE}"
         if values and ignored > sum(counts[value] for value in values):
             example = ",".join(f"{v}={'BG' if not v else f'name{v}'}" for v in sorted({0, *values}))
-            raise InputError(
+            raise ArgumentError(
                 f"{masks}: {share}, which is ignored unless it is named, more than have a class; "
-                f"say what each of the values means: --values {example:.200},{IGNORE}=..., where "
+                f"say what each of the values means: {{values}} {example:.200},{IGNORE}=..., where "
                 "BG is background and ignore what does not count"
             )
-        on_event(Notice(text=f"{masks}: {share} and are ignored; --values names them otherwise"))
+        on_event(Notice(text=f"{masks}: {share} and are ignored, unless they are named"))
     return {0: "BG"} | {value: f"class {value}" for value in sorted(values)}
 
 
@@ -252,7 +253,7 @@ def _read_pixels(path: Path, row: int | None) -> NDArray[np.generic]:
             "(height, width) or (height, width, channels)"
         )
     kind = array.dtype.newbyteorder("=")
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
+    with np.errstate(over="ignore"):  # values beyond float32 become infinite, and are refused
         image = array.astype(kind if kind in (np.uint8, np.uint16) else np.float32)
     strange = np.count_nonzero(~np.isfinite(image))
     if strange:
@@ -267,7 +268,7 @@ def _read_npy(path: Path, row: int | None) -> NDArray[np.generic]:
 
 
 def _open_npy(path: Path, *, many: bool = False) -> NDArray[np.generic]:
-    """An array on the disk, of which only what is used is read; never a pickle."""
+    """An array on disk, memory-mapped; pickles are refused."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the name")
     try:
@@ -286,7 +287,7 @@ def _open_npy(path: Path, *, many: bool = False) -> NDArray[np.generic]:
 
 
 def _read_picture(path: Path) -> NDArray[np.generic]:
-    """The values of a grey or indexed picture as they are stored."""
+    """The stored values of a grey or indexed picture."""
     require_regular_file(path)
     try:
         with path.open("rb") as file, quiet_decoders:

@@ -1,4 +1,4 @@
-"""Which label map belongs to which image: by equal stems, or by what pairs all of them."""
+"""Pairs images and semantic maps: by equal stems, or by a rule that matches all of them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _TEMPLATES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """An image and its label map.
+    """An image and its semantic map.
 
     Attributes:
-        name: What the image is called.
-        image: Its file; None where only the label map is there.
-        mask: The label map's file; None where it is missing.
-        row: Where both are in arrays of many; None for files of their own.
+        name: Name of the image.
+        image: Its file; None if only the semantic map exists.
+        mask: The file of the semantic map; None if it is missing.
+        row: Index of both in arrays of many; None for single files.
     """
 
     name: str
@@ -44,15 +44,14 @@ def pair_folders(
 
     Args:
         images: Folder of images.
-        masks: Folder of label maps.
-        mask_name: How label maps are called, such as "segm_{}.npy", where {} is the stem of the
-            image or the part of it after the last underscore. None for equal stems or, if those
-            are not all equal, what pairs each image with one label map: stems that differ in
-            capitals or accents, a word such as _mask, or the part after the last underscore.
+        masks: Folder of semantic maps.
+        mask_name: Pattern of the names of masks, such as "segm_{}.npy", where {} is the stem of the
+            image or the part of it after the last underscore. None for equal stems or, if not all
+            are equal, a rule that pairs each image with one semantic map: stems that differ in case
+            or accents, a word such as _mask, or the part after the last underscore.
 
     Returns:
-        The pairs, in the order of their names, and in words how they were found; "" for equal
-        stems.
+        The pairs, in the order of their names, and a description of the rule; "" for equal stems.
 
     Raises:
         InputError: A folder is missing or empty, two files have one stem, or `mask_name` does not
@@ -78,7 +77,7 @@ def pair_folders(
 
 
 def _check_pairs(image_of: dict[str, Path], mask_of: dict[str, Path], masks: Path) -> None:
-    """Raise InputError if fewer than half of the images have a mask: single ones are told later."""
+    """Raise InputError if fewer than half of the images have a mask; others are reported later."""
     both = len(image_of.keys() & mask_of.keys())
     if 2 * both >= len(image_of):
         return
@@ -109,8 +108,8 @@ Key = Callable[[str], str | None]
 def _ways(
     image_of: dict[str, Path], mask_of: dict[str, Path]
 ) -> Iterator[tuple[str, tuple[Key, Key]]]:
-    """Ways to pair files: words for it, and what must be equal of an image and of a label map."""
-    yield "stems are compared without regard to capitals, accents and %20", (same_stem, same_stem)
+    """Ways to pair files: a description, and what must be equal for an image and a semantic map."""
+    yield "stems are compared without regard to case, accents and %20", (same_stem, same_stem)
     for template in _TEMPLATES:
         middle = _middle_of(template)
         yield f"masks are called {template}", (same_stem, middle)
@@ -118,7 +117,7 @@ def _ways(
 
 
 def _middle_of(template: str) -> Key:
-    """What stands for {} in a stem, to be compared with a stem; None if it is called otherwise."""
+    """The part of a stem at {}, to be compared with stems; None if the pattern does not match."""
     front, _, back = template.partition("{}")
 
     def middle(stem: str) -> str | None:
@@ -136,7 +135,7 @@ def _last_part(stem: str) -> str | None:
 def _one_to_one(
     image_of: dict[str, Path], mask_of: dict[str, Path], image_key: Key, mask_key: Key
 ) -> dict[str, Path] | None:
-    """The label map of each image's stem, if every file has exactly one counterpart."""
+    """The semantic map of each image's stem, if every file has exactly one counterpart."""
     stem_of = {image_key(stem): stem for stem in image_of}
     found = {mask_key(stem): path for stem, path in mask_of.items()}
     whole = len(stem_of) == len(image_of) and len(found) == len(mask_of)
@@ -148,7 +147,7 @@ def _one_to_one(
 def _by_template(
     image_of: dict[str, Path], mask_of: dict[str, Path], mask_name: str
 ) -> dict[str, Path] | None:
-    """The label map of each image's stem, by the name that label maps have."""
+    """The semantic map of each image's stem, by the pattern of their names."""
     if mask_name.count("{}") != 1 or "/" in mask_name:
         raise InputError(f"mask_name {mask_name!r}: write {{}} once, such as segm_{{}}.npy")
     front, _, back = mask_name.partition("{}")

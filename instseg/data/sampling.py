@@ -1,4 +1,4 @@
-"""Which image comes when: a pure function of seed and epoch."""
+"""The order of images: a pure function of seed and epoch."""
 
 from __future__ import annotations
 
@@ -18,19 +18,18 @@ class Order:
     batch), and resuming is `order.batches(epoch)[batch:]`.
 
     Args:
-        images: How many there are, at least 1.
-        batch_size: Images of a batch, of one process.
-        seed: Of all that is drawn.
-        repeats: How often each image comes in an epoch, float64 (images,), at least 1, as
-            `repeat_factors` gives it: 1.3 is once, and twice in three epochs of ten. None is once
-            each.
-        groups: Of each image, (images,), for example `widths > heights`: images of two groups
-            never share a batch, so that little of it is padding.
-        empty: Which images have no objects, bool (images,); asked for by `empty_share`.
-        empty_share: At most this share of an epoch, 0..1, is images without objects, drawn anew
-            each epoch; None keeps them all, and so does a dataset of nothing else.
-        rank: Which of the processes this is.
-        world_size: Processes that train together.
+        images: Number of images, at least 1.
+        batch_size: Images per batch, in each process.
+        seed: Random seed.
+        repeats: Repeat factor of each image, float64 (images,), at least 1, as `repeat_factors`
+            returns it: 1.3 is once, and twice in three epochs of ten. None is once each.
+        groups: Group of each image, (images,), for example `widths > heights`: images of different
+            groups never share a batch, which reduces padding.
+        empty: Which images have no objects, bool (images,); needed by `empty_share`.
+        empty_share: Maximum share of images without objects in an epoch, 0..1, drawn again for
+            each epoch; None keeps all, and so does a dataset without objects.
+        rank: Rank of this process.
+        world_size: Number of processes.
     """
 
     images: int
@@ -46,8 +45,8 @@ class Order:
     def batches(self, epoch: int) -> list[NDArray[np.int64]]:
         """This process's batches of an epoch.
 
-        Each group's last batch may be smaller than the others: filling it up would show some
-        images more often than others. All processes get the same number of batches: where it
+        The last batch of each group may be smaller: filling it would repeat some images. All
+        processes get the same number of batches: where it
         does not divide evenly, it is padded by repeating the epoch's first ones, as in torch's
         `DistributedSampler`. Together they see all images.
 
@@ -70,7 +69,7 @@ class Order:
         return [batches[i] for i in mine]
 
     def _drawn(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Rows of the epoch's images, repeated, shuffled, without empty ones over their share."""
+        """Rows of the epoch's images, repeated and shuffled, with the share of empty ones."""
         repeats = np.ones(self.images) if self.repeats is None else self.repeats
         copies = repeats.astype(np.int64) + (rng.random(self.images) < repeats % 1)
         rows = rng.permutation(np.repeat(np.arange(self.images), copies))
@@ -87,10 +86,10 @@ class Order:
 def repeat_factors(
     classes_per_image: Sequence[Collection[int]], threshold: float
 ) -> NDArray[np.float64]:
-    """How often images with rare classes should come, compared to the others.
+    """The repeat factor of each image, larger for rare classes.
 
-    Repeat-factor sampling of Gupta, Dollar and Girshick (LVIS, CVPR 2019): an image comes as often
-    as its rarest class asks for, which is max(1, sqrt(threshold / share of images with the class)).
+    Repeat-factor sampling of Gupta, Dollar and Girshick (LVIS, CVPR 2019): the factor of an image
+    is that of its rarest class, max(1, sqrt(threshold / share of images with the class)).
 
     Args:
         classes_per_image: For each image the classes of its objects.

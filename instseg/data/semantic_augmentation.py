@@ -1,4 +1,4 @@
-"""Augmentation of images with label maps: the transforms of augmentation.py, by the same names."""
+"""Augmentation of images with semantic maps, by the same names as in augmentation.py."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from instseg.data.copy_paste import CopyPaste
 
 @dataclass(frozen=True, kw_only=True)
 class SemanticAugmentation:
-    """What is done to an image and its label map: a pure function, the seed included.
+    """Augments an image and its semantic map: a pure function of its arguments and the seed.
 
     Attributes:
-        steps: Torchvision's transforms, done in order.
+        steps: Torchvision's transforms, applied in order.
     """
 
     steps: tuple[Step, ...]
@@ -29,21 +29,20 @@ class SemanticAugmentation:
     def __call__(
         self, image: NDArray[Any], labels: NDArray[np.uint8], *, seed: int | Sequence[int]
     ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-        """A changed image and its labels, which move alike; with no steps, the arguments.
+        """The augmented image and its labels; without steps, the arguments.
 
-        Borders that a transform leaves empty are ignored in the labels. The same seed moves an
-        image as `Augmentation` moves it with its instances. Torch's global random state is left
-        as it was.
+        Borders that a transform leaves empty are ignored in the labels. With the same seed, an
+        image changes as in `Augmentation`. Torch's global random state is restored.
 
         Args:
             image: uint8, uint16 or float32 (H, W, C) of any range, of the channels and dtype that
-                the steps were parsed for; not modified. Transforms see each channel of what is not
-                uint8 in 0..1, from the image's lowest to its highest value there.
+                the steps were parsed for; not modified. Unless it is uint8, each channel is scaled
+                to 0..1, from its lowest to its highest value, for the transforms.
             labels: uint8 (H, W).
-            seed: Integers of 0 or more, on which all randomness depends.
+            seed: Integers of 0 or more that determine all random numbers.
 
         Returns:
-            Both in the dtypes that they came in, contiguous.
+            Both in their original dtypes, contiguous.
         """
         if not self.steps:
             return image, labels
@@ -56,7 +55,7 @@ class SemanticAugmentation:
         (state,) = np.random.SeedSequence(seed).generate_state(1).tolist()
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(state)
-            # inverted, what transforms fill with 0 is ignored
+            # inverted, so that pixels filled with 0 are ignored
             pixels, planes = apply_steps(self.steps, pixels, IGNORE - labels[None])
         if image.dtype != np.uint8:
             pixels = pixels * span + low
@@ -67,7 +66,7 @@ class SemanticAugmentation:
 def parse_semantic_augmentations(
     steps: Sequence[Any], *, channels: int = 3, dtype: DTypeLike = np.uint8
 ) -> SemanticAugmentation:
-    """The augmentation of images with label maps that a config describes.
+    """The augmentation of images with semantic maps that a config describes.
 
     Args:
         steps: As `parse_augmentations` takes them, but for CopyPaste. Borders of what is not uint8
@@ -76,8 +75,8 @@ def parse_semantic_augmentations(
         dtype: Of the images: uint8, uint16 or float32.
 
     Raises:
-        InputError: for a step that is not among these, has wrong arguments, or is not for such
-            images; torchvision has most changes of colour for 1 and 3 channels only.
+        InputError: A step is unknown, has wrong arguments, or does not support such images; most
+            colour transforms of torchvision need 1 or 3 channels.
     """
     seen = torch.uint8 if np.dtype(dtype) == np.uint8 else torch.float32
     stages = parse_augmentations(steps, channels=channels, dtype=seen).stages
@@ -85,12 +84,12 @@ def parse_semantic_augmentations(
     for stage in stages:
         if isinstance(stage, CopyPaste):
             raise InputError(
-                "augmentation CopyPaste: pastes objects, which label maps do not hold; leave it out"
+                "augmentation CopyPaste: semantic maps contain no objects to paste; leave it out"
             )
         transforms += stage
     return SemanticAugmentation(steps=tuple(transforms))
 
 
 def default_steps(channels: int) -> tuple[Mapping[str, Mapping[str, Any]], ...]:
-    """DEFAULT_STEPS, without change of colour for images that are neither grey nor RGB."""
+    """DEFAULT_STEPS, without colour transforms for images that are neither grey nor RGB."""
     return tuple(s for s in DEFAULT_STEPS if channels in (1, 3) or "ColorJitter" not in s)

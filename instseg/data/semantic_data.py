@@ -1,4 +1,4 @@
-"""Images with label maps, whatever they come from: to learn semantic segmentation from."""
+"""Data for semantic segmentation: images with semantic maps, of any source."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Labels = NDArray[np.uint8]
 
 
 class SemanticData(Protocol):
-    """Images and their label maps."""
+    """Images and their semantic maps."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -37,26 +37,26 @@ class SemanticData(Protocol):
         """The dataset's own id of each class."""
 
     def __len__(self) -> int:
-        """How many images there are."""
+        """Number of images."""
 
     def name(self, index: int) -> str:
-        """What an image is called; a split keeps images of one name together."""
+        """Name of an image; a split keeps images of equal names together."""
 
     def load(self, index: int) -> tuple[Image, Labels]:
         """An image, uint8, uint16 or float32 (H, W, C), and its labels: uint8 (H, W), 0..K or 255.
 
         Raises:
-            InputError: When something is wrong with either; it begins with the file and ": ".
+            InputError: One of them is invalid; the message begins with the file and ": ".
         """
 
 
 @dataclass(frozen=True, kw_only=True)
 class CocoSemantic:
-    """The photos of a COCO dataset, their objects collapsed into label maps, crowds into 255.
+    """The photos of a COCO dataset, with objects merged into semantic maps; crowds are 255.
 
-    Ground truth has no scores to say which of two objects is in front; "smallest-on-top" keeps the
-    tie on the person and the cup on the table. A label map is collapsed once and kept compressed,
-    about 5 kB for a photo of COCO.
+    Ground truth has no scores to say which of two objects is in front; "smallest-on-top" keeps a
+    tie visible on a person, and a cup on a table. Each semantic map is computed once and stored
+    compressed, in about 5 kB for a photo of COCO.
 
     Attributes:
         data: The dataset.
@@ -64,7 +64,7 @@ class CocoSemantic:
         priority: For "class-priority", class names from highest to lowest.
 
     Raises:
-        InputError: Without images, and for more than 254 classes or a rule that does not fit them.
+        InputError: There are no images, more than 254 classes, or the rule does not fit.
     """
 
     data: CocoData
@@ -94,7 +94,7 @@ class CocoSemantic:
         return len(self.data)
 
     def name(self, index: int) -> str:
-        """The photo's file name, as the JSON has it."""
+        """The file name of the photo, as in the JSON."""
         return self.data.images[index].file_name
 
     def load(self, index: int) -> tuple[NDArray[np.uint8], Labels]:
@@ -120,7 +120,7 @@ class Subset:
 
     Attributes:
         data: The other data.
-        rows: Which of its images.
+        rows: Indices of its images.
     """
 
     data: SemanticData
@@ -128,7 +128,7 @@ class Subset:
 
     @classmethod
     def named(cls, data: SemanticData, names: Iterable[str]) -> Subset:
-        """The images that are called so."""
+        """The images with these names."""
         wanted = set(names)
         rows = tuple(row for row in range(len(data)) if data.name(row) in wanted)
         return cls(data=data, rows=rows)
@@ -147,7 +147,7 @@ class Subset:
         return len(self.rows)
 
     def name(self, index: int) -> str:
-        """What an image is called."""
+        """Name of an image."""
         return self.data.name(self.rows[index])
 
     def load(self, index: int) -> tuple[Image, Labels]:
@@ -157,13 +157,13 @@ class Subset:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Statistics:
-    """Of N images; indexing gives those of some of them.
+    """Statistics of N images; indexing selects images.
 
     Attributes:
-        pixels: int64 (N,), of each image.
-        means: float64 (N, C), of each image and channel, in the images' own units.
-        variances: float64 (N, C), likewise.
-        class_pixels: int64 (N, K+1), how many pixels of each class; ignored ones are in none.
+        pixels: int64 (N,), number of pixels of each image.
+        means: float64 (N, C), mean of each image and channel, in the units of the images.
+        variances: float64 (N, C), variance of each image and channel.
+        class_pixels: int64 (N, K+1), number of pixels of each class; ignored ones are not counted.
     """
 
     pixels: NDArray[np.int64]
@@ -176,12 +176,12 @@ class Statistics:
 
     @property
     def ignored_share(self) -> float:
-        """How many of the pixels count as no class, 0..1."""
+        """Share of ignored pixels, 0..1."""
         return float(1 - self.class_pixels.sum() / self.pixels.sum())
 
     @property
     def mean(self) -> NDArray[np.float64]:
-        """Of all pixels, per channel: (C,)."""
+        """Mean of all pixels, per channel: (C,)."""
         return np.average(self.means, axis=0, weights=self.pixels)
 
     @property
@@ -192,15 +192,15 @@ class Statistics:
 
 
 def statistics(data: SemanticData, rows: Iterable[int] | None = None) -> Statistics:
-    """Load images once, to name all that is wrong and to measure them.
+    """Load all images once, to check them and compute their statistics.
 
     Args:
-        data: What is loaded, in threads.
-        rows: Which images, at least one; all if None.
+        data: The data, loaded in threads.
+        rows: Indices of images, at least one; all if None.
 
     Raises:
-        InputError: When some cannot be loaded, or differ from the others in channels or dtype: one
-            line with the count, and an example and a few names of each kind of problem.
+        InputError: Some cannot be loaded, or differ from the others in channels or dtype: one line
+            with the count, and an example and a few names of each kind of problem.
     """
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         chosen = range(len(data)) if rows is None else rows
@@ -223,12 +223,12 @@ def statistics(data: SemanticData, rows: Iterable[int] | None = None) -> Statist
 
 
 def kind_of(image: Image) -> str:
-    """In what all images of a training must be alike."""
+    """The properties that all training images must share."""
     return f"{image.dtype} of {image.shape[2]} channels"
 
 
 def _measure(data: SemanticData, row: int) -> tuple[str, str, Statistics | None]:
-    """The name of an image, its kind, and its statistics; or its name, what is wrong, and None."""
+    """The name of an image, its kind, and its statistics; or its name, an error, and None."""
     try:
         image, labels = data.load(row)
     except InputError as error:
@@ -246,9 +246,9 @@ def _measure(data: SemanticData, row: int) -> tuple[str, str, Statistics | None]
 
 
 def _in_short(problems: Sequence[tuple[str, str]]) -> str:
-    """Each kind of problem once, the commonest first, with the names of those that have it.
+    """Each kind of problem once, the most frequent first, with the names of affected images.
 
-    Messages are of one kind when they differ only in numbers and in what is before ": ".
+    Messages are of the same kind if they differ only in numbers and in the part before ": ".
     """
     kinds: dict[str, list[tuple[str, str]]] = {}
     for name, message in problems:

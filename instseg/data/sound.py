@@ -1,4 +1,4 @@
-"""Datasets that are fit to train on: checked, repaired if asked to, and read from disk once."""
+"""Reads datasets for training: checked, repaired on request, and read from disk once."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def read_sound(
     auto_repair: bool = False,
     on_event: OnEvent = ignore,
 ) -> CocoData:
-    """Read a dataset, without the errors that the doctor sees at a glance.
+    """Read a dataset, and check it for errors with the doctor's quick checks.
 
     Args:
         coco_json: The dataset.
         images: Folder of its photos.
-        repaired: Where a repaired copy is written, if it must be repaired.
-        auto_repair: Repair it if it has errors.
-        on_event: Warned of each kind of error.
+        repaired: Path of the repaired copy, if one is written.
+        auto_repair: Whether to repair the dataset if it has errors.
+        on_event: Called with a warning for each kind of error.
 
     Raises:
         InputError: It cannot be read, has no images, or has errors and `auto_repair` is not set.
@@ -43,14 +43,14 @@ def read_sound(
         )
     if wrong and not auto_repair:
         raise ArgumentError(
-            f"{coco_json}: {count(len(wrong), 'kind')} of errors; `instseg doctor --coco-json "
-            f"{coco_json} --images {images} --fix fixed.json` repairs what it can and leaves out "
-            "the rest, {auto_repair} trains on such a copy"
+            f"{coco_json}: {count(len(wrong), 'kind')} of errors ({wrong[0].message}); "
+            f"`instseg doctor --coco-json {coco_json} --images {images} --fix fixed.json` repairs "
+            "what it can and leaves out the rest, {auto_repair} trains on such a copy"
         )
     if wrong:
         if process_rank() == 0:
             changes = len(repair(coco_json, images, out=repaired, photos="no").changes)
-            on_event(Notice(text=f"{repaired}: the dataset after {changes} changes, which is used"))
+            on_event(Notice(text=f"{repaired}: repaired dataset ({changes} changes), used instead"))
         from_first(None)  # the others wait for the file
         coco_json, content = repaired, read_content(repaired)
     data = CocoData.read(coco_json, images, content=content)

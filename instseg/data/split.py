@@ -1,4 +1,4 @@
-"""Which files are for training and which for validation: drawn once, written down, read again."""
+"""Splits files into training and validation files; the split is stored."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Split(msgspec.Struct, frozen=True, kw_only=True):
     """A split of files.
 
     Attributes:
-        seed: What it was drawn with.
-        val_share: Likewise.
-        train: Names of the files for training, sorted.
-        val: Names of those for validation, sorted; none is on both sides.
+        seed: Random seed of the split.
+        val_share: Share of the validation files.
+        train: Names of the training files, sorted.
+        val: Names of the validation files, sorted; none is in both.
     """
 
     seed: int
@@ -32,16 +32,16 @@ class Split(msgspec.Struct, frozen=True, kw_only=True):
 def split(names: Iterable[str], val_share: float, seed: int) -> Split:
     """Draw a split.
 
-    The order of the names does not matter, and when files are added few others change sides.
+    The order of the names does not matter, and added files change little for the others.
 
     Args:
-        names: File names; one that comes again counts once.
-        val_share: Of the files that are for validation, 0..1; at least one file on either side,
-            but with 0 all are for training.
-        seed: Of chance.
+        names: File names; duplicates count once.
+        val_share: Share of the validation files, 0..1, with at least one file on either side; with
+            0, all files are for training.
+        seed: Random seed.
 
     Raises:
-        InputError: For another share, and for a single file to be parted.
+        InputError: The share is invalid, or there is only one file to split.
     """
     drawn = sorted(
         set(names),
@@ -49,7 +49,7 @@ def split(names: Iterable[str], val_share: float, seed: int) -> Split:
     )
     if not 0 <= val_share < 1 or (val_share and len(drawn) < 2):
         raise InputError(
-            f"{len(drawn)} files cannot be parted at a validation share of {val_share}; "
+            f"{len(drawn)} files cannot be split at a validation share of {val_share}; "
             "give two files or more, and a share of 0 or more, below 1"
         )
     count = min(max(round(val_share * len(drawn)), 1), len(drawn) - 1) if val_share else 0
@@ -72,7 +72,7 @@ def read_split(path: Path, names: Iterable[str]) -> Split:
     """Read the split of these files.
 
     Raises:
-        InputError: When it is no split, has a file on both sides, or is of other files.
+        InputError: It is not a split, has a file on both sides, or is of other files.
     """
     try:
         parted = msgspec.convert(json.loads(path.read_text(encoding="utf-8")), Split)

@@ -1,1 +1,1 @@
-"""How good a result is, how sure that is, and why it is not better."""
+"""Evaluation: metrics, confidence intervals and error analysis."""

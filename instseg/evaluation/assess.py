@@ -1,4 +1,4 @@
-"""Everything that is said about one result: how good it is, how sure that is, and why."""
+"""The assessment of one result: metrics, intervals and error analysis."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ from instseg.evaluation.result import (
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """Why a result is not better.
+    """The error analysis of a result.
 
     Attributes:
-        points: The best score threshold of each class, None where none of its objects is found.
-        calibration: What scores are worth.
-        errors: What each kind of error costs.
+        points: The best score threshold of each class; None if none of its objects is found.
+        calibration: Calibration of the scores.
+        errors: Cost of each type of error.
         confusion: int64 (K + 1, K + 1), truth by prediction at the best thresholds (0.3 for
             classes without one), background first.
     """
@@ -56,13 +56,13 @@ class Explanation:
 
 @dataclass(frozen=True, kw_only=True)
 class Assessment:
-    """One result, measured one way.
+    """One result, evaluated by one kind of IoU.
 
     Attributes:
         kind: Boxes, masks or boundaries.
-        evaluation: What the evaluator found.
-        resampled: The same of resampled images.
-        explanation: Of boxes and masks.
+        evaluation: Output of the evaluator.
+        resampled: Scores of resampled images.
+        explanation: Error analysis, for boxes and masks.
     """
 
     kind: Kind
@@ -78,7 +78,7 @@ class Assessment:
 
     @cached_property
     def summary(self) -> KindScores:
-        """What users are told of it."""
+        """The numbers that are shown to users."""
         found, why = self.evaluation, self.explanation
         return KindScores(
             kind=self.kind,
@@ -117,14 +117,14 @@ def assess(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Assessment:
-    """Evaluate a result, resample it, and, of boxes and masks, explain it.
+    """Evaluate a result, with intervals and, for boxes and masks, an error analysis.
 
     Args:
         truth: A COCO document: images, annotations, categories.
         results: COCO results.
         kind: Boxes, masks or boundaries.
-        resamples: For the intervals.
-        seed: Of the resamples; two results with the same seed are resampled alike.
+        resamples: Number of resamples for the intervals.
+        seed: Random seed; results with the same seed have the same resamples.
     """
     evaluation = measure_ap(truth, results, kind, max_detections=detection_limits(truth))
     matches = evaluation.matches
@@ -149,16 +149,16 @@ def assess(
 
 
 def detection_limits(truth: Mapping[str, Any]) -> tuple[int, ...]:
-    """COCO's 1, 10 and 100 detections, and more where an image holds more than 100 objects."""
+    """COCO's 1, 10 and 100 detections, and more if an image has more than 100 objects."""
     _, counts = np.unique([a["image_id"] for a in truth["annotations"]], return_counts=True)
     most = counts.max(initial=0)
     return (*MAX_DETECTIONS, *(n for n in (300, 1000, 3000) if most > 100 and n < 3 * most))
 
 
 def score_differences(first: Assessment, second: Assessment) -> dict[str, ScoreDifference]:
-    """The second's twelve numbers less the first's, in the same halves of the images.
+    """The twelve metrics of the second minus those of the first, in the same half-samples.
 
-    Both are of the same truth, and resampled with the same seed.
+    Both have the same ground truth and seed.
     """
     table = {}
     for name in METRICS:

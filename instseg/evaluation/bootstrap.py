@@ -1,4 +1,4 @@
-"""How sure a score is: intervals by resampling images, from counts alone."""
+"""Confidence intervals by resampling images, computed from counts."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from instseg.evaluation.matching import Bools, Floats, Ints, Matches
 Weights = NDArray[np.float32]
 
 RESAMPLES = 1000
-LEAST_SHARE = 0.7  # of the halves that must have a score
-NOTHING = 1e-12  # of scatter: rounding
-Z = 1.96  # standard deviations on either side that hold 95%
+LEAST_SHARE = 0.7  # share of the half-samples that must have a score
+NOTHING = 1e-12  # a smaller standard deviation is rounding
+Z = 1.96  # standard deviations on either side that contain 95%
 AP, AR = 0, 1  # columns of a table of scores: AP, and AR at 1, 10 and 100 detections
 ALL_SIZES = SIZES.index("all")
 CELLS = 2**22  # of a table of detections and resamples, so that memory stays small
@@ -28,7 +28,7 @@ CELLS = 2**22  # of a table of detections and resamples, so that memory stays sm
 
 @dataclass(frozen=True, kw_only=True)
 class Resampled:
-    """Scores of R resamples of the images; NaN where one holds no object.
+    """Scores of R resamples of the images; NaN for a resample without objects.
 
     Attributes:
         scores: The twelve names of `METRICS` to float64 (R,).
@@ -42,8 +42,8 @@ class Resampled:
 def draw_halves(images: int, *, resamples: int = RESAMPLES, seed: int = 0) -> Weights:
     """Random halves of the images: float32 (images, resamples) of zeros and ones.
 
-    Halves, not draws with replacement: a photo that counts twice brings ties of scores that no
-    real data have, and AP's bias shows less.
+    Halves, not draws with replacement: duplicated photos would cause ties of scores that real data
+    do not have, and hide the bias of AP.
     """
     rng = np.random.default_rng(seed)
     order = rng.permuted(np.tile(np.arange(images, dtype=np.int32), (resamples, 1)), axis=1)
@@ -54,8 +54,8 @@ def resample(matches: Matches, weights: Weights) -> Resampled:
     """Score resamples of the images, each as COCO scores a dataset of these images.
 
     Args:
-        matches: Of the whole data.
-        weights: (N, R) of zeros and ones, which images count; ones give the scores of the whole.
+        matches: Matches of the whole dataset.
+        weights: (N, R), 1 for images in the resample, else 0; all ones give the full score.
     """
     counted = ~np.logical_and.reduce(matches.gt_ignored)
     with_objects = np.unique(matches.gt_class[counted])  # other classes have no score
@@ -75,19 +75,19 @@ def resample(matches: Matches, weights: Weights) -> Resampled:
 def interval(halves: Floats, value: float, *, lowest: float = 0.0) -> tuple[float, float] | None:
     """The 95% interval of a score, from the scores of random halves.
 
-    Halves scatter about their mean as the score of all images scatters about its own (McCarthy,
-    "Pseudo-replication: half samples", 1969), and lie above the score by the amount that the score
-    itself lies too high: AP is a little too high where objects are few. The coverage is checked by
-    simulation in the tests.
+    The variance of half-samples about their mean equals that of the full score (McCarthy,
+    "Pseudo-replication: half samples", 1969), and their mean exceeds the score by the bias of the
+    score: AP is slightly too high if there are few objects. The tests check the coverage by
+    simulation.
 
     Args:
-        halves: (R,); NaN where a half has no score.
+        halves: (R,); NaN for a half-sample without a score.
         value: The score of all images.
         lowest: The interval is cut off here and at 1.
 
     Returns:
-        Low and high; None where the halves cannot tell: fewer than 70% of them have a score, as
-        with objects in a single image, or all have the same.
+        Low and high; None if fewer than 70% of the half-samples have a score, as with objects in a
+        single image, or all scores are equal.
     """
     valid = halves[np.isfinite(halves)]
     if not len(valid) or len(valid) < LEAST_SHARE * len(halves) or np.ptp(valid) < NOTHING:
@@ -97,14 +97,14 @@ def interval(halves: Floats, value: float, *, lowest: float = 0.0) -> tuple[floa
 
 
 def p_value(halves: Floats, value: float) -> float | None:
-    """How probable a difference this large is if there is none, two-sided: `interval` turned round.
+    """The two-sided p-value of a difference, consistent with `interval`.
 
     Args:
-        halves: (R,) differences in the same halves; NaN where there is none.
-        value: The difference itself.
+        halves: (R,) differences in the same half-samples; NaN for a missing one.
+        value: The difference of all images.
 
     Returns:
-        0..1; 1 for equal results, None where the halves cannot tell.
+        0..1; 1 for equal results; None under the conditions of `interval`.
     """
     if value == 0 and not np.nan_to_num(halves).any():
         return 1.0
@@ -115,12 +115,12 @@ def p_value(halves: Floats, value: float) -> float | None:
 
 
 def _column(metric: Metric) -> int:
-    """Where `_score_class` puts what a metric is the mean of."""
+    """The indices into `_score_class` whose mean is a metric."""
     return AP if metric.of == "precision" else AR + metric.limit
 
 
 def _mean(values: Floats) -> Floats:
-    """Over rows (M, R), those apart that are NaN: (R,); NaN where all are."""
+    """Mean over rows (M, R) without NaN: (R,); NaN if all are NaN."""
     valid = np.isfinite(values)
     count = valid.sum(axis=0)
     total = np.where(valid, values, 0).sum(axis=0)
@@ -146,7 +146,7 @@ def _score_class(table: Floats, matches: Matches, k: int, weights: Weights) -> N
 
 
 class _Gains:
-    """How many recall thresholds each hit passes, in resamples with so many objects."""
+    """Number of recall thresholds that each true positive passes, by number of objects."""
 
     def __init__(self, recall_thresholds: Floats, objects: Ints) -> None:
         counts, column = np.unique(objects, return_inverse=True)
@@ -168,8 +168,8 @@ def _score_size(
 ) -> Floats:
     """AP, AR1, AR10 and AR100 at one object size: (T, 4, R).
 
-    Precision is highest where a detection is true, so only there it is looked at. What counts up
-    to there is nearly the same at every IoU threshold: it is summed once, and corrected.
+    Precision has its maxima at true positives, so it is computed only there. The sums up to there
+    are nearly equal for all IoU thresholds: they are computed once, and corrected.
     """
     found = np.flatnonzero(true.any(axis=0))
     after = np.searchsorted(found, np.arange(true.shape[1]))  # the next found one, or itself

@@ -1,4 +1,4 @@
-"""Boundary IoU of label maps: how well outlines agree, counted for every class at once."""
+"""Boundary IoU of semantic maps: the agreement of outlines, for all classes at once."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ WIDTH = 0.02  # of a boundary, as a share of the image's diagonal
 def boundary_overlap(truth: Labels, prediction: Labels, n_classes: int) -> NDArray[np.int64]:
     """Count the boundary pixels of each class that boundary IoU compares.
 
-    Pixels that the truth ignores are taken for outside of the image, in both maps: nothing that is
-    predicted there counts, and a region that reaches there ends at its edge in both.
+    Ignored pixels count as outside of the image in both maps: predictions there are not counted,
+    and regions end at their edge in both.
 
     Args:
         truth: uint8 (H, W), 0..C-1 or 255.
@@ -37,8 +37,8 @@ def boundaries(labels: Labels) -> NDArray[np.bool_]:
     """The pixels of each region that are near its edge.
 
     Cheng et al., "Boundary IoU: Improving Object-Centric Image Segmentation Evaluation" (CVPR
-    2021): those from which another label or the image's border is at most 2% of the image's
-    diagonal away, in steps to any of the eight neighbours, at least one.
+    2021): those whose distance (in steps to the eight neighbours) to another label or the image's
+    border is at most 2% of the image's diagonal, at least one pixel.
 
     Args:
         labels: uint8 (H, W).

@@ -1,4 +1,4 @@
-"""COCO average precision, computed by faster-coco-eval by pycocotools' rules."""
+"""COCO average precision by the rules of pycocotools, computed with faster-coco-eval."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Kind = Literal["bbox", "segm", "boundary"]
 
 
 class Metric(NamedTuple):
-    """What one of COCO's numbers is the mean of.
+    """The values that a COCO metric is the mean of.
 
     Attributes:
-        of: What is averaged.
-        iou: At these IoU thresholds.
+        of: Precision or recall.
+        iou: IoU thresholds.
         size: Index into `SIZES`.
         limit: Index into the numbers of detections.
     """
@@ -57,15 +57,15 @@ MAX_DETECTIONS = (1, 10, 100)  # of one class in one image
 
 @dataclass(frozen=True, kw_only=True)
 class ApTables:
-    """What the evaluator found.
+    """The output of the evaluator.
 
     Attributes:
-        class_names: K names, by rising category id.
-        objects: Number of objects of each class, crowds apart.
+        class_names: K names, by ascending category id.
+        objects: Number of objects of each class, without crowds.
         max_detections: M numbers of detections of one class in one image.
         precision: float64 (T, 101, K, A, M) at IoU 0.50 to 0.95, recall 0 to 1, for each class,
             size and number of detections; -1 where there is no object.
-        recall: float64 (T, K, A, M), the highest that is reached; -1 likewise.
+        recall: float64 (T, K, A, M), the maximum; -1 where there is no object.
     """
 
     class_names: tuple[str, ...]
@@ -77,7 +77,7 @@ class ApTables:
 
     @property
     def scores(self) -> dict[str, float]:
-        """COCO's twelve numbers, and AP and AR at more than 100 detections if asked for.
+        """COCO's twelve metrics, and AP and AR at more than 100 detections if requested.
 
         0..1, or -1 where there is no object.
         """
@@ -89,12 +89,12 @@ class ApTables:
 
     @property
     def per_class(self) -> dict[str, dict[str, float]]:
-        """The twelve numbers of each class."""
+        """The twelve metrics of each class."""
         return {name: self._scores(slice(k, k + 1)) for k, name in enumerate(self.class_names)}
 
     @cached_property
     def matches(self) -> Matches:
-        """How each detection fared."""
+        """The match of each detection."""
         return match(self._evaluator)
 
     def _scores(self, classes: slice) -> dict[str, float]:
@@ -114,15 +114,15 @@ def measure_ap(
 ) -> ApTables:
     """Compare results with the truth.
 
-    The size of a detected mask is its own area, also where its record holds a box (pycocotools
-    would take the area of the box).
+    The size of a predicted mask is its area, also if its record has a box (pycocotools would use
+    the area of the box).
 
     Args:
         truth: A COCO document: images, annotations, categories.
         results: COCO results: `image_id`, `category_id`, `score`, and `bbox` or `segmentation`.
-        kind: Boxes; masks; or masks and their outlines, whichever overlap less ("Boundary IoU",
-            Cheng et al., CVPR 2021).
-        max_detections: 1, 10, 100, and more where an image holds more objects.
+        kind: Boxes, masks or boundaries (the minimum of mask IoU and boundary IoU, Cheng et al.,
+            CVPR 2021).
+        max_detections: 1, 10, 100, and more if an image has more objects.
     """
     with no_garbage_collection():
         ground = COCO({**truth, "annotations": _objects(truth, kind)})
@@ -148,13 +148,13 @@ def measure_ap(
 
 
 class _MaskEvaluator(COCOeval_faster):
-    """Compares masks only where an image has detections and objects of a class.
+    """Compares masks only if an image has detections and objects of a class.
 
     The evaluator itself would decode and encode every mask of the dataset beforehand.
     """
 
     def computeIoU(self, imgId: int, catId: int) -> Any:  # noqa: N802, N803
-        """Overlaps (detections by falling score, objects)."""
+        """IoUs (detections by descending score, objects)."""
         sides = (self.dt_dataset, self.gt_dataset)
         found, objects = (s.get_instances([imgId], [catId], True)[0][0] for s in sides)
         best = np.argsort([-d["score"] for d in found], kind="stable")[: self.params.maxDets[-1]]
@@ -166,7 +166,7 @@ class _MaskEvaluator(COCOeval_faster):
 
 
 def _objects(truth: Mapping[str, Any], kind: Kind) -> list[dict[str, Any]]:
-    """Copies of the annotations, as the evaluator adds to them; outlines as RLE for masks."""
+    """Copies of the annotations, because the evaluator modifies them; segmentations as RLE."""
     copies = [{**a, "iscrowd": int(a.get("iscrowd") or 0)} for a in truth["annotations"]]
     if kind == "segm":
         sizes_hw = {image["id"]: (image["height"], image["width"]) for image in truth["images"]}
@@ -178,9 +178,9 @@ def _objects(truth: Mapping[str, Any], kind: Kind) -> list[dict[str, Any]]:
 def _detections(
     truth: Mapping[str, Any], results: Sequence[Mapping[str, Any]], kind: Kind
 ) -> list[dict[str, Any]]:
-    """Results as annotations, each with its number and area.
+    """Results as annotations with id and area.
 
-    COCO's own `loadRes` measures one mask at a time, which takes longer than the evaluation.
+    COCO's `loadRes` measures one mask at a time, which takes longer than the evaluation.
     """
     records: list[dict[str, Any]]
     if kind == "bbox":
@@ -205,9 +205,9 @@ def _mean(values: NDArray[np.float64]) -> float:
 def average_precision(
     truth: Mapping[str, Any], results: Sequence[Mapping[str, Any]], kind: Kind
 ) -> dict[str, Any]:
-    """COCO's twelve numbers by the names of `METRICS`, and `per_class`, class name to AP.
+    """COCO's twelve metrics by the names of `METRICS`, and `per_class`, class name to AP.
 
-    See `measure_ap`. Numbers are 0..1, or -1 where there is no ground truth.
+    See `measure_ap`. Values are 0..1, or -1 without ground truth.
     """
     found = measure_ap(truth, results, kind)
     return found.scores | {"per_class": {n: s["AP"] for n, s in found.per_class.items()}}

@@ -1,4 +1,4 @@
-"""Which classes a model takes for which."""
+"""The confusion matrix."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ def confusion_matrix(
     iou_threshold: float = 0.5,
     score_threshold: float | Mapping[str, float] = DEFAULT_SCORE,
 ) -> NDArray[np.int64]:
-    """Count objects by their true class and the class that was found.
+    """Count objects by true and predicted class.
 
-    In each image every detection, by falling score, takes the object, free as yet and of any
-    class, that it overlaps most; of equal IoUs one of its own class. Unmatched detections with at
+    In each image, detections by descending score match the unmatched object of any class with the
+    highest IoU; of equal IoUs one of their own class. Unmatched detections with at
     least `iou_threshold` of their area in a crowd region of their class are left out.
 
     Args:
         truth: A COCO document: images, annotations, categories.
         results: COCO results: `image_id`, `category_id`, `score`, and `bbox` or `segmentation`;
-            those of unlisted images or categories are left out.
+            those of unlisted images or categories are ignored.
         kind: Boxes or masks.
-        iou_threshold: The least IoU of a match, above 0, up to 1.
-        score_threshold: The least score of a detection that counts, for all classes or by class
-            name; classes that are not named have `DEFAULT_SCORE`.
+        iou_threshold: Minimum IoU of a match, above 0, up to 1.
+        score_threshold: Minimum score of detections, for all classes or by class name; other
+            classes have `DEFAULT_SCORE`.
 
     Returns:
         int64 (K + 1, K + 1). Rows are the truth, columns the prediction; 0 is the background,
-        1..K are the categories in order of their ids. Row 0 holds detections of nothing, column 0
-        objects that were not found, and [0, 0] is 0.
+        1..K are the categories in order of their ids. Row 0 has false positives on background,
+        column 0 has missed objects, and [0, 0] is 0.
     """
     by_name = score_threshold if isinstance(score_threshold, Mapping) else {}
     default = DEFAULT_SCORE if isinstance(score_threshold, Mapping) else score_threshold

@@ -1,15 +1,15 @@
-"""Why a model is not better: what each kind of error costs in AP50.
+"""Error analysis: the AP50 lost to each type of error.
 
 The definitions are those of Bolya et al., "TIDE: A General Toolbox for Identifying Object
 Detection Errors" (ECCV 2020), with the conventions of its `tidecv` package, so that the numbers
 compare with published ones:
 
 * The 100 best-scored detections of an image count, over all classes together.
-* AP is the mean over classes that have objects or detections: a class that is only found, never
-  there, counts with 0. COCO leaves it out, and takes 100 detections per class, so that its AP50
-  differs a little.
-* A crowd region excuses unmatched detections of its own class that lie in it with more than half
-  of their area. They still are in the counts.
+* AP is the mean over classes that have objects or detections: a class with detections but no
+  objects counts with 0. COCO ignores it, and uses 100 detections per class, so that its AP50
+  differs slightly.
+* Unmatched detections with more than half of their area in a crowd region of their class are
+  ignored, but included in the counts.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ _RECALLS = np.arange(101) / 100
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorTaxonomy:
-    """What each kind of error costs.
+    """The cost of each type of error.
 
     Attributes:
         ap50: AP at IoU 0.5, 0..1; None without ground truth.
-        costs: AP50 that would be gained by mending all errors of one kind and no other, 0..1: the
-            six `ERRORS`; `false_positives`, all wrong detections scored below the right ones; and
-            `false_negatives`, all unfound objects out of the ground truth. They do not add up.
-            None without ground truth.
-        counts: Errors of each of the six kinds.
+        costs: AP50 gained by fixing all errors of one type and no other, 0..1: the six `ERRORS`;
+            `false_positives`, if all false positives had lower scores than true positives; and
+            `false_negatives`, if all missed objects were removed from the ground truth. They do
+            not add up. None without ground truth.
+        counts: Number of errors of each of the six types.
     """
 
     ap50: float | None
@@ -56,22 +56,22 @@ def error_taxonomy(
     results: Sequence[Mapping[str, Any]],
     kind: Literal["bbox", "segm"],
 ) -> ErrorTaxonomy:
-    """Sort wrong detections and unfound objects into six kinds of error, and price each kind.
+    """Assign false positives and missed objects to six types of error, and compute their costs.
 
-    A detection is correct when it overlaps an object of its class, not found by a better-scored
-    one, with IoU of at least 0.5. Of the others, in this order:
+    A detection is correct if its IoU with an object of its class is at least 0.5, and no detection
+    with a higher score matches that object. Of the others, in this order:
 
     * localisation: IoU 0.1 to 0.5 with an object of its class;
     * classification: at least 0.5 with an object of another class;
-    * duplicate: at least 0.5 with an object of its class that is found already;
+    * duplicate: at least 0.5 with an object of its class that is already matched;
     * background: at most 0.1 with every object;
-    * both: everything else, that is, the wrong class and a bad place.
+    * both: all others, that is, wrong class and wrong position.
 
-    Missed are the unfound objects that no classification or localisation error points at.
+    Missed are unmatched objects without a classification or localisation error.
 
-    A mended classification or localisation error becomes a correct detection if its object is
-    unfound and no better-scored error points at it; else it vanishes, as the other wrong
-    detections do. Missed objects leave the ground truth; when nothing else is left, AP is 1.
+    A fixed classification or localisation error becomes a correct detection if its object is
+    unmatched and has no error with a higher score; else it is removed, as are the other false
+    positives. Missed objects are removed from the ground truth; if nothing else is left, AP is 1.
 
     Args:
         truth: A COCO document: images, annotations, categories.
@@ -87,7 +87,7 @@ def error_taxonomy(
     pointing = np.flatnonzero(target >= 0)
     pointing = pointing[~found[target[pointing]]]
     pointed, first = np.unique(target[pointing], return_index=True)
-    mends = np.zeros(len(error), dtype=bool)  # the best-scored error that points at an object
+    mends = np.zeros(len(error), dtype=bool)  # the error with the highest score at an object
     mends[pointing[first]] = True
     missed = ~found
     missed[pointed] = False
@@ -105,7 +105,7 @@ def error_taxonomy(
 def _kinds(
     overlaps: Overlaps, correct: NDArray[np.bool_], found: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The kind of error of each detection, and the object that its mended form would match."""
+    """The type of error of each detection, and the object that it would match once fixed."""
     same = overlaps.same_class
     own_iou, own = _best(overlaps, same)
     other_iou, other = _best(overlaps, ~same)
@@ -146,7 +146,7 @@ def _costs(
     found: NDArray[np.bool_],
     missed: NDArray[np.bool_],
 ) -> tuple[float, dict[str, float | None]]:
-    """AP50, and what it gains when each kind of error is mended."""
+    """AP50, and its gain if each type of error is fixed."""
     scores, classes = overlaps.scores, overlaps.detection_classes
     object_classes, n_classes = overlaps.object_classes, overlaps.n_classes
     correct = error == _CORRECT
@@ -157,7 +157,7 @@ def _costs(
     by_score = by_score[counted[by_score]]
     ap50 = _mean_ap(classes[by_score], correct[by_score], objects)
 
-    # TIDE puts errors before correct detections of equal score when it mends, though not above
+    # TIDE puts errors before correct detections of equal score when it fixes them, but not above
     errors_first = np.lexsort((correct, -scores))
     costs: dict[str, float | None] = {}
     for code, name in enumerate(ERRORS):
@@ -185,9 +185,9 @@ def _mean_ap(
     """Mean AP over classes with detections or objects; 1 if there are none.
 
     Args:
-        classes: (N,) of detections by falling score.
-        correct: (N,) of the same.
-        objects: (K,), how many there are to find in each class.
+        classes: (N,), classes of detections by descending score.
+        correct: (N,), whether they are correct.
+        objects: (K,), number of objects of each class.
     """
     order = np.argsort(classes, kind="stable")
     limits = np.searchsorted(classes[order], np.arange(len(objects) + 1))

@@ -1,4 +1,4 @@
-"""`evaluate`: how good a model or a list of results is on a dataset."""
+"""`evaluate`: metrics of a model or a list of results on a dataset."""
 
 from __future__ import annotations
 
@@ -29,46 +29,47 @@ from instseg.evaluation.write import (
     write_scores,
 )
 from instseg.predict.dataset import predict_dataset
+from instseg.system.device import forked_rng
 from instseg.system.lock import only_run_in
 from instseg.system.processes import from_first, joined_processes, process_device, process_rank
 
 if TYPE_CHECKING:
     from instseg.models.mask_rcnn import Model
-else:
-    Model = Any  # torch is loaded when a model is
 
-MOST_RESAMPLES = 100_000  # memory follows it
+MOST_RESAMPLES = 100_000  # memory use grows with it
 
 Results = str | Path | Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """Measures COCO AP of a model or of existing results, with confidence intervals and causes.
+    """Measures COCO AP of a model or of existing results, with confidence intervals.
 
-    Writes metrics.json, per_class.csv and plots. Under torchrun, each process predicts its share.
+    Also breaks the loss of AP down by type of error. Writes metrics.json, per_class.csv and plots.
+    Under torchrun, the photos are divided between the processes.
 
     Args:
-        coco_json: Ground truth, a COCO dataset.
+        coco_json: Ground truth: a COCO dataset.
         images: Folder of its photos; needed to evaluate a model.
-        weights: Model to evaluate, coco-v2, coco-v1, demo or a path; or give results.
-        architecture: Architecture of a .pth file, resnet50_fpn or resnet50_fpn_v2.
-        results: Existing results to evaluate instead of a model, a COCO results list or a
+        weights: Model to evaluate: coco-v2, coco-v1, demo or a path; or give `results`.
+        architecture: Architecture of a .pth file: resnet50_fpn or resnet50_fpn_v2.
+        results: Existing results to evaluate instead of a model: a COCO results list or a
             predictions.json of infer.
-        against: Other results on the same data, to test whether the difference is significant.
-        boundary: Also compute boundary AP, which takes half a millisecond for each mask.
+        against: Other results on the same dataset; tests whether the difference is significant.
+        boundary: Also compute boundary AP, which takes half a millisecond per mask.
         out: Output folder.
-        score_threshold: Minimum score of a prediction; AP needs low scores too.
-        max_detections: Maximum number of detections in an image; by default as many as the
-            images' objects require.
-        resamples: Number of half-samples of the images for the 95% confidence intervals.
+        score_threshold: Minimum score of predictions, 0 to 1; AP needs low scores too.
+        max_detections: At most this many detections per photo; by default as many as the
+            objects in the photos require.
+        resamples: Number of random half-samples of the photos for the 95% confidence intervals.
         save_thresholds: Store the score threshold with the best F1 of each class in the model
             file (of a named model, in a copy in the output folder), for infer --thresholds stored.
         referee: Also run pycocotools, and fail if a number differs by more than 1e-9.
-        plots: Plot precision and recall, confusion, errors, calibration and AP of the classes.
+        plots: Plot precision-recall curves, confusion matrix, error types, calibration and AP per
+            class.
         device: auto, cpu, cuda, cuda:1 or mps.
-        precision: Arithmetic; auto takes bf16 where the processor supports it natively.
-        seed: Of the random half-samples.
+        precision: Floating-point precision; auto uses bf16 if the processor supports it natively.
+        seed: Random seed of the half-samples.
         on_event: Called with progress and warnings.
     """
 
@@ -94,14 +95,14 @@ class EvaluateOptions:
 
     @property
     def name(self) -> str:
-        """What messages and metrics.json call the thing that is measured."""
+        """The name of the model or results in messages and metrics.json."""
         if self.results is not None:
             return _name(self.results, "results")
         return _name(self.weights, "weights")
 
     @property
     def folder(self) -> Path | None:
-        """Where files are written, if anywhere."""
+        """The output folder, if any."""
         return None if self.out is None else Path(self.out)
 
 
@@ -111,28 +112,28 @@ def _name(given: object, otherwise: str) -> str:
 
 @takes(EvaluateOptions)
 def evaluate(options: EvaluateOptions) -> Evaluation:
-    """Measure COCO AP of a model, or of any program's results, with intervals and causes.
+    """Measure COCO AP of a model, or of any program's results, with an error analysis.
 
         found = instseg.evaluate("val.json", "photos/", weights="best.safetensors")
         found.segm.AP, found.segm.interval("AP")
 
-    Nothing is written unless `out` is given. Under torchrun, each process predicts its share, the
-    first one evaluates, and all return what it has found.
+    Nothing is written unless `out` is given. Under torchrun, the photos are divided between the
+    processes, the first one evaluates, and all return the same result.
 
     Raises:
-        InputError: Arguments do not go together, a file is broken, or the numbers would mean
-            nothing.
+        InputError: Arguments do not go together, a file is broken, or the metrics would be
+            meaningless.
     """
     _check(options)
     data = _dataset(options)
     truth = data.document()
     if problems := explain_truth(truth):  # before hours of prediction
         raise InputError(f"{data.coco_json}: {problems[0].message}")
-    writes = options.folder is not None and process_rank() == 0
-    with only_run_in(options.folder) if writes else nullcontext():
+    folder = options.folder if process_rank() == 0 else None
+    with only_run_in(folder) if folder else nullcontext():
         if options.results is not None:
-            found = results_of(options.results, data, name=options.name, on_event=options.on_event)
-            return _measure(options, data, truth, found)
+            given = results_of(options.results, data, name=options.name, on_event=options.on_event)
+            return _measure(options, data, truth, given)
         with joined_processes():
             found = _predict(options, data, truth)
             return _shared(None if found is None else _measure(options, data, truth, found))
@@ -190,13 +191,13 @@ def _dataset(options: EvaluateOptions) -> CocoData:
 
 
 def _predict(options: EvaluateOptions, data: CocoData, truth: Json) -> list[Json] | None:
-    """Results of the model, told to look for the dataset's classes only.
+    """Results of the model for the dataset's classes.
 
     Returns:
         None in every process but the first.
 
     Raises:
-        InputError: No class name is the same.
+        InputError: The model and the dataset share no class name.
     """
     from instseg.models.mask_rcnn import load_detector
     from instseg.predict.predictor import Predictor
@@ -207,7 +208,8 @@ def _predict(options: EvaluateOptions, data: CocoData, truth: Json) -> list[Json
 
     model = options.weights
     if isinstance(model, str | Path):
-        model = load_detector(model, architecture=options.architecture, progress=downloading)
+        with forked_rng("cpu"):  # networks are drawn at random before they are loaded
+            model = load_detector(model, architecture=options.architecture, progress=downloading)
     assert model is not None  # as `_check` has seen
     wanted = data.class_names[1:]
     predictor = Predictor(
@@ -237,7 +239,7 @@ def _shared(evaluation: Evaluation | None) -> Evaluation:
 def _measure(
     options: EvaluateOptions, data: CocoData, truth: Json, results: Sequence[Json]
 ) -> Evaluation:
-    """Assess each kind, compare, and write what is to be written."""
+    """Assess each kind, compare, and write the files."""
     kinds = measurable_kinds(
         truth, results, boundary=options.boundary, coco_json=data.coco_json, name=options.name
     )
@@ -269,7 +271,7 @@ def _measure(
 
 
 def _describe(options: EvaluateOptions, data: CocoData, truth: Json) -> Json:
-    """What metrics.json says about the data."""
+    """The description of the data in metrics.json."""
     crowds = sum(bool(a["iscrowd"]) for a in truth["annotations"])
     described = {
         "coco_json": str(data.coco_json),
@@ -289,10 +291,10 @@ def _describe(options: EvaluateOptions, data: CocoData, truth: Json) -> Json:
 def _assess(
     options: EvaluateOptions, truth: Json, results: Sequence[Json], kinds: Sequence[Kind], name: str
 ) -> list[Assessment]:
-    """Each kind in turn, after a look for what would make its numbers meaningless.
+    """Assess each kind, after checks for problems that would make its metrics meaningless.
 
     Raises:
-        InputError: They would mean nothing, or pycocotools has others.
+        InputError: There is such a problem, or the metrics of pycocotools differ.
     """
     assessments: list[Assessment] = []
     said = set()
@@ -304,7 +306,7 @@ def _assess(
                 options.on_event(Warned(text=f"{name}: {problem.message}"))
                 said.add(problem.code)
         found = assess(truth, results, kind, resamples=options.resamples, seed=options.seed)
-        if options.referee and kind != "boundary":  # pycocotools does not know boundaries
+        if options.referee and kind != "boundary":  # pycocotools has no boundary AP
             wrong = disagreements(found.evaluation.scores, referee_scores(truth, results, kind))
             if wrong:
                 raise InputError(

@@ -1,4 +1,4 @@
-"""How each detection fared, by COCO's rules: what every score can be counted from."""
+"""Matches of detections and objects by COCO's rules, from which all metrics are computed."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ Floats = NDArray[np.float64]
 class Matches:
     """Detections and objects of N images and K classes, at T IoU thresholds and A object sizes.
 
-    Detections are sorted by class, and within a class by falling score. A detection that is
+    Detections are sorted by class, and within a class by descending score. A detection that is
     neither true nor ignored is a false positive.
 
     Attributes:
-        image_ids: int64 (N,), rising.
-        category_ids: int64 (K,), rising.
+        image_ids: int64 (N,), ascending.
+        category_ids: int64 (K,), ascending.
         iou_thresholds: float64 (T,).
         recall_thresholds: float64 (101,), where precision is read.
         det_image: int64 (D,), rows of `image_ids`.
         det_class: int64 (D,), rows of `category_ids`.
         det_score: float64 (D,).
-        det_rank: int64 (D,), place among the detections of its image and class, from 0.
-        det_true: bool (A, T, D): has found an object of this size.
-        det_ignored: bool (A, T, D): has found a crowd or an object of another size, or has found
-            nothing and is itself of another size.
+        det_rank: int64 (D,), rank among the detections of its image and class, from 0.
+        det_true: bool (A, T, D): matches an object of this size.
+        det_ignored: bool (A, T, D): matches a crowd or an object of another size, or matches
+            nothing and has itself another size.
         gt_image: int64 (G,), rows of `image_ids`.
         gt_class: int64 (G,), rows of `category_ids`.
         gt_ignored: bool (A, G): a crowd, or of another size.
@@ -54,10 +54,10 @@ class Matches:
 
 
 def match(evaluator: Any) -> Matches:
-    """Match detections with objects as COCO does: by falling score, each takes the best left.
+    """Match detections with objects as COCO does: greedily, by descending score.
 
     Args:
-        evaluator: A `COCOeval_faster` that has been evaluated; its overlaps are taken.
+        evaluator: A `COCOeval_faster` that has been evaluated; its IoUs are used.
     """
     p = evaluator.params
     image_ids, category_ids = np.array(p.imgIds, np.int64), np.array(p.catIds, np.int64)
@@ -95,7 +95,7 @@ def match(evaluator: Any) -> Matches:
 
 @dataclass(frozen=True, kw_only=True)
 class _Columns:
-    """Annotations or results as columns, sorted by image, then class, then falling score."""
+    """Annotations or results as columns, sorted by image, then class, then descending score."""
 
     image: Ints
     category: Ints
@@ -107,7 +107,7 @@ class _Columns:
     def read(
         cls, records: Sequence[dict[str, Any]], image_ids: Ints, category_ids: Ints
     ) -> _Columns:
-        """Those records that are of these images and categories."""
+        """The records of these images and categories."""
         rows = [
             (r["image_id"], r["category_id"], r.get("score", 0), r["area"], r.get("iscrowd", 0))
             for r in records
@@ -128,7 +128,7 @@ class _Columns:
         return _Columns(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
     def starts(self) -> tuple[Ints, Ints]:
-        """Of each pair of image and class that occurs: a number for it, and its first row."""
+        """For each pair of image and class that occurs: its number and first row."""
         if not len(self.image):
             return self.image, self.image
         keys = self.image * 2**32 + self.category
@@ -136,7 +136,7 @@ class _Columns:
         return keys[first], first
 
     def ranks(self) -> Ints:
-        """Place of each row within its image and class, from 0."""
+        """Index of each row within its image and class, from 0."""
         rows = np.arange(len(self.image))
         _, first = self.starts()
         return rows - np.repeat(first, np.diff(first, append=len(rows)))
@@ -157,18 +157,17 @@ def _assign(
 ) -> tuple[Bools, Bools]:
     """COCO's greedy matching in one image and class, at every threshold and size at once.
 
-    An object that counts goes before an ignored one, a higher overlap before a lower one, and of
-    equal overlaps the last.
+    Objects that are not ignored are preferred, then higher IoUs, and of equal IoUs the last.
 
     Args:
-        overlaps: (D, G), detections by falling score.
+        overlaps: (D, G), detections by descending score.
         gt_ignored: (A, G).
-        crowd: (G,); a crowd can be found many times.
+        crowd: (G,); a crowd can match many detections.
         iou_thresholds: (T,).
 
     Returns:
-        Whether each detection has found an object that counts, and whether it has found an ignored
-        one: bool (A, T, D) each.
+        Whether each detection matches an object, and whether it matches an ignored one: each bool
+        (A, T, D).
     """
     enough = np.minimum(iou_thresholds, 1 - 1e-10)
     sizes, steps, count = len(gt_ignored), len(enough), overlaps.shape[1]

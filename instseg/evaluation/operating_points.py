@@ -1,4 +1,4 @@
-"""What scores mean: calibration, and the threshold from which a detection should count."""
+"""Calibration of scores, and the best score threshold."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class OperatingPoint:
 
     Attributes:
         threshold: Half-way between the last score that is kept and the first that is not, 0..1.
-        f1: Of precision and recall at that threshold.
-        precision: Share of the kept detections that are true.
-        recall: Share of the objects that are found.
+        f1: F1 at that threshold.
+        precision: Precision at that threshold.
+        recall: Recall at that threshold.
     """
 
     threshold: float
@@ -30,12 +30,12 @@ class OperatingPoint:
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """Scores against the share of true detections at IoU 0.50, in ten bins of equal width.
+    """Mean score and precision at IoU 0.50, in ten bins of equal width.
 
     Attributes:
-        confidence: float64 (10,), mean score of each bin; NaN where it is empty.
-        precision: float64 (10,), share of true detections; NaN likewise.
-        counts: int64 (10,).
+        confidence: float64 (10,), mean score of each bin; NaN if it is empty.
+        precision: float64 (10,), share of true positives; NaN if it is empty.
+        counts: int64 (10,), number of detections.
         ece: Expected calibration error: the mean gap between the two over all detections (Naeini
             et al., AAAI 2015; for detections Küppers et al., CVPR Workshops 2020); NaN without
             detections.
@@ -48,7 +48,7 @@ class Calibration:
 
 
 def operating_points(matches: Matches) -> list[OperatingPoint | None]:
-    """The best F1 of each class; None for a class of which no object is found."""
+    """The best F1 of each class; None for a class without matched objects."""
     return [_best_f1(matches, k) for k in range(len(matches.category_ids))]
 
 
@@ -72,8 +72,8 @@ def _best_f1(matches: Matches, k: int) -> OperatingPoint | None:
 
 
 def calibration(matches: Matches) -> Calibration:
-    """How well scores of 0..1 say how often a detection is true; crowds are left out."""
-    in_range = (matches.det_score >= 0) & (matches.det_score <= 1)  # else no probability
+    """Calibration of scores in 0..1; crowds are ignored."""
+    in_range = (matches.det_score >= 0) & (matches.det_score <= 1)  # else not a probability
     counted = ~matches.det_ignored[0, 0] & in_range
     scores, true = matches.det_score[counted], matches.det_true[0, 0, counted]
     place = np.minimum((scores * BINS).astype(np.int64), BINS - 1)

@@ -1,4 +1,4 @@
-"""Which detections overlap which objects, over a whole dataset and regardless of class."""
+"""IoUs of detections and objects in a whole dataset, regardless of class."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Overlaps:
-    """N detections, M objects that are no crowds, and the P pairs of them that overlap.
+    """N detections, M objects without crowds, and the P pairs of them that overlap.
 
-    Classes are 0..K-1, in the order of category ids. Detections lie image by image, by falling
-    score; equal scores keep the order of the results. Objects lie image by image, as annotated.
+    Classes are 0..K-1, in the order of category ids. Detections are sorted by image, then by
+    descending score; equal scores keep their order. Objects are sorted by image, in the order of
+    the annotations.
 
     Attributes:
         n_classes: K.
@@ -30,8 +31,8 @@ class Overlaps:
         object_classes: int64 (M,).
         crowd_ious: float64 (N,), 0..1: the largest share of the detection inside a crowd region of
             its own class; shares below the smallest IoU asked for are 0.
-        detections: int64 (P,), 0..N-1. Pairs are sorted by detection, then by falling IoU, of
-            equal IoUs the object of the same class first.
+        detections: int64 (P,), 0..N-1. Pairs are sorted by detection, then by descending IoU; of
+            equal IoUs, the object of the same class is first.
         objects: int64 (P,), 0..M-1.
         ious: float64 (P,), 0..1.
     """
@@ -47,14 +48,14 @@ class Overlaps:
 
     @property
     def same_class(self) -> NDArray[np.bool_]:
-        """Bool (P,): the detection names the object's class."""
+        """Bool (P,): whether the detection has the class of the object."""
         same: NDArray[np.bool_] = (
             self.detection_classes[self.detections] == self.object_classes[self.objects]
         )
         return same
 
     def match(self, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Give each detection, by falling score, the free object that it overlaps most.
+        """Match each detection, by descending score, with the unmatched object of the highest IoU.
 
         Args:
             allowed: bool (P,), the pairs that may match.
@@ -64,7 +65,7 @@ class Overlaps:
         """
         matched = np.full(len(self.scores), -1, dtype=np.int64)
         taken: set[int] = set()
-        last = -1  # the detection matched last: its other pairs are passed over
+        last = -1  # the last matched detection, whose other pairs are skipped
         pairs = zip(self.detections[allowed].tolist(), self.objects[allowed].tolist(), strict=True)
         for detection, found in pairs:
             if detection != last and found not in taken:
@@ -84,14 +85,14 @@ def find_overlaps(
 ) -> Overlaps:
     """The IoU of each detection with each object of its image, by pycocotools.
 
-    Annotations and results of images or categories that the truth does not list are left out.
+    Annotations and results of images or categories that the truth does not list are ignored.
 
     Args:
         truth: A COCO document: images, annotations, categories.
         results: COCO results: `image_id`, `category_id`, `score`, and `bbox` or `segmentation`.
         kind: Boxes or masks.
         min_iou: Above 0; pairs that overlap less are dropped.
-        max_dets: The best-scored detections that count in each image, over all classes; None: all.
+        max_dets: Number of best detections per image, over all classes; None for all.
     """
     images = {image["id"]: i for i, image in enumerate(truth["images"])}
     category_ids = sorted(category["id"] for category in truth["categories"])
@@ -141,7 +142,7 @@ def _arrange(
     images: Mapping[Any, int],
     classes: Mapping[Any, int],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Records of listed images and categories, by image and rising key: index, image and class."""
+    """Listed records, by image and ascending key: index, image and class."""
     image_of = np.array([images.get(r["image_id"], -1) for r in records], dtype=np.int64)
     class_of = np.array([classes.get(r["category_id"], -1) for r in records], dtype=np.int64)
     order = np.lexsort((key, image_of))
@@ -152,7 +153,7 @@ def _arrange(
 def _shapes(
     records: Sequence[Record], kind: Literal["bbox", "segm"], images: Sequence[Record]
 ) -> Any:
-    """What pycocotools compares: float64 (N, 4) xywh, or N RLE dicts."""
+    """Input of pycocotools: float64 (N, 4) xywh, or N RLE dicts."""
     if kind == "bbox":
         sides = chain.from_iterable(record["bbox"] for record in records)
         return np.fromiter(sides, dtype=np.float64).reshape(-1, 4)
@@ -168,7 +169,7 @@ def _pairs(
     crowd: NDArray[np.uint8],
     min_iou: float,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Detection, region and IoU of every pair that overlaps enough; both come image by image."""
+    """Detection, region and IoU of every pair that overlaps enough; both are sorted by image."""
     both = np.intersect1d(shape_image, region_image)
     limits = [
         np.searchsorted(shape_image, both),
@@ -179,7 +180,7 @@ def _pairs(
     nothing = np.zeros(0, dtype=np.int64)
     pairs = [(nothing, nothing, np.zeros(0))]
     for start, stop, first, last in np.stack(limits, axis=1).tolist():
-        # pycocotools holds the interpreter's lock here: threads would gain nothing
+        # pycocotools holds the GIL here: threads would gain nothing
         ious = coco_mask.iou(shapes[start:stop], regions[first:last], crowd[first:last])
         rows, columns = np.nonzero(ious >= min_iou)  # (detections, regions)
         pairs.append((start + rows, first + columns, ious[rows, columns]))

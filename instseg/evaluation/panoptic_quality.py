@@ -1,4 +1,4 @@
-"""How well the instances of a single photo were found, as one number."""
+"""The quality of the instances of a single photo, as one number."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ MOSTLY = 0.5  # a prediction with this share of its mask in a crowd region belon
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PhotoQuality:
-    """How what is predicted for a photo fits what is there.
+    """The matches of objects and predictions of a photo.
 
     Attributes:
-        ious: float64 (P,), 0.5..1: of the masks of each object and the prediction that matches it.
-        missed: bool (M,), the objects that no prediction matches.
-        wrong: bool (N,), the predictions that count and match no object.
+        ious: float64 (P,), 0.5..1, mask IoU of each match.
+        missed: bool (M,), objects without a match.
+        wrong: bool (N,), predictions without a match that are not ignored.
     """
 
     ious: NDArray[np.float64]
@@ -30,15 +30,15 @@ class PhotoQuality:
 
     @property
     def mistakes(self) -> int:
-        """Objects that are missed, and wrong predictions."""
+        """Number of missed objects and wrong predictions."""
         return int(self.missed.sum() + self.wrong.sum())
 
     @property
     def value(self) -> float:
         """Panoptic quality, 0..1: sum of the IoUs / (matches + missed / 2 + wrong / 2).
 
-        Of Kirillov et al., "Panoptic Segmentation", CVPR 2019; here over all objects of a photo
-        at once, no mean over classes. 1 where there is nothing and nothing is predicted.
+        Kirillov et al., "Panoptic Segmentation", CVPR 2019; here over all objects of a photo,
+        without a mean over classes. 1 if there are neither objects nor predictions.
         """
         weight = len(self.ious) + self.mistakes / 2
         return float(self.ious.sum() / weight) if weight else 1.0
@@ -54,15 +54,15 @@ class PhotoQuality:
 def photo_quality(
     truth: Instances, predicted: Instances, crowds: Masks | None = None
 ) -> PhotoQuality:
-    """Compare what is predicted for a photo with what is there.
+    """Match the predictions of a photo with its objects.
 
-    Predictions with a score of 0.5 or more count. By falling score each takes the object that it
-    overlaps most, of those of its class that are still free, if the IoU is 0.5 or more.
+    Predictions with a score of 0.5 or more are used. By descending score, each matches the
+    unmatched object of its class with the highest IoU, if that is 0.5 or more.
 
     Args:
         truth: M objects.
         predicted: N predictions for the same photo; classes are matched by name.
-        crowds: Regions of crowds; a prediction that lies in one to half or more is never wrong.
+        crowds: Crowd regions; predictions with half or more of their area in one are never wrong.
     """
     same_class = np.array(predicted.names, str)[:, None] == np.array(truth.names, str)
     ious = predicted.masks.iou(truth.masks) * same_class  # (N, M)
@@ -74,7 +74,7 @@ def photo_quality(
         if best >= IOU_THRESHOLD:
             column = ious[row].argmax()
             missed[column] = wrong[row] = False
-            ious[:, column] = 0  # it is taken
+            ious[:, column] = 0  # it is matched
             found.append(best)
     if crowds is not None:
         shares = predicted.masks.iou(crowds, iscrowd=np.ones(len(crowds)))

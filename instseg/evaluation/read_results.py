@@ -1,4 +1,4 @@
-"""Results to be measured: read, brought to the ids of the dataset, and what they hold."""
+"""Reads results, and converts them to the ids of the dataset."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from instseg.data.coco import CocoData
     from instseg.evaluation.coco_ap import Kind
 
-NOTHING = {"size": [1, 1], "counts": [1]}  # stands for a mask in an unknown image
+NOTHING = {"size": [1, 1], "counts": [1]}  # placeholder for a mask in an unknown image
 
 
 def results_of(
@@ -30,13 +30,13 @@ def results_of(
 ) -> list[Json]:
     """Results of a file or a list, in the ids of the dataset, masks as RLE.
 
-    A document says what its ids mean: photos are found by file name, classes by name.
+    In a document, photos are matched by file name and classes by name.
 
     Args:
         results: A file, or COCO results.
         data: The dataset.
-        name: How messages call the results.
-        on_event: Told of classes and photos that are missing.
+        name: Name of the results in messages.
+        on_event: Called with notices of missing classes and photos.
 
     Raises:
         InputError: They are broken, or not of this dataset.
@@ -51,10 +51,10 @@ def results_of(
 def shared_classes(
     found: Sequence[str], wanted: Sequence[str], source: str, on_event: OnEvent = ignore
 ) -> list[str]:
-    """Names that both have; tells which the dataset has beyond them.
+    """Names that both have; reports further ones of the dataset.
 
     Raises:
-        InputError: There is none.
+        InputError: There are none.
     """
     shared = [name for name in found if name in wanted]
     missing = [name for name in wanted if name not in found]
@@ -117,7 +117,7 @@ def _file_names(path: Path, images: Sequence[ImageName]) -> list[str]:
 
 
 def _with_rles(results: list[Json], data: CocoData, name: str) -> list[Json]:
-    """The results with polygons drawn, as the COCO API takes them; those without outline as boxes.
+    """The results with polygons rasterised; those without segmentation as boxes.
 
     Raises:
         InputError: A polygon is broken.
@@ -125,7 +125,7 @@ def _with_rles(results: list[Json], data: CocoData, name: str) -> list[Json]:
     outlines = [each.get("segmentation") for each in results]
     if not any(isinstance(outline, list) or outline is None for outline in outlines):
         return results
-    if not any(outlines):  # written by detectors of boxes
+    if not any(outlines):  # written by box detectors
         return [{k: v for k, v in each.items() if k != "segmentation"} for each in results]
     sizes_hw = {image.id: (image.height, image.width) for image in data.images}
     for index, outline in enumerate(outlines):
@@ -144,14 +144,14 @@ def _with_rles(results: list[Json], data: CocoData, name: str) -> list[Json]:
 def measurable_kinds(
     truth: Json, results: Sequence[Json], *, boundary: bool, coco_json: Path, name: str
 ) -> list[Kind]:
-    """Boxes and masks, where truth and results hold them, and boundaries if they are wanted.
+    """Boxes and masks, if truth and results have them, and boundaries on request.
 
     Args:
         truth: The dataset as a document.
-        results: In its ids.
-        boundary: Whether boundaries are wanted.
-        coco_json: How messages call the dataset.
-        name: How messages call the results.
+        results: Results in its ids.
+        boundary: Whether boundaries are requested.
+        coco_json: Name of the dataset in messages.
+        name: Name of the results in messages.
 
     Raises:
         InputError: One has only boxes and the other only masks, or some annotations have none.

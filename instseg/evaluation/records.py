@@ -1,4 +1,4 @@
-"""COCO records of others: whether they hold what they should, and their fields as columns."""
+"""COCO records: validation, and their fields as columns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from instseg.core.boxes import box_ious, corners_of
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-SAMPLE = 500  # objects that `best_matches` looks at
+SAMPLE = 500  # sample of objects for `best_matches`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class TruthColumns:
         image_ids: (I,), ascending.
         sizes_hw: (I, 2), of these images; NaN where it is 0, not stated.
         category_ids: (K,), ascending.
-        object_images: (M,), of the annotations that are no crowds.
+        object_images: (M,), of the annotations without crowds.
         object_categories: (M,).
         object_boxes_xywh: (M, 4), NaN where an annotation has no usable box.
     """
@@ -127,11 +127,11 @@ def _hashable(counts: str | bytes | list[int]) -> Hashable:
 
 
 def broken(records: object, what: str, fields: Sequence[str]) -> Iterator[str]:
-    """Find records that lack a field or hold something else in it.
+    """Find records with a missing or invalid field.
 
     Args:
-        records: What should be a sequence of mappings.
-        what: How it is called in the messages.
+        records: The value that should be a sequence of mappings.
+        what: Its name in messages.
         fields: Names of `FIELDS`.
 
     Yields:
@@ -209,12 +209,12 @@ FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
 def best_matches(
     truth: TruthColumns, found: ResultColumns, boxes_xywh: Floats
 ) -> tuple[Ids, Ids, Floats]:
-    """For a sample of objects, the result in their image that overlaps most, of whatever class.
+    """For a sample of objects, the result of any class with the highest IoU in their image.
 
     Args:
-        truth: The objects; those without a box, or in an image without results, are left out.
+        truth: The objects; those without a box, or in an image without results, are ignored.
         found: The results.
-        boxes_xywh: Their boxes (N, 4), as they are to be read.
+        boxes_xywh: Their boxes (N, 4), in the assumed format.
 
     Returns:
         Indices of the objects and of the results, and their IoU, each (S,).

@@ -1,4 +1,4 @@
-"""pycocotools beside the evaluator: the same numbers, or an error."""
+"""Checks the evaluator against pycocotools."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _ONE_AT_A_TIME = threading.Lock()  # or one thread would keep the standard outpu
 def referee_scores(
     truth: Mapping[str, Any], results: Sequence[Mapping[str, Any]], kind: Literal["bbox", "segm"]
 ) -> dict[str, float]:
-    """COCO's twelve numbers by pycocotools, by the names of `METRICS`.
+    """COCO's twelve metrics by pycocotools, by the names of `METRICS`.
 
-    Arguments are as those of `measure_ap`; it is slower.
+    Takes the arguments of `measure_ap`, and is slower.
     """
     shape = "bbox" if kind == "bbox" else "segmentation"  # not both: it would measure the box
     keys = ("image_id", "category_id", "score", shape)
@@ -51,5 +51,5 @@ def referee_scores(
 
 
 def disagreements(scores: Mapping[str, float], referee: Mapping[str, float]) -> list[str]:
-    """Names of the twelve numbers that differ by more than 1e-9."""
+    """Names of the metrics that differ by more than 1e-9."""
     return [name for name in METRICS if not np.isclose(scores[name], referee[name], 0, TOLERANCE)]

@@ -27,18 +27,18 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class ClassScores:
-    """How well one class is found; None stands for a number that has no meaning.
+    """The metrics of one class; None for undefined values.
 
     Attributes:
-        name: Of the class.
-        objects: How many there are, crowds apart.
-        AP: At IoU 0.50 to 0.95, and so on as in `KindScores`.
-        AP_low: Where the 95% interval of AP begins.
-        AP_high: Where it ends.
-        threshold: The score from which a detection should count: the best F1 at IoU 0.50.
-        f1: At this threshold.
-        precision: Likewise.
-        recall: Likewise.
+        name: Name of the class.
+        objects: Number of objects, without crowds.
+        AP: AP at IoU 0.50 to 0.95; the others as in `KindScores`.
+        AP_low: Lower limit of the 95% interval of AP.
+        AP_high: Upper limit of the 95% interval of AP.
+        threshold: The score threshold with the best F1 at IoU 0.50.
+        f1: F1 at this threshold.
+        precision: Precision at this threshold.
+        recall: Recall at this threshold.
     """
 
     name: str
@@ -75,28 +75,28 @@ class ClassScores:
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class KindScores:
-    """Boxes, masks or boundaries, measured: COCO's numbers 0..1, -1 where there is no object.
+    """COCO's metrics of boxes, masks or boundaries: 0..1, or -1 without objects.
 
     Attributes:
         kind: `bbox`, `segm` or `boundary`.
         AP: Average precision, the mean over IoU thresholds 0.50 to 0.95.
-        AP50: At IoU 0.50.
-        AP75: At IoU 0.75.
-        APs: Of small objects, up to 32^2 pixels.
-        APm: Of medium objects, up to 96^2 pixels.
-        APl: Of large objects.
-        AR1: Average recall with one detection of a class in an image.
-        AR10: With ten.
-        AR100: With a hundred.
-        ARs: Of small objects.
-        ARm: Of medium objects.
-        ARl: Of large objects.
-        more_scores: AP and AR at more than 100 detections (`AP_300`, `AR300`), where images hold
-            so many objects.
-        intervals: The 95% interval of each of the twelve, None where it cannot be told.
-        per_class: By rising category id.
-        errors: What each kind of error costs; None for boundaries.
-        calibration: What scores are worth; None for boundaries.
+        AP50: AP at IoU 0.50.
+        AP75: AP at IoU 0.75.
+        APs: AP of small objects, up to 32^2 pixels.
+        APm: AP of medium objects, up to 96^2 pixels.
+        APl: AP of large objects.
+        AR1: Average recall with one detection per class and image.
+        AR10: Average recall with ten detections.
+        AR100: Average recall with 100 detections.
+        ARs: AR100 of small objects.
+        ARm: AR100 of medium objects.
+        ARl: AR100 of large objects.
+        more_scores: AP and AR at more than 100 detections (`AP_300`, `AR300`), if images have more
+            than 100 objects.
+        intervals: The 95% interval of each of the twelve metrics; None if it is undefined.
+        per_class: Metrics of each class, by ascending category id.
+        errors: Cost of each type of error; None for boundaries.
+        calibration: Calibration of the scores; None for boundaries.
         confusion: int64 (K + 1, K + 1), truth by prediction at the best thresholds, the background
             first; None for boundaries.
     """
@@ -132,7 +132,7 @@ class KindScores:
         return {row.name: row.threshold for row in self.per_class if row.threshold is not None}
 
     def interval(self, name: str = "AP") -> Range | None:
-        """Low and high of the 95% interval of one of the twelve numbers; None if unknown."""
+        """Limits of the 95% interval of one of the twelve metrics; None if undefined."""
         return self.intervals[name]
 
     def to_dict(self) -> Json:
@@ -190,12 +190,12 @@ class KindScores:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreDifference:
-    """One of COCO's numbers against that of other results; None where there is no object.
+    """The difference of a COCO metric to that of other results; None without objects.
 
     Attributes:
-        difference: These results less the others.
-        interval: The 95% interval of it, None where it cannot be told.
-        p: How probable a difference this large is if there is none, two-sided.
+        difference: These results minus the others.
+        interval: Its 95% interval; None if it is undefined.
+        p: Its two-sided p-value.
     """
 
     difference: float | None
@@ -203,23 +203,23 @@ class ScoreDifference:
     p: float | None
 
     def to_dict(self) -> Json:
-        """As metrics.json holds it."""
+        """The difference as in metrics.json."""
         interval = self.interval and list(self.interval)
         return {"difference": self.difference, "interval": interval, "p": self.p}
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Evaluation:
-    """How good results are, how sure that is, and why they are not better.
+    """The evaluation of a model or of results.
 
     Attributes:
-        bbox: Of boxes; None where the data or the results have none.
-        segm: Of masks; None likewise.
-        boundary: Of masks and their outlines; None if not asked for.
-        comparison: For each kind, the twelve numbers against those of `against`; empty without.
-        data: What was measured: files, counts, resamples and seed.
-        files: What was written.
-        thresholds_file: The model file that now holds the best thresholds, if asked for.
+        bbox: Metrics of boxes; None if the data or the results have none.
+        segm: Metrics of masks; None if the data or the results have none.
+        boundary: Metrics of mask boundaries; None if not requested.
+        comparison: For each kind, the differences to the metrics of `against`; empty without it.
+        data: Files, counts, resamples and seed.
+        files: The written files.
+        thresholds_file: The model file with the stored thresholds, if requested.
     """
 
     bbox: KindScores | None
@@ -232,7 +232,7 @@ class Evaluation:
 
     @property
     def kinds(self) -> tuple[KindScores, ...]:
-        """What was measured: boxes, masks, boundaries."""
+        """The evaluated kinds: boxes, masks, boundaries."""
         return tuple(each for each in (self.bbox, self.segm, self.boundary) if each)
 
     @property
@@ -242,12 +242,12 @@ class Evaluation:
 
     @property
     def per_class(self) -> tuple[ClassScores, ...]:
-        """The rows of the classes, of masks if they were measured."""
+        """Metrics of the classes, for masks if they were evaluated."""
         return self.main.per_class
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """The best score threshold of each class that has one, of masks if they were measured."""
+        """The best score threshold of each class that has one, for masks if they were evaluated."""
         return self.main.thresholds
 
     def to_dict(self) -> Json:
@@ -278,7 +278,7 @@ class Evaluation:
 
 
 def score_rows(kinds: tuple[KindScores, ...]) -> Iterator[list[str]]:
-    """A row for each number: its name, and its value and interval for each kind."""
+    """A row for each metric: its name, and its value and interval for each kind."""
     for metric in kinds[0].scores:
         row = [metric]
         for each in kinds:

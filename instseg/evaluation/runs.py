@@ -1,4 +1,4 @@
-"""Whether RLEs fill their image: pycocotools hangs or reads foreign memory where they do not."""
+"""Checks that RLEs fill their image; else pycocotools hangs or reads invalid memory."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from instseg.core.rle import MOST_DIGITS, codes_of, integers_of
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-TOGETHER = 1000  # RLEs that are looked at in one go; bounds the memory
+TOGETHER = 1000  # RLEs that are checked at once; bounds the memory
 
 
 def broken_runs(results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """A line, if the runs of any result's `segmentation` do not fit; see `runs_fit`."""
+    """An error message if the runs of any result's `segmentation` do not fit; see `runs_fit`."""
     unfit = np.flatnonzero(~runs_fit([result["segmentation"] for result in results]))
     if len(unfit):
         height, width = results[unfit[0]]["segmentation"]["size"]
@@ -29,7 +29,7 @@ def broken_runs(results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def runs_fit(rles: Sequence[Mapping[str, Any]]) -> Bools:
-    """Whether the runs of each RLE are 0 or more pixels each, and exactly its size in all.
+    """Whether the runs of each RLE are not negative, and add up to its size.
 
     100,000 compressed RLEs of 200 characters take about 1.5 seconds.
 
@@ -60,7 +60,7 @@ def _bytes(counts: str | bytes) -> bytes:
 
 
 def _strings_fit(strings: Sequence[bytes], totals: Ints) -> Bools:
-    """As `runs_fit`, of pycocotools' strings."""
+    """As `runs_fit`, for pycocotools' strings."""
     lengths = np.array([len(each) for each in strings], dtype=np.int64)
     codes = codes_of(b"".join(strings))
     owner = np.repeat(np.arange(len(strings)), lengths)
@@ -82,6 +82,6 @@ def _strings_fit(strings: Sequence[bytes], totals: Ints) -> Bools:
 
 
 def _begin(owner: Ints) -> Ints:
-    """For each row of ascending owners, the first row of the same."""
+    """For each row of ascending owners, the first row with the same owner."""
     counts = np.bincount(owner)
     return np.repeat(np.cumsum(counts) - counts, counts)

@@ -17,12 +17,12 @@ def save_thresholds(
 
     Args:
         weights: A name or a path.
-        architecture: What a `.pth` file holds.
+        architecture: Architecture of a `.pth` file.
         best: The threshold of each class.
-        folder: For a copy of weights that have a name, or are no model file.
+        folder: Folder for a copy of named weights, or of a `.pth` file.
 
     Returns:
-        The model file that holds them.
+        The model file with the thresholds.
     """
     from instseg.models.mask_rcnn import load_detector
 

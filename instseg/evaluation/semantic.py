@@ -1,4 +1,4 @@
-"""Scores of label maps, counted over a whole dataset, and how sure they are."""
+"""Scores of semantic maps over a whole dataset, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Ints = NDArray[np.int64]
 Range = tuple[float, float]
 
 CLASS_METRICS = ("IoU", "Dice", "ACC", "BIoU")
-MEANS = {  # of which score of the classes, and whether each class counts by its true pixels
+MEANS = {  # the class score it is the mean of, and whether classes are weighted by true pixels
     "mIoU": ("IoU", False),
     "mDice": ("Dice", False),
     "fwIoU": ("IoU", True),
@@ -31,34 +31,34 @@ MEANS = {  # of which score of the classes, and whether each class counts by its
 FOREGROUND = "_fg"
 METRICS = (*MEANS, *(f"{name}{FOREGROUND}" for name in MEANS))
 SIGNIFICANT = 0.05  # a p below it
-LEAST_IMAGES = 10  # in all, or of a class: halves of fewer are too much alike to tell anything
+LEAST_IMAGES = 10  # images in all, or of a class: halves of fewer are too similar for intervals
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SemanticScores:
-    """What the label maps of N images are worth, of C classes with the background.
+    """Scores of the semantic maps of N images and C classes with the background.
 
-    Of each class, over the pixels of all images:
+    For each class, over the pixels of all images:
         IoU: right / (true or predicted).
         Dice: 2 right / (true + predicted).
         ACC: right / true.
-        BIoU: boundary IoU, the IoU of what is near the edges (see `boundary_iou`).
-    Classes without a true pixel have none of these and are left out of every mean, also where they
-    are predicted; such pixels are still missing from the classes that they belong to.
+        BIoU: boundary IoU, the IoU near the edges (see `boundary_iou`).
+    Classes without true pixels have no scores and are left out of every mean, also if they are
+    predicted; such pixels still count as errors of their true classes.
 
     Means over classes: mIoU, mDice, mACC, mBIoU, and weighted with the classes' true pixels fwIoU
     and pACC, the share of all pixels that are right. `METRICS` names them, and each once more with
-    `_fg`: the same mean without the background. Its pixels still count as errors of the others
-    where they are taken for an object, or an object for them; in ACC only the latter do, so
-    mACC_fg and pACC_fg do not fall when too much is found.
+    `_fg`: the same mean without the background. Confusions with the background still count as
+    errors of the other classes; in ACC only missed pixels do, so mACC_fg and pACC_fg do not fall
+    with false positives.
 
     Attributes:
         class_names: C names, [0] the background.
-        areas: int64 (N, 3, C), pixels of each image that are right, true and predicted.
+        areas: int64 (N, 3, C), correct, true and predicted pixels of each image.
         boundaries: int64 (N, 3, C), the same of the boundaries.
         confusion: int64 (C, C), pixels of all images, truth by prediction.
-        resamples: R, the number of random halves of the images that intervals come from.
-        seed: Of the halves; two models on the same images are resampled alike.
+        resamples: R, the number of random half-samples of the images for the intervals.
+        seed: Random seed; two models on the same images have the same half-samples.
     """
 
     class_names: tuple[str, ...]
@@ -70,16 +70,16 @@ class SemanticScores:
 
     @property
     def scores(self) -> dict[str, float]:
-        """The numbers of `METRICS`: 0..1, NaN where there is nothing to find."""
+        """The metrics of `METRICS`: 0..1, NaN without true pixels."""
         return {name: float(values[0]) for name, values in self._means.items()}
 
     @property
     def intervals(self) -> dict[str, Range | None]:
-        """Their 95% intervals over images; None where halves cannot tell, as below ten images."""
+        """Their 95% intervals over images; None if undefined, as for fewer than ten images."""
         return {name: interval(values[1:], values[0]) for name, values in self._means.items()}
 
     def of_images(self) -> dict[str, Floats]:
-        """The numbers of `METRICS` for each image alone: float64 (N,), NaN as above."""
+        """The metrics of `METRICS` for each image: float64 (N,), NaN without true pixels."""
         return mean_scores(class_scores(self.areas, self.boundaries), self.areas[:, 1])
 
     def class_rows(self) -> list[Json]:
@@ -96,7 +96,7 @@ class SemanticScores:
         return rows
 
     def as_json(self) -> Json:
-        """Everything but the counts of single images; None for what has no value."""
+        """All scores as JSON, without the counts of single images; None for undefined values."""
         return {
             "images": len(self.areas),
             "scores": {name: _or_none(value) for name, value in self.scores.items()},
@@ -107,7 +107,7 @@ class SemanticScores:
 
     @cached_property
     def _sums(self) -> tuple[Floats, Floats]:
-        """Areas and boundaries (1 + R, 3, C): of all images, then of the halves."""
+        """Areas and boundaries (1 + R, 3, C): of all images, then of the half-samples."""
         images = len(self.areas)
         resamples = self.resamples if images >= LEAST_IMAGES else 0
         halves = draw_halves(images, resamples=resamples, seed=self.seed)
@@ -129,9 +129,9 @@ class SemanticScores:
 
 
 class SemanticEvaluator:
-    """Counts the pixels of one image after the other.
+    """Counts the pixels of images, one at a time.
 
-    Of 5,000 images and 81 classes the counts take 20 MB.
+    The counts of 5,000 images and 81 classes take 20 MB.
 
     Args:
         class_names: C names, [0] the background; at most 255.
@@ -149,11 +149,11 @@ class SemanticEvaluator:
         """Count one image.
 
         Args:
-            truth: integers (H, W), 0..C-1, or 255 for pixels that do not count.
+            truth: integers (H, W), 0..C-1, or 255 for ignored pixels.
             prediction: integers (H, W), 0..C-1.
 
         Raises:
-            ValueError: For other labels, and for maps of two sizes.
+            ValueError: Labels are out of range, or the sizes differ.
         """
         if prediction.shape != truth.shape:
             raise ValueError(f"prediction: expected shape {truth.shape}, got {prediction.shape}")
@@ -173,11 +173,11 @@ class SemanticEvaluator:
         self._confusion += matrix
 
     def scores(self, *, resamples: int = RESAMPLES, seed: int = 0) -> SemanticScores:
-        """Score all images that were added so far.
+        """Score all images that were added.
 
         Args:
-            resamples: Random halves of the images for the intervals; 0 where none is asked for.
-            seed: Of the halves.
+            resamples: Number of random half-samples for the intervals; 0 for no intervals.
+            seed: Random seed of the half-samples.
         """
         shape = (-1, 3, len(self._class_names))
         return SemanticScores(
@@ -191,9 +191,9 @@ class SemanticEvaluator:
 
 
 def confusion(truth: NDArray[np.uint8], prediction: NDArray[np.uint8], classes: int) -> Ints:
-    """Pixels, truth by prediction: int64 (C, C), of two label maps (H, W) of 0..C-1.
+    """Pixels, truth by prediction: int64 (C, C), of two semantic maps (H, W) of 0..C-1.
 
-    Pixels whose truth is 255 do not count.
+    Pixels whose truth is 255 are ignored.
     """
     counted = truth != IGNORE
     cells = truth[counted].astype(np.uint16) * np.uint16(classes) + prediction[counted]
@@ -201,22 +201,22 @@ def confusion(truth: NDArray[np.uint8], prediction: NDArray[np.uint8], classes: 
 
 
 def score_differences(first: SemanticScores, second: SemanticScores) -> Json:
-    """The second model's scores against the first's, in the same halves of the same images.
+    """Differences between the scores of two models, in the same half-samples of the same images.
 
-    Of many classes that do not differ one in twenty is called significant by chance.
+    Of many classes without a true difference, one in twenty is significant by chance.
 
     Returns:
         `scores`, a difference for each of `METRICS`, and `per_class`, for each class its name and
-        a difference for each of `CLASS_METRICS`. A difference has `difference` (second less
-        first), its 95% `interval`, `p`, two-sided, and `significant`; None for what has no value.
+        a difference for each of `CLASS_METRICS`. A difference has `difference` (second minus
+        first), its 95% `interval`, the two-sided `p`, and `significant`; None for undefined values.
 
     Raises:
-        ValueError: Unless classes, true pixels, resamples and seed are the same.
+        ValueError: Classes, true pixels, resamples or seed differ.
     """
     one, other = ((each.class_names, each.resamples, each.seed) for each in (first, second))
     if one != other or not np.array_equal(first.areas[:, 1], second.areas[:, 1]):
         raise ValueError(
-            "second: expected scores of the same classes, true label maps, resamples and seed"
+            "second: expected scores of the same classes, true semantic maps, resamples and seed"
         )
     means = {name: second._means[name] - first._means[name] for name in METRICS}
     classes = {name: second._classes[name] - first._classes[name] for name in CLASS_METRICS}
@@ -230,10 +230,10 @@ def score_differences(first: SemanticScores, second: SemanticScores) -> Json:
 
 
 def class_scores(areas: NDArray[Any], boundaries: NDArray[Any]) -> dict[str, Floats]:
-    """The numbers of `CLASS_METRICS`, from counts.
+    """The metrics of `CLASS_METRICS`, from counts.
 
     Args:
-        areas: (..., 3, C), pixels of each class that are right, true and predicted.
+        areas: (..., 3, C), correct, true and predicted pixels of each class.
         boundaries: (..., 3, C), the same of the boundaries.
 
     Returns:
@@ -254,10 +254,10 @@ def class_scores(areas: NDArray[Any], boundaries: NDArray[Any]) -> dict[str, Flo
 
 
 def mean_scores(classes: Mapping[str, Floats], true_pixels: NDArray[Any]) -> dict[str, Floats]:
-    """The numbers of `METRICS`.
+    """The metrics of `METRICS`.
 
     Args:
-        classes: What `class_scores` gives, (..., C) each.
+        classes: What `class_scores` returns, each (..., C).
         true_pixels: (..., C).
 
     Returns:
@@ -275,11 +275,11 @@ def mean_scores(classes: Mapping[str, Floats], true_pixels: NDArray[Any]) -> dic
 
 
 def _recentred(values: Floats) -> Floats:
-    """The halves' scores, rows 1..R, moved to scatter about that of all images, row 0.
+    """The half-samples' scores, rows 1..R, shifted to have the mean of row 0, the full score.
 
-    `interval` takes it that a score is wrong by as much as halves differ from it, as AP is. IoU
-    differs in halves mostly because they lack rare classes and large objects by chance; moved by
-    it, intervals hold the true score and the true difference less often, in most simulations.
+    `interval` corrects the bias that it estimates from the mean of the half-samples, which suits
+    AP. IoU differs in half-samples mostly because they lack rare classes and large objects by
+    chance; with this correction, the coverage of the intervals is lower in most simulations.
     """
     halves = values[1:]
     means = np.nansum(halves, axis=0) / np.maximum(np.isfinite(halves).sum(axis=0), 1)
@@ -287,7 +287,7 @@ def _recentred(values: Floats) -> Floats:
 
 
 def _difference(values: Floats) -> Json:
-    """Of all images, then of the halves: (1 + R,)."""
+    """Values of all images, then of the half-samples: (1 + R,)."""
     value, halves = float(values[0]), values[1:]
     p = p_value(halves, value) if np.isfinite(halves).any() else None
     return {

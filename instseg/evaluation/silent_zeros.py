@@ -1,4 +1,4 @@
-"""Why an AP is zero or means nothing though the evaluator says no word: found before it runs."""
+"""Finds problems that would silently make AP zero or meaningless, before the evaluation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from instseg.evaluation.truth_problems import (
     serious,
 )
 
-BETTER = 0.2  # how much better another reading must agree with the truth, 0 to 1
+BETTER = 0.2  # minimum improvement of agreement with the truth for another interpretation, 0 to 1
 
 
 def explain_zeros(
@@ -34,7 +34,7 @@ def explain_zeros(
     results: Sequence[Mapping[str, Any]],
     kind: Literal["bbox", "segm", "boundary"],
 ) -> list[Problem]:
-    """Find what would make the evaluator's numbers zero, -1 or meaningless.
+    """Find problems that would make the evaluator's metrics zero, -1 or meaningless.
 
     Half a million results take about two seconds. Codes: no-results, no-boxes, no-masks,
     bad-results, no-shared-image, unknown-images, few-images, no-shared-category,
@@ -45,11 +45,11 @@ def explain_zeros(
     Args:
         truth: A COCO document: images, annotations, categories.
         results: COCO results: `image_id`, `category_id`, `score`, and `bbox` or `segmentation`
-            (RLE). Both may be malformed: that is found too.
-        kind: What is to be evaluated.
+            (RLE). Both may be malformed, which is a problem too.
+        kind: The kind to evaluate.
 
     Returns:
-        The problems, none for sound data. One that hides others is given alone.
+        The problems, none for valid data. A problem that hides others is returned alone.
     """
     field = "bbox" if kind == "bbox" else "segmentation"
     problems = [*explain_truth(truth), *_result_problems(results, field)]
@@ -118,7 +118,7 @@ def _category_problems(known: TruthColumns, found: ResultColumns) -> Iterator[Pr
     strange = ~np.isin(given, known.category_ids)
     wrong, total = int(counts[strange].sum()), len(found.category_ids)
     if reading := _better_categories(known, found):
-        yield (serious if wrong else misleading)(  # a bad model may look like it
+        yield (serious if wrong else misleading)(  # a bad model may look the same
             "shifted-categories",
             f"the category ids of the results ({_some(given)}) are not the dataset's "
             f"({_some(known.category_ids)}): results that lie on an object agree with its class "
@@ -140,7 +140,7 @@ def _category_problems(known: TruthColumns, found: ResultColumns) -> Iterator[Pr
 
 
 def _category_readings(known: TruthColumns, ids: Ids) -> dict[str, Ids]:
-    """What ids may have been meant as, in ids of the dataset, -1 where there is none."""
+    """Possible interpretations of the ids, as ids of the dataset; -1 for none."""
     ordered, count = known.category_ids, len(known.category_ids)
     padded = np.concatenate([ordered, [-1]])
     return {
@@ -156,7 +156,7 @@ def _or_last(at: Ids, count: int) -> Ids:
 
 
 def _better_categories(known: TruthColumns, found: ResultColumns) -> str | None:
-    """Another reading of the ids, by which results agree better with the objects they lie on."""
+    """Another interpretation of the ids, by which results agree better with the objects."""
     objects, results, ious = best_matches(known, found, found.boxes_xywh)
     close = ious > 0.6
     if close.sum() < MANY:
@@ -202,10 +202,10 @@ def _box_problems(known: TruthColumns, found: ResultColumns) -> Iterator[Problem
 def _better_box_format(
     known: TruthColumns, found: ResultColumns, boxes: Floats, sides: Floats
 ) -> str | None:
-    """What the boxes are, if not x, y, width, height.
+    """The format of the boxes, if it is not x, y, width, height.
 
-    Corners are told by their place: as such they fit into the image, otherwise they would not.
-    Where objects lie near the top left corner, and for centres, the overlap with the truth tells.
+    Corners are recognised because only as corners they fit into the image. For objects near the top
+    left corner, and for centres, the overlap with the truth decides.
     """
     start, end = boxes[:, :2], boxes[:, 2:]
     corners, centres = "[x1, y1, x2, y2]", "[centre x, centre y, width, height]"
@@ -272,8 +272,8 @@ def _score_problems(_: TruthColumns, found: ResultColumns) -> Iterator[Problem]:
     if low == high and len(scores) >= MANY:
         yield misleading(
             "equal-scores",
-            f"all {len(scores):,} scores are {low:.4g}, so AP hangs on the order of the file; "
-            "write how sure the model is",
+            f"all {len(scores):,} scores are {low:.4g}, so AP depends on the order of the file; "
+            "write the confidence of the model",
         )
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a ground truth, so that any result's numbers would mean nothing."""
+"""Problems of a ground truth that make the metrics of all results meaningless."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from instseg.core.boxes import box_ious, corners_of
 from instseg.core.wording import count
 from instseg.evaluation.records import SAMPLE, boxes_around, broken
 
-MOST_CLASSES = 10_000  # memory follows them
-MANY = 10  # among fewer records, likeness may be chance
+MOST_CLASSES = 10_000  # memory grows with them
+MANY = 10  # in fewer records, similarity may be chance
 
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """Something in the ground truth or in the results that spoils the numbers.
+    """A problem of the ground truth or the results.
 
     Attributes:
-        code: A stable name, as "no-shared-image".
-        severity: "error": the numbers mean nothing; "warning": they may mislead.
-        message: One line: what is wrong, how much of it, an example, the mend.
+        code: A stable name, such as "no-shared-image".
+        severity: "error": the metrics are meaningless; "warning": they may mislead.
+        message: One line: the problem, its extent, an example, the remedy.
     """
 
     code: str
@@ -32,7 +32,7 @@ class Problem:
 
 
 def explain_truth(truth: Mapping[str, Any]) -> list[Problem]:
-    """Find what would make any result's numbers meaningless, before there are results.
+    """Find problems that make the metrics of any results meaningless, before there are results.
 
     Codes: bad-ground-truth, too-many-classes, no-ground-truth, only-crowds, boxes-not-masks.
 
@@ -43,7 +43,7 @@ def explain_truth(truth: Mapping[str, Any]) -> list[Problem]:
 
 
 def graded(code: str, message: str, *, is_serious: bool) -> Problem:
-    """A problem that is serious or only misleading, as its extent tells."""
+    """A problem whose severity depends on its extent."""
     return Problem(code=code, severity="error" if is_serious else "warning", message=message)
 
 
@@ -88,7 +88,7 @@ def _problems(truth: Mapping[str, Any]) -> Iterator[Problem]:
             "boxes-not-masks",
             f"the boxes of the ground truth do not lie on its masks (median IoU {overlap:.2f}), as "
             "corners or parts of the image would not where [x, y, width, height] is due; "
-            "`instseg doctor --fix` mends them",
+            "`instseg doctor --fix` repairs them",
         )
 
 

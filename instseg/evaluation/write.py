@@ -17,7 +17,7 @@ METRICS_JSON, PER_CLASS_CSV, PREDICTIONS_JSON = "metrics.json", "per_class.csv",
 
 
 def write_predictions(folder: Path, truth: Json, results: Sequence[Json]) -> Path:
-    """Write what a model has found as a COCO document; returns its path."""
+    """Write predictions as a COCO document; returns its path."""
     numbered = [{"id": i, **record} for i, record in enumerate(results, start=1)]
     with replacing(folder / PREDICTIONS_JSON) as path:
         path.write_text(json.dumps({**truth, "annotations": numbered}) + os.linesep)

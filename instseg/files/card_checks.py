@@ -1,4 +1,4 @@
-"""What a model file says about itself is checked before anything is built of it."""
+"""Checks of model cards, before a network is built."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-LARGEST_ARGUMENT = 1024  # of an architecture, if no tensor has a longer side
+LARGEST_ARGUMENT = 1024  # largest argument of an architecture, if no tensor has a longer side
 LARGEST_SIDE_PX = 100_000
 
 
 def check_classes(class_names: Sequence[Any], category_ids: Sequence[Any]) -> None:
-    """Raise ValueError for names that are no texts, and ids that are no whole numbers."""
+    """Raise ValueError for names that are not strings, and ids that are not whole numbers."""
     for name in class_names:
         if not isinstance(name, str):
             raise ValueError(f"class_names: expected texts, got {name!r:.50}")
@@ -21,14 +21,14 @@ def check_classes(class_names: Sequence[Any], category_ids: Sequence[Any]) -> No
 
 
 def check_thresholds(thresholds: Mapping[str, Any]) -> None:
-    """Raise ValueError for a threshold that is no score."""
+    """Raise ValueError for a threshold outside 0..1."""
     for name, score in thresholds.items():
         if not _is_number(score) or not 0 <= score <= 1:
             raise ValueError(f"thresholds: expected 0..1, got {score!r:.50} for {name!r:.50}")
 
 
 def check_preprocessing(preprocessing: Mapping[str, Any]) -> None:
-    """Raise ValueError for sizes and statistics that no image can be prepared with."""
+    """Raise ValueError for invalid sizes or channel statistics."""
     for key in ("min_size", "max_size"):
         side = preprocessing.get(key)
         if side is not None and not (_is_int(side) and 1 <= side <= LARGEST_SIDE_PX):
@@ -46,7 +46,7 @@ def check_preprocessing(preprocessing: Mapping[str, Any]) -> None:
 
 
 def check_outputs(arguments: Mapping[str, Any], category_ids: Sequence[int]) -> None:
-    """Raise ValueError for a number of classes that the ids do not fit."""
+    """Raise ValueError for a number of classes that does not match the ids."""
     outputs = arguments.get("num_classes", len(category_ids))
     if not _is_int(outputs) or outputs < 1:
         raise ValueError(f"num_classes: expected a number of classes, got {outputs!r:.50}")
@@ -56,11 +56,11 @@ def check_outputs(arguments: Mapping[str, Any], category_ids: Sequence[int]) -> 
 
 
 def check_against_tensors(arguments: Mapping[str, Any], shapes: Sequence[Sequence[int]]) -> None:
-    """Raise ValueError for arguments of a far larger network than the tensors belong to.
+    """Raise ValueError for arguments of a far larger network than that of the tensors.
 
     Args:
-        arguments: Of the architecture's builder.
-        shapes: Of the tensors in the file.
+        arguments: Arguments of the architecture's builder.
+        shapes: Shapes of the tensors in the file.
     """
     sides = {side for shape in shapes for side in shape}
     for number in _numbers(arguments):

@@ -1,7 +1,7 @@
-"""COCO documents as other tools write them, read as what they can only mean.
+"""COCO documents with the variations that other tools write, if their meaning is unambiguous.
 
-Ids as 1.0, as text or as uuid, sizes that only the photo tells, names in URLs, masks and boxes in
-other forms: datasets that are trained on and the doctor, which lists all this, read it alike.
+Ids as 1.0, as text or as uuid, missing sizes, names in URLs, masks and boxes in other forms:
+training and the doctor, which lists all of these, read them in the same way.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from instseg.files.coco_masks import box_of, is_plain, number_of, outline_of
 
 SizeOf = Callable[[str], tuple[int, int] | None]
-"""Width and height of a photo by its name; None if it is not there."""
+"""Width and height of a photo by its name; None if it is missing."""
 
 ORIGINAL_ID = "original_id"
 
@@ -27,13 +27,13 @@ _URLS = ("coco_url", "flickr_url", "url")
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """Values of a record that are read otherwise than they are written.
+    """Values of a record that are read differently from how they are written.
 
     Attributes:
-        code: What kind of difference: number-form, id-form, name-form, size-form, mask-form,
+        code: Kind of difference: number-form, id-form, name-form, size-form, mask-form,
             polygon-flat or box-form.
         section: "images", "annotations" or "categories".
-        row: The record's place.
+        row: Index of the record.
         values: Keys and values as they are read.
     """
 
@@ -44,11 +44,11 @@ class Form:
 
 
 def as_read(document: Any, size_of: SizeOf | None = None) -> tuple[Any, list[Form]]:
-    """A document as it is read, and where that differs from what is written.
+    """A document as it is read, and its differences from what is written.
 
     Args:
         document: Any JSON value; it is not modified.
-        size_of: Tells the size of photos where the document does not.
+        size_of: Gives the sizes of photos that the document lacks.
     """
     if not isinstance(document, dict):
         return document, []
@@ -69,7 +69,7 @@ def as_read(document: Any, size_of: SizeOf | None = None) -> tuple[Any, list[For
 
 @dataclass(kw_only=True)
 class _Reading:
-    """The lists of a document, whose records are replaced where they are read otherwise."""
+    """The lists of a document, whose records are replaced if they are read differently."""
 
     records: dict[str, list[Any]]
     forms: list[Form] = field(default_factory=list)
@@ -81,13 +81,13 @@ class _Reading:
                 yield row, record
 
     def set(self, code: str, section: str, row: int, **values: Any) -> None:
-        """Read values of a record otherwise than they are written."""
+        """Replace values of a record by others, and note the difference."""
         self.records[section][row] = {**self.records[section][row], **values}
         self.forms.append(Form(code=code, section=section, row=row, values=values))
 
 
 def whole(value: Any) -> Any:
-    """A whole number that is written as 1.0 or as text; any other value as it is."""
+    """The whole number for 1.0 or a text; any other value unchanged."""
     if type(value) is float and value.is_integer() and abs(value) < 2**53:
         return int(value)
     if type(value) is str and (found := _WHOLE.fullmatch(value)):
@@ -100,7 +100,7 @@ def _is_id(value: object) -> bool:
 
 
 def _read_names(reading: _Reading) -> None:
-    """Names of photos that only a URL tells, and names of classes that are numbers."""
+    """File names that are only given by a URL, and class names that are numbers."""
     for row, record in reading.of("images"):
         name = record.get("file_name")
         if name is None or name == "":
@@ -124,11 +124,11 @@ def last_part(url: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class _Ids:
-    """What the records of a section are called, and by which number each is read.
+    """The ids of a section and the numbers by which they are read.
 
     Attributes:
-        numbers: All numbers that records are read by.
-        by_original: The number of each id that is no whole number.
+        numbers: All numbers in use.
+        by_original: The number of each id that is not a whole number.
         by_name: The number of each file or class name that only one record has.
     """
 
@@ -151,10 +151,10 @@ class _Ids:
 def _number_anew(
     reading: _Reading, section: str, name_key: str | None, reference_key: str | None
 ) -> _Ids:
-    """Read the ids of a section as whole numbers; those that are none get new ones.
+    """Read the ids of a section as whole numbers; other ids get new numbers.
 
-    Ids as text, uuid or huge numbers are numbered after the largest whole one, and the old ones
-    kept beside. A record without an id gets a number if references name it by its file or class.
+    Text, uuids and huge numbers are numbered after the largest whole number; the old ids are kept
+    too. A record without an id gets a number if references name it by its file or class.
     """
     ids: dict[int, Any] = {row: record.get("id") for row, record in reading.of(section)}
     if all(map(_is_id, ids.values())):
@@ -162,7 +162,7 @@ def _number_anew(
     else:
         read = {row: whole(value) for row, value in ids.items()}
         shared = {n for n, times in Counter(filter(_is_id, read.values())).items() if times > 1}
-        for row, number in read.items():  # "7" and "007" are two
+        for row, number in read.items():  # "7" and "007" are different
             if type(ids[row]) is str and _is_id(number) and number in shared:
                 read[row] = ids[row]
     numbers = {number for number in read.values() if _is_id(number)}
@@ -191,7 +191,7 @@ def _number_anew(
 
 
 def _can_be_numbered(value: object) -> bool:
-    """Whether an id that is no whole number can stand for a record all the same."""
+    """Whether an id that is not a whole number can identify a record."""
     if type(value) is str:
         return bool(value.strip())
     return type(value) in (int, float) and not _is_id(value) and value == value

@@ -1,4 +1,4 @@
-"""COCO's JSON files: datasets and results, read fast and checked against their form."""
+"""COCO JSON files: datasets and results, read fast and validated."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NULL = msgspec.Raw(b"null")
 
 
 class ImageName(msgspec.Struct, gc=False, kw_only=True):
-    """What a photo is called; `file_name` may hold folders."""
+    """The id and name of a photo; `file_name` may contain folders."""
 
     id: Id
     file_name: str = ""
@@ -52,8 +52,8 @@ class Category(msgspec.Struct, gc=False, kw_only=True):
 class Annotation(msgspec.Struct, gc=False, kw_only=True):
     """An object of an image.
 
-    Its outline stays the bytes of the file until it is asked for: a large dataset is read many
-    times faster so, in a third of the memory.
+    Its segmentation stays undecoded until it is used: this reads a large dataset many times faster,
+    in a third of the memory.
     """
 
     id: int = 0
@@ -92,12 +92,12 @@ class _Boxes(msgspec.Struct, gc=False, kw_only=True):
 
 
 class ResultsFile(msgspec.Struct, gc=False, kw_only=True):
-    """What a program has found: a list of results, and what its ids mean if the file says so.
+    """Results of a model: a list of predictions, and the meaning of their ids if the file says so.
 
     Attributes:
         results: image_id, category_id, score, and bbox or segmentation or both.
-        images: Of a document as `infer` writes it; else None.
-        categories: Likewise.
+        images: Images of a document as `infer` writes it; else None.
+        categories: Its categories; else None.
     """
 
     results: list[Json]
@@ -116,7 +116,7 @@ class _Document(msgspec.Struct):
 
 
 def read_document(path: Path) -> Any:
-    """Read JSON, whatever it holds; what is no JSON number, such as NaN, is read as None.
+    """Read any JSON; values that are not JSON numbers, such as NaN, are read as None.
 
     Raises:
         InputError: The file cannot be read or is not JSON; with line and column.
@@ -126,7 +126,7 @@ def read_document(path: Path) -> Any:
 
 @no_garbage_collection()
 def parse_document(content: bytes, path: Path) -> Any:
-    """The JSON that a file holds, as `read_document`.
+    """Parse the content of a JSON file, as `read_document` does.
 
     Args:
         content: What `read_content` has read.
@@ -135,7 +135,7 @@ def parse_document(content: bytes, path: Path) -> Any:
     try:
         return msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        pass  # the standard reader takes NaN and large numbers, and tells the place
+        pass  # the standard reader accepts NaN and large numbers, and gives the position of errors
     try:
         return json.loads(content, parse_constant=lambda _: None)
     except json.JSONDecodeError as error:
@@ -148,21 +148,21 @@ def parse_document(content: bytes, path: Path) -> Any:
 
 
 def read_dataset(path: Path) -> Dataset:
-    """Read a COCO dataset, also one of another tool's forms; see `coco_forms.as_read`.
+    """Read a COCO dataset, also with the variations of other tools; see `coco_forms.as_read`.
 
     Raises:
-        InputError: The file is missing, no JSON, or not of COCO's form; says where.
+        InputError: The file is missing, not JSON, or not in COCO format; says where.
     """
     return parse_dataset(read_content(path), path)
 
 
 def parse_dataset(content: bytes, path: Path, size_of: SizeOf | None = None) -> Dataset:
-    """The COCO dataset that a file holds, as `read_dataset`.
+    """Parse the content of a COCO dataset, as `read_dataset` does.
 
     Args:
         content: What `read_content` has read.
         path: Of the file, for messages.
-        size_of: Tells the size of photos where the file does not.
+        size_of: Gives the sizes of photos that the file lacks.
     """
     dataset = _decode_any(content, path, Dataset, size_of)
     if all(image.file_name for image in dataset.images):
@@ -171,10 +171,10 @@ def parse_dataset(content: bytes, path: Path, size_of: SizeOf | None = None) -> 
 
 
 def read_boxes(path: Path) -> Dataset:
-    """Read a COCO dataset for its boxes alone, where the sizes of photos are not stated.
+    """Read only the boxes of a COCO dataset, also if it lacks the sizes of photos.
 
     Returns:
-        The dataset without outlines; all photos have a height and width of 0.
+        The dataset without segmentations; all photos have a height and width of 0.
 
     Raises:
         InputError: As `read_dataset`.
@@ -190,7 +190,7 @@ def read_boxes(path: Path) -> Dataset:
 
 
 def read_image_ids(path: Path) -> dict[str, int]:
-    """Read the id of each `file_name` of a COCO dataset, which need not have annotations.
+    """Read the id of each `file_name` of a COCO dataset; annotations may be missing.
 
     Raises:
         InputError: As `read_dataset`.
@@ -221,7 +221,7 @@ def read_content(path: Path) -> bytes:
     """A JSON file as UTF-8, also one that begins with a byte order mark.
 
     Raises:
-        InputError: It cannot be read, or is no text.
+        InputError: It cannot be read, or is not text.
     """
     require_regular_file(path)
     try:
@@ -242,14 +242,14 @@ def _decode_any(
     *,
     as_it_is: bool = True,
 ) -> Form:
-    """Decode a dataset; if it is not of COCO's form, what it reads as.
+    """Decode a dataset, if necessary by its variations from the COCO format.
 
     Args:
-        content: Of the file.
-        path: For errors.
-        form: What to decode.
+        content: Content of the file.
+        path: Path for errors.
+        form: Type to decode.
         size_of: See `parse_dataset`.
-        as_it_is: Try first without reading it otherwise, which is many times faster.
+        as_it_is: First try to decode it unchanged, which is many times faster.
     """
     try:
         if as_it_is:
@@ -265,7 +265,7 @@ def _decode_any(
             if forms or problem is None:
                 return msgspec.json.decode(msgspec.json.encode(read), type=form, strict=False)
     except (msgspec.MsgspecError, OverflowError, ValueError, RecursionError):
-        pass  # what is wrong with the file itself says more
+        pass  # the error of the unchanged file is more helpful
     return _decode(content, path, form)
 
 
@@ -284,7 +284,7 @@ def _decode(content: bytes, path: Path, form: type[Form]) -> Form:
 
 
 def _place(content: bytes) -> str | None:
-    """What is wrong, and in which line and column, which msgspec does not tell."""
+    """The error with line and column, which msgspec does not give."""
     try:
         json.loads(content, parse_constant=_refuse)
     except json.JSONDecodeError as error:
@@ -295,11 +295,11 @@ def _place(content: bytes) -> str | None:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"it holds {constant}, which is no JSON number")
+    raise ValueError(f"it contains {constant}, which is not a JSON number")
 
 
 def leads_out(file_name: str) -> bool:
-    """Whether a file name of a dataset leads out of the folder of photos, on any system."""
+    """Whether a file name of a dataset leads outside the folder of photos, on any system."""
     if ".." not in file_name and ":" not in file_name and file_name[:1] not in ("/", "\\"):
         return False  # as nearly all do, and pathlib is slow
     path = PureWindowsPath(file_name)  # knows both kinds of slashes, and drives
@@ -307,15 +307,15 @@ def leads_out(file_name: str) -> bool:
 
 
 def match_image_ids(ids: Mapping[str, int], file_names: Iterable[str]) -> dict[str, int]:
-    """Find the ids of files whose folders may be written otherwise than in the dataset.
+    """Find the ids of files whose folders may differ from those in the dataset.
 
     Args:
         ids: The id of each `file_name` of the dataset.
-        file_names: Names of files.
+        file_names: Names of the files.
 
     Returns:
-        The id of each that has the same name there, or else nearly the same (see `near_names`), or
-        the same name after the last slash; if only one file on either side has that.
+        Ids by file name. A name matches if it is equal, else nearly equal (see `near_names`), else
+        equal after the last slash; near matches must be unique on both sides.
     """
     wanted = list(file_names)
     near = near_names(wanted, ids, any_folder=True).found

@@ -1,6 +1,6 @@
-"""Segmentations and boxes in the forms that tools write, read as the COCO forms they stand for.
+"""Converts segmentations and boxes as other tools write them to COCO format.
 
-Only what can mean one thing is read; everything else is returned as it is, for a check to refuse.
+Only unambiguous values are converted; all others are returned unchanged, for a check to refuse.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 from typing import Any
 
 CORNER_TOLERANCE_PX = 2.0
-"""A rectangle given by two corners is known by its box; tools round differently."""
+"""Tolerance between a rectangle given by two corners and its box; tools round differently."""
 
 _LONGEST_TEXT = 50_000_000  # characters of a value that is JSON in text
 _DEEPEST = 4  # lists in lists, down to the points
@@ -25,7 +25,7 @@ _BOX_KEYS = (
 
 
 def box_of(value: Any) -> Any:
-    """A box [x, y, width, height] that is written as text, in a list, as dict or as two corners."""
+    """A box [x, y, width, height] from text, a nested list, a dict or two corners."""
     if type(value) is list and len(value) == 4 and set(map(type, value)) <= _NUMBERS:
         return value  # as nearly all are
     value = _parsed(value)
@@ -49,9 +49,9 @@ def outline_of(value: Any, box: Any = None) -> Any:
     """A segmentation as a list of flat polygons or as one RLE.
 
     Args:
-        value: What the file has: also RLE in a list, points as pairs or as dicts of x and y, one
+        value: As in the file: also RLE in a list, points as pairs or as dicts of x and y, one
             flat list, numbers as text, all of it as text, a rectangle by two corners.
-        box: The object's [x, y, width, height], by which a rectangle is known.
+        box: The object's [x, y, width, height], to recognise a rectangle.
     """
     if is_plain(value):
         return value
@@ -72,7 +72,7 @@ def outline_of(value: Any, box: Any = None) -> Any:
 
 
 def is_plain(value: Any) -> bool:
-    """Whether a segmentation is in COCO's own form, at the first look."""
+    """Whether a segmentation looks like COCO format (a quick check)."""
     if type(value) is list:
         return bool(value) and all(
             type(part) is list and len(part) > 4 and set(map(type, part)) <= _NUMBERS
@@ -88,9 +88,9 @@ def is_plain(value: Any) -> bool:
 
 
 def number_of(value: Any) -> float | None:
-    """A finite number, also one that is written as text; None for what is no number."""
+    """A finite number, also from text; None for anything else."""
     if type(value) in (int, float):
-        return value  # type: ignore[no-any-return]  # which a later check judges
+        return value  # type: ignore[no-any-return]  # a later check decides
     if type(value) is not str or len(value) > 40:
         return None
     try:
@@ -101,7 +101,7 @@ def number_of(value: Any) -> float | None:
 
 
 def _parsed(value: Any) -> Any:
-    """The JSON that a text holds, or the Python literal."""
+    """A text parsed as JSON or as a Python literal."""
     if type(value) is not str or not 1 < len(value) < _LONGEST_TEXT:
         return value
     text = value.strip()
@@ -178,8 +178,8 @@ def _rings(value: list[Any], depth: int) -> list[list[float]] | None:
 def _rectangle(numbers: list[float], box: Any) -> list[float]:
     """The four corners of the rectangle that two corners describe; the numbers if they do not.
 
-    By the box: they are its corners, and not, as some tools write, x, y, width and height again,
-    which may as well be half of a quadrangle.
+    Decided by the box: the numbers are its corners, and not x, y, width and height, as some tools
+    write, which could also be half of a quadrangle.
     """
     box = box_of(box)
     if not isinstance(box, list) or len(box) != 4 or None in map(number_of, box):

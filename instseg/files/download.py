@@ -1,4 +1,4 @@
-"""Downloads that go on where they broke, and are checked before they get their name."""
+"""Downloads that resume after an interruption and are verified before they get their name."""
 
 import fcntl
 import hashlib
@@ -17,7 +17,7 @@ from instseg.core.errors import InputError
 from instseg.system.atomic import naming_file
 
 Progress = Callable[[int, int], None]
-"""Called with the bytes done and the bytes in all (0 if the server does not tell)."""
+"""Called with the bytes done and the total bytes (0 if the server does not say)."""
 
 MAX_BYTES = 4 * 2**30  # many times the largest weights
 
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 class _CutOffError(Exception):
-    """The connection ended, or stalled, before the file was whole."""
+    """The connection ended, or stalled, before the file was complete."""
 
 
 def fetch(
@@ -41,23 +41,22 @@ def fetch(
     timeout_s: float = 30.0,
     max_bytes: int = MAX_BYTES,
 ) -> str:
-    """Download a file to ``target``, which appears whole and checked or not at all.
+    """Download a file to ``target``, which appears complete and verified or not at all.
 
-    A transfer that is cut off or stalls is tried again, three times in all. It goes on where it
-    broke, also in a later run: until then what has come stays beside ``target`` in a `.part` file.
+    An interrupted or stalled transfer is retried, with three attempts in all. It continues where it
+    stopped, also in a later run: until then the data is kept beside ``target`` in a `.part` file.
     Several processes may fetch the same file at once.
 
     Args:
         url: http, https or file address.
         target: Where the file goes; folders are made as needed.
-        sha256_prefix: How the file's SHA-256 must begin, in hexadecimal; all of it where it is
-            known.
-        progress: Told how far the download is.
+        sha256_prefix: Beginning of the file's SHA-256 in hexadecimal, or all of it.
+        progress: Called with the bytes done and in all.
         timeout_s: Give up when the server sends next to nothing for this long.
         max_bytes: Refuse a larger file.
 
     Returns:
-        The file's whole SHA-256, which is logged as well.
+        The SHA-256 of the file, which is also logged.
 
     Raises:
         InputError: No network, no such file, cut off, too large, wrong hash, or no place to write.
@@ -67,7 +66,9 @@ def fetch(
         digest = sha256_of(part)
         if not had_bytes or not digest.startswith(sha256_prefix):
             digest = _try_to_transfer(url, part, progress, timeout_s, max_bytes)
-        if had_bytes and not digest.startswith(sha256_prefix):  # what was there was of another file
+        if had_bytes and not digest.startswith(
+            sha256_prefix
+        ):  # the partial download was of another file
             os.truncate(part, 0)
             digest = _try_to_transfer(url, part, progress, timeout_s, max_bytes)
         if not digest.startswith(sha256_prefix):
@@ -85,7 +86,7 @@ def fetch(
 
 @contextmanager
 def _part_of(target: Path) -> Iterator[Path]:
-    """The file that a download of `target` goes to: the one that was begun, if nobody writes it."""
+    """The partial file for a download of `target`: an existing one if no process writes to it."""
     part = target.with_name(f".{target.name}.part")
     with naming_file(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +97,7 @@ def _part_of(target: Path) -> Iterator[Path]:
             is_mine = part.exists() and os.path.samestat(os.fstat(handle), part.stat())
         except OSError:
             is_mine = False
-        if not is_mine:  # another process is at it
+        if not is_mine:  # another process writes to it
             part = target.with_name(f".instseg-{os.getpid()}-{secrets.token_hex(8)}.tmp")
             part.touch()
         try:
@@ -131,7 +132,7 @@ def _try_to_transfer(
 def _transfer(
     url: str, part: Path, progress: Progress | None, timeout_s: float, max_bytes: int
 ) -> None:
-    """Append to `part` what is missing of `url`."""
+    """Download the missing rest of `url` to `part`."""
     done = part.stat().st_size
     with _open(url, done, timeout_s) as response, part.open("rb+") as file:
         if done and response.status != http.client.PARTIAL_CONTENT:  # it sends all of it
@@ -154,17 +155,17 @@ def _transfer(
         os.truncate(part, 0)
         raise InputError(f"{url}: is larger than {max_bytes:,} bytes; check the address")
     if total and done != total:
-        raise _CutOffError(f"{done} of {total} bytes came")
+        raise _CutOffError(f"received {done} of {total} bytes")
 
 
 class _Stall:
-    """Notices a server that goes on sending, but next to nothing."""
+    """Detects a server that sends almost nothing."""
 
     def __init__(self, timeout_s: float) -> None:
         self.timeout_s, self.begin_s, self.came = timeout_s, time.monotonic(), 0
 
     def check(self, count: int) -> None:
-        """Raise _CutOffError if too little has come within the time-out."""
+        """Raise _CutOffError if too little was received within the time-out."""
         self.came += count
         if time.monotonic() - self.begin_s > self.timeout_s:
             if self.came < _LEAST_BYTES:
@@ -173,14 +174,14 @@ class _Stall:
 
 
 def _open(url: str, done: int, timeout_s: float) -> http.client.HTTPResponse:
-    """Ask for what follows the first `done` bytes; the server may send all of it instead."""
+    """Request the data after the first `done` bytes; the server may send the whole file instead."""
     try:
         request = urllib.request.Request(url, headers={"Range": f"bytes={done}-"} if done else {})
         response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=timeout_s)
     except urllib.error.HTTPError as error:
         error.close()
         if done and error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return _open(url, 0, timeout_s)  # there is no more: begin again
+            return _open(url, 0, timeout_s)  # nothing is left to send: start again
         raise InputError(
             f"{url}: the server answered {error.code} {error.reason}; check the address"
         ) from error
@@ -192,6 +193,6 @@ def _open(url: str, done: int, timeout_s: float) -> http.client.HTTPResponse:
 
 def _read(response: http.client.HTTPResponse) -> bytes:
     try:
-        return response.read1(_CHUNK)  # what there is: `read` would wait for a whole chunk
+        return response.read1(_CHUNK)  # the available data: `read` would wait for a whole chunk
     except (OSError, http.client.HTTPException) as error:
         raise _CutOffError(str(error) or type(error).__name__) from error

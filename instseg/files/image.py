@@ -10,6 +10,7 @@ from PIL import Image, TiffImagePlugin
 from PIL.Image import Transpose
 
 from instseg.core.errors import InputError
+from instseg.core.options import checks_types
 from instseg.files.image_kinds import HEAD_BYTES, NEEDS, kind_of_image, opener_of
 from instseg.files.quiet import quiet_decoders
 from instseg.system.atomic import replacing
@@ -33,17 +34,18 @@ _EXTRA_SAMPLES, _ASSOCIATED, _UNASSOCIATED = 338, 1, 2
 _CMYK = 5
 
 
+@checks_types
 def read_image(
     path: str | Path, *, max_pixels: int = MAX_PIXELS, upright: bool = True
 ) -> NDArray[np.uint8]:
     """Read a JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC or AVIF file as RGB.
 
-    The first page or frame is taken, the EXIF orientation applied, transparency laid over white,
+    The first page or frame is read, the EXIF orientation applied, transparency blended with white,
     and grey, palette, CMYK, 16-bit and float images converted (see `to_rgb8`). A TIFF's further
     band is alpha only where its ExtraSamples tag says so. Safe in threads.
 
     Args:
-        path: The file; its content, not its suffix, tells the format.
+        path: The file; its content, not its suffix, determines the format.
         max_pixels: Refuse an image whose header announces more than this.
         upright: Apply the EXIF orientation; else the pixels come as they are stored.
 
@@ -51,7 +53,7 @@ def read_image(
         uint8 (H, W, 3), RGB, 0..255, contiguous and writable.
 
     Raises:
-        InputError: The file is missing, unreadable, damaged, too large or no such image.
+        InputError: The file is missing, unreadable, damaged, too large or not an image.
     """
     path = Path(path)
     require_regular_file(path)
@@ -72,7 +74,7 @@ def read_image(
             raise
         except Image.DecompressionBombError as error:  # of frames and tiles; ours speaks of images
             raise InputError(
-                f"{path}: a frame or tile of it has more pixels than can be read; save it as PNG"
+                f"{path}: one of its frames or tiles has too many pixels; save it as PNG"
             ) from error
         except Exception as error:  # decoders raise all kinds of errors on damaged data
             words = str(error).split()
@@ -121,11 +123,11 @@ def _has_alpha(extra_samples: Sequence[int]) -> bool:
 
 
 def _check_whole(file: BinaryIO, tags: Mapping[int, Any]) -> None:
-    """Find a cut-off TIFF here, because libtiff would complain to stderr by itself."""
+    """Detect a truncated TIFF here, because libtiff would print an error to stderr."""
     offsets, counts = (273, 279) if 273 in tags else (324, 325)
     end = max(map(sum, zip(tags[offsets], tags.get(counts, ()), strict=False)), default=0)
     if end > Path(file.name).stat().st_size:
-        raise EOFError("the file ends too early")
+        raise EOFError("the file is truncated")
 
 
 def _check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
@@ -161,12 +163,12 @@ def _decode_tiff(file: BinaryIO, path: Path, max_pixels: int, upright: bool) -> 
 def _tiff_to_rgb8(
     array: NDArray[np.generic], photometric: int, extra_samples: Sequence[int]
 ) -> NDArray[np.uint8]:
-    """Bands of a TIFF, (H, W) or (H, W, C), to RGB; alpha is laid over white, other bands left out.
+    """Convert bands of a TIFF, (H, W) or (H, W, C), to RGB; alpha is blended with white.
 
     Args:
         array: As stored.
-        photometric: What its colours mean.
-        extra_samples: What the bands beyond them are.
+        photometric: Meaning of its colours.
+        extra_samples: Meaning of the further bands.
     """
     channels = array.shape[2] if array.ndim == 3 else 1
     if photometric == _CMYK and channels == 4:
@@ -208,7 +210,7 @@ def _to_rgb8(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _deep_grey(array: NDArray[Any], tags: Mapping[int, Any]) -> NDArray[Any]:
-    """Put right what Pillow leaves as stored in a TIFF of more than 8 bits."""
+    """Convert values that Pillow leaves as stored in a TIFF of more than 8 bits."""
     if tags.get(_BITS) == (12,):
         array = array << 4
     if tags.get(_BITS) == (32,) and tags.get(_SAMPLE_FORMAT, (1,)) == (1,):
@@ -226,18 +228,18 @@ def to_rgb8(array: NDArray[np.generic]) -> NDArray[np.uint8]:
     """Convert pixels of any depth to 8-bit RGB.
 
     Bool, 8-bit and 16-bit unsigned numbers are scaled by their depth. Other numbers have no agreed
-    white: it is taken as the smallest of 1, 255 and 65535 that no pixel exceeds, else the
-    brightest pixel. Negative and non-finite numbers become 0.
+    white: it is the smallest of 1, 255 and 65535 that no pixel exceeds, else the brightest pixel.
+    Negative and non-finite numbers become 0.
 
     Args:
         array: (H, W) or (H, W, C); C is 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha).
 
     Returns:
-        uint8 (H, W, 3), 0..255, contiguous, alpha laid over white; the array itself where it is
-        that already.
+        uint8 (H, W, 3), 0..255, contiguous, alpha blended with white; the array itself if no
+        conversion is needed.
 
     Raises:
-        ValueError: Another shape or no numbers.
+        ValueError: The shape is another, or the array is not numeric.
     """
     channels = array.shape[2] if array.ndim == 3 else 1
     if array.ndim not in (2, 3) or channels not in (1, 2, 3, 4) or array.dtype.kind not in "buif":
@@ -269,8 +271,9 @@ def _to_uint8(array: NDArray[np.generic]) -> NDArray[np.uint8]:
     return np.rint(values.clip(min=0.0) * (255.0 / white)).astype(np.uint8)
 
 
+@checks_types
 def write_image(path: str | Path, image: NDArray[np.uint8]) -> None:
-    """Write a PNG or, of quality 95, a JPEG, whole or not at all; folders are made as needed.
+    """Write a PNG, or a JPEG of quality 95, atomically; folders are made as needed.
 
     Args:
         path: The file; its suffix (.png, .jpg, .jpeg) chooses the format.
@@ -293,11 +296,11 @@ def write_image(path: str | Path, image: NDArray[np.uint8]) -> None:
 def write_indexed_png(
     path: str | Path, labels: NDArray[np.uint8], palette: NDArray[np.uint8]
 ) -> None:
-    """Write a label map as a palette PNG: programs read the labels, people see the colours.
+    """Write a semantic map as a palette PNG: its values are the labels, shown in colour.
 
     Args:
         path: The file.
-        labels: uint8 (H, W), 0..K-1, or 255, which is white where the palette says nothing else.
+        labels: uint8 (H, W), 0..K-1, or 255, which is white unless the palette defines it.
         palette: uint8 (K, 3) RGB, the colour of each label; K is at most 256.
 
     Raises:

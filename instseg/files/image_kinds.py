@@ -1,6 +1,6 @@
-"""Kinds of image files, told by how they begin, and what opens them.
+"""Image formats, recognised by their first bytes, and the classes that open them.
 
-Pillow's `Image.open` would warn and fail at limits of its own, so each kind's class is called.
+`Image.open` of Pillow has limits of its own, so the class of each format is called.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from PIL import (
 
 Opener = Callable[[BinaryIO], ImageFile.ImageFile]
 
-HEAD_BYTES = 64  # that tell the kind
+HEAD_BYTES = 64  # enough to recognise the format
 NEEDS = {
     "HEIC": "HEIC photos are read where pillow-heif is installed: pip install 'instseg[images]'",
     "AVIF": "AVIF photos are read by Pillow 11.3 or newer: pip install 'instseg[images]'",
@@ -64,7 +64,7 @@ def kind_of_image(head: bytes) -> str | None:
 
 
 def opener_of(kind: str) -> Opener | None:
-    """What opens an image of a kind; None where nothing here reads it."""
+    """The function that opens images of a format; None if it is not supported here."""
     return _plugin(kind) if kind in NEEDS else _OPENERS[kind]
 
 

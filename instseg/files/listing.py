@@ -1,4 +1,4 @@
-"""Which files a user means: folders, globs and lists become the paths of images."""
+"""Expands folders, globs and lists to the paths of images."""
 
 import glob
 from collections import Counter
@@ -19,19 +19,19 @@ IMAGE_SUFFIXES = (
 def list_images(
     inputs: Sequence[str | Path], *, recursive: bool = False, on_event: OnEvent = ignore
 ) -> list[Path]:
-    """List the images that files, folders, globs and lists stand for, in order, each once.
+    """List the images of files, folders, globs and lists, in order, each once.
 
-    A folder or glob stands for its files with an image suffix, and those without any suffix that
-    begin as an image does, sorted; hidden files are left out.
-    ``@list.txt`` stands for the lines of that file, each a file, folder or glob relative to the
+    A folder or glob gives its files with an image suffix, and those without any suffix whose
+    content is an image, sorted; hidden files are left out.
+    ``@list.txt`` gives the lines of that file, each a file, folder or glob relative to the
     list's own folder; blank lines and those that begin with # are skipped. A file that does not
     exist stays in the list, so that reading it reports it.
 
     Args:
         inputs: Files, folders, globs and lists.
-        recursive: Look into the folders of folders as well.
-        on_event: Told how many files of a folder or glob are left out because they are no images,
-            or images that cannot be read here.
+        recursive: Search subfolders too.
+        on_event: Called with the number of files of a folder or glob that are left out because they
+            are not images, or not readable here.
 
     Returns:
         The files.
@@ -54,7 +54,7 @@ def _read_list(path: Path) -> list[Path]:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{path}: the list cannot be read ({error}); give a text file with a path a line"
+            f"{path}: the list cannot be read ({error}); give a text file with one path per line"
         ) from error
     entries = [path.parent / line for line in lines if line and not line.startswith("#")]
     if not entries:
@@ -99,6 +99,6 @@ def _looks_like_image(path: Path) -> bool:
 
 
 def _unreadable_kind(path: Path) -> str | None:
-    """HEIC or AVIF, where what reads it is not installed; told by the suffix."""
+    """HEIC or AVIF, by suffix, if the library that reads it is not installed."""
     kind = {".heic": "HEIC", ".heif": "HEIC", ".avif": "AVIF"}.get(path.suffix.lower())
     return kind if kind and not can_read(kind) else None

@@ -1,4 +1,4 @@
-"""Model files: safetensors that say in their header all that rebuilds the model."""
+"""Model files: safetensors whose header contains everything needed to rebuild the model."""
 
 import dataclasses
 import json
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from instseg.core.errors import InputError
+from instseg.core.wording import count, some
 from instseg.files.card_checks import (
     check_against_tensors,
     check_classes,
@@ -34,7 +35,7 @@ _Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 
 class _Tensor(msgspec.Struct):
-    """What the header of a safetensors file says of a tensor."""
+    """The entry of a tensor in the header of a safetensors file."""
 
     dtype: str
     shape: list[_Count]
@@ -50,7 +51,7 @@ class _Header(msgspec.Struct):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
-    """What a model file knows about its model; every field can be written as JSON.
+    """The description of a model in its file; every field can be written as JSON.
 
     Attributes:
         architecture: A name that `instseg.models` builds, such as ``resnet50_fpn_v2``.
@@ -60,11 +61,11 @@ class ModelCard:
         preprocessing: ``min_size`` and ``max_size`` in pixels, ``mean`` and ``std`` of RGB in 0..1;
             of semantic networks also ``input``: ``photos`` (uint8, grey or RGB) or ``arrays`` (of
             any channels and units, which are those of ``mean`` and ``std``).
-        thresholds: Class name to the score from which a detection counts; classes may be missing.
+        thresholds: Class name to score threshold; classes may be missing.
         provenance: Where the weights come from: data fingerprint, config, metrics, licence.
 
     Raises:
-        ValueError: Names and ids do not fit together.
+        ValueError: Names and ids do not match.
     """
 
     architecture: str
@@ -94,18 +95,23 @@ class ModelCard:
         if unknown := self.thresholds.keys() - set(self.class_names):
             raise ValueError(f"thresholds for unknown classes: {sorted(unknown)}")
 
+    def in_words(self) -> str:
+        """`compact, 16 classes: person, car, ...`."""
+        names = self.class_names[1:]
+        return f"{self.architecture}, {count(len(names), 'class')}: {some(names)}"
+
     @property
     def takes_photos(self) -> bool:
         """Whether the network was trained on photos, not on arrays of other channels or units."""
         prepare = self.preprocessing
         if "input" in prepare:
             return bool(prepare["input"] == PHOTOS)
-        # Older files do not say: values in 0..1 have such means and standard deviations.
+        # Older files lack this field: these are means and standard deviations of values in 0..1.
         in_range = all(0 <= mean <= 1 for mean in prepare["mean"]) and max(prepare["std"]) <= 0.5
         return in_range and len(prepare["mean"]) in (1, 3)
 
     def to_json(self) -> str:
-        """Write the card as the JSON that a model file holds."""
+        """Write the card as JSON, for a model file."""
         return json.dumps({"format_version": FORMAT_VERSION, **asdict(self)})
 
     @classmethod
@@ -119,7 +125,7 @@ class ModelCard:
             fields = json.loads(text)
             version = fields.pop("format_version")
             if version != FORMAT_VERSION:
-                raise ValueError(f"format version {version}, this instseg knows {FORMAT_VERSION}")
+                raise ValueError(f"format version {version}, this instseg reads {FORMAT_VERSION}")
             if unknown := fields.keys() - {field.name for field in dataclasses.fields(cls)}:
                 raise ValueError(f"fields unknown: {sorted(unknown)}")
             return msgspec.convert(fields, cls)
@@ -136,12 +142,12 @@ def save_model_file(
     *,
     dtype: "torch.dtype | None" = None,
 ) -> None:
-    """Write a model file, whole or not at all.
+    """Write a model file atomically.
 
     Args:
-        path: The file, by custom ``*.safetensors``; folders are made as needed.
+        path: The file, usually ``*.safetensors``; folders are made as needed.
         state_dict: Tensors by name, on any device.
-        card: What the file says about them.
+        card: The model card.
         dtype: Store floating-point tensors as this; others keep their type.
 
     Raises:
@@ -160,11 +166,11 @@ def save_model_file(
 
 
 def with_card(path: Path, card: ModelCard, target: Path) -> None:
-    """Write a model file's tensors, as they are stored, with another card.
+    """Write the tensors of a model file, unchanged, with another card.
 
     Args:
         path: The model file.
-        card: What the new file says about the tensors.
+        card: The card of the new file.
         target: The new file, which may be the old one.
 
     Raises:
@@ -217,7 +223,7 @@ def _require_finite(path: str | Path, tensors: "Mapping[str, torch.Tensor]") -> 
 
 
 def read_model_card(path: str | Path) -> ModelCard:
-    """Read what a model file says about itself, without its tensors and without torch.
+    """Read the card of a model file, without its tensors and without torch.
 
     Raises:
         InputError: The file is missing, damaged or no model file.
@@ -229,9 +235,9 @@ def describe(path: str | Path) -> dict[str, Any]:
     """Describe a model file from its header alone.
 
     Returns:
-        ``card`` (a `ModelCard`), ``tensors`` (how many), ``parameters`` (numbers in floating-point
-        tensors, running statistics included), ``dtypes`` (safetensors' name to number of tensors)
-        and ``bytes`` (size of the file).
+        ``card`` (a `ModelCard`), ``tensors`` (their number), ``parameters`` (number of values in
+        floating-point tensors, running statistics included), ``dtypes`` (safetensors' name to
+        number of tensors) and ``bytes`` (size of the file).
 
     Raises:
         InputError: The file is missing, damaged or no model file.
@@ -249,7 +255,7 @@ def describe(path: str | Path) -> dict[str, Any]:
 
 
 def _read_header(path: Path) -> _Header:
-    """Read the JSON of a safetensors file: its length in 8 bytes, itself, then the tensors."""
+    """Read the JSON header of a safetensors file: 8 bytes of length, the JSON, then the tensors."""
     require_regular_file(path)
     try:
         size = path.stat().st_size
@@ -297,7 +303,7 @@ def _card(path: Path, header: _Header) -> ModelCard:
 
 
 def load_torch_state_dict(path: str | Path) -> "dict[str, torch.Tensor]":
-    """Read a ``.pth`` of plain weights; code in its pickle is never run.
+    """Read a ``.pth`` file of plain weights; code in its pickle is not run.
 
     Args:
         path: A state dict, or a checkpoint that holds one under ``model``.

@@ -1,4 +1,4 @@
-"""File names that almost match: other slashes, %20, capitals, composed letters, other folders."""
+"""File names that almost match: other slashes, %20, case, composed letters, other folders."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Parts = tuple[str, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class NearNames:
-    """Which files are meant by names that no file has.
+    """Files that nearly match names without a file.
 
     Attributes:
-        found: The one file that nearly has a name.
-        ambiguous: Names that several files nearly have, or whose file another name has too; with
-            these files.
+        found: By name, the only file that nearly matches it.
+        ambiguous: Names that several files nearly match, or whose file matches another name too;
+            with these files.
     """
 
     found: Mapping[str, str] = field(default_factory=dict)
@@ -29,15 +29,15 @@ class NearNames:
 def near_names(
     wanted: Iterable[str], there: Iterable[str], *, any_folder: bool = False
 ) -> NearNames:
-    """Find the files that are meant by names that are written a little otherwise.
+    """Find the files of names that are spelled slightly differently.
 
-    Slashes, %20 and its like, NFC and NFD, and capitals do not matter, nor do folders in front
-    that only one of the two names has. Names with a folder ".." are not followed.
+    Kinds of slashes, URL encoding such as %20, Unicode normalisation, case, and leading folders
+    that only one of the two names has are ignored. Names with a folder ".." never match.
 
     Args:
-        wanted: All names, also those that a file has exactly: such a file is not given to another.
+        wanted: All names, also those with an exact file: such a file does not match another name.
         there: The files, with / between folders.
-        any_folder: Folders may also differ, if only one name and one file are called so.
+        any_folder: Whether folders may differ, if the file name is unique on both sides.
     """
     files = list(there)
     exact = set(files)
@@ -71,7 +71,7 @@ def near_names(
 
 
 def files_under(folder: Path) -> list[str]:
-    """All files in a folder and its folders, relative to it, with / between folders."""
+    """All files in a folder and its subfolders, relative to it, with / between folders."""
     names = []
     for path, folders, files in os.walk(folder):
         folders.sort()
@@ -90,7 +90,7 @@ def _is_text(name: str) -> bool:
 
 
 def same_stem(name: str) -> str:
-    """A stem by which names that almost match are equal."""
+    """A key that is equal for names that almost match."""
     return "/".join(_folded(name))
 
 

@@ -1,4 +1,4 @@
-"""What the header of a photo says, its size and EXIF orientation, without its pixels."""
+"""The size and EXIF orientation of a photo, from its header, without decoding."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ORIENTATION = 274
 
 @dataclass(frozen=True, kw_only=True)
 class PhotoHeader:
-    """A photo's size and how it is turned.
+    """The size and orientation of a photo.
 
     Attributes:
         stored_wh: Width and height before the EXIF orientation is applied.
@@ -40,7 +40,7 @@ def read_header(path: Path) -> PhotoHeader:
     """Read the header of a photo.
 
     Raises:
-        ValueError: The file is missing, no photo, or of a kind that only `read_image` knows.
+        ValueError: The file is missing, not a photo, or of a format that only `read_image` reads.
     """
     try:
         require_regular_file(path)
@@ -51,7 +51,7 @@ def read_header(path: Path) -> PhotoHeader:
 
 
 def photo_size(folder: Path, file_name: str) -> tuple[int, int] | None:
-    """Width and height of an upright photo of a dataset; None if it is not there or unreadable."""
+    """Width and height of an upright photo of a dataset; None if it is missing or unreadable."""
     if leads_out(file_name):
         return None
     try:
@@ -66,16 +66,16 @@ def photo_size(folder: Path, file_name: str) -> tuple[int, int] | None:
 
 
 def open_photo(file: BinaryIO) -> ImageFile.ImageFile:
-    """Open a photo without decoding it; `Image.open` would apply a limit of its own.
+    """Open a photo without decoding it; `Image.open` would apply its own size limit.
 
     Raises:
-        InputError: No photo of a usual kind; decoders raise others for damaged ones.
+        InputError: Not a photo of a common format; decoders raise other errors for damaged ones.
     """
     kind = kind_of_image(file.read(HEAD_BYTES))
     opener = opener_of(kind) if kind else None
     file.seek(0)
     if opener is None:
-        raise InputError("not a photo of a usual kind")
+        raise InputError("not a photo of a common format")
     return opener(file)
 
 
@@ -84,7 +84,7 @@ def header_of(image: Image.Image, *, thorough: bool = False) -> PhotoHeader:
 
     Args:
         image: As `open_photo` gives it.
-        thorough: Decode a PNG to see whether its metadata follow the pixels; hardly any do.
+        thorough: Decode a PNG to find metadata after the pixels, which is rare.
     """
     orientation = 1
     if thorough or image.format != "PNG" or "exif" in image.info:

@@ -1,4 +1,4 @@
-"""Decoders of images that say nothing while they read; what is wrong comes as an exception."""
+"""Silences image decoders while they read; errors are still raised."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from PIL import Image
 
 
 class QuietDecoders:
-    """A `with` block in which neither Pillow, nor tifffile, nor libtiff says anything.
+    """A `with` block in which Pillow, tifffile and libtiff print nothing.
 
-    A photo with odd metadata is still a photo. Warnings, log handlers and libtiff's error handler
-    belong to the whole process, so the first of several threads turns them off and the last one
-    puts them back.
+    They warn of unusual metadata in readable photos. Warnings, log handlers and libtiff's error
+    handler belong to the whole process, so the first of several threads turns them off and the last
+    one restores them.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class QuietDecoders:
                 self._undo.close()
 
     def _silence_logs(self) -> None:
-        handler = logging.NullHandler()  # else what nobody listens to goes to standard error
+        handler = logging.NullHandler()  # else records without a handler go to standard error
         for name in ("PIL", "tifffile"):
             logger = logging.getLogger(name)
             logger.addHandler(handler)
@@ -54,7 +54,7 @@ class QuietDecoders:
 
 
 def _libtiffs_setter() -> Any:
-    """`TIFFSetErrorHandler` of the libtiff that Pillow uses; None where it cannot be found."""
+    """`TIFFSetErrorHandler` of the libtiff that Pillow uses; None if it is not found."""
     try:
         set_handler = ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler
     except (OSError, AttributeError, TypeError):

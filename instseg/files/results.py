@@ -1,4 +1,4 @@
-"""Results on disk, written one image at a time in flat memory."""
+"""Result files, written one image at a time in constant memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from instseg import __version__
 from instseg.core.classes import palette
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError
 from instseg.core.instances import Instances
 from instseg.core.json_types import Json
 from instseg.files.image import write_indexed_png
@@ -25,10 +25,10 @@ from instseg.system.atomic import naming_file, replacing
 def coco_annotations(
     instances: Instances, category_ids: Sequence[int], *, polygons: bool = False
 ) -> list[Json]:
-    """Instances as COCO annotations, still without id and image_id.
+    """Instances as COCO annotations, without id and image_id.
 
     Args:
-        instances: Of one image.
+        instances: Instances of one image.
         category_ids: Dataset ids by class id.
         polygons: Write the segmentation as polygons, which pycocotools rasterises to the same
             pixels, with the RLE beside it as `rle`. Masks with holes and empty ones stay RLE.
@@ -67,28 +67,27 @@ def coco_annotations(
 
 
 class PredictionWriter:
-    """Writes instances as a COCO document that is whole at every moment.
+    """Writes instances as a COCO document that is complete at any time.
 
-    Each image goes to the journal `predictions.jsonl` as it comes: a line with the categories,
-    then a line per image. `predictions.json` (info, categories, images, annotations) is made from
-    the journal at the end, after an error too, and in between so rarely that it costs little. It
-    is absent or valid even when the process is killed, and `resume` goes on after the last whole
-    line.
+    Each image is appended to the journal `predictions.jsonl`: a line with the categories, then a
+    line per image. `predictions.json` (info, categories, images, annotations) is made from the
+    journal at the end, also after an error, and occasionally in between. It is absent or valid even
+    if the process is killed, and `resume` continues after the last complete line.
 
     Annotations hold id, image_id and what `coco_annotations` gives.
 
     Args:
-        folder: Where both files go; made if it is missing.
+        folder: Folder of both files; made if it is missing.
         class_names: Names by class id, [0] is "BG".
         category_ids: Dataset ids by class id.
-        resume: Go on with the journal in `folder`, if there is one; else it is overwritten.
+        resume: Continue the journal in `folder`, if there is one; else it is overwritten.
         polygons: See `coco_annotations`.
 
     Attributes:
         done: The `file_name` of every image in the journal.
 
     Raises:
-        InputError: for a journal of other classes or one that is damaged.
+        InputError: The journal is damaged or has other classes.
     """
 
     def __init__(
@@ -129,13 +128,13 @@ class PredictionWriter:
         instances: Instances,
         image_id: int | None = None,
     ) -> None:
-        """Write down the instances of one image.
+        """Write the instances of one image.
 
         Args:
-            file_name: Its name in the document, each image its own.
+            file_name: Its name in the document; unique.
             size_hw: Height and width in pixels.
-            instances: What was found, of the writer's classes.
-            image_id: Its id, each image its own; numbered from 1 if None.
+            instances: Its instances, of the writer's classes.
+            image_id: Its id; unique. None numbers images from 1.
         """
         if image_id is None:
             image_id = self._next_image_id
@@ -149,7 +148,7 @@ class PredictionWriter:
             self._assemble()
 
     def close(self) -> None:
-        """Make the document. Nothing can be added afterwards."""
+        """Write the document. Nothing can be added afterwards."""
         if not self._journal.closed:
             with naming_file(self._journal_path):
                 self._journal.close()
@@ -186,13 +185,13 @@ class PredictionWriter:
             for record in lines:
                 self._count(record["image"], record["annotations"])
         except (ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{self._journal_path}: is damaged; remove it or run without --resume"
+            raise ArgumentError(
+                f"{self._journal_path}: is damaged; remove it or run without {{resume}}"
             ) from error
         if categories != self._header["categories"]:
-            raise InputError(
+            raise ArgumentError(
                 f"{self._journal_path}: was made with other classes; "
-                "choose another --out or run without --resume"
+                "choose another {out} or run without {resume}"
             )
         return True
 
@@ -228,9 +227,9 @@ class CsvWriter:
     written as `plain_cell` has them.
 
     Args:
-        path: The file; made anew.
+        path: The file; overwritten.
         category_ids: Dataset ids by class id.
-        keep: Rows of these file names are taken over from the file that is there.
+        keep: Rows of these file names are kept from the existing file.
     """
 
     COLUMNS = (
@@ -282,12 +281,12 @@ class CsvWriter:
 
 
 def plain_cell(text: str) -> str:
-    """A text for a CSV cell: one that spreadsheets would run as a formula begins with a quote."""
+    """Text for a CSV cell: a quote is put before text that spreadsheets would run as a formula."""
     return "'" + text if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def centroids_xy(instances: Instances) -> NDArray[np.float64]:
-    """The mean place of each mask's pixels, of an empty mask that of its box: (N, 2), pixels."""
+    """The centroid of each mask, or of the box if the mask is empty: (N, 2), in pixels."""
     boxes = instances.boxes.astype(np.float64)
     centroids: NDArray[np.float64] = (boxes[:, :2] + boxes[:, 2:]) / 2
     for i, crop in enumerate(instances.masks.crops):
@@ -298,8 +297,8 @@ def centroids_xy(instances: Instances) -> NDArray[np.float64]:
     return centroids
 
 
-def write_label_map(path: Path, labels: NDArray[np.uint8], class_names: Sequence[str]) -> None:
-    """Write class ids as a PNG whose palette holds the classes' colours.
+def write_semantic_map(path: Path, labels: NDArray[np.uint8], class_names: Sequence[str]) -> None:
+    """Write class ids as a PNG with the colours of the classes as its palette.
 
     Args:
         path: The .png file; folders are made as needed.
@@ -310,7 +309,7 @@ def write_label_map(path: Path, labels: NDArray[np.uint8], class_names: Sequence
 
 
 def write_class_names(path: Path, class_names: Sequence[str]) -> None:
-    """Write what the labels of label maps mean, as JSON: `{"0": "BG", "1": "person", ...}`.
+    """Write the names of the labels in semantic maps as JSON: `{"0": "BG", "1": "person", ...}`.
 
     Args:
         path: The .json file; folders are made as needed.

@@ -1,4 +1,4 @@
-"""Weights by name: where they are looked for, and where they come from."""
+"""Named weights: search and download."""
 
 import difflib
 import os
@@ -15,13 +15,13 @@ _SUFFIXES = (".safetensors", ".pth", ".pt")
 
 @dataclass(frozen=True, kw_only=True)
 class NamedWeights:
-    """Weights that a name stands for.
+    """Weights with a name.
 
     Attributes:
-        name: What the user types.
-        architecture: The architecture they fit.
-        file_name: What the file is called everywhere.
-        sha256_prefix: How its SHA-256 begins; empty if the file is not downloaded.
+        name: The name, such as coco-v2.
+        architecture: Their architecture.
+        file_name: Name of the file.
+        sha256_prefix: Beginning of its SHA-256; empty if the file is not downloaded.
     """
 
     name: str
@@ -31,7 +31,7 @@ class NamedWeights:
 
     @property
     def url(self) -> str | None:
-        """Where to download the file: torchvision's address, or $INSTSEG_WEIGHTS_URL's folder."""
+        """The download address: torchvision's, or in the folder $INSTSEG_WEIGHTS_URL."""
         if not self.sha256_prefix:
             return None
         base = os.environ.get("INSTSEG_WEIGHTS_URL") or _TORCHVISION_URL
@@ -62,15 +62,15 @@ NAMED = {
 
 
 def locate(name_or_path: str | Path, *, progress: Progress | None = None) -> Path:
-    """Find a weights file, downloading it if need be.
+    """Find a weights file, and download it if necessary.
 
-    A name is looked for in $INSTSEG_WEIGHTS, in ``weights/`` of the checkout, in the installed
-    package and in torch's hub cache, into which it is downloaded otherwise. The hash of a file
-    that was found is checked too: cut-off files in caches are a common trouble.
+    A named file is searched in $INSTSEG_WEIGHTS, in ``weights/`` of the checkout, in the installed
+    package and in torch's hub cache, and else downloaded to that cache. The hash of an existing
+    file is checked too, because truncated files in caches are common.
 
     Args:
         name_or_path: A key of `NAMED`, or the path of a file.
-        progress: Told how far a download is.
+        progress: Called with the bytes downloaded and the total.
 
     Returns:
         The path of a file that exists.
@@ -86,7 +86,7 @@ def locate(name_or_path: str | Path, *, progress: Progress | None = None) -> Pat
             return _checked(folder / weights.file_name, weights)
     if weights.url is None:
         raise InputError(
-            f"{weights.name}: {weights.file_name} is missing, which comes with instseg; "
+            f"{weights.name}: {weights.file_name} is missing, although it is part of instseg; "
             "install instseg again or put the file into the folder $INSTSEG_WEIGHTS"
         )
     return _download(weights, weights.url, progress)
@@ -102,7 +102,7 @@ def _given_file(text: str) -> Path:
     meant = f"did you mean {close[0]}? " if close else ""
     raise InputError(
         f"{text}: unknown weights; {meant}the names are {', '.join(NAMED)}, "
-        "and the path of a file will do"
+        "or give the path of a file"
     )
 
 
@@ -125,7 +125,7 @@ def _download(weights: NamedWeights, url: str, progress: Progress | None) -> Pat
         raise InputError(
             f"{weights.name}: {weights.file_name} (SHA-256 starts with {weights.sha256_prefix}) is "
             f"not on this machine and could not be downloaded ({error}); put it into {own_folder} "
-            f"or {target.parent}, or use --weights demo, which needs no download"
+            f"or {target.parent}, or use the weights demo, which need no download"
         ) from error
     return target
 

@@ -1,8 +1,8 @@
 """`compact`: a Mask R-CNN small enough for the repository, and quick on any processor.
 
 A ResNet of basic blocks (He et al. 2016) with a feature pyramid (Lin et al. 2017) on strides 8 to
-64, for images of about 320 px. Masks are predicted from a feature map of their own at stride 4,
-where thin parts are still visible.
+64, for images of about 320 px. Masks are predicted from a separate feature map at stride 4, where
+thin parts are still visible.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from instseg.models.quick import conv_then_norm
 from instseg.models.roi_align import PyramidRoIAlign
 
 LEVELS = ("p3", "p4", "p5", "p6")  # strides 8, 16, 32, 64
-MASK_LEVEL = "mask"  # stride 4, for masks alone
+MASK_LEVEL = "mask"  # stride 4, only for masks
 ANCHOR_PX = ((16, 26), (40, 60), (84, 120), (168, 240))
 ASPECT_RATIOS = (0.5, 1.0, 2.0)
 BN_MOMENTUM = 0.03
@@ -133,7 +133,7 @@ class DenseMaskPredictor(nn.Module):
 
 
 class PyramidRPN(RegionProposalNetwork):
-    """Region proposals from the pyramid alone, not from the map for masks."""
+    """Region proposals from the pyramid, without the map for masks."""
 
     def forward(
         self,

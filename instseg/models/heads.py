@@ -34,17 +34,17 @@ _ALIAS_OF = {name: names[0] for names in ALIASES for name in names}
 def match_classes(
     known: Sequence[str], wanted: Sequence[str], renamed: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Which known class each wanted class starts from.
+    """The known class that each wanted class is initialised from.
 
-    Names match whatever their capitals, dashes and underscores, and by `ALIASES`.
+    Names match regardless of case, dashes and underscores, and by `ALIASES`.
 
     Args:
         known: Names of a model's classes, without "BG".
         wanted: Names of the new classes, without "BG".
-        renamed: Wanted names by the known names that they start from; goes before all else.
+        renamed: Wanted names by the known names to initialise them from; takes precedence.
 
     Returns:
-        Known names by wanted names, in the order of `wanted`; classes that start anew are missing.
+        Known names by wanted names, in the order of `wanted`; classes without a match are missing.
 
     Raises:
         ArgumentError: A name of `renamed` does not exist.
@@ -52,11 +52,12 @@ def match_classes(
     sources = {new: old for old, new in (renamed or {}).items()}
     if strangers := [old for old in sources.values() if old not in known]:
         raise ArgumentError(
-            f"{{init_classes}}: the starting weights have no {strangers[0]!r}, but {_some(known)}"
+            f"{{init_classes}}: the starting weights have no class {strangers[0]!r}; "
+            f"they have {_some(known)}"
         )
     if strangers := [new for new in sources if new not in wanted]:
         raise ArgumentError(
-            f"{{init_classes}}: the dataset has no {strangers[0]!r}, but {_some(wanted)}"
+            f"{{init_classes}}: the dataset has no class {strangers[0]!r}; it has {_some(wanted)}"
         )
     by_key = {_key(name): name for name in reversed(known)}
     found = {name: sources.get(name) or by_key.get(_key(name)) for name in wanted}
@@ -78,19 +79,18 @@ def kept_classes(
     category_ids: tuple[int, ...],
     sources: Mapping[str, str],
 ) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """A dataset's classes and, beside them, those of a model that none of them starts from.
+    """The classes of a dataset, and those of a model that none of them is initialised from.
 
     Args:
-        model: Whose classes are kept, but for names that the dataset has for something else.
+        model: Its classes are kept, except for names that the dataset uses for other classes.
         class_names: The dataset's, [0] is "BG".
         category_ids: Its ids by class id.
-        sources: The model's class that a class of the dataset starts from, as `match_classes`
-            finds it.
+        sources: The class of the model by the class of the dataset, as `match_classes` returns it.
 
     Returns:
         Names and dataset ids by class id, in the order of the ids, as `CocoData` has them. The
-        dataset's classes keep their ids; a kept class has its own, or, where that is taken, the
-        next positive one that neither side uses.
+        dataset's classes keep their ids; a kept class keeps its id or, if that is taken, gets the
+        next positive one that is free.
     """
     ids = dict(zip(class_names[1:], category_ids[1:], strict=True))
     known = dict(zip(model.card.class_names[1:], model.card.category_ids[1:], strict=True))
@@ -112,15 +112,15 @@ def with_detector_classes(
     """A copy of a model for other classes.
 
     Args:
-        model: Is not changed.
+        model: The model, which is not changed.
         class_names: Names by class id, [0] is "BG".
         category_ids: Dataset ids by class id.
-        sources: The model's class that a new one starts from, as `match_classes` finds it; if None
-            it is asked. Without an entry, that of the same name if there is one.
+        sources: The class of the model that a new class is initialised from; None calls
+            `match_classes`. A class without an entry uses that of the same name, if any.
 
     Returns:
-        The same weights but for the heads' last layers: their rows come from the class that a new
-        one starts from, and are fresh for the others.
+        The same weights except in the last layers of the heads: their rows come from the class that
+        a new one is initialised from, or are random.
     """
     if sources is None:
         sources = match_classes(model.card.class_names[1:], class_names[1:])

@@ -1,4 +1,4 @@
-"""The forward pass for inference: torchvision's numbers, without unused work."""
+"""The forward pass for inference: results equal to torchvision's, without unused work."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ SMALLEST_BOX_PX = 1e-2  # torchvision's
 
 @dataclass(frozen=True, kw_only=True)
 class Detections:
-    """What the network found in one image.
+    """The detections of the network in one image.
 
     Attributes:
         boxes: float32 (N, 4) xyxy in pixels of the original image.
         class_ids: int64 (N,), 1..K.
-        scores: float32 (N,), falling.
+        scores: float32 (N,), in descending order.
         soft_masks: float32 (N, 28, 28), probabilities inside the box.
     """
 
@@ -48,9 +48,9 @@ class Choice:
     """Which detections are kept.
 
     Attributes:
-        score_threshold: Only scores above it.
-        max_detections: At most this many of an image, the best.
-        class_ids: Only these; None for all.
+        score_threshold: Only higher scores are kept.
+        max_detections: At most this many detections per image.
+        class_ids: Only these classes; None for all.
     """
 
     score_threshold: float = 0.05
@@ -59,17 +59,17 @@ class Choice:
 
 
 class Detector:
-    """A network made ready for inference on one device.
+    """A network prepared for inference on one device.
 
     BatchNorm is folded into the convolutions, memory is laid out channels last, unwanted classes
-    are dropped before boxes and masks are computed for them, and masks are computed for the kept
-    detections and their own class alone.
+    are dropped before their boxes and masks are computed, and masks are computed only for the kept
+    detections and their own class.
 
     Args:
-        model: Is not changed.
-        device: Where it runs.
+        model: The model, which is not changed.
+        device: The device.
         dtype: float32, or bfloat16 for autocast.
-        scale: Of the size that photos are resized to; 1 is the architecture's own.
+        scale: Scale of the input size; 1 is that of the architecture.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Detector:
 
         Args:
             images: uint8 (3, H, W), RGB.
-            choice: What is kept.
+            choice: Which detections are kept.
         """
         sizes = [(image.shape[-2], image.shape[-1]) for image in images]
         scaled = [
@@ -135,7 +135,7 @@ class Detector:
         return [self._select(b, s, size, choice) for b, s, size in per_image]
 
     def _wanted(self, choice: Choice) -> Tensor:
-        """1 for outputs that stand for a wanted class, else 0: (outputs,)."""
+        """1 for outputs of a wanted class, else 0: (outputs,)."""
         wanted = self.class_id_of_output > 0
         if choice.class_ids is not None:
             ids = torch.tensor(sorted(choice.class_ids), device=self.device)
@@ -173,7 +173,7 @@ class Detector:
 
 
 def widen_sliver(image: Tensor, max_size: int) -> Tensor:
-    """Stretch an image (C, H, W) so thin that resizing would leave none of its shorter side."""
+    """Widen an image (C, H, W) so narrow that resizing would reduce its shorter side to 0."""
     size = image.shape[-2:]
     least = max(size) // max_size + 1
     if min(size) >= least:
@@ -182,10 +182,10 @@ def widen_sliver(image: Tensor, max_size: int) -> Tensor:
 
 
 def own_mask_logits(predictor: nn.Module, x: Tensor, outputs: Tensor) -> Tensor:
-    """Mask logits of each detection's own output alone.
+    """The mask logits of each detection for its own class.
 
     Args:
-        predictor: Torchvision's, or one with the same two steps by other names.
+        predictor: Torchvision's mask predictor, or one with the same two steps.
         x: (N, C, M, M).
         outputs: int64 (N,).
 

@@ -1,10 +1,13 @@
-"""Weights of any kind, by name or path."""
+"""Loads weights of any kind, by name or path."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
+from instseg.core.options import checks_types
 from instseg.files.model_file import read_model_card
 from instseg.files.weights import NAMED, locate
 from instseg.models import registry
@@ -12,24 +15,26 @@ from instseg.models.mask_rcnn import Model, load_detector
 from instseg.models.segmenters import SegmenterModel, load_segmenter
 
 
+@checks_types
+@torch.random.fork_rng(devices=[])  # networks are drawn at random before they are loaded
 def load_model(
     weights: str | Path,
     *,
     architecture: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Model | SegmenterModel:
-    """Load a model: find its weights, download them if need be, and build its network.
+    """Load a model: find its weights, download them if necessary, and build its network.
 
     Args:
         weights: The name of a Mask R-CNN (`coco-v2`, `coco-v1`, `demo`) or of a U-Net
             (`unet-demo`), or the path of a model file or of a torchvision state dict (`.pth`).
-        architecture: What a `.pth` file holds: `resnet50_fpn` or `resnet50_fpn_v2`. Named weights
-            and model files say so themselves.
-        progress: Called with bytes done and bytes in all while downloading.
+        architecture: Architecture of a `.pth` file: `resnet50_fpn` or `resnet50_fpn_v2`. Named
+            weights and model files contain it.
+        progress: Called with the bytes downloaded and the total.
 
     Returns:
-        A `Model`, which finds instances and which `Predictor` takes, or a `SegmenterModel`, which
-        labels pixels and which `Segmenter` takes. Both have a `card`, a `network` and `save(path)`.
+        A `Model`, for instances and `Predictor`, or a `SegmenterModel`, for semantic maps and
+        `Segmenter`. Both have a `card`, a `network` and `save(path)`.
 
     Raises:
         InputError: when the weights are not available, are damaged, or do not fit the architecture.

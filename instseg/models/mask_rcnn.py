@@ -13,7 +13,7 @@ from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
 from instseg.core.classes import COCO_CATEGORY_IDS, COCO_CLASSES
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError, InputError
 from instseg.files.model_file import (
     ModelCard,
     load_model_file,
@@ -34,7 +34,7 @@ PREPROCESSING: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Model:
     """A network in evaluation mode and the card that describes it.
 
@@ -45,6 +45,9 @@ class Model:
 
     network: GeneralizedRCNN
     card: ModelCard
+
+    def __repr__(self) -> str:
+        return f"Model({self.card.in_words()})"
 
     @property
     def class_id_of_output(self) -> Tensor:
@@ -57,15 +60,15 @@ class Model:
         return ids
 
     def save(self, path: Path, dtype: torch.dtype | None = None) -> None:
-        """Write a model file; `dtype` is how floating-point weights are stored."""
+        """Write a model file; `dtype` is that of the stored floating-point weights."""
         save_model_file(path, self.network.state_dict(), self.card, dtype=dtype)
 
 
 def build_detector(card: ModelCard) -> Model:
-    """The network that a card describes, with fresh weights.
+    """The network that a card describes, with random weights.
 
     Raises:
-        InputError: for an unknown architecture, and for arguments that it cannot have.
+        InputError: The architecture is unknown, or its arguments are invalid.
     """
     architecture = registry.detector(card.architecture)
     registry.check_card(card, architecture)
@@ -114,17 +117,17 @@ def load_detector(
     architecture: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Model:
-    """Find weights of a Mask R-CNN, download them if need be, and build their network.
+    """Find weights of a Mask R-CNN, download them if necessary, and build their network.
 
     Args:
         weights: `coco-v2`, `coco-v1`, `demo`, or the path of a model file or of a torchvision
             state dict (`.pth`).
-        architecture: What a `.pth` file holds; named weights and model files know it themselves.
-        progress: Called with bytes done and bytes in all while downloading.
+        architecture: Architecture of a `.pth` file; named weights and model files contain it.
+        progress: Called with the bytes downloaded and the total.
 
     Raises:
-        InputError: when the weights are not available, are damaged, do not fit the architecture, or
-            are a semantic network's.
+        InputError: The weights are not available, damaged, do not fit the architecture, or are
+            those of a semantic network.
     """
     path = locate(weights, progress=progress)
     if path.suffix == ".safetensors":
@@ -133,7 +136,9 @@ def load_detector(
     architecture = named.architecture if named else architecture
     if architecture is None:
         choices = ", ".join(name for name in registry.DETECTORS if name != "compact")
-        raise InputError(f"{path} does not say what it is; add --architecture, one of {choices}")
+        raise ArgumentError(
+            f"{path} does not contain its architecture; add {{architecture}}, one of {choices}"
+        )
     state = load_torch_state_dict(path)
     model = build_detector(coco_card(architecture))
     load_weights(model.network, state, path)
@@ -145,12 +150,12 @@ def _from_model_file(path: Path, architecture: str | None) -> Model:
     card, state = load_model_file(path)
     if registry.is_segmenter(card.architecture):
         raise InputError(
-            f"{path} holds {card.architecture}, which gives label maps, not instances; "
+            f"{path} holds {card.architecture}, which gives semantic maps, not instances; "
             "give the model file of a Mask R-CNN"
         )
     if architecture not in (None, card.architecture):
-        raise InputError(
-            f"{path} holds {card.architecture}, not {architecture}; leave --architecture out"
+        raise ArgumentError(
+            f"{path} holds {card.architecture}, not {architecture}; leave {{architecture}} out"
         )
     try:
         model = build_detector(card)

@@ -1,8 +1,8 @@
-"""Torchvision's layers, quicker: the same weights, and the same numbers but for rounding.
+"""Faster versions of torchvision's layers: the same weights, and equal results except for rounding.
 
-They save work whose results are not used: the gradient of the proposal network where no anchor was
-sampled, passes over whole feature maps for BatchNorm with constant statistics, and float32 in
-between where the arithmetic is bfloat16. They serve training and inference alike.
+They avoid unused work: the gradient of the proposal network where no anchor was sampled, passes
+over whole feature maps for BatchNorm with constant statistics, and conversions to float32 in
+bfloat16 networks. Both training and inference use them.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ Layers = Mapping[type[nn.Module], type[nn.Module]]
 
 
 def with_layers(network: Network, layers: Layers) -> Network:
-    """The same network, built of other layers.
+    """The same network with other layers.
 
     Only the tree of modules is new. Parameters, buffers and hooks are shared, under the same names,
-    so that a training step with it trains `network`, whose own layers stay as they are. The result
-    is in the mode that `network` is in now.
+    so that a training step trains `network` too, whose own layers do not change. The result has the
+    current mode of `network`.
 
     Args:
-        network: Not changed.
-        layers: The class to use in place of a class. It is a subclass, without attributes of its
-            own.
+        network: The network, which is not changed.
+        layers: Replacement class by class; a
+        subclass without further attributes.
     """
     copies: dict[nn.Module, Any] = {}
     for module in network.modules():
@@ -51,10 +51,10 @@ def with_layers(network: Network, layers: Layers) -> Network:
 
 
 def memory_format(device: torch.device, dtype: torch.dtype) -> torch.memory_format:
-    """How weights and feature maps are best laid out for training.
+    """The fastest memory format of weights and feature maps for training.
 
-    Channels last, but for float32 on processors with AVX2 and no more, the only ones measured:
-    there the gradient of the weights of a 3x3 convolution takes up to three times as long in it.
+    Channels last, except for float32 on processors with AVX2 but without AVX-512: there the weight
+    gradient of a 3x3 convolution takes up to three times as long in channels last.
     """
     avx2 = device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX2"
     return torch.contiguous_format if avx2 and dtype == torch.float32 else torch.channels_last
@@ -69,7 +69,7 @@ def folded(conv: nn.Conv2d, norm: Any) -> tuple[Tensor, Tensor]:
 
 
 def conv_then_norm(conv: Any, norm: nn.Module, x: Tensor) -> Tensor:
-    """`norm(conv(x))` of a Conv2d, as one convolution where the statistics are constant."""
+    """`norm(conv(x))` of a Conv2d, as one convolution if the statistics are constant."""
     constant = isinstance(norm, nn.BatchNorm2d) and not norm.training
     if not constant and not isinstance(norm, FrozenBatchNorm2d):
         return norm(conv(x))
@@ -78,9 +78,9 @@ def conv_then_norm(conv: Any, norm: nn.Module, x: Tensor) -> Tensor:
 
 
 class QuickBottleneck(Bottleneck):
-    """A residual block in which frozen BatchNorm costs nothing.
+    """A residual block with frozen BatchNorm folded into the convolutions.
 
-    Under autocast `FrozenBatchNorm2d` would also turn every feature map to float32.
+    Under autocast, `FrozenBatchNorm2d` would also convert every feature map to float32.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -94,7 +94,7 @@ class QuickBottleneck(Bottleneck):
 
 
 class QuickRoIAlign(MultiScaleRoIAlign):
-    """Ours on a CPU, where torchvision's runs on one core."""
+    """`roi_align.py` on a CPU, where torchvision's RoIAlign uses one core only."""
 
     def forward(
         self, x: dict[str, Tensor], boxes: list[Tensor], image_shapes: list[tuple[int, int]]
@@ -108,7 +108,7 @@ class QuickRoIAlign(MultiScaleRoIAlign):
 
 
 class QuickMaskPredictor(MaskRCNNPredictor):
-    """Doubles the resolution by a matrix product, as a 2x2 convolution of stride 2 may."""
+    """Computes a transposed 2x2 convolution of stride 2 as a matrix product."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, M, M) -> (N, classes, 2M, 2M) logits."""
@@ -125,8 +125,8 @@ class QuickMaskPredictor(MaskRCNNPredictor):
 class QuickRPNHead(RPNHead):
     """Propagates gradients only from cells with sampled anchors; its outputs are float32.
 
-    The losses look at 256 anchors of the 200,000 or so of an image: everywhere else the gradient
-    is zero, and is not multiplied by the weights.
+    The losses use 256 of about 200,000 anchors per image: elsewhere the gradient is zero, and is
+    not computed.
 
     Torchvision decodes boxes in the type of the deltas. In bfloat16, which autocast gives them,
     coordinates above 256 px come in steps of 2 and above 512 px in steps of 4, and so would
@@ -185,8 +185,8 @@ def _head_at(patches: Tensor, inside: Tensor, *weights: Tensor) -> tuple[Tensor,
 
     Args:
         patches: (M, C, K, K), K = 1 and 2 more for each 3x3 convolution.
-        inside: (M, 1, K, K), 1 in the map and 0 beyond it, of the type to calculate in.
-        weights: Of the head, in its order.
+        inside: (M, 1, K, K), 1 in the map and 0 beyond it, in the dtype of the computation.
+        weights: Weights of the head, in its order.
 
     Returns:
         Logits (M, A) and deltas (M, 4 * A).

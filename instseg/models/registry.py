@@ -1,7 +1,6 @@
-"""Every architecture by name: what it finds, how it is built, and what a model card may ask of it.
+"""Every architecture by name: its task, its builder, and the valid arguments in model cards.
 
-A name is checked, and told to be a detector's or a segmenter's, without building a network or
-downloading anything.
+Names are checked, and detectors distinguished from segmenters, without building or downloading.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from instseg.models.unet import UNet, unet_64, unet_dropout, unet_small
 
 Kind = Literal["detector", "segmenter"]
 
-# Far beyond what anyone trains, and far below what takes all of a machine's memory.
+# Far more than any real network has, and far less than would exhaust the memory.
 Outputs = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Width = Annotated[int, msgspec.Meta(ge=1, le=2048)]
 Widths = Annotated[list[Width], msgspec.Meta(min_length=1, max_length=8)]
@@ -49,13 +48,13 @@ SmpOption = (
 
 
 class DetectorArguments(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Of torchvision's Mask R-CNNs."""
+    """Arguments of torchvision's Mask R-CNNs."""
 
     num_classes: Outputs
 
 
 class CompactArguments(DetectorArguments, kw_only=True, forbid_unknown_fields=True):
-    """Of `compact`."""
+    """Arguments of `compact`."""
 
     width: Annotated[int, msgspec.Meta(ge=2, le=256)] = 32
     channels: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 96
@@ -65,24 +64,24 @@ class CompactArguments(DetectorArguments, kw_only=True, forbid_unknown_fields=Tr
 
 
 class SegmenterArguments(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Of semantic networks."""
+    """Arguments of semantic networks."""
 
     num_classes: Outputs
     in_channels: Width = 3
 
 
 class SmpArguments(SegmenterArguments, kw_only=True, forbid_unknown_fields=False):
-    """Of segmentation-models-pytorch, which has more of its own."""
+    """Arguments of segmentation-models-pytorch, which has further ones."""
 
 
 class UnetPresetArguments(SegmenterArguments, kw_only=True, forbid_unknown_fields=True):
-    """Of the U-Nets with fixed widths."""
+    """Arguments of the U-Nets with fixed widths."""
 
     skips: bool = True
 
 
 class UnetArguments(UnetPresetArguments, kw_only=True, forbid_unknown_fields=True):
-    """Of `unet`."""
+    """Arguments of `unet`."""
 
     widths: Widths = msgspec.field(default_factory=list)
     norm: bool = True
@@ -90,7 +89,7 @@ class UnetArguments(UnetPresetArguments, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Preprocessing(msgspec.Struct, kw_only=True):
-    """What is done to an image before the network sees it."""
+    """Preprocessing of images."""
 
     min_size: Pixels | None
     max_size: Pixels | None
@@ -100,15 +99,15 @@ class Preprocessing(msgspec.Struct, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """What is known of an architecture without building it.
+    """The description of an architecture, available without building it.
 
     Attributes:
-        name: As in a model card.
-        kind: Whether it finds instances or labels pixels.
-        build: Gives the network from the card's `architecture_args`; a segmenter's also takes
-            `encoder_weights`.
-        arguments: What these arguments may be.
-        output_rows: Of each layer whose rows belong to the outputs, rows per output, by name.
+        name: Its name in model cards.
+        kind: Whether it predicts instances or semantic maps.
+        build: Builds the network from the `architecture_args` of a card; that of a segmenter also
+            takes `encoder_weights`.
+        arguments: The valid arguments.
+        output_rows: Rows per output, by name of the layers whose rows belong to the outputs.
         check_weights: Raises InputError for encoder weights that do not exist.
     """
 
@@ -202,7 +201,7 @@ def find(name: str) -> Architecture | None:
 
 
 def is_segmenter(name: str) -> bool:
-    """Whether this is the name of a network that labels pixels, not of a Mask R-CNN."""
+    """Whether this is the name of a semantic network, not of a Mask R-CNN."""
     found = find(name)
     return found is not None and found.kind == "segmenter"
 
@@ -224,7 +223,7 @@ def segmenter(name: str, encoder_weights: str = "none") -> Architecture:
 
     Args:
         name: A key of `SEGMENTERS`, or `smp:NAME:ENCODER`.
-        encoder_weights: What its encoder is to start from.
+        encoder_weights: Pretrained weights of its encoder.
 
     Raises:
         InputError: for a name that is not among these, a missing library, or weights that do not
@@ -241,10 +240,10 @@ def segmenter(name: str, encoder_weights: str = "none") -> Architecture:
 
 
 def check_card(card: ModelCard, architecture: Architecture) -> None:
-    """Raise InputError for a card that asks for what no such network has.
+    """Raise InputError for a card with arguments that such a network cannot have.
 
-    Model files come from other people. One that asks for a thousand million classes would otherwise
-    take all memory before its weights are found not to fit.
+    Model files may come from other people. A card with a billion classes would otherwise exhaust
+    the memory before its weights are found not to fit.
     """
     try:
         arguments = msgspec.convert(card.architecture_args, architecture.arguments)

@@ -9,10 +9,10 @@ from torchvision.ops import FrozenBatchNorm2d
 
 
 def resnet50_fpn(num_classes: int) -> GeneralizedRCNN:
-    """Torchvision's `maskrcnn_resnet50_fpn` as it is with its COCO weights.
+    """Torchvision's `maskrcnn_resnet50_fpn`, as it is built with its COCO weights.
 
-    Its BatchNorm is frozen with eps 0, which no state dict tells: built with `weights=None`,
-    torchvision's own builder gives trainable BatchNorm and other results.
+    Its BatchNorm is frozen with eps 0, which is not part of the state dict: with `weights=None`,
+    torchvision's builder gives trainable BatchNorm and other results.
     """
     backbone = resnet_fpn_backbone(
         backbone_name="resnet50", weights=None, norm_layer=FrozenBatchNorm2d, trainable_layers=3

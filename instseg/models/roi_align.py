@@ -27,7 +27,7 @@ def axis_cells(
 
     Returns:
         Indices int64 and weights float32, both (N, bins, 2 * samples). Samples more than a cell
-        outside the map weigh nothing.
+        outside the map have weight 0.
     """
     # the order of operations is torchvision's, so that rounding is too
     bin_length = (length / bins)[:, None, None]
@@ -47,7 +47,7 @@ def axis_cells(
 def roi_align(
     features: Tensor, boxes: Tensor, image_of: Tensor, scale: float, bins: int, samples: int = 2
 ) -> Tensor:
-    """What `torchvision.ops.roi_align(aligned=False)` gives.
+    """Equals `torchvision.ops.roi_align(aligned=False)`.
 
     Args:
         features: (B, C, H, W), quickest when channels last.
@@ -81,7 +81,7 @@ def roi_align(
 class PyramidRoIAlign(nn.Module):
     """Pools boxes from the levels of a feature pyramid, each box from the level of its size.
 
-    Takes the place of `torchvision.ops.MultiScaleRoIAlign`.
+    Replaces `torchvision.ops.MultiScaleRoIAlign`.
 
     Args:
         levels: Names of the feature maps, finest first, each half as fine as the one before.

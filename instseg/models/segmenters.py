@@ -29,7 +29,7 @@ PREPROCESSING: dict[str, Any] = {
 """Photos at their own resolution, normalised as for ImageNet."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class SegmenterModel:
     """A semantic network and the card that describes it.
 
@@ -43,18 +43,21 @@ class SegmenterModel:
     network: nn.Module
     card: ModelCard
 
+    def __repr__(self) -> str:
+        return f"SegmenterModel({self.card.in_words()})"
+
     @property
     def in_channels(self) -> int:
-        """Channels that the network sees."""
+        """Number of input channels."""
         return len(self.card.preprocessing["mean"])
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Make images what the network was trained on.
+        """Normalise images as in training.
 
         Args:
-            images: (..., C, H, W). uint8 counts as 0..1; numbers of every other type are taken as
-                they are, and `mean` and `std` are in their units. RGB is made grey for a network
-                of one channel.
+            images: (..., C, H, W). uint8 is scaled to 0..1; other types are used unchanged, and
+                `mean` and `std` are in their units. RGB is converted to grey for a network of one
+                channel.
 
         Returns:
             float32 (..., C, H, W).
@@ -67,7 +70,7 @@ class SegmenterModel:
         return (pixels - mean) / std
 
     def input_size(self, size_hw: tuple[int, int]) -> tuple[int, int]:
-        """Height and width at which the network sees an image of this size."""
+        """Height and width to which images of this size are resized."""
         min_size, max_size = (self.card.preprocessing[k] for k in ("min_size", "max_size"))
         scale = min_size / min(size_hw) if min_size else 1.0
         if max_size:
@@ -76,7 +79,7 @@ class SegmenterModel:
         return height, width
 
     def save(self, path: Path, dtype: torch.dtype | None = None) -> None:
-        """Write a model file; `dtype` is how floating-point weights are stored."""
+        """Write a model file; `dtype` is that of the stored floating-point weights."""
         save_model_file(path, self.network.state_dict(), self.card, dtype=dtype)
 
 
@@ -137,13 +140,13 @@ def load_segmenter(
 
     Args:
         weights: A name of `instseg.files.weights.NAMED`, or the path of a model file.
-        progress: Called with bytes done and bytes in all while downloading.
+        progress: Called with the bytes downloaded and the total.
 
     Raises:
-        InputError: when it is not available, is damaged, or is no semantic network's.
+        InputError: It is not available, damaged, or not a semantic network's.
     """
     named = NAMED.get(str(weights))
-    if named:  # said before anything is downloaded
+    if named:  # before anything is downloaded
         check_semantic(weights, named.architecture)
     path = locate(weights, progress=progress)
     card, state = load_model_file(path)
@@ -160,6 +163,6 @@ def check_semantic(weights: str | Path, architecture: str) -> None:
     """Raise InputError unless it is a semantic network's architecture."""
     if not is_segmenter(architecture):
         raise InputError(
-            f"{weights} holds {architecture}, which finds instances; "
-            "give a semantic model, such as train_unet writes"
+            f"{weights} holds {architecture}, which predicts instances; "
+            "give a semantic model, as train_unet writes it"
         )

@@ -1,4 +1,4 @@
-"""A semantic network for other classes; classes that it knows keep their weights."""
+"""A semantic network for other classes; classes with equal names keep their weights."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def with_segmenter_classes(
     """A copy of a model for other classes; random numbers come from torch's generator.
 
     Args:
-        model: What to start from; not changed.
-        class_names: Of the new model, the first is "BG", which starts from the old one.
-        category_ids: The dataset's id of each.
-        sources: For new names the old ones that they start from; others start anew.
+        model: The model, which is not changed.
+        class_names: Names of the new model; the first is "BG", initialised from the old one.
+        category_ids: The dataset's id of each class.
+        sources: Old names by the new names initialised from them; others are random.
     """
     arguments = {**model.card.architecture_args, "num_classes": len(class_names)}
     card = replace(

@@ -1,4 +1,4 @@
-"""Semantic networks of other libraries, made to take images of any size."""
+"""Semantic networks of other libraries, adapted to images of any size."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ SMP_MULTIPLE = 32  # suits the strides of all its encoders
 
 
 class AnySize(nn.Module):
-    """A library's network, made to take images of any size and to give only logits.
+    """A library's network, adapted to images of any size and to return only logits.
 
     Args:
         network: (B, C, H, W) to logits of that size, or to a dict that holds them as `out`.
-        multiple: Of what H and W must be.
+        multiple: H and W must be multiples of this.
     """
 
     def __init__(self, network: nn.Module, multiple: int) -> None:
@@ -131,7 +131,7 @@ def imported_smp(name: str) -> Any:
 
 
 def cannot_build(name: str, encoder_weights: str, error: object) -> InputError:
-    """What to tell the user when a library cannot give a network, in one line."""
+    """The error message for a network that a library cannot build, in one line."""
     reason = textwrap.shorten(str(error).strip("\"'"), 160)
     return InputError(
         f"{name} with encoder weights {encoder_weights!r} cannot be built ({reason}); "

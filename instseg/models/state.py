@@ -1,4 +1,4 @@
-"""How weights get into a network."""
+"""Loads weights into a network."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError, InputError
 
 
 def load_weights(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
     """Load a state dict that must fit exactly.
 
     Raises:
-        InputError: naming the first tensor that is missing, unknown, of another shape or not
-            finite.
+        InputError: A tensor is missing, unknown, of another shape or not finite; names the first.
     """
     try:
         missing, unknown = network.load_state_dict(state, strict=False)
@@ -24,9 +23,9 @@ def load_weights(network: nn.Module, state: Mapping[str, Tensor], path: Path) ->
     except RuntimeError as error:  # shapes: a heading, then a line for each tensor
         problems = str(error).split("\n\t")[1:]
     if problems:
-        raise InputError(
+        raise ArgumentError(
             f"{path} does not fit the architecture: {problems[0]}; "
-            "check --architecture, or save the weights again"
+            "check {architecture}, or save the weights again"
         )
     for name, values in state.items():
         if not values.isfinite().all():

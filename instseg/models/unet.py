@@ -1,7 +1,7 @@
 """The U-Net of Ronneberger et al. (MICCAI 2015), for images of any size.
 
 Convolutions are padded, so that the logits cover the whole image; the paper's own were not and
-labelled its middle only. One class with a few arguments gives the networks of the literature:
+covered only its centre. One class with a few arguments gives the networks of the literature:
 
 ================ =========== ============================ ========== ===========
 preset           widths      beside two 3x3 convolutions  channels   parameters

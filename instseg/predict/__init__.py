@@ -1,1 +1,1 @@
-"""Photos to `Instances` and label maps."""
+"""Photos to `Instances` and semantic maps."""

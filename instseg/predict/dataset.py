@@ -1,4 +1,4 @@
-"""A model over a whole dataset, in one process or in several that torchrun has started."""
+"""Prediction of a whole dataset, in one process or in several that torchrun has started."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from instseg.data.coco import CocoData
     from instseg.predict.predictor import Predictor
 
-THREADS = 2  # that read photos
+THREADS = 2  # to read photos
 
 Item = TypeVar("Item")
 
@@ -25,20 +25,20 @@ Item = TypeVar("Item")
 def predict_dataset(
     predictor: Predictor, data: CocoData, *, on_event: OnEvent = ignore
 ) -> list[Json] | None:
-    """Predict every photo; each process takes its share, and the first gets them all.
+    """Predict all photos, divided between the processes; the first process gets all results.
 
-    Only RLE is kept of each photo. Classes are matched with the dataset's by name.
+    Only RLE is kept of each photo. Classes are matched with those of the dataset by name.
 
     Args:
-        predictor: Of classes that the dataset has.
-        data: Whose photos are read.
-        on_event: Told of the progress of this process.
+        predictor: Its classes are classes of the dataset.
+        data: The dataset.
+        on_event: Called with the progress of this process.
 
     Returns:
         COCO results in the order of the photos; None in every process but the first.
 
     Raises:
-        InputError: A photo is missing, cannot be read, or has another size than stated;
+        InputError: A photo is missing, cannot be read, or has another size than the dataset says;
             or another process has failed.
     """
     found = [
@@ -52,15 +52,15 @@ def predict_dataset(
 def predicted_instances(
     predictor: Predictor, data: CocoData, *, on_event: OnEvent = ignore
 ) -> Iterator[tuple[int, Instances]]:
-    """What is found in this process's share of the photos, one after another.
+    """The instances in this process's share of the photos, one photo after another.
 
     Args:
         predictor: As for `predict_dataset`.
-        data: Whose photos are read.
-        on_event: Told of the progress of this process.
+        data: The dataset.
+        on_event: Called with the progress of this process.
 
     Yields:
-        The place of a photo in the dataset, and the predictor's instances of it.
+        The index of a photo in the dataset, and its instances.
 
     Raises:
         InputError: As for `predict_dataset`.
@@ -75,7 +75,7 @@ def predicted_instances(
 
 
 def coco_records(instances: Instances, data: CocoData, row: int) -> list[Json]:
-    """What was found in a photo as COCO results; classes are matched by name."""
+    """The instances of a photo as COCO results; classes are matched by name."""
     ids = dict(zip(data.class_names, data.category_ids, strict=True))
     category_ids = [ids.get(name, 0) for name in instances.class_names]
     records = coco_annotations(instances, category_ids)
@@ -83,11 +83,11 @@ def coco_records(instances: Instances, data: CocoData, row: int) -> list[Json]:
 
 
 def in_order(mine: Sequence[Item], count: int) -> list[Item] | None:
-    """What all processes have of the photos of a dataset, in their order, in the first process.
+    """The items of all processes, in the order of the photos, in the first process.
 
     Args:
         mine: One item for each photo of this process's share.
-        count: Photos of the dataset.
+        count: Number of photos in the dataset.
 
     Returns:
         None in every process but the first.

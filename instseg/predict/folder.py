@@ -1,4 +1,4 @@
-"""Many photos in, a folder of predictions and pictures out; one bad photo never ends the run."""
+"""Predict many photos into a folder of results; photos that fail do not end the run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from instseg.system.ahead import batched, map_ahead
 from instseg.system.atomic import is_full_disk, sweep
 from instseg.system.lock import only_run_in
 
-THREADS = 4  # that read and write
+THREADS = 4  # to read and write
 OVERLAYS = Pictures()
 
 Image = NDArray[np.uint8]
@@ -38,15 +38,15 @@ Out = TypeVar("Out")
 
 @dataclass(frozen=True, kw_only=True)
 class PredictedFolder:
-    """What a run has written.
+    """The result of a run.
 
     Attributes:
-        folder: Where.
-        counts: Instances by class name, of the photos of this run.
-        done: How many photos this run has done.
-        skipped: How many an earlier run had done.
-        failed: The names of the photos that could not be done.
-        seconds: That it took.
+        folder: The output folder.
+        counts: Number of instances by class name, in the photos of this run.
+        done: Number of photos that this run has finished.
+        skipped: Number of photos that an earlier run has finished.
+        failed: Names of the photos that failed.
+        seconds: Duration of the run.
     """
 
     folder: Path
@@ -71,24 +71,24 @@ def predict_folder(
 ) -> PredictedFolder:
     """Find the instances of many photos and write predictions.json and more into a folder.
 
-    Photos are read and pictures are written in threads while the network works; memory stays flat.
-    A photo that cannot be read, is too large for the memory, or whose pictures cannot be written
-    is told as `PhotoFailed`, and the rest goes on. A full disk ends the run.
+    Threads read photos and write pictures while the network works; memory use does not grow. A
+    photo that cannot be read, is too large for the memory, or whose pictures cannot be written is
+    reported as `PhotoFailed`, and the run continues. A full disk ends it.
 
     Args:
-        predictor: What finds instances.
-        photos: What to look at; see `name_photos`.
-        out: The folder; while the run lasts no other may write there.
-        pictures: What to draw.
-        csv: Write instances.csv too.
+        predictor: The model.
+        photos: The photos; see `name_photos`.
+        out: Output folder; only one run at a time may write there.
+        pictures: Which pictures to write.
+        csv: Also write instances.csv.
         polygons: Write masks without holes as polygons; see `coco_annotations`.
-        coco_json: COCO dataset whose image ids are taken over; photos without one fail.
-        resume: Skip what an earlier run into the same folder has done.
-        on_event: Told of the progress and of each photo that fails.
+        coco_json: COCO dataset whose image ids are used; photos that it lacks fail.
+        resume: Skip photos that an earlier run with the same folder has finished.
+        on_event: Called with the progress and each photo that fails.
 
     Raises:
-        InputError: Label maps cannot hold the classes, another run writes into the folder, it
-            cannot be written to, or what is there cannot be resumed.
+        InputError: There are too many classes for semantic maps, another run writes into the
+            folder, the folder is not writable, or the earlier run cannot be resumed.
     """
     pictures.check(predictor.class_names)
     ids = None
@@ -101,7 +101,7 @@ def predict_folder(
         for folder in {folder for photo in photos for folder in pictures.folders(out, photo)}:
             sweep(folder)
         names, category_ids = predictor.class_names, predictor.category_ids
-        if pictures.label_map:
+        if pictures.semantic_map:
             write_class_names(out / "labels" / "classes.json", names)
         predictions = stack.enter_context(
             PredictionWriter(out, names, category_ids, resume=resume, polygons=polygons)
@@ -130,7 +130,7 @@ def predict_folder(
 
 
 class _Run:
-    """Photos on their way: each is read, looked at and drawn, or fails at one of these."""
+    """Reads, predicts and draws photos; each step may fail for a photo."""
 
     def __init__(
         self, predictor: Predictor, pictures: Pictures, out: Path, on_event: OnEvent
@@ -152,7 +152,7 @@ class _Run:
     def results(
         self, pool: ThreadPoolExecutor, photos: Iterable[Photo], total: int
     ) -> Iterator[tuple[Photo, Instances]]:
-        """Each photo whose pictures are written, and what was found in it, in order."""
+        """Each photo whose pictures are written, and its instances, in order."""
 
         def read(photo: Photo) -> tuple[Photo, Image | Exception]:
             return photo, attempt(read_image, photo.path)
@@ -180,7 +180,7 @@ class _Run:
             images = [image for _, image in batch]
             found: Sequence[Instances | Exception] | Exception
             found = attempt(self.predictor.predict_batch, images)
-            if isinstance(found, Exception):  # one by one tells which it was
+            if isinstance(found, Exception):  # one by one, to find the photo that fails
                 several = len(batch) > 1
                 found = [attempt(self.predictor, each) for each in images] if several else [found]
             for (photo, image), each in zip(batch, found, strict=True):
@@ -189,7 +189,7 @@ class _Run:
     def _sound(
         self, results: Iterable[tuple[Photo, Out | Exception]]
     ) -> Iterator[tuple[Photo, Out]]:
-        """Those that have not failed."""
+        """The photos that have not failed."""
         for photo, result in results:
             if isinstance(result, Exception):
                 self._fail(photo, result)
@@ -207,7 +207,7 @@ class _Run:
 
 
 def attempt(work: Callable[..., Out], *args: object) -> Out | Exception:
-    """What the work gives, or the error that it raises."""
+    """The return value of `work`, or the exception that it raises."""
     try:
         return work(*args)
     except Exception as problem:
@@ -221,5 +221,5 @@ def described(path: Path, problem: Exception) -> str:
     words = " ".join(str(problem).split())
     lacks_memory = isinstance(problem, MemoryError | torch.OutOfMemoryError)
     if lacks_memory or "allocate memory" in words or "not enough memory" in words:
-        return f"{path}: is too large for the memory; make it smaller or look at it in tiles"
+        return f"{path}: is too large for the memory; make it smaller or use tiles"
     return f"{path}: cannot be processed ({type(problem).__name__}: {words})"

@@ -1,7 +1,7 @@
 """From the network's soft masks to masks of the photo, pixel for pixel as torchvision pastes them.
 
 Torchvision pastes each soft mask into a float image of full size and leaves the threshold to the
-user. Here only the box's own pixels are ever made, and the threshold is applied at once.
+user. Here only the pixels of the box are computed, and the threshold is applied at once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How photos are called in results, and their pictures on the disk."""
+"""Names of photos in the results, and of their pictures on disk."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 LONGEST_NAME = 255  # bytes of a file name, on nearly every file system
-OWN_FOLDERS = {"labels", "crops"}  # that hold results
+OWN_FOLDERS = {"labels", "crops"}  # folders of results
 
 
 @dataclass(frozen=True, kw_only=True)
 class Photo:
-    """A photo and how it is called in the results.
+    """A photo and its name in the results.
 
     Attributes:
-        path: Where it is read.
-        name: `folder/photo.jpg` below the folder that holds all photos; each has its own. Bytes
+        path: The file.
+        name: `folder/photo.jpg`, relative to the folder that contains all photos; unique. Bytes
             that are not UTF-8 are written in hexadecimal.
-        picture: `folder/photo`, or `name` where another photo is called or comes to that too; cut
-            where it would be too long for a file name.
+        picture: `folder/photo`, or `name` if that is not unique; shortened if it is too long for a
+            file name.
     """
 
     path: Path
@@ -31,13 +31,13 @@ class Photo:
 
 
 def name_photos(paths: Iterable[Path]) -> list[Photo]:
-    """Give every photo a name of its own that mirrors the folders; the same file counts once."""
+    """Give every photo a unique name that mirrors the folders; the same file counts once."""
     absolute = {Path(os.path.abspath(path)): path for path in paths}  # noqa: PTH100
     root = Path(os.path.commonpath([path.parent for path in absolute]))
     names: dict[str, Path] = {}
     for path in absolute:
         name = _readable(path.relative_to(root).as_posix())
-        while name in names:  # one is not UTF-8, and the other is called what is written for that
+        while name in names:  # one is not UTF-8, and the other has the name that is written for it
             name += "~"
         names[name] = absolute[path]
     if {name.split("/")[0] for name in names} & OWN_FOLDERS:
@@ -67,7 +67,7 @@ def _name_pictures(names: list[str]) -> dict[str, str]:
 
 
 def shorten(name: str, longest: int) -> str:
-    """A name of at most so many bytes; one that is cut ends in a checksum of the whole."""
+    """A name of at most `longest` bytes; a shortened one ends in a checksum of the whole."""
     content = name.encode()
     if len(content) <= longest:
         return name

@@ -1,4 +1,4 @@
-"""What is drawn of a photo: an overlay, a label map, crops."""
+"""The pictures written for a photo: an overlay, a semantic map, crops."""
 
 from __future__ import annotations
 
@@ -14,46 +14,46 @@ from instseg.core.errors import ArgumentError
 from instseg.core.instances import Instances
 from instseg.core.semantic import Rule, to_semantic
 from instseg.files.image import write_image
-from instseg.files.results import write_label_map
+from instseg.files.results import write_semantic_map
 from instseg.predict.photos import LONGEST_NAME, Photo, shorten
 from instseg.visualize.draw import draw_instances
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pictures:
-    """Which pictures of each photo are written.
+    """Which pictures are written for each photo.
 
     Attributes:
         overlay: The photo with its instances drawn on it, PICTURE.png.
-        label_map: The class of each pixel, labels/PICTURE.png.
-        rule: Which instance a label map shows where several overlap; see `to_semantic`.
-        priority: Class names for the rule class-priority, the one to be on top first.
+        semantic_map: The class of each pixel, labels/PICTURE.png.
+        rule: Which instance is on top in a semantic map where several overlap; see `to_semantic`.
+        priority: Class names from highest to lowest priority, for the rule class-priority.
         crops: Each instance cut out of its photo, crops/PICTURE/NUMBER_CLASS.png.
     """
 
     overlay: bool = True
-    label_map: bool = False
+    semantic_map: bool = False
     rule: Rule = "score"
     priority: Sequence[str] | None = None
     crops: bool = False
 
     def check(self, class_names: Sequence[str]) -> None:
-        """Raise ArgumentError for what would stop the first label map of these classes."""
-        if self.label_map:
+        """Raise ArgumentError if no semantic map can be made of these classes."""
+        if self.semantic_map:
             try:
                 self.labels(Instances.empty((1, 1), class_names))
             except ValueError as problem:
-                raise ArgumentError(f"{{label_map}}: {problem}") from problem
+                raise ArgumentError(f"{{semantic_map}}: {problem}") from problem
 
     def labels(self, found: Instances) -> NDArray[np.uint8]:
         """The class of each pixel of a photo: uint8 (H, W)."""
         return to_semantic(found, rule=self.rule, priority=self.priority)
 
     def folders(self, out: Path, photo: Photo) -> Iterator[Path]:
-        """Where the pictures of a photo go."""
+        """The folders of the pictures of a photo."""
         if self.overlay:
             yield (out / photo.picture).parent
-        if self.label_map:
+        if self.semantic_map:
             yield (out / "labels" / photo.picture).parent
         if self.crops:
             yield out / "crops" / photo.picture
@@ -66,9 +66,9 @@ class Pictures:
         """
         if self.overlay:
             write_image(out / f"{photo.picture}.png", draw_instances(image, found))
-        if self.label_map:
+        if self.semantic_map:
             path = out / "labels" / f"{photo.picture}.png"
-            write_label_map(path, self.labels(found), found.class_names)
+            write_semantic_map(path, self.labels(found), found.class_names)
         if self.crops:
             for number, instance in enumerate(found):
                 write_crop(out / "crops" / photo.picture, number, image, instance)
@@ -78,8 +78,8 @@ def write_crop(folder: Path, number: int, image: NDArray[np.uint8], instance: In
     """Write one instance, cut out of its photo, with its mask as alpha; nothing if that is empty.
 
     Args:
-        folder: Where it goes.
-        number: Of the instance in its photo; the file is called NUMBER_CLASS.png.
+        folder: Output folder.
+        number: Index of the instance in its photo; the file is named NUMBER_CLASS.png.
         image: uint8 (H, W, 3).
         instance: Of length 1.
     """

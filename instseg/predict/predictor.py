@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from instseg.core.classes import COCO_CLASSES
-from instseg.core.errors import InputError, require_between
+from instseg.core.errors import ArgumentError, InputError, require_between
 from instseg.core.instances import Instances
+from instseg.core.options import checks_types
 from instseg.files.image import read_image
 from instseg.models.inference import Choice, Detections, Detector
 from instseg.models.mask_rcnn import Model, load_detector
@@ -29,47 +30,51 @@ from instseg.system.device import choose_device, choose_dtype
 
 Image = NDArray[np.uint8]
 PRESETS = {"default": 1.0, "fast": 0.6}  # share of the architecture's input size
-READERS = 2  # threads of `stream`
+READERS = 2  # threads that read photos in `stream`
 IMPORTED_IN = os.getpid()  # another number after a fork
-SLIVER_PIXELS = 4_000_000  # that a sliver may be widened to before it is resized
+SLIVER_PIXELS = (
+    4_000_000  # very narrow photos are thinned if the network would enlarge them to more
+)
 
 
 class Predictor:
     """Finds the instances in photos.
 
-    Several threads may use one predictor. Other processes get a copy: it can be pickled, and works
-    in a forked process too, in one thread each, where it runs on the CPU.
+    Several threads may use one predictor. It can be pickled for other processes. After a fork
+    it runs on the CPU, with one thread.
 
     Args:
         weights: `coco-v2`, `coco-v1`, `demo`, a path, or a loaded `Model`, which is not changed.
-        architecture: What a `.pth` file holds.
-        device: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
-        precision: `fp32`, `bf16`, or `auto`: bf16 where the processor has it natively. With the
-            demo weights bf16 changed AP by 0.002 (see docs/performance.md).
-        preset: `default`, or `fast`: photos are resized to 0.6 of the usual size.
-        score_threshold: Only instances that score above it (not at it), 0..1.
-        stored_thresholds: Take the threshold of each class from the model file instead, where it
-            holds one.
-        classes: Only these class names, or this one.
-        max_detections: The best so many of an image.
-        cross_class_nms: Of two instances whose masks overlap by more than this IoU the lower
-            scored is left out, whatever their classes; None keeps both.
-        tile: Look at a large photo in squares of this many pixels; None looks at it whole.
-        overlap: Share of a tile that its neighbour sees too, 0..0.9.
-        flip: Look at the mirrored photo too, and join what was found.
-        batch_size: Images, or tiles of an image, that the network sees at once.
-        progress: Called with bytes done and bytes in all while weights are downloaded.
+        architecture: Architecture of a `.pth` file.
+        device: `auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
+        precision: `fp32`, `bf16`, or `auto`: bf16 if the processor supports it natively. With the
+            demo weights, bf16 changed AP by 0.002 (see docs/performance.md).
+        preset: `default`, or `fast`: photos are resized to 0.6 of the default size.
+        score_threshold: Minimum score, 0..1; instances with exactly this score are left out.
+        stored_thresholds: Use the threshold of each class that is stored in the model file, and
+            `score_threshold` for classes without one.
+        classes: Keep only these classes: a list of names, or one name.
+        max_detections: At most this many detections per image.
+        cross_class_nms: If the masks of two instances of any class overlap by more than this IoU,
+            remove the one with the lower score; None keeps both.
+        tile: Split larger photos into overlapping tiles of this many pixels; None does not.
+        overlap: Overlap of neighbouring tiles, as a share of their size, 0..0.9.
+        flip: Run on the horizontally flipped photo too and merge the results (test-time
+            augmentation).
+        batch_size: Images of equal size, or tiles, per batch.
+        progress: Called with the bytes downloaded and the total, while weights are downloaded.
 
     Raises:
-        InputError: for weights that cannot be had, and for options out of range.
+        InputError: Weights are not available, or an option is out of range.
     """
 
+    @checks_types
     def __init__(
         self,
         weights: str | Path | Model = "coco-v2",
         *,
         architecture: str | None = None,
-        device: str = "auto",
+        device: str | torch.device = "auto",
         precision: str = "auto",
         preset: str = "default",
         score_threshold: float = 0.5,
@@ -96,7 +101,8 @@ class Predictor:
         if isinstance(weights, Model):
             model = weights
         else:
-            model = load_detector(weights, architecture=architecture, progress=progress)
+            with torch.random.fork_rng(devices=[]):  # drawn at random before it is loaded
+                model = load_detector(weights, architecture=architecture, progress=progress)
         self.card = model.card
         self.device = choose_device(device)
         self.dtype = choose_dtype(precision, self.device)
@@ -118,6 +124,9 @@ class Predictor:
         self.flip, self.batch_size = flip, batch_size
         self._detector = Detector(model, self.device, self.dtype, PRESETS[preset])
 
+    def __repr__(self) -> str:
+        return f"Predictor({self.card.in_words()})"
+
     @property
     def class_names(self) -> tuple[str, ...]:
         """Names by class id; [0] is "BG"."""
@@ -138,24 +147,28 @@ class Predictor:
 
     def predict_batch(self, images: Sequence[str | Path | Image | Tensor]) -> list[Instances]:
         """The instances in each of several photos, of any sizes."""
+        if isinstance(images, str | Path):
+            raise ArgumentError("{images} must be a list of images", images=images)
         return self._predict([as_array(image) for image in images])
 
     def stream(self, images: Iterable[str | Path | Image | Tensor]) -> Iterator[Instances]:
-        """The instances of one photo after another, in memory that does not grow.
+        """The instances of one photo after another; memory use does not grow.
 
-        Threads read the next few photos while the network works, and a few are taken from `images`
-        before their results are asked for.
+        Threads read the next few photos while the network works, so a few items are taken from
+        `images` in advance.
         """
+        if isinstance(images, str | Path):  # a text is a sequence too, of letters
+            raise ArgumentError("{images} must be a list of images", images=images)
         with ThreadPoolExecutor(READERS) as pool:
             for batch in batched(map_ahead(pool, as_array, images), self.batch_size):
                 yield from self._predict(batch)
 
     def detect(self, images: Sequence[Image], verbose: int = 0) -> list[dict[str, NDArray[Any]]]:
-        """The same in the form of Matterport's `model.detect`, for code written for it.
+        """Predict with the interface of Matterport's `model.detect`, for code written for it.
 
         Args:
-            images: uint8 RGB (H, W, 3) each.
-            verbose: 1 prints what Matterport's prints of the images it is given.
+            images: Each uint8 RGB (H, W, 3).
+            verbose: 1 prints shape and value range of the images, as Matterport's function does.
 
         Returns:
             For each image a dict of `rois` int32 (N, 4) as y0 x0 y1 x1, `class_ids` int32 (N,),
@@ -190,23 +203,23 @@ class Predictor:
         unknown = [name for name in names if name not in self.class_names[1:]]
         if unknown:
             raise InputError(
-                f"classes: these weights do not know {', '.join(unknown)}; "
-                f"they know {', '.join(self.class_names[1:])}"
+                f"classes: these weights have no {', '.join(unknown)}; "
+                f"their classes are {', '.join(self.class_names[1:])}"
             )
         return frozenset(self.class_names.index(name) for name in names)
 
     def _predict(self, images: list[Image]) -> list[Instances]:
-        if os.getpid() != IMPORTED_IN:  # forked: OpenMP's threads are not there, and it would wait
+        if os.getpid() != IMPORTED_IN:  # forked without OpenMP's threads: torch would wait for them
             torch.set_num_threads(1)
         if self.tile is not None:
             return [self._predict_tiled(image, self.tile) for image in images]
         return self._predict_whole(images)
 
     def _predict_whole(self, images: list[Image]) -> list[Instances]:
-        """Each photo in one look (two with `flip`)."""
+        """Predict whole photos, with `flip` also mirrored."""
         if not self.flip:
             return [self._finish(found) for found in self._look(images, self.choice)]
-        # the mean of two scores may pass the threshold though one of them does not
+        # the mean of two scores may exceed the threshold though one of them does not
         choice = replace(self.choice, score_threshold=self.choice.score_threshold / 2)
         found = self._look(images, choice)
         mirrored = self._look([image[:, ::-1].copy() for image in images], choice)
@@ -214,7 +227,7 @@ class Predictor:
         return [self._finish(instances) for instances in joined]
 
     def _predict_tiled(self, image: Image, tile: int) -> Instances:
-        """A large photo tile by tile, and once whole for what no tile can hold."""
+        """Predict each tile, and the whole photo for objects that are larger than a tile."""
         size_hw = image.shape[:2]
         windows = tile_windows((size_hw[0], size_hw[1]), tile, self.overlap)
         if len(windows) == 1:
@@ -252,14 +265,14 @@ class Predictor:
 
 
 def shortened(image: Image, longest: int) -> Image:
-    """Leave out rows or columns of a sliver so thin that the network would widen it to gigabytes.
+    """Drop rows or columns of a photo so narrow that the network would enlarge it to gigabytes.
 
     Args:
         image: (H, W, 3).
-        longest: What the network resizes the longer side to; nothing that it sees is lost.
+        longest: Size to which the network resizes the longer side; nothing that it sees is lost.
     """
     sides = image.shape[:2]
-    widened = max(sides) // longest + 1  # what the detector makes the shorter side at least
+    widened = max(sides) // longest + 1  # the least that the detector makes the shorter side
     if min(sides) >= widened or widened * max(sides) <= SLIVER_PIXELS:
         return image
     step = max(max(sides) // (4 * longest), 1)
@@ -279,7 +292,7 @@ def _extremes(image: Image) -> tuple[float, float]:
 def to_instances(
     found: Detections, size_hw: tuple[int, int], class_names: tuple[str, ...]
 ) -> Instances:
-    """Paste the soft masks and leave torch behind."""
+    """Paste the soft masks and convert torch to numpy."""
     return Instances(
         boxes=found.boxes.numpy(),
         class_ids=found.class_ids.numpy(),
@@ -293,21 +306,22 @@ def as_array(image: str | Path | Image | Tensor) -> Image:
     """Any accepted image as uint8 RGB (H, W, 3).
 
     Raises:
-        InputError: for a file that cannot be read.
-        ValueError: for an array or tensor of another shape or type.
+        InputError: A file cannot be read; an array or tensor has another shape or type.
     """
     if isinstance(image, str | Path):
         return read_image(image)
     if isinstance(image, Tensor):
         known_type = image.dtype == torch.uint8 or image.is_floating_point()
         if not known_type or image.ndim != 3 or image.shape[0] != 3:
-            raise ValueError(
+            raise InputError(
                 "image tensor: expected uint8 or float (3, H, W), "
                 f"got {image.dtype} {tuple(image.shape)}"
             )
         if image.is_floating_point():
             image = (image.clamp(0, 1) * 255).round().to(torch.uint8)
         return image.cpu().permute(1, 2, 0).numpy()
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f"image array: expected uint8 (H, W, 3), got {image.dtype} {image.shape}")
-    return image.copy()  # of plain strides, writable, as torch wants it
+    if not isinstance(image, np.ndarray):
+        raise ArgumentError("{image} must be a path, an array or a tensor", image=image)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise InputError(f"image array: expected uint8 (H, W, 3), got {image.dtype} {image.shape}")
+    return image.copy()  # contiguous and writable, as torch requires

@@ -1,4 +1,4 @@
-"""`Segmenter`: photos in, label maps out."""
+"""`Segmenter`: photos in, semantic maps out."""
 
 from __future__ import annotations
 
@@ -19,38 +19,40 @@ from torch import Tensor
 
 from instseg.core.errors import InputError, require_between
 from instseg.core.instances import Instances, Masks
+from instseg.core.options import checks_types
 from instseg.models.segmenters import SegmenterModel, load_segmenter
 from instseg.predict.predictor import READERS, as_array
 from instseg.system.ahead import batched, map_ahead
 from instseg.system.device import choose_device, choose_dtype
 
 Image = str | Path | NDArray[Any] | Tensor
-Prepared = tuple[Tensor, tuple[int, int]]  # what the network sees, and the image's own size
-STRIP_VALUES = 2**24  # logits of the full resolution that are held at once: 64 MB
+Prepared = tuple[Tensor, tuple[int, int]]  # input of the network, and the size of the image
+STRIP_VALUES = 2**24  # logits at full resolution that are in memory at once: 64 MB
 
 
 class Segmenter:
-    """Gives each pixel its class.
+    """Predicts the class of each pixel (semantic segmentation).
 
-    An image is a path, a tensor (3, H, W) as `Predictor` takes it, or an array (H, W, C) or (H, W)
-    of any numbers: uint8 counts as 0..1, all else is in the units that the network was trained on.
+    An image is a path, a tensor (3, H, W) as for `Predictor`, or an array (H, W, C) or (H, W) of
+    numbers: uint8 is scaled to 0..1, other types are in the units of the training images.
 
     Args:
         weights: The path of a model file, or a loaded model, which is not changed.
-        device: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
-        precision: `fp32`, `bf16`, or `auto`: bf16 where the processor has it natively.
-        batch_size: Images the network sees at once in `stream`.
-        progress: Called with bytes done and bytes in all while weights are downloaded.
+        device: `auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
+        precision: `fp32`, `bf16`, or `auto`: bf16 if the processor supports it natively.
+        batch_size: Images per batch in `stream`.
+        progress: Called with the bytes downloaded and the total, while weights are downloaded.
 
     Raises:
-        InputError: for weights that cannot be had, and for options out of range.
+        InputError: Weights are not available, or an option is out of range.
     """
 
+    @checks_types
     def __init__(
         self,
         weights: str | Path | SegmenterModel,
         *,
-        device: str = "auto",
+        device: str | torch.device = "auto",
         precision: str = "auto",
         batch_size: int = 1,
         progress: Callable[[int, int], None] | None = None,
@@ -59,13 +61,17 @@ class Segmenter:
         if isinstance(weights, SegmenterModel):
             self.model = weights
         else:
-            self.model = load_segmenter(weights, progress=progress)
+            with torch.random.fork_rng(devices=[]):  # drawn at random before it is loaded
+                self.model = load_segmenter(weights, progress=progress)
         self.card = self.model.card
         self.device = choose_device(device)
         self.dtype = choose_dtype(precision, self.device)
         self.batch_size = batch_size
         network = copy.deepcopy(self.model.network).eval().requires_grad_(False)
         self.network = network.to(self.device)
+
+    def __repr__(self) -> str:
+        return f"Segmenter({self.card.in_words()})"
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -78,15 +84,15 @@ class Segmenter:
         return self.card.category_ids
 
     def __call__(self, image: Image) -> NDArray[np.uint8]:
-        """The label map of one image: uint8 (H, W), the class id of each pixel."""
+        """The semantic map of one image: uint8 (H, W), the class id of each pixel."""
         return self.predict_batch([image])[0]
 
     def predict_batch(self, images: Sequence[Image]) -> list[NDArray[np.uint8]]:
-        """The label map of each of several images, of any sizes."""
-        return self._label_maps([self._prepare(image) for image in images])
+        """The semantic map of each of several images, of any sizes."""
+        return self._semantic_maps([self._prepare(image) for image in images])
 
     @torch.inference_mode()
-    def _label_maps(self, prepared: Sequence[Prepared]) -> list[NDArray[np.uint8]]:
+    def _semantic_maps(self, prepared: Sequence[Prepared]) -> list[NDArray[np.uint8]]:
         maps = []
         for logits, size_hw in self._look(prepared):  # max is twice as fast as argmax
             strips = [strip.max(0).indices.byte() for strip in enlarged(logits, size_hw)]
@@ -94,24 +100,24 @@ class Segmenter:
         return maps
 
     def stream(self, images: Iterable[Image]) -> Iterator[NDArray[np.uint8]]:
-        """The label map of one image after another, in memory that does not grow.
+        """The semantic map of one image after another; memory use does not grow.
 
         Threads read the next few images while the network works.
         """
         with ThreadPoolExecutor(READERS) as pool:
             for batch in batched(map_ahead(pool, self._prepare, images), self.batch_size):
-                yield from self._label_maps(batch)
+                yield from self._semantic_maps(batch)
 
     @torch.inference_mode()
     def probabilities(self, image: Image) -> NDArray[np.float32]:
-        """How probable each class is at each pixel: float32 (K, H, W), 0..1."""
+        """The probability of each class at each pixel: float32 (K, H, W), 0..1."""
         ((logits, size_hw),) = self._look([self._prepare(image)])
         strips = [strip.softmax(0).cpu() for strip in enlarged(logits, size_hw)]
         return torch.cat(strips, dim=1).numpy()
 
     @torch.inference_mode()
-    def label_map(self, image: Image) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """The label map, uint8 (H, W), and how probable each label is, float32 (H, W), 0..1."""
+    def semantic_map(self, image: Image) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """The semantic map, uint8 (H, W), and its probabilities, float32 (H, W), 0..1."""
         ((logits, size_hw),) = self._look([self._prepare(image)])
         labels, probability = [], []
         for strip in enlarged(logits, size_hw):
@@ -124,19 +130,19 @@ class Segmenter:
         """Each connected region of a class as an instance, best first.
 
         Args:
-            image: As always.
+            image: As for `__call__`.
             min_area: Regions of fewer pixels are left out.
 
         Returns:
             Scores are the mean probability of the class inside the region. Touching objects of one
-            class are one region: a label map cannot tell them apart.
+            class are one region: a semantic map cannot tell them apart.
         """
-        return regions(*self.label_map(image), self.class_names, min_area)
+        return regions(*self.semantic_map(image), self.class_names, min_area)
 
     def _look(self, prepared: Sequence[Prepared]) -> Iterator[tuple[Tensor, tuple[int, int]]]:
-        """Each image's logits (K, h, w) as the network gives them, and its own height and width.
+        """The logits (K, h, w) of each image, and the height and width of the image.
 
-        Neighbours of one size go through the network together.
+        Consecutive images of equal size share a batch.
         """
         for _, group in itertools.groupby(prepared, key=lambda item: item[0].shape):
             inputs, sizes = zip(*group, strict=True)
@@ -145,7 +151,7 @@ class Segmenter:
             yield from zip(logits.float(), sizes, strict=True)
 
     def _prepare(self, image: Image) -> Prepared:
-        """What the network sees of an image, float32 (C, h, w), and the image's size."""
+        """The input of the network, float32 (C, h, w), and the size of the image."""
         pixels = as_pixels(image)
         height, width, channels = pixels.shape
         expected = self.model.in_channels
@@ -167,8 +173,8 @@ def as_pixels(image: Image) -> NDArray[Any]:
     """Any accepted image as (H, W, C), uint8 or else float32.
 
     Raises:
-        InputError: for a file that cannot be read.
-        ValueError: for an array or tensor of another shape or type.
+        InputError: A file cannot be read.
+        ValueError: An array or tensor has another shape or type.
     """
     if not isinstance(image, np.ndarray):
         return as_array(image)
@@ -183,7 +189,7 @@ def as_pixels(image: Image) -> NDArray[Any]:
 def enlarged(logits: Tensor, size_hw: tuple[int, int]) -> Iterator[Tensor]:
     """Resize logits (K, h, w) bilinearly to (K, H, W), in strips (K, some rows, W) from the top.
 
-    As `torch.nn.functional.interpolate`, but eighty classes of a large photo are never held whole.
+    Equal to `torch.nn.functional.interpolate`, without the memory for all classes of a large photo.
     """
     height, width = size_hw
     last = logits.shape[1] - 1

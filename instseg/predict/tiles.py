@@ -1,4 +1,4 @@
-"""Joining what was found in several looks at one photo: tiles, a mirror image, other classes."""
+"""Merging the instances of tiles, of a mirrored photo, and across classes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from instseg.core.instances import Instances, Masks
 
 Window = tuple[slice, slice]
 
-SAME_OBJECT_IOU = 0.5  # two looks at one object agree on its mask at least this well
-LARGE_SHARE = 0.5  # what fills this share of a tile's side is taken from the whole photo
+SAME_OBJECT_IOU = 0.5  # masks of one object in two predictions overlap at least this much
+LARGE_SHARE = 0.5  # objects larger than this share of a tile are taken from the whole photo
 
 
 def tile_windows(size_hw: tuple[int, int], tile: int, overlap: float) -> list[Window]:
@@ -22,13 +22,13 @@ def tile_windows(size_hw: tuple[int, int], tile: int, overlap: float) -> list[Wi
 
     Args:
         size_hw: Height and width in pixels.
-        tile: Side of a square in pixels; a shorter image has one row (or column) of its own size.
-        overlap: Least share of a side that neighbours have in common, 0..0.9.
+        tile: Side of a square in pixels; a smaller image has one row (or column) of its own size.
+        overlap: Least overlap of neighbours, as a share of their side, 0..0.9.
 
     Returns:
         Row and column slices.
     """
-    step = int(tile * (1 - overlap))  # whole pixels: rounding the starts takes nothing away
+    step = int(tile * (1 - overlap))  # whole pixels, so that rounding the starts keeps the overlap
 
     def starts(size: int) -> list[int]:
         if size <= tile:
@@ -44,7 +44,7 @@ def tile_windows(size_hw: tuple[int, int], tile: int, overlap: float) -> list[Wi
 
 
 def drop_repeats(found: Instances, iou_threshold: float) -> Instances:
-    """Greedy mask NMS across classes: of two masks that overlap more, the lower scored goes."""
+    """Greedy mask NMS across classes: of two that overlap more, the lower scored is removed."""
     order = np.argsort(-found.scores, kind="stable")
     ious = found.masks.iou(found.masks)
     kept: list[int] = []
@@ -55,15 +55,15 @@ def drop_repeats(found: Instances, iou_threshold: float) -> Instances:
 
 
 def join_flipped(found: Instances, mirrored: Instances) -> Instances:
-    """Average the looks at a photo and at its mirror image.
+    """Merge the predictions of a photo and of its mirror image.
 
     Args:
-        found: In the photo.
-        mirrored: In the mirror image, in its coordinates.
+        found: Instances of the photo.
+        mirrored: Instances of the mirror image, in its coordinates.
 
     Returns:
-        The better scored mask and box of each object, with the mean of its two scores; what only
-        one look found counts as 0 in the other.
+        Of each object the mask and box with the better score, with the mean of both scores; an
+        object that only one of them has counts with score 0 in the other.
     """
     mirrored_boxes = mirrored.boxes.copy()
     mirrored_boxes[:, [0, 2]] = found.size_hw[1] - mirrored.boxes[:, [2, 0]]
@@ -79,7 +79,7 @@ def join_flipped(found: Instances, mirrored: Instances) -> Instances:
 
 
 def pairs_of_same(one: Instances, other: Instances) -> list[tuple[int, int]]:
-    """Rows of the same objects in two looks, by class and mask; best agreement first."""
+    """Rows of the same objects in two predictions, by class and mask; best overlap first."""
     same_class = one.class_ids[:, None] == other.class_ids[None]
     ious = one.masks.iou(other.masks) * same_class
     pairs = []
@@ -93,11 +93,11 @@ def pairs_of_same(one: Instances, other: Instances) -> list[tuple[int, int]]:
 def join_tiles(
     parts: Sequence[Instances], windows: Sequence[Window], whole: Instances
 ) -> Instances:
-    """Join what was found in tiles with what was found in the whole photo.
+    """Merge the instances of tiles with those of the whole photo.
 
-    An object that a seam cuts is seen by both tiles: where their masks agree inside the strip that
-    the tiles share, the union is one object. An object too large for a tile is taken from the look
-    at the whole photo, and hides its pieces.
+    An object at a seam is found in both tiles: if the masks agree inside the strip that the tiles
+    share, their union is one object. An object too large for a tile is taken from the whole photo,
+    and its pieces are removed.
 
     Args:
         parts: The instances of each tile, in the tile's coordinates.

@@ -16,19 +16,20 @@ from instseg.scenes.scene import SCENE_CLASSES, SceneConfig, write_scenes
 
 @dataclass(frozen=True, kw_only=True)
 class MakeScenesOptions:
-    """Draws scenes with exact masks as a COCO dataset.
+    """Draws scenes with exact masks and writes them as a COCO dataset.
 
     Args:
-        out: Folder that gets images/ and annotations.json.
+        out: Output folder, for images/ and annotations.json.
         images: Number of scenes.
-        classes: What is drawn, with commas between; the 16 that the demo weights know if not
-            given. Besides them there are lighthouse and hot air balloon, which COCO does not have.
-        seed: Scenes of another seed have nothing in common with these.
-        start: Index of the first scene; further scenes of the same seed continue a dataset.
+        classes: Classes to draw, comma-separated; if not given, the 16 classes of the demo weights.
+            lighthouse and hot air balloon, which are not classes of COCO, can be drawn as well.
+        seed: Random seed; different seeds give different scenes.
+        start: Index of the first scene; to extend a dataset, give the same seed and the number of
+            scenes that exist.
         size: Height and width of the scenes in pixels.
-        least_objects: Least number of objects in a scene.
-        most_objects: Greatest number of objects in a scene.
-        on_event: Told of the progress.
+        least_objects: Minimum number of objects per scene.
+        most_objects: Maximum number of objects per scene.
+        on_event: Called with progress.
 
     Raises:
         ArgumentError: Options do not go together or are out of range.

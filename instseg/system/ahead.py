@@ -1,4 +1,4 @@
-"""Work in threads, a few items ahead."""
+"""Work in threads, a few items in advance."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Out = TypeVar("Out")
 def map_ahead(
     pool: ThreadPoolExecutor, function: Callable[[In], Out], items: Iterable[In]
 ) -> Iterator[Out]:
-    """Like `map`, in threads, a few items ahead and never more, so that memory stays flat.
+    """Like `map`, in threads, a limited number of items in advance, so that memory use is bounded.
 
     Args:
         pool: The threads.
-        function: What is done to each item.
-        items: Taken as they are needed.
+        function: Applied to each item.
+        items: Taken when they are needed.
 
     Yields:
         The results, in order.

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all."""
+"""Atomic writes: files appear complete or not at all."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ from instseg.core.errors import InputError
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder for what will be written; better now than after hours of work.
+    """Make an output folder before a long task, so that errors appear early.
 
     Raises:
         InputError: It cannot be made, or not be written to.
@@ -27,7 +27,7 @@ def make_folder(path: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what `replacing` was writing in a folder when its process was killed."""
+    """Remove temporary files of `replacing` that killed processes left in a folder."""
     for path in folder.glob(".instseg-*.tmp"):
         process = path.name.split("-")[1]
         if not (process.isdecimal() and is_running(int(process))):
@@ -36,7 +36,7 @@ def sweep(folder: Path) -> None:
 
 
 def is_running(process: int) -> bool:
-    """Whether there is a process of this number on this machine."""
+    """Whether a process with this id exists on this machine."""
     if process <= 0:
         return False
     try:
@@ -49,7 +49,7 @@ def is_running(process: int) -> bool:
 
 
 def is_full_disk(problem: BaseException) -> bool:
-    """Whether an error, or its cause, says that nothing more can be written to a disk."""
+    """Whether an error, or its cause, says that the disk is full."""
     cause = problem.__cause__ if isinstance(problem, InputError) else problem
     numbers = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
     return isinstance(cause, OSError) and cause.errno in numbers
@@ -85,7 +85,7 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def naming_file(path: Path) -> Iterator[None]:
-    """Let an error of the system while a file is written be an InputError that names it."""
+    """Turn an OSError while a file is written into an InputError that names the file."""
     try:
         yield
     except OSError as error:

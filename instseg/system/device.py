@@ -1,4 +1,4 @@
-"""Where and in what arithmetic a network runs."""
+"""The device and precision of a network."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 PRECISIONS = ("auto", "fp32", "bf16")
 
 
-def choose_device(name: str) -> torch.device:
-    """The device of a name; `auto` takes a GPU (CUDA, then Apple's MPS) where there is one."""
+def choose_device(name: str | torch.device) -> torch.device:
+    """The device of a name; `auto` takes a GPU (CUDA, then Apple's MPS) if there is one."""
     import torch
 
     if name == "auto":
@@ -32,7 +32,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """The arithmetic of a precision; `auto` takes bfloat16 where `device` has it natively."""
+    """The dtype of a precision; `auto` takes bfloat16 if `device` supports it natively."""
     import torch
 
     if precision not in PRECISIONS:
@@ -43,7 +43,7 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
 
 
 def has_native_bf16(device: torch.device) -> bool:
-    """Whether bfloat16 products are an instruction of the device, not an emulation."""
+    """Whether the device supports bfloat16 products natively, without emulation."""
     import torch
 
     if device.type == "cuda":
@@ -58,7 +58,7 @@ def has_native_bf16(device: torch.device) -> bool:
 
 @contextmanager
 def forked_rng(device: str) -> Iterator[None]:
-    """Leave torch's random generators, outside the block, as they were.
+    """Restore the state of torch's random generators after the block.
 
     Args:
         device: Name of the device that is used; a seed also reaches all GPUs that are in use.

@@ -1,4 +1,4 @@
-"""A function called in a Python process that has done nothing else, to measure what it costs."""
+"""Calls a function in a new Python process, to measure its cost."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _PROGRAM = (
 def in_fresh_process(
     measure: Callable[..., Result], side: str, *arguments: Any, **options: Any
 ) -> Result:
-    """`measure(side, *arguments, **options)` in a process of its own.
+    """Call `measure(side, *arguments, **options)` in a new process.
 
-    Unlike those of `multiprocessing` the process does not run the caller's main module again, so
+    Unlike with `multiprocessing`, the process does not run the caller's main module again, so
     scripts need no `if __name__ == "__main__"`.
 
     Args:
@@ -53,9 +53,9 @@ def in_fresh_process(
 
 
 def answer() -> None:
-    """Call what standard input asks for, and write the result to standard output.
+    """Call the function that standard input names, and write the result to standard output.
 
-    What the function itself prints goes to standard error.
+    Output of the function itself goes to standard error.
     """
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as output:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

@@ -31,11 +31,10 @@ os.register_at_fork(after_in_child=_let_go)
 
 @contextmanager
 def only_run_in(folder: Path) -> Iterator[None]:
-    """Keep other runs out of a folder while the block lasts; the folder is made if it is missing.
+    """Lock a folder against other runs during the block; the folder is made if it is missing.
 
-    The lock file holds this process and its host. The system lets go of it when the process ends,
-    however it ends, so that a killed run leaves no lock that counts. Temporary files of processes
-    that are gone are removed from the folder.
+    The lock file names this process and its host. The system releases the lock when the process
+    ends, also if it is killed. Temporary files of processes that have ended are removed.
 
     Raises:
         InputError: Another run writes there, or the folder cannot be made or written to.
@@ -78,13 +77,13 @@ def _take(path: Path) -> int:
 
 
 def _lock(handle: int, path: Path) -> None:
-    """Raise InputError if the file is another's."""
+    """Raise InputError if the file belongs to another run."""
     system_locks = True
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise InputError(_busy(path, _owner(handle))) from None
-    except OSError:  # a file system without locks: what the owner wrote must do
+    except OSError:  # a file system without locks: rely on what the owner wrote
         system_locks = False
     owner = _owner(handle)
     host = owner.get("host", socket.gethostname())
@@ -100,7 +99,7 @@ def _busy(path: Path, owner: dict[str, Any]) -> str:
 
 
 def _owner(handle: int) -> dict[str, Any]:
-    """What the file says; {} if it is new."""
+    """The content of the file; {} if it is new."""
     try:
         owner = json.loads(os.pread(handle, 10_000, 0))
         return {"process": int(owner["process"]), "host": str(owner["host"])}
@@ -109,7 +108,7 @@ def _owner(handle: int) -> dict[str, Any]:
 
 
 def _is_at(handle: int, path: Path) -> bool:
-    """Whether the open file is still the one at the path."""
+    """Whether the path still refers to the open file."""
     try:
         return os.path.samestat(os.fstat(handle), path.stat())
     except OSError:

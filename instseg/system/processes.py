@@ -1,4 +1,4 @@
-"""Several processes that torchrun has started, working as one; without it there is one."""
+"""Several processes that torchrun has started; without torchrun there is one."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Value = TypeVar("Value")
 
 
 def process_rank() -> int:
-    """Which of the processes this is; the first, 0, is the one that measures and writes."""
+    """Rank of this process; rank 0 measures and writes."""
     return int(os.environ.get("RANK", "0"))
 
 
 def process_count() -> int:
-    """How many processes torchrun has started."""
+    """Number of processes that torchrun has started."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def process_device(name: str) -> str:
-    """`auto` and `cuda` take, of several GPUs, the one of this process.
+    """The device of this process: with `auto` and `cuda`, each process uses a different GPU.
 
     Raises:
         InputError: There are more processes than GPUs.
@@ -47,7 +47,7 @@ def process_device(name: str) -> str:
 
 @contextmanager
 def joined_processes() -> Iterator[None]:
-    """Let the processes talk to each other within the block."""
+    """Connect the processes within the block."""
     if process_count() == 1:
         yield
         return
@@ -63,7 +63,7 @@ def joined_processes() -> Iterator[None]:
 
 
 def average(tensors: Sequence[Tensor]) -> None:
-    """Put the mean over all processes into tensors of one type and device, in one message."""
+    """Replace tensors of one dtype and device by their mean over all processes, in one message."""
     if process_count() == 1 or not tensors:
         return
     import torch
@@ -77,7 +77,7 @@ def average(tensors: Sequence[Tensor]) -> None:
 
 
 def from_first(value: Value) -> Value:
-    """What the first process has; the others wait for it."""
+    """The value of the first process; the others wait for it."""
     if process_count() == 1:
         return value
     import torch.distributed as dist

@@ -1,4 +1,4 @@
-"""Files that can be read to their end: no pipes, no devices."""
+"""Regular files, as opposed to pipes and devices."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from instseg.core.errors import InputError
 
 
 def require_regular_file(path: Path) -> None:
-    """Refuse a pipe, device or socket, which would be waited for without end.
+    """Refuse a pipe, device or socket, reading which could wait forever.
 
-    What is missing or a folder is left to whoever opens it.
+    Missing files and folders are left to the code that opens them.
 
     Raises:
-        InputError: It is no file.
+        InputError: It is a pipe, device or socket.
     """
     try:
         mode = path.stat().st_mode

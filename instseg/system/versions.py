@@ -1,4 +1,4 @@
-"""What a measurement was made with."""
+"""Versions and hardware, recorded with measurements."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def versions() -> dict[str, Any]:
-    """Versions of the libraries and of Python, and what the processor is."""
+    """Versions of the libraries and of Python, and the processor."""
     import torch
     import torchvision
 

@@ -21,7 +21,7 @@ DRAWN_BATCHES = 4
 def draw_batches(
     trainer: Trainer, task: Detection, class_names: tuple[str, ...], path: Path
 ) -> None:
-    """Draw what the network sees in its first batches: augmented, resized, with its targets."""
+    """Draw the first batches as the network gets them: augmented, resized, with their targets."""
     tiles = []
     transform = task.network.transform
     mean, std = (

@@ -33,13 +33,13 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What a model is worth on the validation data.
+    """The result of a validation.
 
     Attributes:
         score: Decides which weights are the best; higher is better.
-        figures: By name, for epochs.csv.
+        figures: Numbers by name, for epochs.csv.
         metrics: For metrics.json and the model file.
-        pictures: By name, for TensorBoard: uint8 RGB (H, W, 3).
+        pictures: Pictures by name, for TensorBoard: uint8 RGB (H, W, 3).
     """
 
     score: float
@@ -50,7 +50,7 @@ class Measured:
 
 @dataclass
 class BestSoFar:
-    """The best score of a run, and the epoch, from 1, that had it first; 0 for none."""
+    """The best score of a run and its epoch, from 1; 0 if there is none."""
 
     score: float = -math.inf
     epoch: int = 0
@@ -66,18 +66,18 @@ class BestSoFar:
 
 @dataclass(kw_only=True)
 class BestWeights(ABC):
-    """Measures after every epoch and keeps the best weights; without validation data, the last.
+    """Validates after every epoch and keeps the best weights; without validation data, the last.
 
-    What is measured and kept is the moving average of the weights.
+    The exponential moving average of the weights is validated and kept.
 
     Args:
-        trainer: Of the run.
-        task: The trainer's.
-        model: What is trained; its card goes into the model file.
-        val: Images to measure with, if there are any.
-        folder: Gets the model file, metrics.json and pictures.
+        trainer: The trainer of the run.
+        task: The task of the trainer.
+        model: The trained model; its card is written to the model file.
+        val: Validation data, if any.
+        folder: Output folder, for the model file, metrics.json and pictures.
         recipe: The options, for the model file.
-        weights_dtype: Of the model file, fp32 or fp16.
+        weights_dtype: Data type in the model file, fp32 or fp16.
         patience: Stop after this many epochs without a better score; None never does.
     """
 
@@ -96,27 +96,27 @@ class BestWeights(ABC):
 
     @abstractmethod
     def measure(self, model: Any, val: Any, on_event: OnEvent) -> Measured | None:
-        """Measure a model, and draw what is to be seen of it; called in every process.
+        """Validate a model, and draw pictures; called in every process.
 
         Args:
-            model: With the weights as they would be stored.
-            val: Images to measure with.
-            on_event: Told of the progress.
+            model: The model, with the weights as they would be stored.
+            val: Validation data.
+            on_event: Called with progress.
 
         Returns:
             None in other processes than the first.
         """
 
     def facts(self) -> Json:
-        """What the model file tells of its origin besides recipe and metrics."""
+        """Provenance for the model file, besides recipe and metrics."""
         return {}
 
     def look_at(self, epoch: int, on_event: OnEvent) -> bool:
-        """Measure what an epoch has brought; to be called in every process.
+        """Validate after an epoch; called in every process.
 
         Args:
-            epoch: Its number, from 1.
-            on_event: Told of it.
+            epoch: Number of the epoch, from 1.
+            on_event: Called with the result.
 
         Returns:
             True when the run should stop, decided by the first process.
@@ -133,7 +133,7 @@ class BestWeights(ABC):
         if measured is None:
             return False
         better = measured.score > self.best.score
-        kept = measured.score >= self.best.score  # of two that are as good, the longer trained
+        kept = measured.score >= self.best.score  # of equal scores, the later one
         if kept:
             self._save(model, measured.metrics)
         if better:
@@ -151,12 +151,12 @@ class BestWeights(ABC):
         return self.patience is not None and epoch - self.best.epoch >= self.patience
 
     def metrics(self) -> Json:
-        """Of the best weights; {} before there are any, and without validation data."""
+        """Metrics of the best weights; {} before the first validation and without validation."""
         path = self.folder / METRICS_FILE
         return json.loads(path.read_text()) if self.best.epoch and path.exists() else {}
 
     def _as_stored(self) -> Any:
-        """The averaged weights, rounded as the file will have them: what is measured is stored."""
+        """The averaged weights, rounded as in the file: the stored weights are validated."""
         network: Any = copy.deepcopy(self.trainer.average)
         if self.weights_dtype == "fp16":
             network.half().float()

@@ -28,12 +28,12 @@ from instseg.training.samples import to_sample
 from instseg.training.validation import validation_losses
 from instseg.visualize.worst import Comparison, draw_worst
 
-AP_THRESHOLD = 0.01  # AP needs the whole list; lower scores change it in the fourth decimal
+AP_THRESHOLD = 0.01  # AP needs low scores too; lower ones change only its fourth decimal
 WORST = 6  # photos in worst.png
 KINDS = {"bbox": "box", "segm": "mask"}
 
 Row: TypeAlias = tuple[int, Instances, PhotoQuality]
-"""Of one photo: its place in the dataset, what was found, and how good that is."""
+"""The result of one photo: its index, its instances, and their quality."""
 
 
 @dataclass(kw_only=True)
@@ -41,7 +41,7 @@ class BestByAP(BestWeights):
     """Keeps the weights of the best mask AP; see `BestWeights`.
 
     Args:
-        batch_size: Photos at once for the losses.
+        batch_size: Photos per batch for the losses.
     """
 
     task: Detection
@@ -50,7 +50,7 @@ class BestByAP(BestWeights):
     batch_size: int
 
     def measure(self, model: Model, val: CocoData, on_event: OnEvent) -> Measured | None:
-        """AP and losses; every process predicts its share."""
+        """AP and losses; the photos are divided between the processes."""
         found = self._predict(model, val, on_event)
         if found is None:
             return None
@@ -71,9 +71,9 @@ class BestByAP(BestWeights):
     def _predict(
         self, model: Model, val: CocoData, on_event: OnEvent
     ) -> tuple[list[Json], list[Row]] | None:
-        """Results on the validation data and the worst photos; None but in the first process.
+        """Results on the validation data and the worst photos, in the first process; else None.
 
-        Of all photos only RLE is kept: their masks would fill the memory.
+        Only RLE is kept of most photos: the masks of all would fill the memory.
         """
         known = [name for name in val.class_names[1:] if name in model.card.class_names]
         predictor = Predictor(
@@ -97,11 +97,11 @@ class BestByAP(BestWeights):
         return list(itertools.chain.from_iterable(parts)), worst
 
     def _metrics(self, results: Sequence[Json]) -> dict[str, Json]:
-        """COCO's figures of boxes and masks."""
+        """COCO's metrics for boxes and masks."""
         return {kind: average_precision(self._truth, results, kind) for kind in ("bbox", "segm")}
 
     def _losses(self, model: Model, val: CocoData) -> dict[str, float]:
-        """Losses on the validation data, their names led by `val_`."""
+        """Losses on the validation data, with the prefix `val_`."""
         samples = (
             to_sample(*val.load(row), model.card.class_names, val.crowds(row))
             for row in range(len(val))
@@ -129,17 +129,17 @@ class BestByAP(BestWeights):
 
 
 def badness(each: Row) -> tuple[float, int, int]:
-    """The lower the worse; photos that are as bad keep their order."""
+    """Sort key, lower is worse; photos with equal quality keep their order."""
     row, _, quality = each
     return quality.value, -quality.mistakes, row
 
 
 def in_classes_of(found: Instances, data: CocoData) -> Instances:
-    """What a model has found in the classes of a dataset, with the boxes of its masks.
+    """Predictions with the class order of a dataset, and the boxes of their masks.
 
     Args:
-        found: Of classes that the dataset has.
-        data: Names its classes otherwise ordered.
+        found: Instances of classes of the dataset.
+        data: The dataset.
     """
     ids = {name: number for number, name in enumerate(data.class_names)}
     return replace(

@@ -36,7 +36,7 @@ class BestByIoU(BestWeights):
     """Keeps the weights of the best mIoU: of the classes with pixels, the background included.
 
     Args:
-        class_pixels: Of the training data, for the model file; the others are those of
+        class_pixels: Pixels per class of the training data, for the model file; for the others see
             `BestWeights`.
     """
 
@@ -46,7 +46,7 @@ class BestByIoU(BestWeights):
     class_pixels: dict[str, int]
 
     def look_at(self, epoch: int, on_event: OnEvent) -> bool:
-        """As `BestWeights` does, and draw the curves up to the best."""
+        """As in `BestWeights`; also draws the training curves."""
         done = super().look_at(epoch, on_event)
         if self.best.epoch == epoch and process_rank() == 0:
             self.draw_history()
@@ -57,7 +57,7 @@ class BestByIoU(BestWeights):
     ) -> Measured | None:
         """Scores at full resolution, and mean losses of whole images that have labels.
 
-        The first process measures alone.
+        Only the first process validates.
         """
         if process_rank() > 0:
             return None
@@ -85,7 +85,7 @@ class BestByIoU(BestWeights):
         )
 
     def facts(self) -> Json:
-        """How much there was to learn of each class."""
+        """Number of training pixels of each class."""
         return {"class_pixels": self.class_pixels}
 
     def draw_history(self) -> None:
@@ -103,7 +103,7 @@ class BestByIoU(BestWeights):
     def _draw_worst(
         self, val: SemanticData, segmenter: Segmenter, scores: SemanticScores
     ) -> NDArray[np.uint8]:
-        """worst.png: the images of the lowest mIoU, with truth and prediction."""
+        """worst.png: the images with the lowest mIoU, with ground truth and prediction."""
         each = scores.of_images()["mIoU"]
         tiles = []
         side = SMALLEST_TILE
@@ -122,7 +122,7 @@ class BestByIoU(BestWeights):
 
 
 def metrics_of(scores: SemanticScores) -> Json:
-    """Scores as JSON: all means, and the IoU of each class; None for what has no value."""
+    """Scores as JSON: all means, and the IoU of each class; None for missing values."""
     found = scores.as_json()
     return {
         "images": found["images"],

@@ -1,4 +1,4 @@
-"""Checkpoints of a training run: everything that going on needs, written atomically."""
+"""Checkpoints of a training run, written atomically."""
 
 from __future__ import annotations
 
@@ -7,31 +7,33 @@ from typing import Any
 
 import torch
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError
 from instseg.system.atomic import replacing
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write nested dicts and lists of tensors and numbers; a kill leaves the former file whole.
+    """Write nested dicts and lists of tensors and numbers, atomically.
 
     Raises:
-        InputError: when it cannot be written.
+        InputError: It cannot be written.
     """
     with replacing(path, durable=True) as temporary, temporary.open("wb") as file:
         try:
             torch.save(state, file)
-        except RuntimeError as error:  # what torch makes of a full disk
-            raise OSError("not all of it found room") from error
+        except RuntimeError as error:  # torch's error for a full disk
+            raise OSError("the disk is full") from error
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint. No code in it is ever run.
+    """Read a checkpoint, without running code from it.
 
     Raises:
-        InputError: when it cannot be read.
+        InputError: It cannot be read.
     """
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise InputError(f"{path} is not a whole checkpoint; start without --resume") from error
+        raise ArgumentError(
+            f"{path} is not a complete checkpoint; start without {{resume}}"
+        ) from error
     return state

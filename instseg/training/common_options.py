@@ -1,16 +1,15 @@
-"""The options that all training has in common: checked, and what other files make of them."""
+"""The options of all training commands: checks and derived values."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeGuard, TypeVar, get_type_hints
-
-import msgspec
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeGuard, TypeVar
 
 from instseg.core.errors import ArgumentError, InputError, require_between, require_positive
 from instseg.core.events import OnEvent, ignore
+from instseg.core.field_types import field_types, is_a
 from instseg.core.options import python_only, renamed
 from instseg.system.processes import process_count
 from instseg.training.resume import OPTIONS_FILE, read_options
@@ -25,42 +24,44 @@ AnyOptions = TypeVar("AnyOptions", bound="TrainingOptions")
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
-    """What all training has in common; the Args are part of the subclasses' own docstrings.
+    """The options of all training commands; the Args are added to the docstrings of subclasses.
 
     Args:
         auto_repair: If the doctor finds errors in a dataset, train on an automatically repaired
             copy of it.
-        out: Folder for everything that is written.
-        epochs: How often every image is seen; chosen from the number of images if not given.
-        max_steps: Train for this many optimizer steps, in as many epochs as it takes.
-        batch_size: Images per batch, in each process. If finetune has less than 16, BatchNorm is
+        out: Output folder.
+        epochs: Number of epochs; by default chosen from the number of images.
+        max_steps: Train for this many optimizer steps, in as many epochs as needed.
+        batch_size: Images per batch, in each process. If finetune has fewer than 16, BatchNorm is
             frozen: its statistics and parameters stay those of the starting weights.
-        gradient_accumulation_steps: Batches whose gradients are averaged for one optimizer step.
-        learning_rate: Peak learning rate; chosen from the optimizer and the images per step if not
-            given.
-        weight_decay: Weight decay of weights; biases and normalisation layers have none.
+        gradient_accumulation_steps: Number of batches whose gradients are averaged for one
+            optimizer step.
+        learning_rate: Peak learning rate; by default chosen from the optimizer and the number of
+            images per step.
+        weight_decay: Weight decay; not applied to biases and normalisation layers.
         warmup_steps: Steps of linear warm-up, at the start of the run and of each stage.
-        schedule: cooldown (constant, then linear to zero), cosine, steps (a tenth after 2/3 and 8/9
-            of the steps), or plateau (a tenth whenever the validation score has not improved for
-            --plateau-patience epochs).
-        cooldown: For the schedule cooldown: last share of the steps in which the learning rate
-            falls to zero, 0 to 1.
+        schedule: Learning rate schedule: cooldown (constant, then linear to zero), cosine, steps
+            (divided by 10 after 2/3 and 8/9 of the steps), or plateau (divided by 10 whenever the
+            validation score has not improved for `plateau_patience` epochs).
+        cooldown: For the schedule cooldown: share of the steps, at the end, in which the learning
+            rate falls to zero, 0 to 1.
         plateau_patience: For the schedule plateau: epochs without improvement before the learning
             rate falls.
         patience: Early stopping: stop after this many epochs without a better validation score.
         clip_grad_norm: Clip gradient norm to this value.
-        ema_decay: Decay of the exponential moving average (EMA) of the weights, which is what is
-            measured and saved.
+        ema_decay: Decay of the exponential moving average (EMA) of the weights; validated and saved
+            are the averaged weights.
         save_every: Steps between checkpoints.
-        workers: Processes that load and augment images.
+        workers: Number of processes that load and augment images.
         weights_dtype: Data type of the weights in the model file.
         device: auto, cpu, cuda, cuda:1 or mps.
-        precision: Arithmetic; auto takes bf16 where the processor has it natively.
+        precision: Floating-point precision; auto uses bf16 if the processor supports it natively.
         seed: Random seed.
-        resume: Folder of a run that was stopped or killed; it continues with its own options.
-        on_event: Called with each event of the run, in the first process; see instseg.core.events.
-        cancel: When it is set, from another thread, training ends after the current step, saves a
-            checkpoint and returns a result that is not finished.
+        resume: Output folder of a run that was stopped or killed; continues it with its own
+            options.
+        on_event: Called with each event of the run (instseg.core.events), in the first process.
+        cancel: Set it from another thread to end training after the current step; a checkpoint is
+            saved, and the result has `finished` False.
     """
 
     auto_repair: bool = renamed(False, "skip_bad")
@@ -91,7 +92,7 @@ class TrainingOptions:
     verb: ClassVar[str]  # in options.json
 
     def __init_subclass__(cls) -> None:
-        """Each subclass documents all of its arguments: its own, then the common ones."""
+        """Add the common arguments to the docstring of each subclass."""
         _, _, common = (TrainingOptions.__doc__ or "").partition("Args:\n")
         cls.__doc__ = f"{(cls.__doc__ or '').rstrip()}\n{common}"
 
@@ -101,7 +102,7 @@ class TrainingOptions:
         return Path(self.out)
 
     def given(self) -> dict[str, Any]:
-        """The options by name, without what only Python can give."""
+        """The options by name, without Python-only ones such as callbacks."""
         return {
             each.name: getattr(self, each.name)
             for each in fields(self)
@@ -109,11 +110,11 @@ class TrainingOptions:
         }
 
     def check_training(self, *, measured: bool, validation: str) -> None:
-        """Raise ArgumentError for a common option that is out of range or does not fit.
+        """Raise ArgumentError for a common option that is out of range or does not match others.
 
         Args:
             measured: Whether there is validation data.
-            validation: What gives it, for messages.
+            validation: The options that give validation data, for messages.
         """
         require_between(
             1,
@@ -146,11 +147,11 @@ class TrainingOptions:
             )
 
     def images_per_step(self, images: int) -> int:
-        """Of all processes, where an epoch has so many images in each."""
+        """Images per step of all processes; `images` is the number in an epoch of each process."""
         return min(self.batch_size * self.gradient_accumulation_steps, images) * process_count()
 
     def recipe_with(self, **own: Any) -> Recipe:
-        """The recipe of the common options and of a subclass's own."""
+        """The recipe, from the common options and those of a subclass."""
         from instseg.training.recipe import Recipe
 
         return Recipe(
@@ -169,42 +170,34 @@ class TrainingOptions:
 
 
 def is_path(value: object) -> TypeGuard[str | Path]:
-    """Whether it is the path, or the name, of something that is still to be read."""
+    """Whether it is a path or name, rather than a loaded object."""
     return isinstance(value, str | Path)
 
 
 def check_photos_given(coco_json: object, images: object) -> None:
-    """Raise ArgumentError unless annotations come with their photos, and know them only once."""
+    """Raise ArgumentError unless photos are given with annotations, and only once."""
     if is_path(coco_json) and images is None:
         raise ArgumentError("{coco_json} needs {images}, the folder of its photos")
     if coco_json is not None and not is_path(coco_json) and images is not None:
-        raise ArgumentError("{images} is for a path; the dataset that was given has its own")
+        raise ArgumentError("{images} goes with a path; a loaded dataset has its own photos")
 
 
 def resumed(options: AnyOptions) -> AnyOptions:
-    """The options; of a run that is to be resumed, those that it was started with.
+    """The options; for a resumed run, those that it was started with.
 
     Raises:
-        InputError: There is no such run, or other options are given beside its folder.
+        InputError: There is no such run, or further options are given.
     """
     if options.resume is None:
         return options
     kind, folder = type(options), Path(options.resume)
     if options.given() != kind(resume=options.resume).given():
-        raise ArgumentError("{resume} goes on with the options of its run; give no others")
+        raise ArgumentError("{resume} uses the options of its run; give no others")
     values = read_options(folder, kind.verb, options.given().keys())
-    try:
-        values = msgspec.to_builtins(msgspec.convert(values, _form_of(kind)))
-    except msgspec.ValidationError as error:
-        path = folder / OPTIONS_FILE
-        raise InputError(f"{path}: is damaged ({error}); start the run anew") from error
+    for each in fields(kind):
+        kinds = field_types(kind, each.name, each.type)
+        if each.name in values and not any(is_a(values[each.name], one) for one in kinds):
+            path = folder / OPTIONS_FILE
+            raise InputError(f"{path}: is damaged ({each.name}); start the run anew")
     values |= {"out": folder, "resume": folder}
     return kind(**values, on_event=options.on_event, cancel=options.cancel)
-
-
-def _form_of(kind: type[TrainingOptions]) -> type[msgspec.Struct]:
-    """Options as JSON holds them, where text stands for paths and objects."""
-    as_text = dict.fromkeys(("Path", "CocoData", "Model", "SegmenterModel"), str)
-    types = get_type_hints(kind, localns=as_text)
-    names = [each.name for each in fields(kind) if not each.metadata.get("python_only")]
-    return msgspec.defstruct("Options", [(name, types[name]) for name in names])

@@ -1,4 +1,4 @@
-"""Crowd regions in training: what lies in one is neither foreground nor background."""
+"""Crowd regions in training: boxes in a crowd are neither foreground nor background."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torchvision.models.detection.transform import resize_boxes
 Target = dict[str, Any]
 
 CROWD_SHARE = 0.5  # a box with more than this share of its area in a crowd lies in the crowd
-MOST_PAIRS = 2**22  # of boxes and crowds that are compared at once
+MOST_PAIRS = 2**22  # pairs of boxes and crowds that are compared at once
 
 
 def scale_crowds(
@@ -22,12 +22,12 @@ def scale_crowds(
     """Resize crowd boxes with their images; torchvision's transform resizes only objects.
 
     Args:
-        targets: For each image; is not changed. Those without "crowds" are handed on.
-        old_sizes_hw: For each image height and width that its crowds are in the pixels of.
-        new_sizes_hw: The same of the batch, its `image_sizes`, which are without padding.
+        targets: Targets of each image, not changed; those without "crowds" are returned as given.
+        old_sizes_hw: Height and width of each image before resizing.
+        new_sizes_hw: Height and width of each image in the batch, without padding.
 
     Returns:
-        The targets with crowds in the pixels of the batch.
+        The targets, with crowds in pixels of the batch.
     """
     return [
         {**target, "crowds": resize_boxes(target["crowds"], list(old), list(new))}
@@ -38,11 +38,11 @@ def scale_crowds(
 
 
 def in_crowd(boxes: Tensor, target: Target) -> Tensor:
-    """Which boxes have more than half of their own area in the box of one crowd.
+    """Which boxes have more than half of their area inside the box of one crowd.
 
     Args:
         boxes: (N, 4) xyxy in the pixels of the batch.
-        target: With float32 (C, 4) "crowds", or without.
+        target: With or without float32 (C, 4) "crowds".
 
     Returns:
         bool (N,).

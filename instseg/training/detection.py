@@ -20,10 +20,10 @@ class Detection:
     """A Mask R-CNN in training.
 
     Args:
-        network: Any torchvision R-CNN with masks. Its weights are trained; its layers stay as they
-            are, as losses are computed by `TRAINING_LAYERS` that share its weights.
-        resize: Resize images to the network's input size. Otherwise they are used as they are, and
-            must be of one size within a batch.
+        network: Any torchvision R-CNN with masks. Its weights are trained; its layers do not
+            change, because losses are computed by `TRAINING_LAYERS` that share its weights.
+        resize: Resize images to the network's input size. Otherwise they are not resized, and must
+            have equal sizes within a batch.
         frozen_norms: Freeze BatchNorm: neither its weights nor its statistics change.
     """
 
@@ -32,7 +32,7 @@ class Detection:
     frozen_norms: bool = False
 
     def enter_stage(self, scope: str) -> None:
-        """Training mode, in which only the part of `SCOPES` is trained, BatchNorm included."""
+        """Training mode, in which only the layers of the scope are trained."""
         self.network.train()
         train_only(self.network, scope)
         for module in self.network.modules():
@@ -42,15 +42,15 @@ class Detection:
             freeze_batch_norms(self.network)
 
     def for_validation(self, network: GeneralizedRCNN) -> Detection:
-        """The same task with another network, for images at its input size as in inference."""
+        """The same task with another network, on images at its inference size."""
         return replace(self, network=network, resize=True)
 
     def losses(self, images: list[Tensor], targets: list[Target]) -> dict[str, Tensor]:
         """Losses of one batch, in training mode.
 
         Args:
-            images: uint8 (3, H, W) each, on the CPU.
-            targets: As `to_sample` gives them.
+            images: Each uint8 (3, H, W), on the CPU.
+            targets: As `to_sample` returns them.
 
         Returns:
             Scalars by torchvision's names.
@@ -65,14 +65,14 @@ class Detection:
     def to_batch(
         self, images: list[Tensor], targets: list[Target]
     ) -> tuple[ImageList, list[Target]]:
-        """Normalise images, resize them with their targets if asked to, and move all of it."""
+        """Normalise images, resize them with their targets if requested, and move both."""
         device = next(self.network.parameters()).device
         sizes = [(image.shape[-2], image.shape[-1]) for image in images]
         scaled = [image.to(device).float() / 255 for image in images]
         moved = [{k: v.to(device) for k, v in target.items()} for target in targets]
         if not self.resize:
             return ImageList(self.network.transform.normalize(torch.stack(scaled)), sizes), moved
-        masks = [target.pop("masks") for target in moved]  # torchvision resizes dense ones only
+        masks = [target.pop("masks") for target in moved]  # torchvision only resizes dense masks
         batch, resized = self.network.transform(scaled, moved)
         moved = scale_crowds(resized or [], sizes, batch.image_sizes)
         for target, each, size_hw in zip(moved, masks, batch.image_sizes, strict=True):

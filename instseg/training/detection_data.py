@@ -1,4 +1,4 @@
-"""What `finetune` trains on and measures with."""
+"""Training and validation data of `finetune`."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def coco_samples(
     empty_share: float | None,
     augment: Sequence[Any] | None,
 ) -> CocoSamples:
-    """The photos of a dataset, augmented, in an order that suits it.
+    """The augmented photos of a dataset, in batches for each epoch.
 
     Args:
         data: The dataset.
-        epochs_of: Chooses how often the photos of an order are seen.
-        batch_size: Photos of a batch, in each process.
-        seed: Of order and augmentation.
+        epochs_of: Chooses the number of epochs for an order of photos.
+        batch_size: Photos per batch, in each process.
+        seed: Random seed of order and augmentation.
         repeat_threshold: See `repeat_factors`.
         empty_share: See `Order`.
-        augment: Steps of the augmentation; None for the default.
+        augment: Augmentation steps; None for the default.
     """
     classes = [
         {a.category_id for a in data.annotations[image.id] if not a.iscrowd}
@@ -61,13 +61,13 @@ def coco_samples(
 
 
 def epochs_for_steps(order: Order, max_steps: int, accumulated: int) -> int:
-    """Enough epochs for so many steps of accumulated batches."""
+    """The number of epochs for a number of optimizer steps."""
     shortest = min(len(order.batches(epoch)) for epoch in range(3)) // accumulated
     return -(-max_steps // max(shortest, 1)) + 1
 
 
 def scene_classes() -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Names and dataset ids of the classes that scenes are drawn of, after background."""
+    """Names and dataset ids of the classes in drawn scenes, after the background."""
     ids = (COCO_CATEGORY_IDS[COCO_CLASSES.index(name)] for name in SCENE_CLASSES)
     return ("BG", *SCENE_CLASSES), (0, *ids)
 
@@ -92,7 +92,7 @@ def check_validation_classes(
     seen = {names[a.category_id] for a in val.dataset.annotations if not a.iscrowd}
     if not seen & set(class_names):
         raise InputError(
-            f"{val.coco_json}: has no objects of the classes that are trained, so nothing could be "
+            f"{val.coco_json}: has no objects of the trained classes, so nothing can be "
             f"measured; it has {', '.join(sorted(seen)[:8]) or 'no objects at all'}"
         )
     if others := sorted(seen - set(class_names)):

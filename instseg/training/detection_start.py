@@ -1,4 +1,4 @@
-"""What `finetune` starts from: a network with outputs for the classes of the dataset."""
+"""The starting network of `finetune`, with outputs for the classes of the dataset."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from instseg.training.pseudo_labels import UNSURE, pseudo_label
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """Starting weights, and how they are fitted to other classes.
+    """Starting weights, and how they are adapted to other classes.
 
     Attributes:
         weights: A name, a path, a model, which is not changed, or `none`.
-        architecture: Of new weights, and of a `.pth` file.
-        init_classes: New names by the old names that they start from.
-        min_size: Another input size, which goes into the model file.
-        on_event: Told of downloads and of which class starts from which.
+        architecture: Architecture of new weights or of a `.pth` file.
+        init_classes: New names by the old names that they are initialised from.
+        min_size: Another input size, which is written to the model file.
+        on_event: Called with downloads and the initialisation of classes.
     """
 
     weights: str | Path | Model
@@ -49,9 +49,9 @@ class Start:
         """The network that training starts from, with outputs for the given classes.
 
         Args:
-            names: Of the classes, after "BG".
+            names: Names of the classes, after "BG".
             category_ids: Their dataset ids.
-            known: The starting weights, if they are loaded already.
+            known: The starting weights, if they are already loaded.
         """
         if self.weights == "none":
             return self._resized(fresh_model(str(self.architecture), names, category_ids))
@@ -61,7 +61,7 @@ class Start:
         return self._resized(with_detector_classes(old, names, category_ids, sources))
 
     def known(self) -> Model:
-        """The starting weights as they are."""
+        """The starting weights, unchanged."""
         if isinstance(self.weights, str | Path):
             progress = download_progress(self.on_event)
             return load_detector(self.weights, architecture=self.architecture, progress=progress)
@@ -71,7 +71,7 @@ class Start:
         return self.weights
 
     def kept_classes(self, old: Model, data: CocoData) -> tuple[tuple[str, ...], tuple[int, ...]]:
-        """Names and dataset ids of a dataset's classes and of those that only `old` knows."""
+        """Names and dataset ids of a dataset's classes and of further ones of `old`."""
         sources = self._sources(old, data.class_names)
         return kept_classes(old, data.class_names, data.category_ids, sources)
 
@@ -93,14 +93,14 @@ class Start:
 
 @dataclass(frozen=True, kw_only=True)
 class PseudoLabels:
-    """Labels of the kept classes, found by the starting weights.
+    """Pseudo labels of the kept classes, predicted by the starting weights.
 
     Attributes:
         path: The dataset with these labels.
-        resumed: Whether a run is resumed, which may have written it.
-        device: Where to predict.
-        precision: In what arithmetic.
-        on_event: Told of the progress.
+        resumed: Whether the run is resumed; it may already have written the dataset.
+        device: Device for prediction.
+        precision: Precision of prediction.
+        on_event: Called with progress.
     """
 
     path: Path
@@ -112,12 +112,12 @@ class PseudoLabels:
     def added(
         self, model: Model, data: CocoData, names: tuple[str, ...], category_ids: tuple[int, ...]
     ) -> CocoData:
-        """A dataset with what a model finds in its photos of further classes.
+        """A dataset with pseudo labels of further classes.
 
         Args:
             model: The starting weights.
             data: The dataset.
-            names: Of its classes and the further ones.
+            names: Names of its classes and the further ones.
             category_ids: Their dataset ids.
         """
         kept = [name for name in names if name not in data.class_names]
@@ -131,7 +131,7 @@ class PseudoLabels:
                 score_threshold=UNSURE,
                 classes=kept,
             )
-            task = "finding objects of the kept classes"
+            task = "predicting the kept classes"
             pseudo_label(
                 predictor,
                 data,
@@ -142,7 +142,7 @@ class PseudoLabels:
                     Progress(task=task, done=done, total=total)
                 ),
             )
-            words = "the dataset with what the starting weights find, which is used"
+            words = "the dataset with pseudo labels of the starting weights, used for training"
             self.on_event(Notice(text=f"{self.path}: {words}"))
         from_first(None)  # the others wait for the file
         return CocoData.read(self.path, data.folder)

@@ -1,4 +1,4 @@
-"""What a run will take, measured before it begins."""
+"""Estimates time and memory of a run before it begins."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from instseg.system.processes import process_count
 from instseg.training.loop import Trainer
 from instseg.training.samples import collate
 
-TRIALS = 2  # the first warms up
+TRIALS = 2  # the first is a warm-up
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """Of a training run.
+    """Estimate for a training run.
 
     Attributes:
-        step_s: Seconds that a step takes.
-        memory_bytes: The most memory in use: of the GPU where there is one, else of all processes.
+        step_s: Seconds per step.
+        memory_bytes: Peak memory, of the GPU if there is one, else of all processes.
     """
 
     step_s: float
@@ -29,11 +29,11 @@ class Estimate:
 
 
 def estimate(trainer: Trainer) -> Estimate:
-    """Try a step forward and backward, and leave no trace of it in the trainer.
+    """Measure a forward and backward pass, without changing the trainer.
 
-    Of several stages the last is tried, which is usually the one that trains most. What the
-    optimizer keeps is reckoned, not tried. Photos are prepared by other processes during the steps,
-    so their time counts only without these.
+    Of several stages the last is measured, which usually trains most layers. The state of the
+    optimizer is calculated, not measured. Worker processes prepare photos during the steps; without
+    workers, that time is included.
     """
     network = trainer.network
     before = {name: values.clone() for name, values in network.named_buffers()}
@@ -60,7 +60,7 @@ def estimate(trainer: Trainer) -> Estimate:
 
 
 def memory_in_use(device: torch.device) -> int:
-    """The most memory taken so far, in bytes: of a GPU, or of all processes together."""
+    """Peak memory so far in bytes, of a GPU or of all processes together."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return highest_memory_bytes() * process_count()

@@ -44,9 +44,9 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     """Train a Mask R-CNN on COCO annotations, and write its model file.
 
     The arguments are those of the command line: see `FinetuneOptions`. Besides paths,
-    `coco_json` and `val_coco_json` take a `CocoData`, which has its own photos and is used without
-    the doctor's check, and `weights` a loaded `Model`, which stays as it is. Checkpoints, logs and
-    pictures are written to `out` as by the command.
+    `coco_json` and `val_coco_json` take a `CocoData`, which has its own photos and is not checked
+    by the doctor, and `weights` takes a loaded `Model`, which is not changed. Checkpoints, logs and
+    pictures are written to `out`, as by the command.
 
     Example:
         ```python
@@ -96,7 +96,7 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
 
 def make_trainer(options: FinetuneOptions, run: Run) -> tuple[Trainer, Detection, Model]:
     """The trainer, its task, and the model whose network it trains."""
-    torch.manual_seed(options.seed)  # new heads are drawn at random
+    torch.manual_seed(options.seed)  # new heads are initialised at random
     device = choose_device(process_device(options.device))
     samples: Samples
     if options.coco_json is not None:
@@ -154,7 +154,7 @@ def read_data(
     options: FinetuneOptions,
     on_event: OnEvent,
 ) -> CocoData:
-    """A dataset that is fit to train on; `part` is `train` or `val`."""
+    """A checked dataset; `part` is `train` or `val`."""
     if isinstance(coco_json, CocoData):
         return coco_json
     assert images is not None, "the options were checked"
@@ -179,7 +179,7 @@ def start_of(options: FinetuneOptions, on_event: OnEvent) -> Start:
 
 
 def model_and_labels(options: FinetuneOptions, data: CocoData, run: Run) -> tuple[Model, CocoData]:
-    """The network for a dataset, and the dataset, which with `keep_classes` has more classes."""
+    """The network for a dataset, and the dataset, which has more classes with `keep_classes`."""
     start = start_of(options, run.tell)
     if not options.keep_classes:
         return start.model(data.class_names, data.category_ids), data
@@ -197,7 +197,7 @@ def model_and_labels(options: FinetuneOptions, data: CocoData, run: Run) -> tupl
 
 
 def epochs_of(options: FinetuneOptions, order: Order) -> int:
-    """How often all photos are seen."""
+    """The number of epochs."""
     usual = usual_epochs(order.images)
     if options.max_steps is not None and options.epochs is None:
         usual = epochs_for_steps(order, options.max_steps, options.gradient_accumulation_steps)
@@ -206,7 +206,7 @@ def epochs_of(options: FinetuneOptions, order: Order) -> int:
 
 
 def stages_of(options: FinetuneOptions, epochs: int) -> list[tuple[int, str]]:
-    """From which epoch on, counted from 0, what is trained."""
+    """The scope of each stage, with its first epoch, counted from 0."""
     stages, first = [], 0
     for scope, count in parse_layers(options.layers, epochs, with_epochs=not options.scenes):
         stages.append((first, scope))
@@ -217,10 +217,10 @@ def stages_of(options: FinetuneOptions, epochs: int) -> list[tuple[int, str]]:
 def validation_data(
     options: FinetuneOptions, class_names: tuple[str, ...], on_event: OnEvent
 ) -> CocoData | None:
-    """The photos to measure with, if there are any.
+    """The validation data, if any.
 
     Raises:
-        InputError: They have no object of a class that is trained.
+        InputError: It has no object of a trained class.
     """
     if options.val_scenes:
         val = drawn_for_validation(options.folder / "val_scenes", options.val_scenes)

@@ -1,11 +1,11 @@
 """The parts of a Mask R-CNN that compute losses, for training on crowded photos.
 
 They give torchvision's own losses, and differ in two things. Crowd regions, `targets[i]["crowds"]`,
-float32 (C, 4) xyxy in the pixels of the batch, are ignored: anchors and proposals with more than
-half of their area in a crowd's box, and not matched to an object, count neither as foreground nor
-as background, while objects in a crowd are trained on like all others. And memory hardly grows with
-the number of objects: masks stay compact (`MaskTargets`), and many objects are matched to the
-anchors part by part.
+float32 (C, 4) xyxy in pixels of the batch, are ignored: anchors and proposals with more than half
+of their area in the box of a crowd, and not matched to an object, are neither foreground nor
+background; objects in a crowd are trained on like all others. Memory use hardly grows with the
+number of objects: masks stay compact (`MaskTargets`), and many objects are matched to the anchors
+in parts.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from instseg.models.compact import PyramidRPN
 from instseg.models.quick import QUICK_LAYERS, Layers
 from instseg.training.crowds import Target, has_crowds, in_crowd
 
-MOST_PAIRS = 2**23  # of objects and anchors that are compared at once: 32 MB, and some copies
+MOST_PAIRS = 2**23  # pairs of objects and anchors that are compared at once: 32 MB, and some copies
 
 
 class TrainingRPN(RegionProposalNetwork):
@@ -59,7 +59,7 @@ class TrainingRPN(RegionProposalNetwork):
         labels: list[Tensor],
         regression_targets: list[Tensor],
     ) -> tuple[Tensor, Tensor]:
-        """As the base class; zero instead of the mean of nothing when all anchors are ignored."""
+        """As the base class; zero instead of NaN if all anchors are ignored."""
         if all(bool((label < 0).all()) for label in labels):
             return objectness.sum() * 0, pred_bbox_deltas.sum() * 0
         return super().compute_loss(objectness, pred_bbox_deltas, labels, regression_targets)
@@ -81,9 +81,8 @@ class TrainingRoIHeads(RoIHeads):
     ) -> tuple[list[dict[str, Tensor]], dict[str, Tensor]]:
         """As the base class; in training, without the background proposals in crowds.
 
-        When that leaves the batch with nothing, all proposals are used and the losses are
-        multiplied by zero: every parameter still gets a gradient, as processes that train
-        together need it.
+        If no proposal is left in the batch, all are used and the losses multiplied by zero: every
+        parameter then has a gradient, which distributed training requires.
         """
         if not self.training or targets is None:
             return super().forward(features, proposals, image_shapes, targets)
@@ -106,7 +105,7 @@ class TrainingRoIHeads(RoIHeads):
         sampled, matched, labels, deltas = self.select_training_samples(proposals, targets)
         pooled = self.box_head(self.box_roi_pool(features, sampled, image_shapes))
         classifier, box_reg = fastrcnn_loss(*self.box_predictor(pooled), labels, deltas)
-        found = [torch.where(label > 0)[0] for label in labels]  # masks are of objects alone
+        found = [torch.where(label > 0)[0] for label in labels]  # only objects have masks
         boxes = [each[rows] for each, rows in zip(sampled, found, strict=True)]
         objects = [each[rows] for each, rows in zip(matched, found, strict=True)]
         pooled = self.mask_head(self.mask_roi_pool(features, boxes, image_shapes))
@@ -135,13 +134,13 @@ TRAINING_LAYERS: Layers = {
 def mask_loss(
     logits: Tensor, boxes: list[Tensor], matched: list[Tensor], targets: list[Target]
 ) -> Tensor:
-    """Torchvision's mask loss, of masks that are not dense.
+    """Torchvision's mask loss, for compact masks.
 
     Args:
-        logits: (R, K, M, M), of the boxes of all images.
+        logits: (R, K, M, M), for the boxes of all images.
         boxes: For each image (R_i, 4) xyxy.
         matched: For each image int64 (R_i,), the object of each box.
-        targets: For each image its objects, `masks` as `MaskTargets`.
+        targets: For each image its objects, with `masks` as `MaskTargets`.
     """
     side, images = logits.shape[-1], list(zip(boxes, matched, targets, strict=True))
     wanted = torch.cat([target["masks"].on_boxes(b, rows, side) for b, rows, target in images])
@@ -153,7 +152,7 @@ def mask_loss(
 
 
 def match_objects(matcher: Any, objects: Tensor, boxes: Tensor) -> Tensor:
-    """`matcher(box_iou(objects, boxes))`, without the whole matrix at once where it is large.
+    """`matcher(box_iou(objects, boxes))`, in parts if the matrix is large.
 
     Args:
         matcher: The `proposal_matcher` of a region proposal network.
@@ -161,7 +160,7 @@ def match_objects(matcher: Any, objects: Tensor, boxes: Tensor) -> Tensor:
         boxes: (A, 4).
 
     Returns:
-        int64 (A,): the object of each box, or the matcher's numbers for none.
+        int64 (A,): the object of each box, or the negative codes of the matcher.
     """
     parts = boxes.split(max(MOST_PAIRS // len(objects), 1))
     if len(parts) == 1:

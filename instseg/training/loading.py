@@ -1,4 +1,4 @@
-"""Batches of samples in the order of a plan, prepared by other processes."""
+"""Batches of samples in a planned order, prepared by worker processes."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def load_batches(
     """Images and targets of each batch.
 
     Args:
-        samples: Where they come from.
-        keys: Of the samples of each batch.
-        workers: Processes that prepare them.
+        samples: Source of the samples.
+        keys: Keys of the samples of each batch.
+        workers: Number of processes that prepare them.
 
     Raises:
         InputError: A sample cannot be read.
@@ -50,7 +50,7 @@ def load_batches(
         collate_fn=_collate,
         num_workers=workers,
         worker_init_fn=_ignore_interrupts,
-        generator=torch.Generator(),  # else a resumed run would draw from the training's own
+        generator=torch.Generator(),  # else a resumed run would use random numbers of the training
     )
     for batch in loader:
         if isinstance(batch, InputError):
@@ -59,7 +59,7 @@ def load_batches(
 
 
 class _Reading(Dataset[Any]):
-    """Samples, or what is wrong with one: raised in another process it would lose its one line."""
+    """Samples, or the error of one; raised in a worker, it would lose its one-line message."""
 
     def __init__(self, samples: Samples) -> None:
         self.samples = samples
@@ -77,5 +77,5 @@ def _collate(samples: list[Any]) -> Any:
 
 
 def _ignore_interrupts(_: int) -> None:
-    """In a process that prepares samples: Ctrl-C goes to all, and the trainer decides."""
+    """In worker processes: ignore Ctrl-C, which all processes get; the trainer handles it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import OnEvent, Warned, ignore
 from instseg.models.quick import memory_format
 from instseg.system.processes import average, from_first, process_count, process_rank
@@ -25,11 +25,11 @@ from instseg.training.plateau import Plateau
 from instseg.training.recipe import Recipe
 from instseg.training.samples import Samples
 
-MAX_BAD_STEPS = 5  # non-finite steps in a row before a run gives up
+MAX_BAD_STEPS = 5  # consecutive steps with non-finite gradients before a run ends
 
 
 class Stateful(Protocol):
-    """What a run must find again when it goes on: numbers and text in nested dicts."""
+    """State for checkpoints: numbers and text in nested dicts."""
 
     def state_dict(self) -> dict[str, Any]:
         """For a checkpoint."""
@@ -41,39 +41,39 @@ class Stateful(Protocol):
 
 
 class Task(Protocol):
-    """What is learnt."""
+    """A network with its losses."""
 
     network: nn.Module
 
     def losses(self, images: list[Tensor], targets: list[Any]) -> dict[str, Tensor]:
-        """Scalars by name, whose sum is to fall, of one batch of samples."""
+        """Losses of one batch of samples: scalars by name, whose sum is minimised."""
         ...
 
     def enter_stage(self, scope: str) -> None:
-        """Training mode, in which only a part of the network learns."""
+        """Training mode, in which only the layers of a scope are trained."""
         ...
 
 
 @dataclass
 class Trainer:
-    """A network in training, with all that a checkpoint must hold.
+    """A network in training, with the state for checkpoints.
 
-    Where torchrun has started several processes, each takes its own share of every step and all
-    of them keep the same weights.
+    If torchrun has started several processes, each takes its share of every step, and all have the
+    same weights.
 
     Args:
         task: The network, trained in place, and its losses.
-        samples: What it learns from.
-        recipe: How.
-        device: Where.
-        dtype: Of the network's arithmetic, float32 or bfloat16 (autocast).
-        stages: What is trained from which epoch on: pairs of an epoch, the first 0, and a scope
-            that the task knows. Each stage has a new optimizer.
-        plateau: Multiplies the learning rate; whoever measures tells it of each epoch.
-        cancel: Set from another thread, or a signal handler, it ends the run after the step at
-            hand.
-        on_event: Warned of steps that are skipped.
-        clock: Seconds, to measure steps with.
+        samples: Training data.
+        recipe: Hyperparameters.
+        device: The device.
+        dtype: float32, or bfloat16 for autocast.
+        stages: Pairs of a first epoch, from 0, and a scope of the task. Each stage has a new
+            optimizer.
+        plateau: Multiplies the learning rate; the validation gives it the score of each epoch.
+        cancel: Set it from another thread or a signal handler to end the run after the current
+            step.
+        on_event: Called with warnings of skipped steps.
+        clock: Returns seconds, to measure steps.
     """
 
     task: Task
@@ -107,7 +107,7 @@ class Trainer:
 
     @property
     def network(self) -> nn.Module:
-        """What is trained."""
+        """The network that is trained."""
         return self.task.network
 
     @property
@@ -117,20 +117,20 @@ class Trainer:
 
     @property
     def epochs(self) -> int:
-        """Epochs of the whole run, the last of which may be cut short."""
+        """Epochs of the whole run; the last one may be incomplete."""
         return len(self._epoch_ends)
 
     @property
     def scope(self) -> str:
-        """What is trained at present."""
+        """The current scope."""
         return self._stage[1]
 
     def epoch_that_ends(self) -> int | None:
-        """The number, from 1, of the epoch that the last step has ended, if it has."""
+        """The number, from 1, of the epoch that the last step has completed, if any."""
         return self._epoch_ends.get(self.step)
 
     def keep(self, name: str, owner: Stateful) -> None:
-        """Save the state of something else in the checkpoints too, and load it from them."""
+        """Save and load the state of a further object with the checkpoints."""
         self._kept[name] = owner
 
     def run(
@@ -142,15 +142,15 @@ class Trainer:
     ) -> bool:
         """Train to the end, from the step that `load` has reached or the first.
 
-        Every `save_every` steps, and at the end, the checkpoint is written: once the step and, if
-        it ends an epoch, its measurement are done. Once `cancel` is set, the step at hand is the
-        last; of several processes, in which all must agree, perhaps the one after it.
+        The checkpoint is written every `save_every` steps and at the end: after the step and, at
+        the end of an epoch, after the validation. Once `cancel` is set, the current step is the
+        last; with several processes, which must agree, perhaps the next one.
 
         Args:
-            checkpoint: Where to save.
+            checkpoint: File to save to.
             after_step: Called with the figures of each step; see `train_step`.
-            after_epoch: Called in every process with the number of each epoch that has ended, from
-                1. When it is true in the first process, the run ends.
+            after_epoch: Called in every process with the number, from 1, of each epoch that has
+                ended. If it returns True in the first process, the run ends.
 
         Returns:
             False if the run was cancelled before its end.
@@ -169,10 +169,10 @@ class Trainer:
         return self.step == self.steps
 
     def train_steps(self) -> Iterator[dict[str, float]]:
-        """Make a step each time the next one is asked for, without saving any; gives its figures.
+        """Train one step for each item, without saving; yields the figures of the steps.
 
         Raises:
-            InputError: A sample cannot be read, or step after step has no finite gradients.
+            InputError: A sample cannot be read, or several steps have non-finite gradients.
         """
         keys = list(itertools.chain.from_iterable(self.plan[self.step :]))
         begin_s = self.clock()
@@ -182,10 +182,10 @@ class Trainer:
             figures = self.train_step(parts)
             self.step_s = self.clock() - begin_s
             yield figures
-            begin_s = self.clock()  # what was done meanwhile is no part of the next step
+            begin_s = self.clock()  # time between steps is not part of the next one
 
     def train_step(self, batches: Sequence[tuple[list[Tensor], list[Any]]]) -> dict[str, float]:
-        """One step on the mean losses of some batches.
+        """Train one step on the mean losses of some batches.
 
         Returns:
             `step`, counted from 1, `loss`, the losses by name and `lr`.
@@ -196,8 +196,8 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate * self.plateau.factor
         # Each step has a seed of its own: proposals and dropout then depend on seed and step
-        # alone, and a resumed run draws what an uninterrupted one draws, with no generator's state
-        # in the checkpoint. Whoever runs the trainer forks torch's generator around it.
+        # alone, and a resumed run draws the same random numbers as an uninterrupted one, without
+        # the generator's state in the checkpoint. The caller forks torch's generator.
         torch.manual_seed(seed_of(self.recipe.seed, self.step, process_rank()))
         before = [values.clone() for values in self._batch_statistics()]
         losses = self.forward_backward(batches)
@@ -221,8 +221,8 @@ class Trainer:
     def forward_backward(
         self, batches: Sequence[tuple[list[Tensor], list[Any]]]
     ) -> dict[str, float]:
-        """Put the gradients of the mean losses of some batches in place; returns the losses."""
-        self.network.zero_grad()  # of what an earlier stage has trained too
+        """Compute the gradients of the mean losses of some batches; returns the losses."""
+        self.network.zero_grad()  # also of parameters that only an earlier stage has trained
         means: dict[str, float] = {}
         for images, targets in batches:
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
@@ -235,11 +235,11 @@ class Trainer:
 
     @property
     def learning_rate(self) -> float:
-        """That of the last step."""
+        """The learning rate of the last step."""
         return float(self.optimizer.param_groups[0]["lr"])
 
     def skip_step(self) -> None:
-        """Count a step whose gradients are not finite; a few in a row end the run."""
+        """Count a step with non-finite gradients; several in a row end the run."""
         self.bad_steps += 1
         keys = itertools.chain.from_iterable(self.plan[self.step - 1])
         seen = ", ".join(map(self.samples.name_of, keys))
@@ -254,7 +254,7 @@ class Trainer:
 
     @torch.no_grad()
     def update_average(self) -> None:
-        """Move the average towards the network, faster at first."""
+        """Update the exponential moving average, faster at first."""
         decay = min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))
         new_state = self.network.state_dict()
         for name, kept in self.average.state_dict().items():
@@ -265,7 +265,7 @@ class Trainer:
                 kept.copy_(new)
 
     def save(self, path: Path) -> None:
-        """Write the checkpoint; of several processes the first does."""
+        """Write the checkpoint, in the first process."""
         if process_rank() > 0:
             return
         state: dict[str, Any] = {
@@ -281,10 +281,11 @@ class Trainer:
         save_checkpoint(path, state)
 
     def load(self, path: Path) -> None:
-        """Go on from the checkpoint.
+        """Continue from the checkpoint.
 
         Raises:
-            InputError: It cannot be read, or is of a run with other data or more processes or less.
+            InputError: It cannot be read, or is of a run with other data or another number of
+                processes.
         """
         state = load_checkpoint(path)
         try:
@@ -292,11 +293,13 @@ class Trainer:
             if run == self._run():
                 self._take_up(state)
         except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-            raise InputError(f"{path} is no checkpoint of this run; start it anew") from error
+            raise ArgumentError(
+                f"{path} is not a checkpoint of this run; start without {{resume}}"
+            ) from error
         if run != self._run():
             raise InputError(
                 f"{path} is of a run of {steps} steps in {processes} processes, "
-                f"this one has {self._run()[0]} in {self._run()[1]}; go on with the same data and "
+                f"this one has {self._run()[0]} in {self._run()[1]}; resume with the same data and "
                 "as many processes"
             )
 
@@ -308,7 +311,7 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self._enter_stage()
-        if state["stage"] == self._stage[0]:  # else the checkpoint ends a stage
+        if state["stage"] == self._stage[0]:  # else the checkpoint is at the end of a stage
             self.optimizer.load_state_dict(state["optimizer"])
 
     def _kept_states(self) -> dict[str, dict[str, Any]]:
@@ -319,22 +322,22 @@ class Trainer:
             owner.load_state_dict(states[name])
 
     def _first_decides(self, done: bool) -> bool:
-        """What the first process has decided, and kept: it alone has measured."""
+        """The decision of the first process, which alone has validated."""
         done, states = from_first((done, self._kept_states()))
         self._load_kept(states)
         return done
 
     def _run(self) -> list[int]:
-        """What a checkpoint must have in common with the run that goes on from it."""
+        """The values that a checkpoint must share with the run that resumes it."""
         return [self.steps, process_count()]
 
     def _first_step(self, stage: tuple[int, str]) -> int:
-        """Of a stage; one that the run does not reach begins at its end."""
+        """The first step of a stage; that of a stage that the run does not reach is its end."""
         ends = (step for step, epoch in self._epoch_ends.items() if epoch == stage[0])
         return next(ends, self.steps) if stage[0] else 0
 
     def _current_stage(self) -> tuple[int, str]:
-        """First epoch and scope of the stage that the next step belongs to."""
+        """First epoch and scope of the stage of the next step."""
         return [stage for stage in self.stages if self._first_step(stage) <= self.step][-1]
 
     def _enter_stage(self) -> None:
@@ -343,7 +346,7 @@ class Trainer:
         self.optimizer = self.recipe.optimizer_of(self.network.parameters())
 
     def _join_processes(self) -> None:
-        """Average over the processes what the step has made: gradients and batch statistics."""
+        """Average gradients and batch statistics of the step over the processes."""
         if process_count() == 1:
             return
         trained = [p for p in self.network.parameters() if p.requires_grad]
@@ -353,7 +356,7 @@ class Trainer:
         average([*(w.grad for w in trained if w.grad is not None), *self._batch_statistics()])
 
     def _batch_statistics(self) -> list[Tensor]:
-        """The running means and variances that follow the batches."""
+        """The running means and variances of trained BatchNorm layers."""
         norms = [m for m in self.network.modules() if isinstance(m, nn.BatchNorm2d) and m.training]
         return [t for n in norms for t in (n.running_mean, n.running_var) if t is not None]
 

@@ -1,4 +1,4 @@
-"""The masks of a training sample: kept as crops, made dense a few at a time."""
+"""The masks of a training sample, stored as crops and made dense a few at a time."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from torchvision.models.detection.roi_heads import project_masks_on_boxes
 
 from instseg.core.masks import Masks
 
-MOST_PIXELS = 2**24  # of masks that are dense at once: 64 MB as float32
+MOST_PIXELS = 2**24  # pixels of masks that are dense at once: 64 MB as float32
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class MaskTargets:
-    """N object masks of one image as tensors, never held as N x H x W.
+    """N object masks of one image as tensors, without an N x H x W tensor.
 
     Attributes:
         pixels: uint8 (P,), the pixels of all crops one after the other, row by row, 0 or 1.
         windows: int64 (N, 4), top, left, height and width of each crop in the image.
         size_hw: Height and width of the image.
-        resized_hw: Height and width at which the network sees it.
+        resized_hw: Height and width to which it is resized for the network.
     """
 
     pixels: Tensor
@@ -62,7 +62,7 @@ class MaskTargets:
         return Masks.concatenate([Masks.empty(self.resized_hw), *parts])
 
     def dense(self, rows: Sequence[int] | None = None) -> Tensor:
-        """Some of the masks, or all, at the size of the resized image: uint8 (rows, H, W)."""
+        """Some or all of the masks at the size of the resized image: uint8 (rows, H, W)."""
         chosen = range(len(self)) if rows is None else rows
         starts = np.cumsum([0, *self.windows[:, 2:].prod(axis=1)])
         full = self.pixels.new_zeros((len(chosen), *self.size_hw))
@@ -77,7 +77,7 @@ class MaskTargets:
         return F.interpolate(full[:, None].float(), size=self.resized_hw)[:, 0].byte()
 
     def on_boxes(self, boxes: Tensor, matched: Tensor, side: int) -> Tensor:
-        """The part of a mask that lies in a box, as the mask loss compares it.
+        """The targets of the mask loss: the part of a mask inside a box.
 
         Args:
             boxes: (R, 4) xyxy in pixels of the resized image.
@@ -85,7 +85,7 @@ class MaskTargets:
             side: Cells of the result along each side.
 
         Returns:
-            (R, side, side), 0..1: what torchvision's `project_masks_on_boxes` gives, but only the
+            (R, side, side), 0..1: equal to torchvision's `project_masks_on_boxes`, but only the
             matched masks are made dense, a few at a time.
         """
         rows, place = matched.unique(return_inverse=True)

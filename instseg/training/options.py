@@ -1,4 +1,4 @@
-"""The options of `finetune` and `train_unet`, checked, and the recipes that they give."""
+"""The options of `finetune` and `train_unet`, with checks, and the recipes made of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from instseg.models.segmenters import SegmenterModel
     from instseg.training.recipe import Recipe
 
-SMALLEST_SIDE = 64  # of a photo for Mask R-CNN, in pixels
+SMALLEST_SIDE = 64  # smallest input of Mask R-CNN, in pixels
 NEW_NETWORK = ("architecture", "skips", "encoder_weights")  # options that --weights replaces
 
 
@@ -25,33 +25,33 @@ class FinetuneOptions(TrainingOptions):
     """Trains a Mask R-CNN on COCO annotations, and writes best.safetensors.
 
     Args:
-        coco_json: Annotations to train on, in COCO format.
+        coco_json: Training annotations, in COCO format.
         images: Folder of their photos.
-        val_coco_json: Annotations to measure AP on after each epoch; the best weights are kept.
-        val_images: Folder of their photos; that of --images if not given.
+        val_coco_json: Validation annotations, in COCO format. AP is measured after each epoch, and
+            the best weights are kept.
+        val_images: Folder of their photos; by default that of `images`.
         scenes: Train on this many drawn scenes instead of annotations.
-        scene_sizes: Side lengths of the scenes in pixels. The scenes are divided evenly between the
-            sizes, in this order, so that small, fast ones can come first.
-        val_scenes: Measure AP on this many other drawn scenes of 320 px, after each epoch; with
-            --scenes, after the training.
+        scene_sizes: Height and width of the scenes in pixels; if several, in this order, with an
+            equal number of scenes of each.
+        val_scenes: Validate on this many other drawn scenes of 320 px, after each epoch; with
+            `scenes`, after training.
         weights: Weights to start from: coco-v2, coco-v1, demo, a path, or none.
-        keep_classes: Keep the classes of the starting weights beside those of the dataset. What the
-            starting weights find of them in the photos is used as their annotations (pseudo
-            labels).
-        init_classes: Initialise class NEW from class OLD of the weights, OLD=NEW with commas
-            between.
-        architecture: What to build when --weights is none, or what a .pth file holds.
-        layers: What is trained: heads, 5+, 4+, 3+ or all, with stages numbered as in Matterport's
-            Mask R-CNN; or one after the other with their epochs, as heads:5,all:20.
-        min_size: Photos are resized until their shorter side has this many pixels; if not given, as
-            for the starting weights.
+        keep_classes: Keep the classes of the starting weights in addition to those of the dataset.
+            What the starting weights find of these classes in the photos is used as pseudo labels.
+        init_classes: Initialise class NEW from class OLD of the starting weights: OLD=NEW,
+            comma-separated.
+        architecture: Architecture of a new network, if `weights` is none, or of a .pth file.
+        layers: Layers to train: heads, 5+, 4+, 3+ or all, with stages numbered as in Matterport's
+            Mask R-CNN; or several stages of training with their epochs, as heads:5,all:20.
+        min_size: Resize photos so that their shorter side has this many pixels; by default as the
+            starting weights do.
         augment: Data augmentation: names of torchvision.transforms.v2 with their arguments, or
             CopyPaste; see docs/finetuning.md for the default.
-        repeat_threshold: Oversample photos with rare classes (repeat-factor sampling): those that
-            occur in less than this share of the photos, 0 to 1.
-        empty_share: At most this share of an epoch is photos without objects, 0 to 1; all of them
-            if not given.
-        show_batch: Draw the first batches as the network sees them into batches.png.
+        repeat_threshold: Oversample rare classes (repeat-factor sampling): those that occur in less
+            than this share of the photos, 0 to 1.
+        empty_share: Maximum share of photos without objects in an epoch, 0 to 1; if not given, all
+            of them are used.
+        show_batch: Draw the first batches, after augmentation, to batches.png.
         optimizer: adamw or sgd.
     """
 
@@ -90,9 +90,7 @@ class FinetuneOptions(TrainingOptions):
         parse_layers(self.layers, 1, with_epochs=not self.scenes)
         self._check_start()
         measured = self.val_coco_json is not None or bool(self.val_scenes)
-        self.check_training(
-            measured=measured, validation="{val_coco_json} or {val_scenes} to look at"
-        )
+        self.check_training(measured=measured, validation="{val_coco_json} or {val_scenes}")
         self._check_validation()
         require_between(0, scenes=self.scenes, val_scenes=self.val_scenes)
         require_between(0, 1, repeat_threshold=self.repeat_threshold, empty_share=self.empty_share)
@@ -143,45 +141,47 @@ class TrainUnetOptions(TrainingOptions):
     """Trains a U-Net, or another network for semantic segmentation, and writes best.safetensors.
 
     Args:
-        coco_json: Annotations to train on, in COCO format, collapsed into semantic maps.
-        images: Folder of their photos, or of the images of --masks; or one .npy of many images.
-        masks: Semantic maps to train on, .png, .gif, .tif, .bmp or .npy files that belong to the
-            images by their names; or one .npy.
-        mask_name: How the files of --masks are called, such as "segm_{}.npy", where {} is the
-            image's name without suffix; if not given, recognised from the names.
-        values: What the values of label maps mean, as "1=pet,2=BG,3=ignore"; if not given, 0 is
-            background, 255 is ignored, and every other value that is found is a class.
+        coco_json: Training annotations, in COCO format; they are merged into semantic maps.
+        images: Folder of their photos, or of the images of `masks`; or one .npy file of all images.
+        masks: Training masks: a folder of semantic maps, .png, .gif, .tif, .bmp or .npy files that
+            belong to the images by their names; or one .npy file of all masks.
+        mask_name: How the files of `masks` are called, such as "segm_{}.npy", where {} is the
+            image's name without suffix; by default recognised from the names.
+        values: Meaning of the values in semantic maps, as "1=pet,2=BG,3=ignore"; if not given, 0 is
+            background, 255 is ignored, and every other value that occurs is a class.
         scenes: Train on this many drawn scenes.
-        scene_size: Their height and width in pixels.
-        val_coco_json: Annotations to measure mIoU on after each epoch; the best weights are kept.
-        val_images: Folder of their photos, or of the images of --val-masks; that of --images if
-            not given.
-        val_masks: Label maps to measure on, with the values of --masks.
-        val_scenes: Measure on this many other drawn scenes.
-        val_share: Share of the training files, 0 to 1, that is held out for validation where no
-            other validation data is given; written to split.json. 0 measures nothing and keeps the
-            last weights.
-        rule: Which object is on top where several overlap, smallest-on-top or class-priority.
-        priority: Class names from highest to lowest with commas between, for class-priority.
+        scene_size: Height and width of the scenes in pixels.
+        val_coco_json: Validation annotations, in COCO format. mIoU is measured after each epoch,
+            and the best weights are kept.
+        val_images: Folder of their photos, or of the images of `val_masks`; by default that of
+            `images`.
+        val_masks: Validation masks, with the values of `masks`.
+        val_scenes: Validate on this many other drawn scenes.
+        val_share: Share of the training images to hold out for validation if no validation data
+            is given, 0 to 1; the split is written to split.json. With 0 there is no validation, and
+            the last weights are kept.
+        rule: Which object is on top where several overlap: smallest-on-top or class-priority.
+        priority: For class-priority: class names from highest to lowest priority, comma-separated.
         architecture: unet_small, unet_dropout, unet_64, fcn_resnet50, deeplabv3_resnet50,
             deeplabv3_mobilenet_v3_large, or smp:NAME:ENCODER, as smp:FPN:resnet34.
-        skips: Whether a U-Net has skip connections.
-        encoder_weights: none, or imagenet for an encoder whose library has such weights.
-        weights: Model file to start from, which brings its architecture, and its size unless
-            --size is given; classes are initialised from those of the same name. Images are
-            normalised as for a new network: photos as for ImageNet, all else by its own mean; but
-            photos that are made grey as for the weights.
+        skips: Use skip connections in a U-Net.
+        encoder_weights: Pretrained weights of the encoder: none, or imagenet where its library has
+            them.
+        weights: Model file to start from. It determines the architecture, and the size unless
+            `size` is given; classes are initialised from those of the same name. Images are
+            normalised as for a new network: photos with the mean and standard deviation of
+            ImageNet, other images with their own; photos converted to grey as for the weights.
         loss: A loss, as "ce(weights=effective)" or "focal(gamma=1.5)", or a weighted sum, as
             "ce + 0.5*dice", of ce, bce, weighted-bce, balanced-ce, focal, dice, log-cosh-dice,
             tversky, focal-tversky, sensitivity-specificity, combo, exponential-logarithmic,
             shape-aware and hausdorff.
-        size: Images are resized until their shorter side has this many pixels; if not given they
-            keep their size.
-        crop: Side of the square that is cropped from a training image at random; if not given that
-            of the images, 512 at most.
-        augment: Data augmentation: names of torchvision.transforms.v2 with their arguments; if not
-            given flips, brightness, contrast, saturation, shift and scale.
-        optimizer: adamw, adam (which is adamw without weight decay) or sgd.
+        size: Resize images so that their shorter side has this many pixels; by default they keep
+            their size.
+        crop: Size of the random square crop in training, in pixels; by default that of the images,
+            at most 512.
+        augment: Data augmentation: names of torchvision.transforms.v2 with their arguments; by
+            default flips, brightness, contrast, saturation, shift and scale.
+        optimizer: adamw, adam (without weight decay) or sgd.
     """
 
     coco_json: str | Path | CocoData | None = None
@@ -223,12 +223,12 @@ class TrainUnetOptions(TrainingOptions):
         self.check_training(
             measured=self.val_coco_json is not None
             or bool(self.val_masks or self.val_scenes or self.val_share),
-            validation="validation data to look at",
+            validation="validation data",
         )
         self._check_network()
 
     def _check_data(self) -> None:
-        """Exactly one set of data to train on, and at most one to measure on."""
+        """Check that there is one set of training data, and at most one of validation data."""
         sources = (self.coco_json is not None, self.masks is not None, self.scenes)
         if sum(map(bool, sources)) != 1:
             raise ArgumentError(
@@ -261,7 +261,7 @@ class TrainUnetOptions(TrainingOptions):
             raise ArgumentError("{rule} and {priority} are for objects, of which {masks} has none")
 
     def _check_network(self) -> None:
-        """Tried here, as reading the data may take long."""
+        """Check the loss here, because reading the data may take long."""
         from instseg.data.semantic_augmentation import parse_semantic_augmentations
         from instseg.models.segmenters import UNETS
         from instseg.system.device import choose_device
@@ -274,7 +274,7 @@ class TrainUnetOptions(TrainingOptions):
         if self.weights is not None and changed:
             raise ArgumentError(
                 "{architecture}, {skips} and {encoder_weights} are for a new network; {weights} "
-                "brings its own"
+                "has its own"
             )
         if not self.skips and self.architecture not in UNETS:
             raise ArgumentError(

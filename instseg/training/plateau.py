@@ -1,4 +1,4 @@
-"""A learning rate that falls when the validation score no longer rises."""
+"""Reduces the learning rate when the validation score no longer improves."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Plateau:
     last_change: int = 0
 
     def epoch_done(self, epoch: int, *, improved: bool) -> None:
-        """Take note of a measured epoch, counted from 1."""
+        """Record the score of an epoch, counted from 1."""
         if improved:
             self.last_change = epoch
         elif self.patience is not None and epoch - self.last_change >= self.patience:

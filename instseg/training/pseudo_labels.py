@@ -19,13 +19,13 @@ from instseg.predict.tiles import SAME_OBJECT_IOU
 from instseg.system.ahead import map_ahead
 from instseg.system.atomic import replacing
 
-# Of what the demo weights find in drawn scenes 96% is right from 0.7 on, and that is 94% of the
-# objects. Between these two 17% is right, 3% of the objects; going down to 0.05 would gain 2%, and
-# cost the background around five times as many mistakes.
+# In drawn scenes, 96% of the demo weights' detections with a score of 0.7 or more are right, 94% of
+# the objects. Between these two, 17% are right, 3% of the objects; a limit of 0.05 would gain 2%,
+# and ignore the background around five times as many mistakes.
 SURE = 0.7  # also in Unbiased Teacher (Liu et al., ICLR 2021)
 UNSURE = 0.3
 
-THREADS = 2  # that read photos
+THREADS = 2  # to read photos
 
 
 def pseudo_label(
@@ -38,25 +38,25 @@ def pseudo_label(
     sure: float = SURE,
     progress: Callable[[int, int], None] | None = None,
 ) -> CocoData:
-    """Add what a model finds of further classes to the annotations of a dataset.
+    """Add pseudo labels of further classes to the annotations of a dataset.
 
     Without them, training on the dataset would treat all objects of the further classes as
     background. Detections with a score below `sure` become crowd regions, which training ignores.
     Detections that overlap an annotated object by a mask IoU above 0.5 are left out.
 
     Args:
-        predict: Such as a `Predictor` that knows the further classes; all that it gives of them is
-            used, so its `score_threshold` is where unsure begins: `UNSURE` suits.
+        predict: Such as a `Predictor` of the further classes, with a `score_threshold` such as
+            `UNSURE`; all its detections of them are used.
         data: Photos and annotations; its file is not changed.
-        class_names: Of the dataset and the further classes, as `kept_classes` gives them.
+        class_names: Names of the dataset's and the further classes, as from `kept_classes`.
         category_ids: Their dataset ids by class id.
-        path: The COCO JSON to write: what `data` holds, with the further classes and their
-            objects, which alone have a `score`.
-        sure: What scores at least this, 0..1, becomes an object.
-        progress: Called with photos done and photos in all.
+        path: The COCO JSON to write: `data` with the further classes and their objects; only these
+            have a `score`.
+        sure: Minimum score, 0..1, of detections that become objects.
+        progress: Called with the number of photos done and in all.
 
     Returns:
-        What was written, with the same photos.
+        The written dataset, with the same photos.
 
     Raises:
         InputError: A photo cannot be read, an annotation is broken, or `path` cannot be written.
@@ -87,7 +87,7 @@ def pseudo_label(
 
 
 def _unannotated(found: Instances, annotated: Instances, wanted: Mapping[str, int]) -> Instances:
-    """Instances of wanted classes that are none of the annotated objects, and have a mask."""
+    """Instances of the wanted classes that do not match an annotated object, and have a mask."""
     chosen = np.array([name in wanted for name in found.names], dtype=bool)
     repeated = (found.masks.iou(annotated.masks) > SAME_OBJECT_IOU).any(axis=1)
     return found[chosen & ~repeated & (found.masks.areas() > 0)]

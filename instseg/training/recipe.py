@@ -1,4 +1,4 @@
-"""How a network is trained, and what is chosen where a user says nothing."""
+"""The hyperparameters of training, and default values that depend on the data."""
 
 from __future__ import annotations
 
@@ -13,33 +13,32 @@ from torch import nn
 Optimizer = Literal["adamw", "sgd"]
 Schedule = Literal["cooldown", "cosine", "steps", "plateau"]
 
-PHOTOS_TO_SEE = 8_000  # what a small dataset is shown in all, each photo over and over
+PHOTOS_TO_SEE = 8_000  # images in all, for a small dataset, each photo many times
 EPOCHS = (12, 100)  # least and most
 WARMUP_SHARE = 0.2  # of a short run
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a network is trained.
+    """The hyperparameters of training.
 
     Attributes:
         gradient_accumulation_steps: Batches whose gradients are averaged for one step.
         optimizer: `adamw`, or `sgd` with momentum 0.9.
-        learning_rate: The highest.
-        weight_decay: Of weights; biases and norms have none.
+        learning_rate: Peak learning rate.
+        weight_decay: Weight decay; not applied to biases and normalisation layers.
         warmup_steps: Steps in which the learning rate rises from zero, at the start of each stage;
             at most a fifth of all steps.
-        schedule: `cooldown` keeps the learning rate and lets it fall to zero in a straight line at
-            the end; `cosine` lets it fall to zero from the start; `steps` takes a tenth after two
-            thirds and another tenth after eight ninths; `plateau` keeps it, and the trainer's
-            `Plateau` lowers it.
-        cooldown: Last share of the steps, 0..1, in which it falls.
+        schedule: `cooldown` is constant, then linear to zero; `cosine` falls to zero from the
+            start; `steps` divides by 10 after 2/3 and after 8/9 of the steps; `plateau` is
+            constant, and the trainer's `Plateau` lowers it.
+        cooldown: Share of the steps, at the end, in which it falls, 0..1.
         clip_grad_norm: Gradients with a larger norm are scaled down to it.
-        ema_decay: Decay of the exponential moving average of the weights, which is what is kept.
-        max_steps: The run ends after so many steps; None goes through all epochs.
-        seed: Of everything random.
+        ema_decay: Decay of the exponential moving average of the weights, which is kept.
+        max_steps: Number of steps after which the run ends; None for all epochs.
+        seed: Random seed.
         save_every: Steps between checkpoints.
-        workers: Processes that prepare images.
+        workers: Number of processes that prepare images.
     """
 
     gradient_accumulation_steps: int = 1
@@ -71,7 +70,7 @@ class Recipe:
         return self.learning_rate * rise * fall
 
     def optimizer_of(self, weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """A new optimizer of those weights that are to be trained."""
+        """A new optimizer of the trainable weights."""
         trained = [p for p in weights if p.requires_grad]
         groups: list[dict[str, Any]] = [
             {"params": [p for p in trained if p.ndim > 1], "weight_decay": self.weight_decay},
@@ -83,7 +82,7 @@ class Recipe:
 
 
 def usual_learning_rate(optimizer: Optimizer, images_per_step: int) -> float:
-    """A learning rate for fine-tuning that grows with the images of a step.
+    """The default learning rate for fine-tuning, which grows with the images per step.
 
     For SGD in proportion to them (Goyal et al., 2017), from 0.02 for 16 as torchvision and
     Detectron2 train COCO; for AdamW with their square root (Malladi et al., NeurIPS 2022), from
@@ -95,12 +94,12 @@ def usual_learning_rate(optimizer: Optimizer, images_per_step: int) -> float:
 
 
 def learning_rate_from_scratch(optimizer: Optimizer, images_per_step: int) -> float:
-    """A learning rate for training from scratch, which grows with the images of a step."""
+    """The default learning rate for training from scratch, which grows with the images per step."""
     if optimizer == "sgd":
         return 0.01 * images_per_step / 8
     return 3e-3 * math.sqrt(images_per_step / 8)
 
 
 def usual_epochs(images: int) -> int:
-    """How often to show each of so many photos: the fewer there are, the more often."""
+    """The default number of epochs: the fewer photos there are, the more epochs."""
     return min(max(math.ceil(PHOTOS_TO_SEE / images), EPOCHS[0]), EPOCHS[1])

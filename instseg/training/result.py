@@ -1,4 +1,4 @@
-"""What training returns."""
+"""Results of training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class TrainingResult:
-    """What a training run has brought.
+    """The result of a training run.
 
     Attributes:
         best: The model file. A run that was cancelled before its first measurement has none yet.
@@ -53,7 +53,7 @@ class TrainingResult:
 
 
 class FinetuneResult(TrainingResult):
-    """What `finetune` has brought.
+    """The result of `finetune`.
 
     Attributes:
         best: The model file. A run that was cancelled before its first measurement has none yet.
@@ -73,7 +73,7 @@ class FinetuneResult(TrainingResult):
 
 
 class TrainUnetResult(TrainingResult):
-    """What `train_unet` has brought.
+    """The result of `train_unet`.
 
     Attributes:
         best: The model file. A run that was cancelled before its first measurement has none yet.

@@ -1,4 +1,4 @@
-"""What the folder of a run keeps, so that the run can be resumed from anywhere."""
+"""Files in the folder of a run with which it can be resumed from anywhere."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from instseg.system.atomic import replacing
 OPTIONS_FILE = "options.json"
 CHECKPOINT_FILE = "checkpoint.pt"
 BEST_FILE = "best.safetensors"
-START_FILE = "start.safetensors"  # of a model that was given as an object
+START_FILE = "start.safetensors"  # file of a model that was given as an object
 VERBS = ("finetune", "train_unet")
 PATHS = ("coco_json", "images", "masks", "val_coco_json", "val_images", "val_masks", "out")
 
 
 def refuse_stopped_run(folder: Path) -> None:
-    """Raise ArgumentError if another run was stopped in this folder: it would be lost."""
+    """Raise ArgumentError if another run was stopped in this folder, because it would be lost."""
     stopped = folder / CHECKPOINT_FILE
     if stopped.exists():
         raise ArgumentError(
-            f"{stopped}: is of a run that was stopped; go on with {{resume}} {folder}, choose "
-            "another {out}, or remove it"
+            f"{stopped}: is of a run that was stopped; continue it with {{resume}} {folder}, "
+            "choose another {out}, or remove it"
         )
 
 
 def kept_options(folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options as JSON can hold them.
+    """The options as JSON.
 
     Paths become absolute. A model and datasets that were given as objects are written to the
-    folder, and their paths take their place.
+    folder, and replaced by their paths.
     """
     kept = dict(given)
     for part, images in (("coco_json", "images"), ("val_coco_json", "val_images")):
@@ -54,52 +54,52 @@ def kept_options(folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_options(folder: Path, verb: str, kept: Mapping[str, Any], *, ended: bool) -> None:
-    """Keep the options of a run for going on with them, or that it has ended."""
+    """Store the options of a run for resuming, or that it has ended."""
     document = {"command": verb, **kept, "ended": ended}
     with replacing(folder / OPTIONS_FILE) as temporary:
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(document, enc_hook=str)))
 
 
 def read_options(folder: Path, verb: str, names: Collection[str]) -> dict[str, Any]:
-    """The options of the run in a folder, as `write_options` left them.
+    """The options of the run in a folder, as `write_options` stored them.
 
     Args:
-        folder: Of the run.
-        verb: What goes on with it.
-        names: Of all options that it has.
+        folder: Folder of the run.
+        verb: The function that resumes it.
+        names: Names of all its options.
 
     Raises:
-        InputError: There are none, or they are broken or those of another version of the program
-            or another verb, or the run has ended.
+        InputError: There are none, or they are damaged or of another version of the program or
+            another verb, or the run has ended.
     """
     path = folder / OPTIONS_FILE
     try:
         options = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except (OSError, msgspec.MsgspecError) as error:
-        raise InputError(f"{path}: no run to go on with ({error}); start it anew") from error
+    except (OSError, UnicodeError, RecursionError, msgspec.MsgspecError) as error:
+        raise InputError(f"{path}: no run to resume ({error}); start it again") from error
     command, ended = options.pop("command", None), options.pop("ended", False)
     if command in VERBS and command != verb:
-        raise InputError(f"{path}: is of a run of another command; go on with that")
+        raise InputError(f"{path}: is of a run of another command; resume it with that command")
     if command != verb or options.keys() != set(names):
         raise InputError(
-            f"{path}: is of a run of another version of instseg; go on with that version, or start "
-            "the run anew"
+            f"{path}: is of a run of another version of instseg; resume it with that version, "
+            "or start the run again"
         )
     if ended:
-        drop_resume_files(folder)  # a kill at the end may have left them
+        drop_resume_files(folder)  # a process killed at the end may have left them
         best = folder / BEST_FILE
         raise InputError(f"{best}: the run has ended, with this model file; start another for more")
     return options
 
 
 def drop_resume_files(folder: Path) -> None:
-    """Remove what only going on needs."""
+    """Remove the files that are only needed to resume."""
     for name in (CHECKPOINT_FILE, START_FILE, "given_coco_json", "given_val_coco_json"):
         (folder / name).unlink(missing_ok=True)
 
 
 def provenance_of(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options as the model file tells them: files without their folders."""
+    """The options for the model file: file names without folders."""
     told = {}
     for name, value in given.items():
         if name in ("out", "resume"):

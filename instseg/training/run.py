@@ -1,4 +1,4 @@
-"""A training run from its first event to its last: what is kept, logged and told."""
+"""A training run: events, logs, files and resuming."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class Run:
 
     Args:
         verb: `finetune` or `train_unet`.
-        given: Its options, which are kept for going on.
-        folder: Gets everything that is written.
-        resumed: Whether it goes on from the folder's checkpoint.
-        device: Name of the device, whose generator is left as it was.
-        on_event: Told of everything, in the first process alone.
-        cancel: Set from another thread, it ends the run after the step at hand.
+        given: Its options, which are stored for resuming.
+        folder: Output folder.
+        resumed: Whether it continues from the folder's checkpoint.
+        device: Name of the device; the state of its random generator is restored.
+        on_event: Called with all events, in the first process only.
+        cancel: Set it from another thread to end the run after the current step.
     """
 
     verb: str
@@ -51,10 +51,10 @@ class Run:
 
     @contextmanager
     def underway(self, check: Callable[[], None]) -> Iterator[None]:
-        """Everything that a run does lies within: several processes are joined meanwhile.
+        """The context of a whole run, in which several processes are connected.
 
-        No other run may write to the folder. Torch's generator is forked: the seeds of a run leave
-        no trace in it.
+        No other run may write to the folder. The state of torch's random generator is restored at
+        the end.
 
         Args:
             check: Raises InputError for wrong options.
@@ -70,7 +70,7 @@ class Run:
 
     @property
     def tell(self) -> OnEvent:
-        """`on_event` in the first process, nobody in the others."""
+        """`on_event` in the first process; in the others events are ignored."""
         return ignore if process_rank() else self.on_event
 
     def train(
@@ -82,17 +82,17 @@ class Run:
         """Run a trainer to its end, or until it is cancelled.
 
         Args:
-            trainer: To be run.
-            best: Measures after each epoch.
-            scores: What else is to be told of the last step, by name.
+            trainer: The trainer.
+            best: Validates after each epoch.
+            scores: Further figures of the last step, by name.
 
         Returns:
-            Whether it ended; if not, the checkpoint is there to go on from.
+            Whether it ended; if not, it can be resumed from the checkpoint.
         """
         first = process_rank() == 0
         kept = kept_options(self.folder, self.given) if first else {}
         if first and not self.resumed:
-            # an earlier run's, which one without validation data would leave
+            # of an earlier run; a run without validation data would not replace it
             (self.folder / "worst.png").unlink(missing_ok=True)
             write_options(self.folder, self.verb, kept, ended=False)
         self._go_on(trainer)
@@ -110,7 +110,7 @@ class Run:
         return finished
 
     def result(self, trainer: Trainer, best: BestWeights, finished: bool) -> dict[str, Any]:
-        """What the results of all verbs have in common, by name."""
+        """The fields that all results of training share."""
         return {
             "best": self.folder / BEST_FILE,
             "metrics": best.metrics(),
@@ -120,20 +120,20 @@ class Run:
         }
 
     def _go_on(self, trainer: Trainer) -> None:
-        """Go on from the checkpoint if the run is resumed."""
+        """Continue from the checkpoint if the run is resumed."""
         checkpoint = self.folder / CHECKPOINT_FILE
         if not self.resumed:
             return
         if checkpoint.exists():
             trainer.load(checkpoint)
-            self.tell(Notice(text=f"{checkpoint}: going on after step {trainer.step}"))
+            self.tell(Notice(text=f"{checkpoint}: continuing after step {trainer.step}"))
         else:
-            words = "nothing was saved yet, so the run begins anew"
+            words = "nothing was saved yet, so the run starts from the beginning"
             self.tell(Notice(text=f"{checkpoint}: {words}"))
 
 
 def started(trainer: Trainer) -> TrainingStarted:
-    """How long a run is and what it will take, from a trial step."""
+    """The length of a run, with its estimated time and memory."""
     found = estimate(trainer)
     return TrainingStarted(
         steps=trainer.steps,
@@ -159,7 +159,7 @@ def step_done(trainer: Trainer, figures: Mapping[str, float]) -> StepDone:
 
 
 def in_turn(*listeners: OnEvent) -> OnEvent:
-    """Tells several, one after the other."""
+    """Calls several callbacks, one after the other."""
 
     def tell(event: Event) -> None:
         for listener in listeners:

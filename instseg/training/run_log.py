@@ -1,4 +1,4 @@
-"""A training run's logs: CSV tables, and the same numbers and pictures for TensorBoard."""
+"""Logs of a training run: CSV files, and the same numbers with pictures for TensorBoard."""
 
 from __future__ import annotations
 
@@ -8,29 +8,28 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import EpochDone, Event, StepDone
 from instseg.system.atomic import replacing
 
 LOG_FILE, EPOCHS_FILE, BOARD_FOLDER = "log.csv", "epochs.csv", "tensorboard"
-ROW_STEPS = 20  # a row of log.csv is the mean of so many steps
+ROW_STEPS = 20  # steps per row of log.csv, which has their means
 
 
 class RunLog:
     """An `on_event` that writes log.csv, epochs.csv and tensorboard/ in the folder of a run.
 
-    What is written is on disk when it returns. To be closed, or used in a `with` statement: the
-    last steps are written then.
+    Everything is on disk when a call returns. Close it, or use it in a `with` statement, to write
+    the last steps.
 
     Args:
-        folder: Of the run.
-        resume_step: Steps that the run has done before. What an earlier process logged after them
-            is taken away, as it comes again, and so is a row that it wrote only half; of 0 steps,
-            everything.
+        folder: Folder of the run.
+        resume_step: Number of steps before a resume. Later rows, and incomplete ones, are removed
+            from the logs, because the steps are repeated; with 0, all rows.
     """
 
     def __init__(self, folder: Path, resume_step: int = 0) -> None:
-        from torch.utils.tensorboard import SummaryWriter  # takes its time to import
+        from torch.utils.tensorboard import SummaryWriter  # slow to import
 
         self._steps = _Table(folder / LOG_FILE, resume_step)
         self._epochs = _Table(folder / EPOCHS_FILE, resume_step)
@@ -43,10 +42,10 @@ class RunLog:
             self._board = SummaryWriter(str(self._board_folder), purge_step=resume_step + 1)
 
     def __call__(self, event: Event) -> None:
-        """Write what there is to write of an event.
+        """Log an event.
 
-        Every 20 steps their means make a row. A figure that is NaN beside a sound `loss` is a score
-        of nothing, and left out of its mean.
+                Each row has the means of 20 steps. A figure that is NaN while
+        `loss` is finite is an undefined score, and left out of the mean.
         """
         if isinstance(event, StepDone):
             self._recent.append(event)
@@ -62,7 +61,7 @@ class RunLog:
                 self._board.flush()
 
     def close(self) -> None:
-        """Write the steps since the last row, and let go of the files."""
+        """Write the steps since the last row, and close the files."""
         with _naming(self._board_folder), closing(self._board):
             if self._recent:
                 self._write_means()
@@ -100,7 +99,7 @@ class RunLog:
 
 
 class _Table:
-    """A CSV file that grows; its first row decides on the columns, one of which is `step`."""
+    """A CSV file to append to; its first row determines the columns, which include `step`."""
 
     def __init__(self, path: Path, last_step: int) -> None:
         self._path = path
@@ -108,7 +107,7 @@ class _Table:
         if last_step and path.exists():
             with _naming_damage(path):
                 text = path.read_text(encoding="utf-8")
-                whole = text[: text.rfind("\n") + 1]  # a killed process may leave half a line
+                whole = text[: text.rfind("\n") + 1]  # a kill may leave an incomplete line
                 rows = csv.DictReader(whole.splitlines())
                 kept = [row for row in rows if int(row["step"]) <= last_step]
         self._columns = list(kept[0]) if kept else []
@@ -119,7 +118,7 @@ class _Table:
             path.unlink(missing_ok=True)
 
     def add(self, row: Mapping[str, float]) -> None:
-        """Write a row; what there is no column for is left out."""
+        """Write a row; values without a column are left out."""
         self._columns = self._columns or list(row)
         texts = {k: f"{v:.6g}" if isinstance(v, float) else str(v) for k, v in row.items()}
         with _naming(self._path):
@@ -137,13 +136,13 @@ def _append(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]
 
 
 def read_columns(path: Path) -> dict[str, list[float]]:
-    """The columns of a log by name, NaN where nothing was written; none if there is no file."""
+    """The columns of a log by name, NaN for missing values; empty if there is no file."""
     rows = read_rows(path)
     return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
 
 
 def read_rows(path: Path) -> list[dict[str, float]]:
-    """The rows of a log; none if there is no file."""
+    """The rows of a log; empty if there is no file."""
     if not path.exists():
         return []
     with _naming_damage(path), path.open(encoding="utf-8", newline="") as file:
@@ -158,16 +157,16 @@ def _naming_damage(path: Path) -> Iterator[None]:
     try:
         yield
     except (ValueError, LookupError, TypeError, AttributeError, csv.Error) as error:
-        raise InputError(f"{path}: is damaged; remove it to go on without") from error
+        raise InputError(f"{path}: is damaged; remove it to continue without it") from error
 
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Tell which log a full disk, or the like, has left unwritten."""
+    """Raise an InputError that names the log if it cannot be written."""
     try:
         yield
     except OSError as error:
-        raise InputError(
+        raise ArgumentError(
             f"{path}: cannot be written ({error.strerror or error}); "
-            "free some space and go on with --resume"
+            "free some space and continue with {resume}"
         ) from error

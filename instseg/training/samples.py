@@ -1,4 +1,4 @@
-"""Training samples: an image and its targets, as the network's training step takes them."""
+"""Training samples: images and targets, as the training step takes them."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ Sample = tuple[Tensor, dict[str, Any]]
 
 
 class Samples(Protocol):
-    """What a trainer trains on: samples by keys, each a pure function of its key."""
+    """Training data: samples by keys, each a pure function of its key."""
 
     @property
     def epochs(self) -> int:
-        """How often all of them are seen."""
+        """Number of epochs."""
         ...
 
     def batches(self, epoch: int) -> Sequence[list[Any]]:
-        """The keys of each batch of an epoch, counted from 0, of this process."""
+        """The keys of this process's batches in an epoch, which is counted from 0."""
         ...
 
     def name_of(self, key: Any) -> str:
-        """What a sample is called in messages."""
+        """Name of a sample for messages."""
         ...
 
     def __getitem__(self, key: Any) -> tuple[Tensor, Any]:
@@ -53,9 +53,9 @@ def to_sample(
 
     Args:
         image: uint8 RGB (H, W, 3).
-        instances: Its ground truth, of any class list; classes are matched by name and objects of
-            classes the network does not know are left out.
-        class_names: The network's, [0] is "BG".
+        instances: Its ground truth, of any class list; classes are matched by name, and objects of
+            other classes are left out.
+        class_names: Names of the network, [0] is "BG".
         crowds: Regions that are neither objects nor background, if any.
 
     Returns:
@@ -83,13 +83,12 @@ class SceneSamples(Dataset[Sample]):
 
     Args:
         count: Number of scenes.
-        sizes: Their side in pixels: the scenes are divided evenly between the sizes, in order, so
-            that a growing list begins with small, quick scenes.
-        batch_size: Scenes of one batch share a size.
-        class_names: The network's.
-        seed: Of the scenes.
-        rank: Which of the processes that train together this is.
-        world_size: How many they are.
+        sizes: Their height and width in pixels: an equal number of scenes of each size, in order.
+        batch_size: Scenes per batch, which have equal sizes.
+        class_names: Names of the network.
+        seed: Random seed of the scenes.
+        rank: Rank of this process.
+        world_size: Number of processes.
     """
 
     count: int
@@ -102,17 +101,17 @@ class SceneSamples(Dataset[Sample]):
 
     @property
     def epochs(self) -> int:
-        """Every scene is seen once."""
+        """One: every scene is used once."""
         return 1
 
     def batches(self, epoch: int) -> list[list[int]]:
-        """Scenes of this process's batches; what does not fill a batch in each is left out."""
+        """Scenes of this process's batches; incomplete batches are left out."""
         size, stride = self.batch_size, self.batch_size * self.world_size
         whole = self.count - self.count % stride
         return [list(range(i, i + size)) for i in range(self.rank * size, whole, stride)]
 
     def name_of(self, key: int) -> str:
-        """What a scene is called in messages."""
+        """Name of a scene for messages."""
         return f"scene {key}"
 
     def __getitem__(self, index: int) -> Sample:
@@ -124,15 +123,15 @@ class SceneSamples(Dataset[Sample]):
 
 @dataclass(frozen=True)
 class CocoSamples(Dataset[Sample]):
-    """Photos of a dataset, in an order and with changes that depend on seed and epoch alone.
+    """Augmented photos of a dataset; order and augmentation depend only on seed and epoch.
 
     The key of a sample is its epoch and row.
 
     Args:
         data: The dataset.
-        epochs: How many.
-        order: Which photo comes when.
-        augmentation: What is done to each.
+        epochs: Number of epochs.
+        order: Order of the photos.
+        augmentation: Augmentation of each photo.
     """
 
     data: CocoData
@@ -145,7 +144,7 @@ class CocoSamples(Dataset[Sample]):
         return [[(epoch, row) for row in rows.tolist()] for rows in self.order.batches(epoch)]
 
     def name_of(self, key: tuple[int, int]) -> str:
-        """What a photo is called in messages."""
+        """Name of a photo for messages."""
         return self.data.images[key[1]].file_name
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:

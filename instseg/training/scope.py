@@ -1,4 +1,4 @@
-"""Which part of a network is trained: its heads, its upper stages, or all of it."""
+"""Trainable layers: the heads, the upper stages of the backbone, or all."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from instseg.core.errors import ArgumentError
 from instseg.models.compact import CompactBackbone
 
 SCOPES = ("heads", "5+", "4+", "3+", "all")
-SMALL_BATCH = 16  # below it the running statistics are better than those of a batch
+SMALL_BATCH = 16  # smaller batches have less reliable statistics than the running ones
 
 
 def train_only(network: GeneralizedRCNN, scope: str) -> None:
-    """Train only a part of a network.
+    """Make only some layers of a network trainable.
 
     Args:
         network: Changed in place.
-        scope: `heads` (pyramid, proposals and heads), `5+`, `4+`, `3+` (these stages of the trunk
-            and everything above) or `all`. Stages are numbered as in Matterport's Mask R-CNN:
-            stage 2 works at a quarter of the image's size, stage 5 at a 32nd.
+        scope: `heads` (pyramid, proposals and heads), `5+`, `4+`, `3+` (also these stages of the
+            backbone and those above) or `all`. Stages are numbered as in Matterport's Mask R-CNN:
+            stage 2 has stride 4, stage 5 has stride 32.
 
     Raises:
-        ArgumentError: For another scope.
+        ArgumentError: The scope is unknown.
     """
     check_scope(scope)
     network.requires_grad_(True)
@@ -35,21 +35,21 @@ def train_only(network: GeneralizedRCNN, scope: str) -> None:
 
 
 def check_scope(scope: str) -> None:
-    """Raise ArgumentError for a scope that there is not."""
+    """Raise ArgumentError for an unknown scope."""
     if scope not in SCOPES:
         raise ArgumentError(f"{{layers}}: choose one of {', '.join(SCOPES)}", layers=scope)
 
 
 def parse_layers(layers: str, epochs: int, *, with_epochs: bool) -> list[tuple[str, int]]:
-    """Which scopes are trained, one after the other, and for how many epochs each.
+    """The scopes that are trained in turn, with the epochs of each.
 
     Args:
         layers: A scope, or `SCOPE:EPOCHS` with commas between.
-        epochs: Of a scope alone.
+        epochs: Number of epochs if only a scope is given.
         with_epochs: Whether `SCOPE:EPOCHS` is allowed.
 
     Raises:
-        ArgumentError: It is something else.
+        ArgumentError: `layers` is something else.
     """
     if ":" not in layers:
         check_scope(layers)

@@ -1,4 +1,4 @@
-"""Semantic networks as a task: images and label maps in, named losses out."""
+"""Training of semantic networks: images and semantic maps in, named losses out."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Segmentation:
 
     Args:
         network: Normalised images (B, C, H, W) to logits (B, K, H, W).
-        normalise: Makes images (B, C, H, W) what the network takes, as `SegmenterModel.normalise`.
-        loss: What is minimised.
+        normalise: Normalises images (B, C, H, W), as `SegmenterModel.normalise`.
+        loss: The loss.
     """
 
     network: nn.Module
@@ -39,7 +39,7 @@ class Segmentation:
     _last: tuple[Tensor, Tensor] | None = field(init=False, default=None)
 
     def enter_stage(self, scope: str) -> None:
-        """Training mode, in which everything is trained."""
+        """Training mode, in which all layers are trained."""
         self.network.train()
 
     def for_validation(self, network: nn.Module) -> Segmentation:
@@ -50,8 +50,8 @@ class Segmentation:
         """Losses of one batch.
 
         Args:
-            images: (C, H, W) each, of one size, on the CPU.
-            targets: uint8 (H, W) each, 0..K-1 or 255.
+            images: Each (C, H, W), of equal sizes, on the CPU.
+            targets: Each uint8 (H, W), 0..K-1 or 255.
 
         Returns:
             Scalars by the terms of the loss.
@@ -69,7 +69,7 @@ class Segmentation:
 
 
 def mean_iou(predicted: Tensor, labels: Tensor) -> float:
-    """The mean IoU over the classes that have pixels; NaN where all are ignored.
+    """The mean IoU over the classes that have pixels; NaN if all are ignored.
 
     Args:
         predicted: int64 (B, H, W).
@@ -85,19 +85,18 @@ def mean_iou(predicted: Tensor, labels: Tensor) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class SemanticSamples(Dataset[tuple[Tensor, Tensor]]):
-    """Images with label maps as training samples of one size, by epoch and row.
+    """Images with semantic maps as training samples of equal size, by epoch and row.
 
-    Each is resized, changed, and cut out at random. Changes come after resizing, which would undo
-    a change of scale, and before the crop, so that what a shift moves in is of the image.
+    Each is resized, augmented, and cropped at random. Augmentation follows resizing, which would
+    undo a change of scale, and before the crop, so that shifts move in pixels of the image.
 
     Args:
         data: Images and their labels.
-        epochs: How many.
-        order: Which image comes when.
-        augmentation: What is done to each.
-        min_size: The shorter side to which images are resized; None leaves their size.
-        crop: Side of the square that is cut out; smaller images are padded with pixels that are
-            ignored.
+        epochs: Number of epochs.
+        order: Order of the images.
+        augmentation: Augmentation of each image.
+        min_size: Size of the shorter side after resizing; None does not resize.
+        crop: Size of the square crop; smaller images are padded with ignored pixels.
     """
 
     data: SemanticData
@@ -112,7 +111,7 @@ class SemanticSamples(Dataset[tuple[Tensor, Tensor]]):
         return [[(epoch, row) for row in rows.tolist()] for rows in self.order.batches(epoch)]
 
     def name_of(self, key: tuple[int, int]) -> str:
-        """What an image is called in messages."""
+        """Name of an image for messages."""
         return self.data.name(key[1])
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -123,7 +122,7 @@ class SemanticSamples(Dataset[tuple[Tensor, Tensor]]):
 
 
 def resized(image: Image, labels: Labels, min_size: int | None) -> tuple[Image, Labels]:
-    """An image (H, W, C) and its labels (H, W) with a shorter side of `min_size`, as inference.
+    """Resize an image (H, W, C) and labels (H, W) to a shorter side of `min_size`, as in inference.
 
     Images keep their dtype and range.
     """
@@ -143,7 +142,7 @@ def resized(image: Image, labels: Labels, min_size: int | None) -> tuple[Image, 
 def random_crop(
     image: Image, labels: Labels, side: int, rng: np.random.Generator
 ) -> tuple[Image, Labels]:
-    """A square of an image and its labels; where the image ends, its border repeats, ignored."""
+    """A square crop of an image and its labels; beyond the image, its border repeats, ignored."""
     top, left = (int(rng.integers(max(length - side, 0) + 1)) for length in labels.shape)
     image, labels = (each[top : top + side, left : left + side] for each in (image, labels))
     down, right = (side - length for length in labels.shape)

@@ -1,4 +1,4 @@
-"""What `train_unet` trains on and measures with."""
+"""Training and validation data of `train_unet`."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ LARGE_IGNORED_SHARE = 0.2  # of the pixels, which is worth saying
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectMaps:
-    """Objects of datasets and drawn scenes, collapsed into semantic maps.
+    """COCO datasets and drawn scenes, merged into semantic maps.
 
     Attributes:
-        folder: Of the run, for drawn scenes and repaired datasets.
-        resumed: Whether it goes on, and has drawn its scenes already.
+        folder: Folder of the run, for drawn scenes and repaired datasets.
+        resumed: Whether the run is resumed, and has already drawn its scenes.
         rule: Which object is on top.
-        priority: Class names with commas between, for the rule class-priority.
+        priority: Class names, comma-separated, for the rule class-priority.
         auto_repair: See `read_sound`.
         scene_size: Height and width of drawn scenes in pixels.
-        on_event: Told of the progress.
+        on_event: Called with progress.
     """
 
     folder: Path
@@ -96,14 +96,14 @@ class ObjectMaps:
 def parted(
     data: SemanticData, path: Path, *, val_share: float, seed: int, resumed: bool
 ) -> tuple[SemanticData, SemanticData]:
-    """Data to train on and data to measure with, as split.json has their names.
+    """Split data into training and validation data, by the names in split.json.
 
     Args:
-        data: All.
-        path: Of split.json.
-        val_share: Share of the files to measure with.
-        seed: Of the split.
-        resumed: Whether the file is there already.
+        data: All data.
+        path: Path of split.json.
+        val_share: Share of the files for validation.
+        seed: Random seed of the split.
+        resumed: Whether the file exists already.
     """
     names = [data.name(row) for row in range(len(data))]
     if resumed:
@@ -126,10 +126,10 @@ def require_same_classes(data: SemanticData, val: SemanticData) -> None:
 
 
 def examine(data: SemanticData, val: SemanticData | None, on_event: OnEvent) -> Statistics:
-    """Look at every image once, tell how much there is of each class, and measure `data`.
+    """Read every image once, report the frequency of each class, and return statistics of `data`.
 
     Raises:
-        InputError: Something is wrong with some of the images.
+        InputError: Some of the images are invalid.
     """
     parts = {"training": data} if val is None else {"training": data, "validation": val}
     found = {}
@@ -176,17 +176,17 @@ def semantic_samples(
     crop: int | None,
     augment: Sequence[Any] | None,
 ) -> SemanticSamples:
-    """The images of some data, augmented and cropped.
+    """Augmented and cropped training images.
 
     Args:
-        data: Images with label maps.
-        order: Which image comes when.
-        epochs: How many.
-        image: One of them; all are of its channels and dtype.
-        statistics: Of the images.
-        min_size: The shorter side to which they are resized.
-        crop: Side of the square that is cropped; None chooses it.
-        augment: Steps of the augmentation; None for the default.
+        data: Images with semantic maps.
+        order: Order of the images.
+        epochs: Number of epochs.
+        image: One of them; all have its channels and dtype.
+        statistics: Statistics of the images.
+        min_size: Size of the shorter side after resizing.
+        crop: Size of the square crop; None chooses it.
+        augment: Augmentation steps; None for the default.
     """
     channels = image.shape[2]
     side = min_size or math.isqrt(int(np.median(statistics.pixels)))

@@ -1,4 +1,4 @@
-"""What `train_unet` starts from: a semantic network with outputs for the classes of the data."""
+"""The starting network of `train_unet`, with outputs for the classes of the data."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Start:
     """A new network, or starting weights, and how images are prepared for it.
 
     Attributes:
-        architecture: Of a new network.
+        architecture: Architecture of a new network.
         skips: Whether it has skip connections.
         encoder_weights: `none` or `imagenet`.
-        weights: Starting weights instead, a name, a path or a model, which is not changed.
-        size: To which the shorter side of images is resized.
-        on_event: Told of downloads and of which class starts from which.
+        weights: Starting weights instead: a name, a path or a model, which is not changed.
+        size: Size of the shorter side of images after resizing.
+        on_event: Called with downloads and the initialisation of classes.
     """
 
     architecture: str
@@ -53,12 +53,12 @@ class Start:
         """The network that training starts from.
 
         Args:
-            data: Whose classes it has.
-            image: One of the images, which are all of its channels and dtype.
-            statistics: Of the images.
+            data: The training data.
+            image: One of the images; all have its channels and dtype.
+            statistics: Statistics of the images.
 
         Raises:
-            InputError: The starting weights are for images of other channels.
+            InputError: The starting weights are for images with other channels.
         """
         prepare = preprocessing_of(image, statistics, self.size)
         if self.weights is None:
@@ -92,8 +92,8 @@ class Start:
     ) -> SegmenterModel:
         """The network of other weights, with outputs for the classes of the data.
 
-        Images are normalised as for a new network, as those that it has seen may have had other
-        units; only photos that are made grey for it are normalised as those were.
+        Images are normalised as for a new network, because its earlier images may have had other
+        units; only photos that are converted to grey are normalised as for the starting weights.
         """
         model = weights
         if isinstance(model, str | Path):
@@ -113,7 +113,7 @@ class Start:
 def check_start(
     weights: str | Path | SegmenterModel | None, architecture: str, encoder_weights: str
 ) -> None:
-    """Raise InputError unless there is such a semantic network."""
+    """Raise InputError if there is no such semantic network."""
     if weights is None:
         registry.segmenter(architecture, encoder_weights)
     elif isinstance(weights, str | Path):
@@ -126,7 +126,7 @@ def check_start(
 def preprocessing_of(
     image: NDArray[Any], statistics: Statistics, size: int | None
 ) -> dict[str, Any]:
-    """Photos are normalised as for ImageNet, all else by its own mean and standard deviation."""
+    """Photos are normalised as for ImageNet, other images by their own mean and deviation."""
     of_photos = image.dtype == np.uint8 and image.shape[2] in (1, 3)
     found = {**PREPROCESSING, "min_size": size, "input": PHOTOS if of_photos else ARRAYS}
     if image.dtype == np.uint8 and image.shape[2] == 3:

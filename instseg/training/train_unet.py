@@ -1,4 +1,4 @@
-"""`train_unet`: train a semantic network on COCO annotations, label maps or drawn scenes."""
+"""`train_unet`: train a semantic network on COCO annotations, semantic maps or drawn scenes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from instseg.training.segmentation_data import (
 )
 from instseg.training.segmentation_start import Start
 
-FROM_SCRATCH = 4  # times as many epochs as fine-tuning has
+FROM_SCRATCH = 4  # epochs, as a multiple of those of fine-tuning
 
 
 @takes(TrainUnetOptions)
@@ -43,15 +43,15 @@ def train_unet(options: TrainUnetOptions) -> TrainUnetResult:
     """Train a U-Net, or another network for semantic segmentation, and write its model file.
 
     The arguments are those of the command line: see `TrainUnetOptions`. Besides paths,
-    `coco_json` and `val_coco_json` take a `CocoData`, which has its own photos and is used without
-    the doctor's check, and `weights` a loaded `SegmenterModel`, which stays as it is. Checkpoints,
-    logs and pictures are written to `out` as by the command.
+    `coco_json` and `val_coco_json` take a `CocoData`, which has its own photos and is not checked
+    by the doctor, and `weights` takes a loaded `SegmenterModel`, which is not changed. Checkpoints,
+    logs and pictures are written to `out`, as by the command.
 
     Example:
         ```python
         result = instseg.train_unet("train.json", "photos/", epochs=20)
         print(result.metrics["scores"]["mIoU"])
-        label_map = instseg.Segmenter(result.best)("photo.jpg")
+        semantic_map = instseg.Segmenter(result.best)("photo.jpg")
         ```
 
     Returns:
@@ -83,7 +83,7 @@ def train_unet(options: TrainUnetOptions) -> TrainUnetResult:
 
 
 def maps_of(options: TrainUnetOptions, run: Run) -> ObjectMaps:
-    """How objects become semantic maps."""
+    """How objects are merged into semantic maps."""
     return ObjectMaps(
         folder=options.folder,
         resumed=run.resumed,
@@ -96,7 +96,7 @@ def maps_of(options: TrainUnetOptions, run: Run) -> ObjectMaps:
 
 
 def training_data(options: TrainUnetOptions, maps: ObjectMaps) -> SemanticData:
-    """All that the options name, before any of it is held out for validation."""
+    """All data of the options, before any is held out for validation."""
     if options.coco_json is not None:
         return maps.of("train", options.coco_json, options.images)
     if options.masks is not None and options.images is not None:
@@ -114,7 +114,7 @@ def training_data(options: TrainUnetOptions, maps: ObjectMaps) -> SemanticData:
 def with_validation(
     options: TrainUnetOptions, data: SemanticData, maps: ObjectMaps
 ) -> tuple[SemanticData, SemanticData | None]:
-    """The data to train on, and the data to measure with, if any."""
+    """The training data, and the validation data, if any."""
     val: SemanticData
     if options.val_scenes:
         val = maps.drawn("val_scenes", options.val_scenes, 0)
@@ -146,9 +146,9 @@ def make_trainer(
     options: TrainUnetOptions, data: SemanticData, statistics: Statistics, run: Run
 ) -> tuple[Trainer, Segmentation, SegmenterModel]:
     """The trainer, its task, and the model whose network it trains."""
-    torch.manual_seed(options.seed)  # a new network is drawn at random
+    torch.manual_seed(options.seed)  # a new network is initialised at random
     device = choose_device(process_device(options.device))
-    image, _ = data.load(0)  # all are of its channels and dtype
+    image, _ = data.load(0)  # all have its channels and dtype
     start = Start(
         architecture=options.architecture,
         skips=options.skips,
@@ -192,7 +192,7 @@ def make_trainer(
 
 
 def epochs_of(options: TrainUnetOptions, order: Order) -> int:
-    """How often all images are seen."""
+    """Number of epochs."""
     if options.epochs is not None:
         return options.epochs
     if options.max_steps is not None:
@@ -210,7 +210,7 @@ def best_of(
     val: SemanticData | None,
     statistics: Statistics,
 ) -> BestByIoU:
-    """What keeps the best weights; its recipe tells of the network that weights have brought."""
+    """The object that keeps the best weights; its recipe describes the network of the weights."""
     skips = model.card.architecture_args.get("skips", True)
     network = {"architecture": model.card.architecture, "skips": skips}
     pixels = statistics.class_pixels.sum(axis=0).tolist()

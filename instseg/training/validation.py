@@ -16,7 +16,7 @@ from instseg.training.samples import collate
 
 
 class Measured(Protocol):
-    """A task of which losses can be computed."""
+    """A task that computes losses."""
 
     def losses(self, images: list[Tensor], targets: list[Any]) -> dict[str, Tensor]:
         """Losses of one batch, scalars by name."""
@@ -24,10 +24,10 @@ class Measured(Protocol):
 
 
 class Measurable(Protocol):
-    """A task that can be measured with any network."""
+    """A task that computes losses with any network."""
 
     def for_validation(self, network: Any) -> Measured:
-        """The same task with another network, for images as inference has them."""
+        """The same task with another network, for images as in inference."""
         ...
 
 
@@ -40,18 +40,18 @@ def validation_losses(
     batch_size: int,
     dtype: torch.dtype = torch.float32,
 ) -> dict[str, float]:
-    """Mean losses, the same whenever the same network is measured on the same samples.
+    """Mean losses, reproducible for the same network and samples.
 
     Neither the network, nor the task, nor torch's global random state is changed. BatchNorm uses
-    its running statistics, dropout is off, images have the size of inference, and each batch has a
-    seed of its own for the anchors and proposals that are sampled.
+    its running statistics, dropout is off, images have their inference size, and each batch has its
+    own seed for the sampling of anchors and proposals.
 
     Args:
-        task: Which losses to compute.
-        network: What is measured, such as the moving average of the weights in training.
-        samples: One or more.
-        batch_size: Samples that are measured at once.
-        dtype: Of the network's arithmetic, float32 or bfloat16 (autocast).
+        task: Computes the losses.
+        network: The network, such as the moving average of the weights.
+        samples: One or more samples.
+        batch_size: Samples per batch.
+        dtype: float32, or bfloat16 for autocast.
 
     Returns:
         `loss`, the sum, and each loss by name: means over the samples.

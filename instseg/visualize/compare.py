@@ -1,4 +1,4 @@
-"""Two models' label maps of a photo side by side, and where which of them is right."""
+"""Two models' semantic maps of a photo side by side, and where which of them is right."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _INK, _SOFT, _PAPER = (40, 40, 40), (110, 110, 110), (255, 255, 255)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SideBySide:
-    """A photo and three label maps of it.
+    """A photo and three semantic maps of it.
 
     Attributes:
         photo: uint8 RGB (H, W, 3).
@@ -62,7 +62,7 @@ def draw_side_by_side(
         uint8 RGB (H, W, 3).
 
     Raises:
-        ValueError: A photo is not uint8 (H, W, 3), or a label map is of another size.
+        ValueError: A photo is not uint8 (H, W, 3), or a semantic map is of another size.
     """
     table = distinct_palette(class_names, [each for row in rows for each in _counted(row)])
     colors = [tuple(color) for color in table.tolist()]

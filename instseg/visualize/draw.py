@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from instseg.core.boxes import shared_areas
 from instseg.core.colors import Rgb, picture_colors
 from instseg.core.instances import Instances, Masks
+from instseg.core.options import checks_types
 
 # How far the first, second, ... instance of a class goes towards white (above 0) or black.
 LIGHTNESS_STEPS = (0.0, -0.3, 0.35, -0.15, 0.18)
@@ -21,6 +22,7 @@ LABEL_PX = 12  # height of the letters on a 640 x 480 photo
 SMALLEST_LABEL_PX = 8
 
 
+@checks_types
 def draw_instances(
     image: NDArray[np.uint8],
     instances: Instances,

@@ -1,4 +1,4 @@
-"""Label maps drawn over what they label."""
+"""Semantic maps drawn over what they label."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def draw_labels(
 def distinct_palette(
     class_names: Sequence[str], maps: Iterable[NDArray[np.uint8]]
 ) -> NDArray[np.uint8]:
-    """Colours of the classes on some label maps that are shown together, none like another.
+    """Colours of the classes on some semantic maps that are shown together, none like another.
 
     Args:
         class_names: By label, [0] the background.

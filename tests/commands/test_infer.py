@@ -68,8 +68,8 @@ def test_writes_an_overlay_of_each_photo_and_a_document(photos, tiny_weights, tm
     assert printed.err == ""
 
 
-def test_label_maps_measurements_and_crops_on_request(photos, tiny_weights, tmp_path):
-    wishes = {"overlay": False, "label_map": True, "csv": True, "crops": True}
+def test_semantic_maps_measurements_and_crops_on_request(photos, tiny_weights, tmp_path):
+    wishes = {"overlay": False, "semantic_map": True, "csv": True, "crops": True}
     assert run(config(photos / "a", tiny_weights, tmp_path, **wishes)) == 0
     assert not (tmp_path / "1.png").exists()
     with Image.open(tmp_path / "labels" / "1.png") as labels:
@@ -96,8 +96,8 @@ def overlapping_weights(tmp_path_factory) -> Path:
     return path
 
 
-def test_the_overlap_rule_of_label_maps(photos, overlapping_weights, tmp_path):
-    options = {"label_map": True, "score_threshold": 0.0, "max_detections": 40}
+def test_the_overlap_rule_of_semantic_maps(photos, overlapping_weights, tmp_path):
+    options = {"semantic_map": True, "score_threshold": 0.0, "max_detections": 40}
     rules = {
         "score": {},
         "smallest-on-top": {"overlap_rule": "smallest-on-top"},
@@ -131,28 +131,28 @@ def test_the_overlap_rule_of_label_maps(photos, overlapping_weights, tmp_path):
         ),
         ({"overlap_rule": "class-priority", "class_priority": "cow"}, r"got ['cow']"),
         ({"class_priority": "cat"}, "needs --class-priority, and nothing else"),
-        ({"label_map": False, "class_priority": "cat"}, "--class-priority need --label-map"),
-        ({"label_map": False, "overlap_rule": "smallest-on-top"}, "need --label-map"),
+        ({"semantic_map": False, "class_priority": "cat"}, "--class-priority need --semantic-map"),
+        ({"semantic_map": False, "overlap_rule": "smallest-on-top"}, "need --semantic-map"),
     ],
 )
-def test_label_maps_that_cannot_be_are_refused_before_anything_is_found(
+def test_semantic_maps_that_cannot_be_are_refused_before_anything_is_found(
     photos, tiny_weights, tmp_path, options, said
 ):
     with pytest.raises(ArgumentError) as caught:
-        run(config(photos, tiny_weights, tmp_path / "out", **{"label_map": True, **options}))
+        run(config(photos, tiny_weights, tmp_path / "out", **{"semantic_map": True, **options}))
     assert said in caught.value.as_options()
     assert not (tmp_path / "out").exists()
 
 
-def test_more_classes_than_a_label_map_holds(photos, tmp_path):
+def test_more_classes_than_a_semantic_map_holds(photos, tmp_path):
     args = {**TINY_CARD.architecture_args, "num_classes": 256}
     names = ("BG", *(f"class {i}" for i in range(1, 256)))
     card = replace(
         TINY_CARD, architecture_args=args, class_names=names, category_ids=tuple(range(256))
     )
     build_detector(card).save(tmp_path / "many.safetensors")
-    with pytest.raises(InputError, match=r"label_map: .*at most 254 classes .* got 255"):
-        run(config(photos, tmp_path / "many.safetensors", tmp_path / "out", label_map=True))
+    with pytest.raises(InputError, match=r"semantic_map: .*at most 254 classes .* got 255"):
+        run(config(photos, tmp_path / "many.safetensors", tmp_path / "out", semantic_map=True))
     assert not (tmp_path / "out").exists()
 
 
@@ -266,7 +266,7 @@ def test_odd_photos_never_end_a_run(tiny_weights, tmp_path, environment):
     (many / "a.jpg").rename(os.fsdecode(os.fsencode(many) + b"/\xe4.jpg"))
     Image.fromarray(pixels).save(many / "a.jpg")
     Image.fromarray(pixels[:1].repeat(9_000, axis=1)).save(many / "sliver.png")
-    options = ("--recursive", "--csv", "--crops", "--label-map", "--max-detections=3")
+    options = ("--recursive", "--csv", "--crops", "--semantic-map", "--max-detections=3")
 
     def start(*more: str) -> subprocess.CompletedProcess:
         arguments = command(many, tiny_weights, out, *options, *more)
@@ -356,7 +356,7 @@ def test_what_a_killed_run_was_writing_is_removed(photos, tiny_weights, tmp_path
     for path in stale:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    run(config(photos, tiny_weights, tmp_path, label_map=True))
+    run(config(photos, tiny_weights, tmp_path, semantic_map=True))
     assert not any(path.exists() for path in stale)
 
 

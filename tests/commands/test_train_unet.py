@@ -234,7 +234,7 @@ def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(tmp_path, capsys):
     assert main(["train-unet", *options, "--val-share", "0.5", "--out", str(killed)]) == 2
     assert main(["finetune", "--resume", str(killed)]) == 2
     said = capsys.readouterr().err
-    assert f"is of a run that was stopped; go on with --resume {killed}" in said
+    assert f"is of a run that was stopped; continue it with --resume {killed}" in said
     assert "is of a run of another command" in said
     assert before == {path: path.read_bytes() for path in before}  # nothing is lost
     assert main(["train-unet", "--resume", str(killed)]) == 0
@@ -312,9 +312,9 @@ def test_training_and_validation_images_must_be_of_one_kind(tmp_path, capsys, ot
         (["--masks", ".", "--images", ".", *PRIORITY, "cup"], "--rule and --priority"),
         (["--scenes", "2", "--scene-size", "64", *PRIORITY, "unicorn"], "unicorn"),
         (["--scenes", "8", "--val-images", "."], "--val-images needs"),
-        (["--scenes", "8", "--weights", "demo", "--architecture", "unet_64"], "brings its own"),
-        (["--scenes", "8", "--weights", "demo", "--no-skips"], "brings its own"),
-        (["--scenes", "8", "--weights", "demo", "--encoder-weights", "imagenet"], "brings its own"),
+        (["--scenes", "8", "--weights", "demo", "--architecture", "unet_64"], "has its own"),
+        (["--scenes", "8", "--weights", "demo", "--no-skips"], "has its own"),
+        (["--scenes", "8", "--weights", "demo", "--encoder-weights", "imagenet"], "has its own"),
         (["--scenes", "8", "--cooldown", "7"], "--cooldown must lie between 0 and 1"),
         (["--scenes", "8", "--workers", "-1"], "--workers must be at least 0"),
         (["--scenes", "8", "--seed", "-5"], "--seed must lie between 0 and"),
@@ -326,8 +326,8 @@ def test_training_and_validation_images_must_be_of_one_kind(tmp_path, capsys, ot
         ),
         (["--scenes", "8", "--clip-grad-norm", "0"], "--clip-grad-norm must be above 0"),
         (["--scenes", "8", "--ema-decay", "5"], "--ema-decay must lie between 0 and 1"),
-        (["--scenes", "8", "--loss", "0*ce + dice"], "a weight of 0 is no loss"),
-        (["--scenes", "8", "--weights", "demo"], "holds compact, which finds instances"),
+        (["--scenes", "8", "--loss", "0*ce + dice"], "a weight of 0 has no effect"),
+        (["--scenes", "8", "--weights", "demo"], "holds compact, which predicts instances"),
         (["--scenes", "8", "--augment", "[foo]"], "foo"),
         (["--scenes", "8", "--device", "gpu"], "gpu"),
         (["--scenes", "8", "--plateau-patience", "0"], "--plateau-patience must be at least 1"),

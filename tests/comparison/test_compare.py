@@ -81,7 +81,7 @@ def in_shared(labels, names, other=0):
 
 @pytest.fixture(scope="module")
 def by_hand(files):
-    """Both models' label maps, each made by the shortest way, against the same truth."""
+    """Both models' semantic maps, each made by the shortest way, against the same truth."""
     data = CocoData.read(files / "data.json", files)
     segmenter = Segmenter(files / "unet.safetensors", device="cpu", precision="fp32")
     predictor = Predictor(
@@ -270,14 +270,14 @@ def test_real_photos(coco_dir, tmp_path):
         ({"coco_json": None}, "say what to compare on: scenes, or coco_json with images"),
         ({"scenes": 3}, "say what to compare on: scenes, or coco_json"),
         ({"images": None}, "coco_json needs images"),
-        ({"unet": "demo"}, "demo holds compact, which finds instances; give a semantic model"),
+        ({"unet": "demo"}, "demo holds compact, which predicts instances; give a semantic model"),
         ({"scenes": -1, "coco_json": None}, "scenes=-1 must lie between 0 and 1,000,000"),
         ({"score_threshold": 1.5}, "score_threshold=1.5 must lie between 0 and 1"),
         ({"resamples": 5}, "resamples=5 must lie between 100 and 100,000"),
         ({"pictures": -1}, "pictures=-1 must lie between"),
         ({"priority": ["dog", "cow"]}, "mask_rcnn.safetensors knows no class 'cow', but cat, dog"),
-        ({"weights": "{files}/unet.safetensors"}, "which gives label maps, not instances"),
-        ({"unet": "{files}/mask_rcnn.safetensors"}, "which finds instances"),
+        ({"weights": "{files}/unet.safetensors"}, "which gives semantic maps, not instances"),
+        ({"unet": "{files}/mask_rcnn.safetensors"}, "which predicts instances"),
         ({"unet": "{files}/none.safetensors"}, "none.safetensors: no such weights file"),
         ({"weights": "demo"}, "no class is in the dataset (cup, dog, lamp, moon), in Mask"),
         ({"images": Path("elsewhere")}, "elsewhere: 5 of 5 photos are not there"),

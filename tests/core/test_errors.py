@@ -45,3 +45,10 @@ def test_ranges():
     for wrong in (0, -1, math.inf, math.nan):
         with pytest.raises(ArgumentError, match=f"rate={wrong} must be above 0 and finite"):
             require_positive(rate=wrong)
+
+
+@pytest.mark.parametrize("require", [lambda **v: require_between(0, 1, **v), require_positive])
+@pytest.mark.parametrize("value", ["0.5", [0.5]])
+def test_what_is_no_number_is_told(require, value):
+    with pytest.raises(ArgumentError, match="must be a number"):
+        require(score_threshold=value)

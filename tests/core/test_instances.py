@@ -142,3 +142,14 @@ def test_a_notebook_shows_a_table_with_escaped_names():
 def test_numpy_only():
     code = "import sys, instseg.core.semantic; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_array_in_place_of_masks_is_told_with_what_makes_masks_of_it():
+    with pytest.raises(ValueError, match=r"masks: expected Masks, got ndarray; Masks.from_dense"):
+        Instances(
+            boxes=[[0, 0, 1, 1]],
+            class_ids=[1],
+            scores=[1],
+            masks=np.ones((1, 2, 2), bool),
+            class_names=("BG", "cat"),
+        )

@@ -1,4 +1,4 @@
-"""Which instance is on top in a label map."""
+"""Which instance is on top in a semantic map."""
 
 import numpy as np
 import pytest
@@ -191,7 +191,7 @@ def test_no_instances():
 
 def test_wrong_arguments():
     stack = make_stack([1], [1.0], [2])
-    with pytest.raises(ValueError, match=r"expected one of .*, got 'biggest'"):
+    with pytest.raises(ValueError, match=r"rule='biggest' must be one of score, "):
         to_semantic(stack, rule="biggest")
     with pytest.raises(ValueError, match="for rule 'class-priority', got None"):
         to_semantic(stack, rule="class-priority")

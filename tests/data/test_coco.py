@@ -40,6 +40,12 @@ def test_sparse_and_shuffled_ids_become_contiguous(tmp_path):
     assert instances.boxes.tolist() == [[2, 3, 12, 8]]
 
 
+def test_a_dataset_is_one_short_line(tmp_path):
+    path, folder = write_dataset(tmp_path)
+    data = CocoData.read(str(path), str(folder))
+    assert repr(data) == f"CocoData({str(path)!r}: 1 image, 1 annotation, 2 classes)"
+
+
 def test_images_without_objects_are_kept(tmp_path):
     data = CocoData.read(*write_dataset(tmp_path, annotations=[]))
     assert len(data) == 1

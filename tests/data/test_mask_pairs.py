@@ -1,4 +1,4 @@
-"""Which label map belongs to which image."""
+"""Which semantic map belongs to which image."""
 
 import unicodedata
 
@@ -34,8 +34,8 @@ def folders(tmp_path, image_name, mask_name, numbers=NUMBERS):
         ("img{}.jpg", "img{}_seg.tif", "{}_seg"),
         ("img{}.jpg", "img{}-mask.bmp", "{}-mask"),
         ("img{}.jpg", "mask_img{}.png", "mask_{}"),
-        ("Img{}.JPG", "img{}.png", "capitals"),
-        ("a%20b{}.jpg", "a b{}.png", "capitals"),
+        ("Img{}.JPG", "img{}.png", "case"),
+        ("a%20b{}.jpg", "a b{}.png", "case"),
         (unicodedata.normalize("NFD", "été{}.jpg"), "été{}.png", "accents"),
     ],
 )
@@ -102,7 +102,7 @@ def test_ignored_pixels_are_told(tmp_path):
 @pytest.mark.parametrize("stored", [[0, 128, 255, 255], [0, 1, 253, 255, 255, 255]])
 def test_a_value_that_is_ignored_in_most_pixels_has_to_be_named(tmp_path, stored):
     where = write(tmp_path, np.array([stored], dtype=np.uint8))
-    with pytest.raises(InputError, match=r"50\.0%.*more than have a class.*--values 0=BG,"):
+    with pytest.raises(InputError, match=r"50\.0%.*more than have a class.*values 0=BG,"):
         MaskData.read(*where)
     values = {0: "BG"} | dict.fromkeys(stored[1:], "object")
     assert MaskData.read(*where, values=values).load(0)[1].tolist() == [

@@ -1,4 +1,4 @@
-"""Augmentation of images with label maps."""
+"""Augmentation of images with semantic maps."""
 
 import random
 
@@ -176,7 +176,7 @@ def test_default_steps_fit_any_channels(channels):
 @pytest.mark.parametrize(
     ("step", "kind", "said"),
     [
-        ("CopyPaste", {}, "CopyPaste: pastes objects, which label maps do not hold"),
+        ("CopyPaste", {}, "CopyPaste: semantic maps contain no objects to paste"),
         ("RandomFlip", {}, f"take one of {AUGMENTATION_NAMES[0]}"),
         (
             "RandomGrayscale",

@@ -1,4 +1,4 @@
-"""COCO datasets as label maps, and what is measured of any data."""
+"""COCO datasets as semantic maps, and what is measured of any data."""
 
 import pickle
 
@@ -70,7 +70,7 @@ def test_the_rule_says_which_object_is_on_top(tmp_path):
         ),
     ],
 )
-def test_what_makes_no_label_maps_is_refused(tmp_path, document, options, said):
+def test_what_makes_no_semantic_maps_is_refused(tmp_path, document, options, said):
     with pytest.raises(InputError, match=rf"data\.json: .*{said}"):
         coco(tmp_path, document, **options)
 

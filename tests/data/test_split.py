@@ -41,7 +41,7 @@ def test_without_validation():
 
 @pytest.mark.parametrize(("names", "share"), [(["a.jpg"], 0.5), (NAMES, 1), (NAMES, -0.1)])
 def test_what_cannot_be_parted_is_refused(names, share):
-    with pytest.raises(InputError, match="cannot be parted"):
+    with pytest.raises(InputError, match="cannot be split"):
         split(names, share, 0)
 
 

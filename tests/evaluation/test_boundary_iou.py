@@ -1,4 +1,4 @@
-"""Boundaries of label maps, held to faster-coco-eval's boundaries of single masks."""
+"""Boundaries of semantic maps, held to faster-coco-eval's boundaries of single masks."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Scores of label maps: equal to the field's own, counted over the dataset, and honest."""
+"""Scores of semantic maps: equal to the field's own, counted over the dataset, and honest."""
 
 import json
 
@@ -377,7 +377,7 @@ def test_only_the_same_images_are_compared(change):
         "seed": lambda: scored(drawn_pairs(), seed=1),
         "classes": lambda: scored(drawn_pairs(), ("BG", "dog", "cat", "cup")),
     }[change]()
-    with pytest.raises(ValueError, match="the same classes, true label maps"):
+    with pytest.raises(ValueError, match="the same classes, true semantic maps"):
         score_differences(first, second)
 
 

@@ -529,7 +529,7 @@ def test_unknown_suffix_is_refused_before_writing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_label_map_keeps_labels_and_shows_colours(tmp_path: Path) -> None:
+def test_semantic_map_keeps_labels_and_shows_colours(tmp_path: Path) -> None:
     palette = np.random.default_rng(0).integers(0, 256, (256, 3), dtype=np.uint8)
     for count in (2, 3, 5, 81, 256):
         labels = (np.arange(256).reshape(16, 16) % count).astype(np.uint8)
@@ -541,7 +541,7 @@ def test_label_map_keeps_labels_and_shows_colours(tmp_path: Path) -> None:
         write_indexed_png(tmp_path / "labels.png", labels, palette[:81])
 
 
-def test_ignored_pixels_are_white_in_a_label_map(tmp_path: Path) -> None:
+def test_ignored_pixels_are_white_in_a_semantic_map(tmp_path: Path) -> None:
     labels = np.array([[0, 1, 255]], np.uint8)
     write_indexed_png(tmp_path / "labels.png", labels, np.array([[0, 0, 0], [1, 2, 3]], np.uint8))
     with Image.open(tmp_path / "labels.png") as image:

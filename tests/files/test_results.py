@@ -18,7 +18,7 @@ from instseg.files.results import (
     CsvWriter,
     PredictionWriter,
     plain_cell,
-    write_label_map,
+    write_semantic_map,
 )
 
 NAMES = ("BG", "cat", "dog")
@@ -207,9 +207,9 @@ def test_centroid_of_an_empty_mask_is_that_of_its_box(tmp_path):
     assert (tmp_path / "table.csv").read_text().splitlines()[1].endswith(",2.0,1.0")
 
 
-def test_label_map_reads_back_as_class_ids(tmp_path):
+def test_semantic_map_reads_back_as_class_ids(tmp_path):
     labels = np.array([[0, 1], [2, 2]], dtype=np.uint8)
-    write_label_map(tmp_path / "deep" / "a.png", labels, NAMES)
+    write_semantic_map(tmp_path / "deep" / "a.png", labels, NAMES)
     with Image.open(tmp_path / "deep" / "a.png") as image:
         assert np.array_equal(np.asarray(image), labels)
         assert image.convert("RGB").getpixel((0, 0)) == (0, 0, 0)

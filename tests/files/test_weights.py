@@ -104,7 +104,7 @@ def test_cut_off_file_in_the_cache_is_noticed(
 
 
 def assert_says_all(message: str, weights: NamedWeights, cache: Path) -> None:
-    for words in (weights.file_name, weights.sha256_prefix, str(cache), "--weights demo"):
+    for words in (weights.file_name, weights.sha256_prefix, str(cache), "the weights demo"):
         assert words in message
     assert "\n" not in message
 
@@ -187,6 +187,6 @@ def test_installed_package_carries_the_demo(tmp_path: Path, name: str) -> None:
 
     missing = run()
     assert missing.returncode != 0
-    assert f"{name}.safetensors is missing, which comes with instseg" in missing.stderr
+    assert f"{name}.safetensors is missing, although it is part of instseg" in missing.stderr
     demo = put(tmp_path / "site" / "instseg" / "_weights", NAMED[name])
     assert run().stdout.strip() == str(demo)

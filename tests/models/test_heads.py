@@ -69,9 +69,11 @@ def test_names_match_whatever_their_spelling():
 def test_an_own_mapping_goes_first_and_its_names_must_exist():
     known, wanted = ("horse", "cat"), ("zebra", "cat")
     assert match_classes(known, wanted, {"horse": "zebra"}) == {"zebra": "horse", "cat": "cat"}
-    with pytest.raises(InputError, match=r"init_classes: the starting weights have no 'mule'"):
+    with pytest.raises(
+        InputError, match=r"init_classes: the starting weights have no class 'mule'"
+    ):
         match_classes(known, wanted, {"mule": "zebra"})
-    with pytest.raises(InputError, match=r"init_classes: the dataset has no 'okapi'"):
+    with pytest.raises(InputError, match=r"init_classes: the dataset has no class 'okapi'"):
         match_classes(known, wanted, {"horse": "okapi"})
 
 

@@ -33,7 +33,7 @@ def test_either_kind_by_name_and_by_path(tmp_path):
 def test_a_state_dict_needs_its_architecture(tmp_path):
     path = tmp_path / "weights.pth"
     torch.save({"a": torch.zeros(2)}, path)
-    assert "add --architecture, one of resnet50_fpn" in refused(load_model, path)
+    assert "add architecture, one of resnet50_fpn" in refused(load_model, path)
     assert "does not fit" in refused(load_model, path, architecture="resnet50_fpn")
     assert "unknown weights" in refused(load_model, "coco-v3")
 
@@ -62,3 +62,15 @@ def test_a_header_that_asks_for_a_terabyte(tmp_path):
         model.card.architecture_args["width"] = 8
     message = refused(load_model, path)
     assert message.startswith(f"{path}: compact cannot be built as the model card describes it")
+
+
+@pytest.mark.parametrize("name", ["demo", "unet-demo"])
+def test_a_model_is_one_short_line(name):
+    from instseg.predict.predictor import Predictor
+    from instseg.predict.segmenter import Segmenter
+
+    model = load_model(name)
+    taker = Predictor(model) if name == "demo" else Segmenter(model)
+    for each in (model, taker):
+        assert "\n" not in repr(each) and len(repr(each)) < 150
+        assert "16 classes: person, car" in repr(each)

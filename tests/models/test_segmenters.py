@@ -170,15 +170,17 @@ def test_without_the_library(monkeypatch):
     assert message.endswith('needs segmentation-models-pytorch: pip install "instseg[semantic]"')
 
 
-def test_instances_and_label_maps_are_not_mixed_up(tmp_path):
+def test_instances_and_semantic_maps_are_not_mixed_up(tmp_path):
     build_detector(TINY_CARD).save(tmp_path / "instances.safetensors")
     fresh("unet_small").save(tmp_path / "semantic.safetensors")
     message = refused(load_segmenter, tmp_path / "instances.safetensors")
-    assert "instances.safetensors holds compact, which finds instances" in message
+    assert "instances.safetensors holds compact, which predicts instances" in message
     assert "demo holds compact" in refused(load_segmenter, "demo")
     assert "coco-v2 holds resnet50_fpn_v2" in refused(load_segmenter, "coco-v2")
     message = refused(load_detector, tmp_path / "semantic.safetensors")
-    assert "semantic.safetensors holds unet_small, which gives label maps, not instances" in message
+    assert (
+        "semantic.safetensors holds unet_small, which gives semantic maps, not instances" in message
+    )
     (tmp_path / "weights.pth").write_bytes(b"something")
     assert "not a safetensors file" in refused(load_segmenter, tmp_path / "weights.pth")
     assert "no such weights file" in refused(load_segmenter, tmp_path / "none.safetensors")

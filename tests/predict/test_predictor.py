@@ -362,8 +362,11 @@ def test_photo_larger_than_a_tile(model, flip, batch_size):
         ({"tile": 10}, "tile=10 must lie between 64"),
         ({"preset": "slow"}, "preset 'slow' is unknown; use one of default, fast"),
         ({"precision": "fp8"}, "precision 'fp8' is unknown; use one of auto, fp32, bf16"),
-        ({"classes": ["cat", "unicorn", "elf"]}, "do not know unicorn, elf; they know cat, dog"),
-        ({"classes": ["BG"]}, "do not know BG"),
+        (
+            {"classes": ["cat", "unicorn", "elf"]},
+            "have no unicorn, elf; their classes are cat, dog",
+        ),
+        ({"classes": ["BG"]}, "have no BG"),
         ({"device": "toaster"}, "device toaster is not available on this machine; use cpu"),
         ({"device": "cuda:77"}, "device cuda:77 is not available"),
         ({"device": ""}, "device "),
@@ -432,3 +435,44 @@ def test_an_untrained_network_finds_nothing_above_one_half():
     found = make_predictor(build_detector(TINY_CARD))(IMAGE)
     assert len(found) == 0
     assert found.class_names == TINY_CARD.class_names
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (None, "image=None must be a path, an array or a tensor"),
+        (["a.jpg"], "image=['a.jpg'] must be a path, an array or a tensor"),
+        (np.zeros((4, 5)), "image array: expected uint8 (H, W, 3), got float64 (4, 5)"),
+        (
+            np.zeros((0, 5, 3), np.uint8),
+            "image array: expected uint8 (H, W, 3), got uint8 (0, 5, 3)",
+        ),
+        (torch.zeros(4, 5, 3), "image tensor: expected uint8 or float (3, H, W), got"),
+    ],
+)
+def test_what_is_no_image_is_told_in_one_line(image, message):
+    with pytest.raises(InputError) as raised:
+        Predictor("demo")(image)
+    assert str(raised.value).startswith(message) and "\n" not in str(raised.value)
+
+
+def test_one_path_in_place_of_many_is_told():
+    predictor = Predictor("demo")
+    for several in (predictor.predict_batch, lambda images: list(predictor.stream(images))):
+        with pytest.raises(InputError, match=r"^images='a\.jpg' must be a list of images$"):
+            several("a.jpg")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"classes": 3}, "classes=3 must be text or a list of texts"),
+        ({"max_detections": 1.5}, "max_detections=1.5 must be a whole number"),
+        ({"tile": "a"}, "tile='a' must be a whole number"),
+        ({"weights": 5}, "weights=5 must be text, a path or a Model"),
+    ],
+)
+def test_an_option_of_another_type_is_told(options, message):
+    with pytest.raises(InputError) as raised:
+        Predictor(**{"weights": "demo", **options})
+    assert str(raised.value) == message

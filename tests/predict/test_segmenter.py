@@ -259,5 +259,5 @@ def test_what_cannot_be(model, tmp_path):
     with pytest.raises(InputError, match="device toaster"):
         make_segmenter(model, device="toaster")
     build_detector(TINY_CARD).save(tmp_path / "instances.safetensors")
-    with pytest.raises(InputError, match="which finds instances"):
+    with pytest.raises(InputError, match="which predicts instances"):
         make_segmenter(tmp_path / "instances.safetensors")

@@ -22,7 +22,7 @@ def test_a_cut_off_checkpoint_is_one_clear_line(tmp_path):
     path = tmp_path / "c.pt"
     save_checkpoint(path, {"weight": torch.zeros(1000)})
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(InputError, match="without --resume"):
+    with pytest.raises(InputError, match="without resume"):
         load_checkpoint(path)
 
 

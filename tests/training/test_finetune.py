@@ -161,12 +161,14 @@ def test_cancelling_from_another_thread_saves_and_the_run_goes_on_as_if_it_had_n
     assert not stopped.finished and "not finished" in repr(stopped)
     assert stopped.steps == 2
     assert (tmp_path / "stopped" / "checkpoint.pt").exists()
-    with pytest.raises(ArgumentError, match="is of a run that was stopped; go on with resume"):
+    with pytest.raises(
+        ArgumentError, match="is of a run that was stopped; continue it with resume"
+    ):
         train("stopped")
     told = []
     resumed = train(resume=str(tmp_path / "stopped"), on_event=told.append)
     assert resumed.finished and resumed.steps == 4
-    assert f"going on after step {stopped.steps}" in next(
+    assert f"continuing after step {stopped.steps}" in next(
         each.text for each in told if isinstance(each, Notice)
     )
     assert same_weights(whole.best, resumed.best)
@@ -183,7 +185,7 @@ def test_a_run_of_an_older_version_is_refused_in_one_line(tmp_path):
     ) as caught:
         instseg.finetune(resume=tmp_path)
     assert "\n" not in str(caught.value)
-    with pytest.raises(ArgumentError, match="resume goes on with the options of its run"):
+    with pytest.raises(ArgumentError, match="resume uses the options of its run"):
         instseg.finetune(resume=tmp_path, seed=3)
 
 

@@ -75,4 +75,6 @@ def test_a_stopped_run_is_not_begun_anew(tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(b"")
     with pytest.raises(ArgumentError) as caught:
         refuse_stopped_run(tmp_path)
-    assert f"go on with --resume {tmp_path}, choose another --out" in caught.value.as_options()
+    assert (
+        f"continue it with --resume {tmp_path}, choose another --out" in caught.value.as_options()
+    )

@@ -117,7 +117,7 @@ def test_a_model_is_left_as_it_is_and_a_cancelled_run_goes_on(arrays, tmp_path):
         ("log.csv", lambda b: b.replace(b"\n4,", b"\n\xff,"), "is damaged; remove it"),
         ("log.csv", lambda b: b.replace(b"\n4,", b"\nfour,"), "is damaged; remove it"),
         ("checkpoint.pt", lambda b: b.replace(b"network", b"netwerk"), "checkpoint"),
-        ("checkpoint.pt", lambda b: b[:1000], "is not a whole checkpoint"),
+        ("checkpoint.pt", lambda b: b[:1000], "is not a complete checkpoint"),
     ],
 )
 def test_a_damaged_file_of_a_stopped_run_is_named(stopped, tmp_path, name, damage, words):

@@ -22,7 +22,7 @@ GAP, LINE = 10, 24  # between columns, and of a line of text
 
 
 def labels(size_hw=(120, 160), **squares):
-    """Label maps with a square of 20 pixels for each class id, by its left edge in the middle."""
+    """A semantic map with a square of 20 pixels for each class id, given by its left edge."""
     found = np.zeros(size_hw, np.uint8)
     for label, left in squares.items():
         found[40:60, left : left + 20] = int(label[1:])
@@ -151,7 +151,7 @@ def test_nothing_is_changed():
 
 
 @pytest.mark.parametrize("field", ["truth", "unet", "mask_rcnn"])
-def test_label_maps_of_another_photo_are_refused(field):
+def test_semantic_maps_of_another_photo_are_refused(field):
     row = dataclasses.replace(side_by_side(), **{field: labels((50, 50))})
     with pytest.raises(ValueError, match="expected size"):
         draw_side_by_side([row], NAMES)

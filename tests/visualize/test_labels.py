@@ -1,4 +1,4 @@
-"""Label maps over photos."""
+"""Semantic maps over photos."""
 
 import itertools
 

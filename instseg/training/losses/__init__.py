@@ -1,4 +1,4 @@
-"""Losses of label maps, by name, and weighted sums of them."""
+"""Losses of semantic maps, by name, and weighted sums of them."""
 
 from instseg.training.losses.by_name import LOSS_NAMES, WeightedSum, parse_loss
 

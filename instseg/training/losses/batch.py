@@ -1,4 +1,4 @@
-"""What all losses look at: a batch without its ignored pixels."""
+"""The input of all losses: a batch without its ignored pixels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PIXELS = (0, 2, 3)  # the axes of all pixels of a (B, K, H, W) batch
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Batch:
-    """The logits and labels of a batch; what several losses need of them is computed once.
+    """The logits and labels of a batch, with values that several losses share.
 
     At ignored pixels logits and labels are 0, so that no gradient flows back to them, and so are
     `truth` and `probabilities`; means leave them out.
@@ -66,7 +66,7 @@ class Batch:
 
     @cached_property
     def areas(self) -> Tensor:
-        """(K,), how many pixels each class has."""
+        """(K,), the number of pixels of each class."""
         return self.truth.sum(PIXELS)
 
     def mean(self, values: Tensor) -> Tensor:
@@ -74,10 +74,9 @@ class Batch:
         return (values * self.valid).sum() / self.valid.sum().clamp(min=1)
 
     def mean_over_classes(self, values: Tensor) -> Tensor:
-        """The mean of finite (K,) values over the classes that have pixels; 0 of none.
+        """The mean of finite (K,) values over the classes that have pixels; else 0.
 
-        An absent class has nothing to be found, and wherever it is predicted, the probability is
-        missing from the class that is there.
+        Predictions of an absent class still lower the probability of the classes that are present.
         """
         present = self.areas > 0
         return (values * present).sum() / present.sum().clamp(min=1)
@@ -88,5 +87,5 @@ Term = Callable[[Batch], Tensor]
 
 
 def power(values: Tensor, exponent: float) -> Tensor:
-    """`values ** exponent` for values from 0 on, with a finite slope at 0."""
+    """`values ** exponent` for values of 0 or more, with a finite slope at 0."""
     return values.clamp(min=torch.finfo(values.dtype).tiny) ** exponent

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError
 from instseg.training.losses import distances, pixels, regions
 from instseg.training.losses.batch import Batch, Term
 from instseg.training.losses.class_weights import Counts
@@ -41,10 +41,10 @@ _TERM = re.compile(rf"(?:({_NUMBER})\s*\*\s*)?([a-z-]+)\s*(?:\(([^()]*)\))?")
 
 @dataclass(frozen=True, kw_only=True)
 class WeightedSum:
-    """A weighted sum of losses of label maps.
+    """A weighted sum of losses of semantic maps.
 
     Attributes:
-        terms: Weight and loss by the term as it was written.
+        terms: Weight and loss by the text of the term.
     """
 
     terms: Mapping[str, tuple[float, Term]]
@@ -54,10 +54,10 @@ class WeightedSum:
         return torch.stack([*self.parts(logits, labels).values()]).sum()
 
     def parts(self, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """The weighted terms by the term as it was written, which sum up to the loss.
+        """The weighted terms by their text, which sum up to the loss.
 
-        Ignored pixels get a gradient of exactly 0; a batch of nothing else has a loss of 0 and a
-        gradient of 0 for all parameters. It is computed in float32 whatever the logits are.
+        Ignored pixels get a gradient of exactly 0; a batch of only ignored pixels has a loss and
+        gradients of 0. Computed in float32 for logits of lower precision.
 
         Args:
             logits: bfloat16, float16, float32 or float64 (B, K, H, W).
@@ -71,20 +71,22 @@ class WeightedSum:
 
 
 def parse_loss(text: str, *, class_counts: Counts) -> WeightedSum:
-    """A loss from its name, or a weighted sum of several.
+    """Parse a loss, or a weighted sum of losses.
 
     Args:
         text: As `ce`, `ce + 0.5*dice` or `ce(weights=effective) + tversky(alpha=0.3, beta=0.7)`,
             with names from `LOSS_NAMES` and the arguments of the functions of this package.
-        class_counts: Gives the pixels of each of the K classes in the training data; called
-            once, and only when a loss needs them.
+        class_counts: Returns the pixels of each of the K classes in the training data; called at
+            most once, if a loss needs them.
 
     Raises:
-        InputError: for an unknown name, argument or value, and for a package that is missing.
+        InputError: A name, argument or value is unknown, or a package is missing.
     """
     parsed = {term.strip(): _parse_term(term.strip()) for term in text.split("+")}
     if len(parsed) < text.count("+") + 1:
-        raise InputError(f"--loss {text}: a loss comes twice; give it a weight, as in 2*dice")
+        raise ArgumentError(
+            f"{{loss}} {text}: a loss appears twice; give it a weight, as in 2*dice"
+        )
     counts = functools.cache(class_counts)
     terms = {}
     for term, (weight, name, arguments) in parsed.items():
@@ -98,12 +100,12 @@ def _parse_term(term: str) -> tuple[float, str, dict[str, Any]]:
     """Weight, name and arguments."""
     match = _TERM.fullmatch(term)
     if match is None or match[2] not in _LOSSES:
-        raise InputError(
-            f"--loss {term!r} is none: choose from {', '.join(LOSS_NAMES)}; "
+        raise ArgumentError(
+            f"{{loss}} {term!r} is none: choose from {', '.join(LOSS_NAMES)}; "
             'a sum is written "ce + 0.5*dice"'
         )
     if not float(match[1] or 1):
-        raise InputError(f"--loss {term!r}: a weight of 0 is no loss; leave it out")
+        raise ArgumentError(f"{{loss}} {term!r}: a weight of 0 has no effect; leave it out")
     return float(match[1] or 1), match[2], _parse_arguments(match[2], match[3] or "")
 
 
@@ -113,15 +115,15 @@ def _parse_arguments(name: str, text: str) -> dict[str, Any]:
     for argument in filter(None, map(str.strip, text.split(","))):
         key, _, value = map(str.strip, argument.partition("="))
         if key not in known:
-            raise InputError(
-                f"--loss: {name}({argument}): its arguments are {', '.join(known) or 'none'}"
+            raise ArgumentError(
+                f"{{loss}}: {name}({argument}): its arguments are {', '.join(known) or 'none'}"
             )
         if isinstance(known[key], str):
             arguments[key] = value
         elif re.fullmatch(_NUMBER, value):
             arguments[key] = float(value)
         else:
-            raise InputError(f"--loss: {name}({argument}): {key} is a number from 0 on")
+            raise ArgumentError(f"{{loss}}: {name}({argument}): {key} is a number from 0 on")
     return arguments
 
 

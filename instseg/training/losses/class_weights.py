@@ -1,4 +1,4 @@
-"""Weights of classes from how often they come in the training data."""
+"""Class weights from the frequency of the classes in the training data."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError
 
 SCHEMES = ("equal", "inverse", "effective")
 
 Counts = Callable[[], Sequence[int]]
-"""Counts the pixels of each of the K classes in the training data; asked only if needed."""
+"""Returns the pixels of each of the K classes in the training data; called only if needed."""
 
 
 def class_weights(class_counts: Counts, scheme: str, beta: float | None = None) -> Tensor:
-    """Weights that make up for rare classes.
+    """Class weights that compensate for class imbalance.
 
     Of a class with n pixels:
         equal: 1.
         inverse: in proportion to 1 / n.
         effective: in proportion to (1 - beta) / (1 - beta**n), the inverse of the effective number
-            of samples (Cui et al., CVPR 2019): about 1 / n of a rare class, and no less for a
-            class beyond some 1 / (1 - beta) pixels, which say nothing new.
+            of samples (Cui et al., CVPR 2019): about 1 / n of a rare class, and nearly constant for
+            a class of more than about 1 / (1 - beta) pixels.
 
     Args:
         class_counts: Not called for "equal".
         scheme: One of these three.
-        beta: Of "effective", between 0 and 1; without it (N - 1) / N with N the mean pixels of a
+        beta: For "effective", between 0 and 1; by default (N - 1) / N with N the mean pixels of a
             class. The paper's 0.9999 is meant for thousands of images: next to millions of pixels
             it makes all classes equal.
 
@@ -38,12 +38,12 @@ def class_weights(class_counts: Counts, scheme: str, beta: float | None = None) 
         scalar 1 for "equal".
 
     Raises:
-        InputError: for another scheme, and for a beta that means nothing.
+        InputError: The scheme is unknown, or beta is invalid.
     """
     if scheme not in SCHEMES:
-        raise InputError(f"--loss: weights={scheme}: choose one of {', '.join(SCHEMES)}")
+        raise ArgumentError(f"{{loss}}: weights={scheme}: choose one of {', '.join(SCHEMES)}")
     if beta is not None and not (scheme == "effective" and 0 < beta < 1):
-        raise InputError(f"--loss: beta={beta:g}: between 0 and 1, with weights=effective")
+        raise ArgumentError(f"{{loss}}: beta={beta:g}: between 0 and 1, with weights=effective")
     if scheme == "equal":
         return torch.ones(())
     counts = np.asarray(class_counts(), dtype=np.float64)

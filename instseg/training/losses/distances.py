@@ -1,4 +1,4 @@
-"""Losses that know how far a prediction is from the truth, in pixels.
+"""Losses that depend on distances between prediction and ground truth, in pixels.
 
 Each function takes the arguments that its loss has in `--loss`, and returns the loss.
 """
@@ -17,7 +17,7 @@ from instseg.training.losses.batch import Batch, Term
 def shape_aware() -> Term:
     """Cross-entropy weighted with 1 + the distance from the predicted to the true contour.
 
-    As the survey of Jadon (CIBCB 2020) has it: pixels of the predicted contour have the distance to
+    As in the survey of Jadon (CIBCB 2020): pixels of the predicted contour have the distance to
     the nearest pixel of the true one, other pixels none. Where the truth has no contour, this is
     cross-entropy.
     """
@@ -27,11 +27,11 @@ def shape_aware() -> Term:
 def hausdorff(*, alpha: float = 2.0) -> Term:
     """MONAI's Hausdorff loss by distance transforms (Karimi and Salcudean, 2019), of each class.
 
-    It grows with the square of distances in pixels: next to other losses give it a small weight.
-    MONAI knows no ignored pixels; here they are in no class, neither predicted nor true, and not
-    in the mean. Classes without a pixel in the batch are left out. MONAI gives a mask without a
+    It grows with the square of distances in pixels: give it a small weight beside other losses.
+    MONAI has no ignored pixels; here they belong to no class, neither predicted nor true, and are
+    not in the mean. Classes without a pixel in the batch are left out. MONAI gives a mask without a
     boundary a distance of 0: where an image's truth is all one class and its prediction all
-    another, loss and gradient are 0, and it needs another loss beside it.
+    another, loss and gradient are 0, so combine it with another loss.
 
     Args:
         alpha: The power of the distances.

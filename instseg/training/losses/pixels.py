@@ -1,4 +1,4 @@
-"""Losses that are means over pixels, on torch's cross-entropies.
+"""Losses that are means over pixels, based on torch's cross-entropies.
 
 Each function takes the arguments that its loss has in `--loss`, and returns the loss.
 """
@@ -42,7 +42,7 @@ def focal(
 
     Args:
         class_counts: Of the training data.
-        gamma: How much less pixels count that are nearly right; 0 is cross-entropy.
+        gamma: Larger values reduce the loss of well-classified pixels; 0 is cross-entropy.
         weights: The paper's alpha: "equal", "inverse" or "effective", see `class_weights`.
         beta: Of "effective".
     """
@@ -63,7 +63,7 @@ def binary_cross_entropy() -> Term:
 def weighted_binary_cross_entropy(
     *, class_counts: Counts, weights: str = "inverse", beta: float | None = None
 ) -> Term:
-    """Binary cross-entropy whose positive part has its class's weight (Pihur et al., 2007).
+    """Binary cross-entropy with class weights on the positive part (Pihur et al., 2007).
 
     Args:
         class_counts: Of the training data.
@@ -77,7 +77,7 @@ def weighted_binary_cross_entropy(
 def balanced_cross_entropy() -> Term:
     """Binary cross-entropy balanced in each batch (Xie and Tu, HED, ICCV 2015).
 
-    Each class's pixels get the share of the rest as their weight, and the rest the class's share.
+    The weight of a class's pixels is the share of all others, and vice versa.
     """
 
     def loss(batch: Batch) -> Tensor:
@@ -100,7 +100,7 @@ def one_against_rest(batch: Batch, positive: Tensor | float, negative: Tensor | 
     Args:
         batch: Of K classes.
         positive: The weight of a class's own pixels, (K, 1, 1) or of all classes.
-        negative: That of the other pixels.
+        negative: The weight of the other pixels.
     """
     weights = batch.truth * positive + (1 - batch.truth) * negative
     values = F.binary_cross_entropy_with_logits(

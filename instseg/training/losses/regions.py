@@ -1,12 +1,12 @@
-"""Losses of how well predicted and true regions overlap, and compounds with them.
+"""Losses of the overlap of predicted and true regions, and compound losses.
 
 A region is a class's pixels in the whole batch; the background is a class like the others. Classes
 without a pixel in the batch are left out.
 
-Each function takes the arguments that its loss has in `--loss`, and returns the loss. They are our
-own though MONAI and segmentation-models-pytorch have some of them: those give a class that is not
-in the batch a loss of almost 1 (MONAI) or of 0 (the other, which makes the loss small where there
-are many classes), and take the focal power of the mean over classes and not of each class.
+Each function takes the arguments that its loss has in `--loss`, and returns the loss. MONAI and
+segmentation-models-pytorch have some of them, but give a class that is not in the batch a loss of
+almost 1 (MONAI) or of 0 (the other, which makes the loss small for many classes), and apply the
+focal power to the mean over classes, not to each class.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError
 from instseg.training.losses.batch import PIXELS, Batch, Term, power
 from instseg.training.losses.class_weights import Counts
 from instseg.training.losses.pixels import one_against_rest
@@ -57,7 +57,7 @@ def focal_tversky(*, alpha: float = 0.3, beta: float = 0.7, gamma: float = 0.75)
 
 
 def sensitivity_specificity(*, sensitivity: float = 0.5) -> Term:
-    """Squared errors in a class and outside of it, weighed against each other.
+    """Weighted sum of squared errors inside and outside a class.
 
     From Brosch et al. (MICCAI 2015), of each class.
 
@@ -125,9 +125,9 @@ def exponential_logarithmic(
 
 
 def require(sensible: bool, what: str) -> None:
-    """Refuse numbers from 0 on that make no loss, such as one without a gradient."""
+    """Raise InputError for arguments that give no useful loss, such as one without a gradient."""
     if not sensible:
-        raise InputError(f"--loss: {what}")
+        raise ArgumentError(f"{{loss}}: {what}")
 
 
 def tversky_index(batch: Batch, alpha: float, beta: float) -> Tensor:

@@ -63,7 +63,7 @@ def test_a_class_that_the_data_has_not_is_harmless():
         ("ce + ", "'' is none: choose from ce, bce"),
         ("ce - dice", "'ce - dice' is none: choose from"),
         ("-1*dice", "is none: choose from"),
-        ("dice + ce + dice", "a loss comes twice"),
+        ("dice + ce + dice", "a loss appears twice"),
         ("tversky(gamma=1)", r"tversky\(gamma=1\): its arguments are alpha, beta$"),
         ("ce(class_counts=1)", "its arguments are weights, beta$"),
         ("dice(1)", "its arguments are none$"),
