@@ -149,7 +149,8 @@ def _without(section: str, *keys: str) -> Any:
 
 def _polygons(change: Any) -> Any:
     def keep_rle(outline: Any) -> Any:
-        return change(outline) if isinstance(outline, list) else outline
+        plain = isinstance(outline, list) and isinstance(outline[0], list)
+        return change(outline) if plain else outline
 
     return _everywhere("annotations", "segmentation", keep_rle)
 
