@@ -34,8 +34,8 @@ def folders(tmp_path, image_name, mask_name, numbers=NUMBERS):
         ("img{}.jpg", "img{}_seg.tif", "{}_seg"),
         ("img{}.jpg", "img{}-mask.bmp", "{}-mask"),
         ("img{}.jpg", "mask_img{}.png", "mask_{}"),
-        ("Img{}.JPG", "img{}.png", "capitals"),
-        ("a%20b{}.jpg", "a b{}.png", "capitals"),
+        ("Img{}.JPG", "img{}.png", "case"),
+        ("a%20b{}.jpg", "a b{}.png", "case"),
         (unicodedata.normalize("NFD", "été{}.jpg"), "été{}.png", "accents"),
     ],
 )
