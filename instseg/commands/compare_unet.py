@@ -1,4 +1,4 @@
-"""`instseg compare-unet`: Mask R-CNN as semantic maps beside a U-Net, on the same images."""
+"""`instseg compare-unet`: compares Mask R-CNN with a U-Net as semantic maps."""
 
 from __future__ import annotations
 

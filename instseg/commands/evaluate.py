@@ -1,4 +1,4 @@
-"""`instseg evaluate`: how good a result is, how sure that is, and why it is not better."""
+"""`instseg evaluate`: metrics, confidence intervals and error analysis."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from instseg.system.processes import process_rank
 
 @dataclass(frozen=True, kw_only=True)
 class Options(EvaluateOptions):
-    """The options as the command line takes them: files, and a folder that is always there."""
+    """The options of the command line: only paths, and a default output folder."""
 
     coco_json: Path
     images: Path | None = None
@@ -36,7 +36,7 @@ def run(config: Options) -> int:
         options = {**vars(config), "on_event": ignore if process_rank() else show}
         found = evaluate(**options)
     if process_rank():
-        return 0  # the first process tells
+        return 0  # only the first process prints
     print_evaluation(found, config.against)
     if found.thresholds_file:
         classes, kind = count(len(found.thresholds), "class"), SUBJECTS[found.main.kind]

@@ -1,4 +1,4 @@
-"""`instseg infer`: photos in, overlay pictures and a COCO document out."""
+"""`instseg infer`: finds instances in photos."""
 
 from __future__ import annotations
 

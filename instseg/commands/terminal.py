@@ -1,4 +1,4 @@
-"""What a command says on the terminal: closing lines, tables, one-line errors, progress."""
+"""Terminal output of commands: lines, tables, one-line errors, progress."""
 
 import os
 import time
@@ -34,7 +34,7 @@ class _Console(Console):
         super().__init__(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
     def on_broken_pipe(self) -> None:
-        """Whoever read the output has left: the command goes on and says no more."""
+        """The reader of the output has closed it: continue without output."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 

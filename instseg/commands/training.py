@@ -1,4 +1,4 @@
-"""What the commands that train have in common: how a run looks on a terminal, and Ctrl-C."""
+"""Shared parts of the training commands: terminal output, and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run_verb(
     options: TrainingOptions,
     in_words: Callable[[AnyResult], str],
 ) -> int:
-    """Train, show the run, and say what has come of it; returns the exit code.
+    """Train, show the run and its result; returns the exit code.
 
     Args:
         verb: `finetune` or `train_unet`.
@@ -38,7 +38,7 @@ def run_verb(
         in_words: The best scores for the closing line.
 
     Raises:
-        KeyboardInterrupt: After Ctrl-C, when the step at hand is done and saved.
+        KeyboardInterrupt: After Ctrl-C, once the current step is saved.
     """
     with TrainingListener() as show:
         result = verb(**vars(replace(options, on_event=show, cancel=show.cancel)))
@@ -58,7 +58,7 @@ class TrainingListener(Listener):
     """Shows a training run, and lets Ctrl-C cancel it.
 
     Attributes:
-        cancel: To be handed to the verb.
+        cancel: The event for the verb's option `cancel`.
     """
 
     def __init__(self) -> None:

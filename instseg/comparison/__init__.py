@@ -1,1 +1,1 @@
-"""Mask R-CNN, collapsed into semantic maps, beside a U-Net on the same images."""
+"""Comparison of Mask R-CNN, merged into semantic maps, with a U-Net."""

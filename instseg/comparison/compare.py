@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from instseg.models.segmenters import SegmenterModel
 
 FORMAT = 1  # of comparison.json
-LOWEST_SCORE = 0.01  # of instances that are looked for: AP needs low ones too
+LOWEST_SCORE = 0.01  # minimum score of instances: AP needs low ones too
 FIRST_SEED = 1_000_000  # of scenes, far from those that networks are trained and chosen on
-RESAMPLES = (100, 100_000)  # with fewer the intervals are noise, with more memory runs out
+RESAMPLES = (100, 100_000)  # fewer give noisy intervals, more need too much memory
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def compare(options: CompareOptions) -> Comparison:
     The arguments are the fields of `CompareOptions`.
 
     Raises:
-        InputError: A model or the data cannot be had, or they cannot be compared.
+        InputError: A model or the data are not available, or they cannot be compared.
     """
     from instseg.comparison.measure import compare_models
     from instseg.comparison.pictures import TITLES, choose, draw_pictures
@@ -232,7 +232,7 @@ def _data(options: CompareOptions, folder: Path) -> CocoData:
 
 
 def _costs(options: CompareOptions, models: ComparedModels) -> dict[str, Json]:
-    """What the first few photos cost each side, in a process of its own.
+    """Time and memory of both models for the first few photos, each in a separate process.
 
     Raises:
         InputError: One of them is killed.
@@ -271,7 +271,7 @@ def _as_path(weights: str | Path | Model | SegmenterModel, path: Path) -> str:
 
 
 def _settings(options: CompareOptions, priority: Sequence[str]) -> Json:
-    """The options as comparison.json holds them."""
+    """The options for comparison.json."""
     from instseg.comparison.load import name_of
     from instseg.data.coco import CocoData
 

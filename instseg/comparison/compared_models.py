@@ -35,10 +35,10 @@ class ComparedModels:
         data: Photos and semantic maps, of the dataset's classes.
         segmenter: The U-Net.
         predictor: Mask R-CNN, which gives instances of low scores too.
-        names: "BG", then the classes that are compared: those that all three know.
+        names: "BG", then the compared classes: those of the dataset and both models.
         rule: Which of Mask R-CNN's instances is on top.
         priority: For "class-priority", class names from highest to lowest.
-        score_threshold: Instances that score lower are left out of semantic maps.
+        score_threshold: Minimum score of instances in semantic maps.
     """
 
     data: CocoSemantic
@@ -69,7 +69,7 @@ class ComparedModels:
     def mask_rcnn_map(
         self, found: Instances, rule: Rule | None = None, score_threshold: float | None = None
     ) -> Labels:
-        """Mask R-CNN's instances as a semantic map, likewise, by its own rule or by another."""
+        """Mask R-CNN's instances as a semantic map, by the chosen rule or another."""
         labels = to_semantic(
             found,
             rule=rule or self.rule,

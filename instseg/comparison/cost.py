@@ -1,4 +1,4 @@
-"""What an image costs each model: time and memory, measured in a fresh process."""
+"""Time and memory per image of each model, measured in a new process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MOST_IMAGES = 8
 def cost_of_unet(
     side: str, photos: Sequence[Path], weights: str, *, device: str, precision: str
 ) -> Json:
-    """What it takes from a photo to the U-Net's semantic map; see `measured`."""
+    """Time and memory from a photo to the U-Net's semantic map; see `measured`."""
 
     def load() -> tuple[SemanticMapper, torch.device]:
         segmenter = load_unet(weights, device=device, precision=precision)
@@ -49,7 +49,7 @@ def cost_of_mask_rcnn(
     rule: Rule,
     priority: Sequence[str],
 ) -> Json:
-    """What it takes from a photo to Mask R-CNN's semantic map; see `measured`."""
+    """Time and memory from a photo to Mask R-CNN's semantic map; see `measured`."""
 
     def load() -> tuple[SemanticMapper, torch.device]:
         from instseg.predict.predictor import Predictor
@@ -86,7 +86,7 @@ def measured(
     before = highest_memory_bytes()
     semantic_map, device = load()
     seconds = []
-    for image in [images[0], *images]:  # the first only warms up
+    for image in [images[0], *images]:  # the first is a warm-up
         start = time.perf_counter()
         semantic_map(image)
         seconds.append(time.perf_counter() - start)

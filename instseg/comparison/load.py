@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def load_mask_rcnn(
     weights: str | Path | Model, *, architecture: str | None = None, on_event: OnEvent = ignore
 ) -> Model:
-    """Find, or download, the weights of Mask R-CNN; a loaded model stays as it is."""
+    """Find, or download, the weights of Mask R-CNN; a loaded model is returned unchanged."""
     from instseg.models.mask_rcnn import Model, load_detector
 
     if isinstance(weights, Model):
@@ -39,7 +39,7 @@ def load_unet(
     precision: str = "auto",
     on_event: OnEvent = ignore,
 ) -> Segmenter:
-    """The U-Net, likewise, where and how it is to run.
+    """The U-Net, on its device and with its precision.
 
     Raises:
         InputError: It is not for photos.
@@ -56,7 +56,7 @@ def load_unet(
 
 
 def name_of(weights: str | Path | Model | SegmenterModel) -> str:
-    """What messages and files call a model."""
+    """The name of a model in messages and files."""
     if isinstance(weights, str | Path):
         return str(weights)
     return f"loaded {weights.card.architecture}"
@@ -65,7 +65,7 @@ def name_of(weights: str | Path | Model | SegmenterModel) -> str:
 def described(
     weights: str | Path | Model | SegmenterModel, architecture: str, network: nn.Module
 ) -> Json:
-    """What comparison.json says of a model."""
+    """The description of a model in comparison.json."""
     parameters = sum(parameter.numel() for parameter in network.parameters())
     return {"weights": name_of(weights), "architecture": architecture, "parameters": parameters}
 

@@ -1,4 +1,4 @@
-"""Both models on every image, against one truth."""
+"""Predicts every image with both models, and compares them with the ground truth."""
 
 from __future__ import annotations
 
@@ -75,10 +75,10 @@ def compare_models(
     """Predict every image by both models, once.
 
     Args:
-        models: What is compared.
-        resamples: Of images, for the intervals.
-        seed: Of the resamples.
-        on_event: Told of the progress.
+        models: The models and data.
+        resamples: Number of resamples for the intervals.
+        seed: Random seed of the resamples.
+        on_event: Called with progress.
 
     Returns:
         What comparison.json holds of it: `left_out`, `semantic`, `rules`, `thresholds`,

@@ -19,16 +19,16 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class ModelScores:
-    """What one of the two models is worth.
+    """The scores of one of the two models.
 
     Attributes:
         mIoU: Mean IoU over the compared classes and the background, 0..1.
         mIoU_interval: Its 95% interval; None where the images are too few.
         scores: All means by name: mIoU, mDice, fwIoU, pACC, mACC, mBIoU, and each with `_fg`
             without the background; None for what has no value.
-        box_AP: COCO's AP of the boxes of what the model finds.
+        box_AP: COCO's AP of the boxes.
         mask_AP: COCO's AP of the masks.
-        parameters: Of the network.
+        parameters: Number of parameters of the network.
     """
 
     mIoU: float  # noqa: N815  as the literature writes it
@@ -41,13 +41,13 @@ class ModelScores:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """Mask R-CNN's score less the U-Net's.
+    """Mask R-CNN's score minus the U-Net's.
 
     Attributes:
         value: None where one of them has no score.
         interval: The 95% interval; None where the images are too few.
-        p: How often chance would give a difference as large, two-sided.
-        significant: Whether that is less often than one time in twenty.
+        p: Two-sided p-value.
+        significant: Whether p is below 0.05.
     """
 
     value: float | None
@@ -61,8 +61,8 @@ class ClassComparison:
     """The IoU of one class.
 
     Attributes:
-        name: Of the class; "BG" is the background.
-        images: That hold it.
+        name: Name of the class; "BG" is the background.
+        images: Number of images with the class.
         unet: IoU of the U-Net, None without a true pixel.
         mask_rcnn: IoU of Mask R-CNN.
         difference: Between them.
@@ -77,15 +77,15 @@ class ClassComparison:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Comparison:
-    """Mask R-CNN, collapsed into semantic maps, beside a U-Net on the same images.
+    """The comparison of Mask R-CNN, merged into semantic maps, with a U-Net.
 
     Attributes:
         unet: The U-Net's scores.
         mask_rcnn: Mask R-CNN's scores.
         difference: In mIoU.
         per_class: IoU of each compared class, the background first.
-        images: How many were compared.
-        verdict: Sentences: which is better, in which classes, and how far to believe it.
+        images: Number of compared images.
+        verdict: Sentences: which model is better, for which classes, and how reliable that is.
         written: The files that were written; none without `out`.
     """
 

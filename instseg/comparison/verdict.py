@@ -17,7 +17,7 @@ FATES = {
 
 
 def verdict(comparison: Mapping[str, Any]) -> list[str]:
-    """The answer in sentences: which is better, in which classes, and how far to believe it."""
+    """Sentences: which model is better, for which classes, and how reliable that is."""
     each = comparison["semantic"]["difference"]["scores"]["mIoU"]
     images = count(len(comparison["per_image"]), "image")
     value, limits = each["difference"], each["interval"]

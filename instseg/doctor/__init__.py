@@ -1,1 +1,1 @@
-"""What is wrong with a COCO dataset, and its repair."""
+"""Checks and repairs of COCO datasets."""

@@ -1,4 +1,4 @@
-"""What an examination gives: findings, statistics and the sound records."""
+"""The result of an examination: findings, statistics and the valid records."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Surroundings:
-    """What a document is compared with; read once, whatever happens to the document.
+    """The photos and validation set that a document is compared with; read once.
 
     Attributes:
         folder: Where the photos are; None for no checks of photos.
@@ -51,7 +51,7 @@ class Surroundings:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Examination:
-    """What is wrong with a dataset, and what is in it.
+    """Findings and statistics of a dataset.
 
     Attributes:
         findings: The most severe first.

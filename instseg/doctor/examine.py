@@ -1,4 +1,4 @@
-"""Examines a COCO dataset: what is wrong with it, before it wastes a day."""
+"""Examines a COCO dataset for problems."""
 
 from __future__ import annotations
 
@@ -40,15 +40,16 @@ from instseg.files.photo_header import photo_size
 
 @dataclass(frozen=True)
 class ExamineOptions:
-    """Finds what is wrong with a dataset in COCO format.
+    """Checks a dataset in COCO format.
 
     Args:
         coco_json: The dataset.
-        images: Folder of its photos; without it, photos are not checked.
-        val_coco_json: A validation set to compare with: the same photos, missing classes.
-        val_images: Folder of its photos; that of images if not given.
-        photos: How far to look into photos: no (are they there?), headers (their sizes), or all
-            (read each, which finds damaged ones and copies).
+        images: Folder of its photos; if not given, photos are not checked.
+        val_coco_json: Validation set; checked for photos that are also in the training set, and
+            for missing classes.
+        val_images: Folder of its photos; by default that of `images`.
+        photos: How thoroughly photos are checked: no (only that they exist), headers (also their
+            sizes), or all (each is decoded, which finds damaged photos and duplicates).
         on_event: Called with `Progress`.
     """
 
@@ -113,7 +114,7 @@ def survey(
     photos: PhotoDepth = "all",
     on_event: OnEvent = ignore,
 ) -> Surroundings:
-    """Look at all that lies around a document.
+    """Read everything that a document is compared with: photos and validation set.
 
     Args:
         document: Any JSON value.

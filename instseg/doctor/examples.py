@@ -24,7 +24,7 @@ _LONGEST_CAPTION = 200  # characters; more than there is room for
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Example:
-    """A photo to look at.
+    """An example photo.
 
     Attributes:
         image: uint8 RGB (H, W, 3).

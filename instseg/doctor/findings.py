@@ -1,4 +1,4 @@
-"""What can be wrong with a COCO dataset: every finding of the doctor, its severity and repair."""
+"""All findings of the doctor, with severity and repair."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ SHOWN_IDS = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One kind of trouble in one part of a dataset.
+    """One kind of problem in one part of a dataset.
 
     Attributes:
         code: Stable name, a key of `RULES`.
         severity: "error" breaks or falsifies training or evaluation, "warning" probably does, a
             "note" is worth knowing.
-        message: What is wrong, and what to do or what it leads to.
-        count: Records concerned, or classes of the validation set.
+        message: The problem, and its remedy or consequence.
+        count: Number of affected records, or classes of the validation set.
         ids: The ids of the first `SHOWN_IDS`; "annotations[3]" for a record without a sound id.
         fix: What `repair` does with the records.
         section: The list of the document that holds the records; "" for the document itself.

@@ -1,4 +1,4 @@
-"""Mends a COCO document: what can be repaired is, the rest of what is wrong is dropped."""
+"""Repairs a COCO document: records that cannot be repaired are dropped."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _REPAIR_ROUNDS = 6  # a repair may bring another trouble to light; later rounds 
 def mend(
     examination: Examination, *, clear_crowds: bool = False, on_event: OnEvent = ignore
 ) -> tuple[Examination, list[Change]]:
-    """Mend what was found, examine the result, and so on until no error is left.
+    """Repair findings and examine the result, until no error is left.
 
     Args:
         examination: Of a document that is an object; it is not modified.

@@ -15,10 +15,10 @@ class Change:
     Attributes:
         section: "images", "annotations" or "categories".
         id: The record's id, or "annotations[3]" for one without; None for the whole section.
-        code: The finding that it mends.
+        code: The finding that it repairs.
         action: "drop" or "repair".
-        before: What was there: the keys that change, or the whole of a dropped record.
-        after: What is there now; None for a dropped record.
+        before: The old values of the changed keys, or the whole dropped record.
+        after: The new values; None for a dropped record.
     """
 
     section: str
@@ -61,7 +61,7 @@ class Patient:
             self._note(section, row, code, "repair", before, values)
 
     def drop(self, code: str, section: str, row: int) -> None:
-        """Let a record go."""
+        """Drop a record."""
         if row not in self.dropped[section]:
             self.dropped[section].add(row)
             self._note(section, row, code, "drop", self.document[section][row], None)

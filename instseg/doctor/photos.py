@@ -1,4 +1,4 @@
-"""What the photos of a dataset are: size, EXIF orientation, and fingerprints to compare them by."""
+"""Size, EXIF orientation and fingerprints of the photos of a dataset."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def inspect_photos(
     decode: bool,
     on_event: OnEvent = ignore,
 ) -> dict[str, Photo]:
-    """Look at the photos that exist, on several threads.
+    """Read the photos that exist, in several threads.
 
     Args:
         folder: Where they are.
@@ -78,7 +78,7 @@ def inspect_photos(
 
 
 def inspect_photo(path: Path, *, decode: bool) -> Photo:
-    """Look at one photo; whatever is wrong with it is told in its `problem`."""
+    """Read one photo; errors are stored in its `problem`."""
     try:
         return _inspect(path, decode)
     except Exception:  # damaged, or of a kind that only `read_image` knows

@@ -22,16 +22,16 @@ from instseg.system.atomic import replacing
 
 @dataclass(frozen=True)
 class RepairOptions:
-    """Writes a repaired copy of a dataset in COCO format; the dataset itself stays as it is.
+    """Writes a repaired copy of a dataset in COCO format; the dataset itself is not changed.
 
     Args:
         coco_json: The dataset.
-        images: Folder of its photos; without it, photos are not checked.
-        out: The .json file that gets the repaired dataset.
+        images: Folder of its photos; if not given, photos are not checked.
+        out: The .json file for the repaired dataset.
         val_coco_json: A validation set, whose photos leave the repaired dataset.
-        val_images: Folder of its photos; that of images if not given.
-        photos: How far to look into photos: no (are they there?), headers (their sizes), or all
-            (read each, which finds damaged ones and copies).
+        val_images: Folder of its photos; by default that of `images`.
+        photos: How thoroughly photos are checked: no (only that they exist), headers (also their
+            sizes), or all (each is decoded, which finds damaged photos and duplicates).
         clear_crowds: Make every crowd an object: some tools flag objects as crowds, which training
             leaves out.
         on_event: Called with `Progress`, and with `Warned` when most of the dataset is left out.
@@ -54,8 +54,8 @@ class Repair:
 
     Attributes:
         path: The file that was written.
-        changes: All that was changed or left out, in order.
-        examination: Of the repaired dataset.
+        changes: All changed or dropped records, in order.
+        examination: The examination of the repaired dataset.
     """
 
     path: Path

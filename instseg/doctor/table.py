@@ -1,4 +1,4 @@
-"""A COCO document of unknown health: what of it is sound, as columns, and what is not."""
+"""The valid records of a COCO document as columns, and findings for the others."""
 
 from __future__ import annotations
 

@@ -242,7 +242,7 @@ def write_scenes(
         count: number of scenes.
         config: what the scenes look like.
         start: index of the first scene.
-        on_event: told of the progress.
+        on_event: called with progress.
 
     Returns:
         The path of `annotations.json`: the config's classes with the ids of `CATEGORY_IDS`,

@@ -108,7 +108,7 @@ def photo(seeds: Seeds, chance: random.Random, folder: Path) -> Case:
     suffix, content = encoded_photo(chance)
     path = folder / f"photo{chance.choice((suffix, suffix, '.jpg', '.png', ''))}"
     path.write_bytes(broken_bytes(content, chance))
-    options = ["--csv", "--label-map", "--crops", "--score-threshold", "0.1"]
+    options = ["--csv", "--semantic-map", "--crops", "--score-threshold", "0.1"]
     return Case(["infer", str(path), "--weights", str(seeds.weights), *options, *out(folder)])
 
 
