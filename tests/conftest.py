@@ -69,7 +69,7 @@ def tiny_weights(tmp_path_factory) -> Path:
     """A model file of two classes that finds something, anything, in every photo."""
     import torch
 
-    from instseg.files.model_file import ModelCard
+    from instseg.files.model_card import ModelCard
     from instseg.models.mask_rcnn import PREPROCESSING, build_detector
 
     torch.manual_seed(0)

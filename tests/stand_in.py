@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
-from instseg.files.model_file import ModelCard
+from instseg.files.model_card import ModelCard
 from instseg.models.mask_rcnn import PREPROCESSING, Model, build_detector
 from instseg.scenes.scene import draw_scene
 

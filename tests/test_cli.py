@@ -12,7 +12,7 @@ from instseg import __version__
 from instseg.cli import VERBS, main
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = ("torch", "torchvision", "matplotlib", "skimage", "lightning")
+HEAVY = ("torch", "torchvision", "matplotlib", "skimage")
 ASK = """
 import sys
 from instseg.cli import main

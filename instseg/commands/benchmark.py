@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from instseg.commands.listener import Listener
 from instseg.commands.terminal import console, table
-from instseg.core.errors import InputError
+from instseg.core.errors import require_between
 from instseg.core.events import OnEvent
 from instseg.files.listing import list_images
 from instseg.system.atomic import replacing
@@ -65,8 +65,7 @@ class Options:
 
 def run(config: Options) -> int:
     """Measures, prints a table, and returns the exit code."""
-    if config.repeats < 1:
-        raise InputError("--repeats must be at least 1")
+    require_between(1, repeats=config.repeats, images_count=config.images_count)
     with Listener() as listener:
         figures = _figures(config, listener)
     figures["versions"] = versions()
@@ -140,8 +139,6 @@ def _train(config: Options, on_event: OnEvent) -> dict[str, Any]:
 def _coco(config: Options, on_event: OnEvent) -> dict[str, Any]:
     from instseg.benchmark.evaluate import measure_evaluation, measure_reading
 
-    if config.images_count is not None and config.images_count < 1:
-        raise InputError("--images-count must be at least 1")
     reading = config.what == "read"
     measure = measure_reading if reading else measure_evaluation
     images = config.images_count or (100_000 if reading else 500)

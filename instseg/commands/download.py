@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from instseg.commands.terminal import console, download_bar
+from instseg.commands.listener import Listener
+from instseg.commands.terminal import console
+from instseg.core.events import download_progress
 from instseg.files.weights import locate
 
 
@@ -22,7 +24,7 @@ class Options:
 def run(options: Options) -> int:
     """Downloads weights that are not on this machine yet, prints their paths, and returns 0."""
     for name in options.weights:
-        with download_bar() as progress:
-            path = locate(name, progress=progress)
+        with Listener() as listener:
+            path = locate(name, progress=download_progress(listener))
         console.print(f"{name}: {path}")
     return 0

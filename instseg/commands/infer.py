@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from instseg.commands.listener import Listener
-from instseg.commands.terminal import console, download_bar, printable, table
+from instseg.commands.terminal import console, printable, table
 from instseg.core.errors import ArgumentError
+from instseg.core.events import OnEvent, download_progress
 from instseg.core.options import renamed
 from instseg.core.semantic import Rule
+from instseg.core.wording import count
 from instseg.files.listing import list_images
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ def run(config: Options) -> int:
     _check(config)
     with Listener() as listener:
         paths = list_images(config.inputs, recursive=config.recursive, on_event=listener)
-        predictor = _load(config)
+        predictor = _load(config, listener)
         # Here, so that --help need not wait for it.
         from instseg.predict.folder import predict_folder
         from instseg.predict.photos import name_photos
@@ -117,7 +119,9 @@ def run(config: Options) -> int:
             on_event=listener,
         )
     _show(config, done)
-    return 0 if not done.failed else 2 if len(done.failed) == len(photos) else 1
+    if not done.failed:
+        return 0
+    return 2 if len(done.failed) == len(photos) else 1
 
 
 def _check(config: Options) -> None:
@@ -130,30 +134,29 @@ def _check(config: Options) -> None:
         )
 
 
-def _load(config: Options) -> Predictor:
+def _load(config: Options, on_event: OnEvent) -> Predictor:
     import torch
 
     from instseg.predict.predictor import Predictor
 
     torch.manual_seed(config.seed)
-    with download_bar() as progress:
-        return Predictor(
-            config.weights,
-            architecture=config.architecture,
-            device=config.device,
-            precision=config.precision,
-            preset=config.preset,
-            score_threshold=config.score_threshold,
-            stored_thresholds=config.thresholds == "stored",
-            classes=_names(config.classes),
-            max_detections=config.max_detections,
-            cross_class_nms=config.cross_class_nms,
-            tile=config.tile,
-            overlap=config.overlap,
-            flip=config.flip,
-            batch_size=config.batch_size,
-            progress=progress,
-        )
+    return Predictor(
+        config.weights,
+        architecture=config.architecture,
+        device=config.device,
+        precision=config.precision,
+        preset=config.preset,
+        score_threshold=config.score_threshold,
+        stored_thresholds=config.thresholds == "stored",
+        classes=_names(config.classes),
+        max_detections=config.max_detections,
+        cross_class_nms=config.cross_class_nms,
+        tile=config.tile,
+        overlap=config.overlap,
+        flip=config.flip,
+        batch_size=config.batch_size,
+        progress=download_progress(on_event),
+    )
 
 
 def _names(listed: list[str] | str | None) -> list[str] | None:
@@ -172,14 +175,10 @@ def _show(config: Options, done: PredictedFolder) -> None:
     }
     names = [name for name, wanted in written.items() if wanted and done.done]
     line = f"{config.out}: wrote {', '.join(names) or 'nothing new'}: "
-    line += f"{_count(sum(done.counts.values()), 'instance')} in {_count(done.done, 'photo')}, "
+    line += f"{count(sum(done.counts.values()), 'instance')} in {count(done.done, 'photo')}, "
     line += f"{done.seconds:.1f} s ({done.done / done.seconds:.2g} photos/s)"
     if done.skipped:
-        line += f"; {_count(done.skipped, 'photo')} done before"
+        line += f"; {count(done.skipped, 'photo')} done before"
     if done.failed:
-        line += f"; {_count(len(done.failed), 'photo')} failed"
+        line += f"; {count(len(done.failed), 'photo')} failed"
     console.print(printable(line))
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" + ("" if number == 1 else "s")

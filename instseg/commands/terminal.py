@@ -2,10 +2,10 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
@@ -16,8 +16,6 @@ from instseg.core.wording import printable
 from instseg.system.processes import process_rank
 
 BAR_AFTER_S = 2.0
-
-Item = TypeVar("Item")
 
 
 class Update(Protocol):
@@ -35,7 +33,6 @@ class _Console(Console):
 
     def on_broken_pipe(self) -> None:
         """The reader of the output has closed it: continue without output."""
-        self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
 
@@ -116,39 +113,3 @@ def progress_bar(description: str = "", unit: str = "images") -> Iterator[Update
     finally:
         if bar.live.is_started:
             bar.stop()
-
-
-def progress(
-    iterable: Iterable[Item],
-    total: int | None = None,
-    description: str = "",
-    unit: str = "images",
-) -> Iterator[Item]:
-    """Passes `iterable` through under a progress bar (see `progress_bar`).
-
-    Args:
-        iterable: What to go through; its length is the total where it has one.
-        total: Number of items, for an iterable without length.
-        description: Words before the bar.
-        unit: What the items are, for the rate.
-
-    Yields:
-        The items, unchanged.
-    """
-    if total is None and isinstance(iterable, Sized):
-        total = len(iterable)
-    with progress_bar(description, unit) as update:
-        for done, item in enumerate(iterable):
-            update(done, total)
-            yield item
-
-
-@contextmanager
-def download_bar() -> Iterator[Callable[[int, int | None], None]]:
-    """Shows a bar for a download, if there is one.
-
-    Yields:
-        `update(done_bytes, total_bytes)`; `total_bytes` is None while unknown.
-    """
-    with progress_bar("downloading weights", "MB") as update:
-        yield lambda done, total: update(done / 1e6, None if total is None else total / 1e6)

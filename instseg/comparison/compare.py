@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from instseg import __version__
 from instseg.comparison.result import Comparison
 from instseg.comparison.verdict import not_compared, verdict
-from instseg.core.errors import ArgumentError, InputError
+from instseg.core.errors import ArgumentError, InputError, require_between
 from instseg.core.events import OnEvent, Warned, ignore
 from instseg.core.instances import Instances
 from instseg.core.json_types import Json
@@ -96,19 +96,11 @@ class CompareOptions:
             raise ArgumentError("say what to compare on: {scenes}, or {coco_json} with {images}")
         if isinstance(self.coco_json, str | Path) and not self.images:
             raise ArgumentError("{coco_json} needs {images}, the folder of its photos")
-        limits: dict[str, tuple[float, float]] = {
-            "scenes": (0, 1_000_000),
-            "score_threshold": (0, 1),
-            "pictures": (0, 20),
-            "resamples": RESAMPLES,
-            "seed": (0, 2**32),
-        }
-        for name, (least, most) in limits.items():
-            value = getattr(self, name)
-            if not least <= value <= most:
-                raise ArgumentError(
-                    f"{{{name}}} must lie between {least:,} and {most:,}", **{name: value}
-                )
+        require_between(0, 1_000_000, scenes=self.scenes)
+        require_between(0, 1, score_threshold=self.score_threshold)
+        require_between(0, 20, pictures=self.pictures)
+        require_between(*RESAMPLES, resamples=self.resamples)
+        require_between(0, 2**32, seed=self.seed)
 
 
 @takes(CompareOptions)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from instseg.core.errors import ArgumentError, InputError
-from instseg.core.events import OnEvent, Progress, ignore
+from instseg.core.events import OnEvent, download_progress, ignore
 from instseg.core.json_types import Json
 from instseg.core.wording import some
 from instseg.system.device import forked_rng
@@ -29,7 +29,9 @@ def load_mask_rcnn(
     if isinstance(weights, Model):
         return weights
     with forked_rng("cpu"):  # networks are drawn at random before they are loaded
-        return load_detector(weights, architecture=architecture, progress=_download(on_event))
+        return load_detector(
+            weights, architecture=architecture, progress=download_progress(on_event)
+        )
 
 
 def load_unet(
@@ -46,7 +48,9 @@ def load_unet(
     """
     from instseg.predict.segmenter import Segmenter
 
-    segmenter = Segmenter(weights, device=device, precision=precision, progress=_download(on_event))
+    segmenter = Segmenter(
+        weights, device=device, precision=precision, progress=download_progress(on_event)
+    )
     if not segmenter.card.takes_photos:
         raise InputError(
             f"{name_of(weights)}: was trained on arrays of other channels or values than photos "
@@ -92,10 +96,3 @@ def class_order(
             known = some(class_names[1:])
             raise ArgumentError(f"{{priority}}: {weights} knows no class {name!r}, but {known}")
     return names
-
-
-def _download(on_event: OnEvent) -> Callable[[int, int], None]:
-    """A callback that tells of a download."""
-    return lambda done, total: on_event(
-        Progress(task="downloading weights", done=done, total=total, unit="bytes")
-    )

@@ -9,7 +9,7 @@ from instseg.comparison.compared_models import ComparedModels
 from instseg.core.events import OnEvent, ignore, told
 from instseg.core.json_types import Json
 from instseg.files.image import write_image
-from instseg.visualize.compare import SideBySide, draw_side_by_side
+from instseg.visualize.side_by_side import SideBySide, draw_side_by_side
 
 TITLES = {
     "difference_mask_rcnn.png": "Mask R-CNN furthest ahead",

@@ -13,8 +13,7 @@ from instseg.comparison.tables import COMPARED, class_rows, cost_rows, instance_
 from instseg.core.html_table import html_table
 from instseg.core.json_types import Json
 from instseg.core.wording import count, interval, number
-
-Range = tuple[float, float]
+from instseg.evaluation.bootstrap import Range
 
 
 @dataclass(frozen=True, kw_only=True)

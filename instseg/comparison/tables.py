@@ -7,6 +7,7 @@ from typing import Any
 
 from instseg.comparison.verdict import shown_name
 from instseg.core.wording import interval, number
+from instseg.evaluation.result import NAMES
 from instseg.evaluation.semantic import SIGNIFICANT
 
 MEANS = {
@@ -19,7 +20,6 @@ MEANS = {
     "mBIoU_fg": "mean boundary IoU without background",
 }
 AVERAGE_PRECISION = {"AP": "AP", "AP50": "AP at IoU 0.50", "AP75": "AP at IoU 0.75"}
-KINDS = {"bbox": "box", "segm": "mask"}
 COMPARED = ("U-Net", "Mask R-CNN", "difference", "95% interval", "significant")
 
 Content = Mapping[str, Any]
@@ -61,7 +61,7 @@ def instance_rows(comparison: Content, metrics: Iterable[str]) -> Iterator[Row]:
         for metric in metrics:
             each = block["difference"][metric]
             compared = _compared(unet[metric], ours[metric], each)
-            yield [f"{KINDS[kind]} {AVERAGE_PRECISION[metric]}", *compared]
+            yield [f"{NAMES[kind]} {AVERAGE_PRECISION[metric]}", *compared]
 
 
 def rule_rows(comparison: Content) -> Iterator[Row]:

@@ -70,7 +70,7 @@ def option_name(argument: str) -> str:
 def require_between(low: float, high: float = math.inf, /, **values: float | None) -> None:
     """Raise ArgumentError for the first value outside low..high; None stands for "not given"."""
     _require_numbers(values)
-    limits = f"lie between {low} and {high}" if high < math.inf else f"be at least {low}"
+    limits = f"lie between {low:,} and {high:,}" if high < math.inf else f"be at least {low:,}"
     for name, value in values.items():
         if value is not None and not low <= value <= high:
             raise ArgumentError(f"{{{name}}} must {limits}", **{name: value})

@@ -1,8 +1,8 @@
 """Events of long tasks, given to one callback, `on_event(event)`.
 
 def log(event):
-if isinstance(event, StepDone):
-mlflow.log_metrics(event.figures, step=event.step)
+    if isinstance(event, StepDone):
+        mlflow.log_metrics(event.figures, step=event.step)
 
 instseg.finetune("train.json", "photos/", on_event=log)
 """
@@ -157,7 +157,7 @@ class PhotoFailed:
     """
 
     name: str
-    text: str = field(default="")
+    text: str
 
 
 Event: TypeAlias = (
@@ -178,11 +178,11 @@ def ignore(event: Event) -> None:
     """A callback that does nothing."""
 
 
-def download_progress(on_event: OnEvent) -> Callable[[float, float | None], None]:
+def download_progress(on_event: OnEvent) -> Callable[[int, int], None]:
     """A progress callback for downloads, which sends `Progress` events."""
 
-    def progress(done: float, total: float | None) -> None:
-        on_event(Progress(task="downloading weights", done=done, total=total, unit="bytes"))
+    def progress(done: int, total: int) -> None:  # a total of 0 is unknown
+        on_event(Progress(task="downloading weights", done=done, total=total or None, unit="bytes"))
 
     return progress
 

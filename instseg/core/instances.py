@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import html
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from instseg.core.html_table import html_table
 from instseg.core.masks import Index, Masks, read_only
 
 __all__ = ["Instances", "Masks"]
@@ -120,26 +121,21 @@ class Instances:
 
     def _repr_html_(self) -> str:
         """A table for notebooks; with the photo, `visualize.show_instances` draws them too."""
-        rows = [
-            f"<tr><td>{i}</td><td>{html.escape(name)}</td><td>{score:.3f}</td><td>{area:,}</td>"
-            f"<td>{', '.join(f'{side:.1f}' for side in box)}</td></tr>"
-            for i, name, score, area, box in zip(
-                range(SHOWN_ROWS),
-                self.names,
-                self.scores.tolist(),
-                self.masks.areas().tolist(),
-                self.boxes.tolist(),
-                strict=False,
-            )
+        columns = zip(
+            self.names,
+            self.scores.tolist(),
+            self.masks.areas().tolist(),
+            self.boxes.tolist(),
+            strict=True,
+        )
+        rows: list[tuple[object, ...]] = [
+            (i, name, f"{score:.3f}", f"{area:,}", ", ".join(f"{side:.1f}" for side in box))
+            for i, (name, score, area, box) in enumerate(islice(columns, SHOWN_ROWS))
         ]
         if len(self) > SHOWN_ROWS:
-            rows.append(f'<tr><td colspan="5">and {len(self) - SHOWN_ROWS} more</td></tr>')
-        names = ("", "class", "score", "area (px)", "box x0, y0, x1, y1 (px)")
-        head = "".join(f"<th>{name}</th>" for name in names)
-        return (
-            f"<p>{html.escape(repr(self))}</p><table><thead><tr>{head}</tr></thead>"
-            f"<tbody>{''.join(rows)}</tbody></table>"
-        )
+            rows.append(("", f"and {len(self) - SHOWN_ROWS} more", "", "", ""))
+        heads = ("", "class", "score", "area (px)", "box x0, y0, x1, y1 (px)")
+        return html_table(heads, rows, caption=repr(self))
 
     def __getitem__(self, index: Index) -> Instances:
         """The chosen instances, as Instances: an int gives one of length 1."""

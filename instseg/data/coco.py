@@ -22,7 +22,7 @@ from instseg.core.wording import count
 from instseg.files.coco_json import (
     Annotation,
     Dataset,
-    Image,
+    ImageRecord,
     leads_out,
     parse_dataset,
     read_boxes,
@@ -85,38 +85,19 @@ class CocoData:
         else:
             content = read_content(coco_json) if content is None else content
             dataset = parse_dataset(content, coco_json, lambda name: photo_size(folder, name))
-        _check_unique(coco_json, "image id", [image.id for image in dataset.images])
-        _check_unique(coco_json, "category id", [c.id for c in dataset.categories])
-        _check_unique(coco_json, "category name", [c.name for c in dataset.categories])
-        if any(category.name == "BG" for category in dataset.categories):
-            raise InputError(
-                f"{coco_json}: a category is called BG, which is what is no object; rename or "
-                "remove it, or let `instseg doctor --fix` rename it"
-            )
-        annotations: dict[int, list[Annotation]] = {image.id: [] for image in dataset.images}
-        classes = {category.id for category in dataset.categories}
-        for each in dataset.annotations:
-            if each.image_id not in annotations or each.category_id not in classes:
-                unknown = f"category {each.category_id}, which is not among its own categories"
-                if each.image_id not in annotations:
-                    unknown = f"image {each.image_id}, which is not among its own images"
-                raise InputError(
-                    f"{coco_json}: annotation {each.id} is of {unknown}; "
-                    "`instseg doctor --fix` leaves it out"
-                )
-            annotations[each.image_id].append(each)
+        _check_images_and_categories(coco_json, dataset)
         ordered = sorted(dataset.categories, key=lambda category: category.id)
         return cls(
             coco_json=coco_json,
             folder=folder,
             dataset=dataset,
-            annotations=annotations,
+            annotations=_by_image(coco_json, dataset),
             class_names=("BG", *(category.name for category in ordered)),
             category_ids=(0, *(category.id for category in ordered)),
         )
 
     @property
-    def images(self) -> Sequence[Image]:
+    def images(self) -> Sequence[ImageRecord]:
         """The image records, in the order of the file."""
         return self.dataset.images
 
@@ -199,7 +180,7 @@ class CocoData:
         )
         return stored
 
-    def _is_drawn_unturned(self, record: Image) -> bool:
+    def _is_drawn_unturned(self, record: ImageRecord) -> bool:
         """Whether annotations ignore an EXIF orientation that does not change the photo's size."""
         try:
             header = read_header(self.folder / record.file_name)
@@ -278,7 +259,7 @@ class CocoData:
             ],
         }
 
-    def _record(self, annotation: Annotation, image: Image) -> dict[str, Any]:
+    def _record(self, annotation: Annotation, image: ImageRecord) -> dict[str, Any]:
         bare = annotation.bbox is not None and not self._outline(annotation)
         coded = None if bare else self._rle(annotation, image)
         record = {
@@ -306,11 +287,11 @@ class CocoData:
         except ValueError as error:
             raise self._wrong(annotation, str(error)) from error
 
-    def _masks(self, annotation: Annotation, image: Image) -> Masks:
+    def _masks(self, annotation: Annotation, image: ImageRecord) -> Masks:
         """The mask of an annotation."""
         return Masks.from_rle([self._rle(annotation, image)])
 
-    def _rle(self, annotation: Annotation, image: Image) -> dict[str, Any]:
+    def _rle(self, annotation: Annotation, image: ImageRecord) -> dict[str, Any]:
         """The mask of an annotation, checked, as compressed RLE."""
         size_hw = (image.height, image.width)
         outline = self._outline(annotation)
@@ -329,6 +310,35 @@ class CocoData:
             f"{self.coco_json}: annotation {annotation.id}, of image {annotation.image_id}: "
             f"{problem}; `instseg doctor --fix` repairs it or leaves it out"
         )
+
+
+def _check_images_and_categories(path: Path, dataset: Dataset) -> None:
+    """Raise InputError for ids and names that come twice, and for a category called BG."""
+    _check_unique(path, "image id", [image.id for image in dataset.images])
+    _check_unique(path, "category id", [category.id for category in dataset.categories])
+    _check_unique(path, "category name", [category.name for category in dataset.categories])
+    if any(category.name == "BG" for category in dataset.categories):
+        raise InputError(
+            f"{path}: a category is called BG, which is what is no object; rename or "
+            "remove it, or let `instseg doctor --fix` rename it"
+        )
+
+
+def _by_image(path: Path, dataset: Dataset) -> dict[int, list[Annotation]]:
+    """The annotations of each image; InputError for one of an unknown image or category."""
+    annotations: dict[int, list[Annotation]] = {image.id: [] for image in dataset.images}
+    classes = {category.id for category in dataset.categories}
+    for each in dataset.annotations:
+        if each.image_id not in annotations or each.category_id not in classes:
+            unknown = f"category {each.category_id}, which is not among its own categories"
+            if each.image_id not in annotations:
+                unknown = f"image {each.image_id}, which is not among its own images"
+            raise InputError(
+                f"{path}: annotation {each.id} is of {unknown}; "
+                "`instseg doctor --fix` leaves it out"
+            )
+        annotations[each.image_id].append(each)
+    return annotations
 
 
 def _check_unique(path: Path, what: str, values: Sequence[object]) -> None:

@@ -18,12 +18,9 @@ from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import Notice, OnEvent, ignore
 from instseg.core.semantic import IGNORE
 from instseg.core.wording import count
+from instseg.data.mask_files import open_npy, read_pixels, read_values
 from instseg.data.mask_pairs import Pair, pair_folders
-from instseg.files.image import MAX_PIXELS, read_image
-from instseg.files.image_kinds import HEAD_BYTES, kind_of_image, opener_of
-from instseg.files.quiet import quiet_decoders
 from instseg.system.ahead import map_ahead
-from instseg.system.regular import require_regular_file
 
 MAP_EXAMPLE = "1=pet,2=BG,3=ignore"
 MOST_UNNAMED = 20  # maximum number of classes; smoothed edges have more values
@@ -122,7 +119,7 @@ class MaskData:
             raise InputError(f"{pair.image}: has no mask of its name; add it or remove the image")
         if pair.image is None:
             raise InputError(f"{pair.mask}: has no image of its name; add it or remove the mask")
-        image, labels = _read_pixels(pair.image, pair.row), self._labels(pair.mask, pair.row)
+        image, labels = read_pixels(pair.image, pair.row), self._labels(pair.mask, pair.row)
         if image.shape[:2] != labels.shape:
             (height, width), (mask_height, mask_width) = image.shape[:2], labels.shape
             raise InputError(
@@ -169,31 +166,10 @@ def parse_values(text: str) -> dict[int, str]:
     return values
 
 
-def read_values(path: Path, row: int | None = None) -> NDArray[np.int64]:
-    """The stored values of a semantic map: int64 (H, W).
-
-    Args:
-        path: A PNG, GIF, TIFF or BMP, indexed or grey, of up to 16 bits; or an .npy of integers.
-        row: Index in an array of many.
-
-    Raises:
-        InputError: It is unreadable or something else.
-    """
-    values = _read_npy(path, row) if path.suffix.lower() == ".npy" else _read_picture(path)
-    if values.ndim == 3 and values.shape[2] == 1:
-        values = values[..., 0]
-    if values.dtype.kind not in "bui" or values.ndim != 2 or not values.size:
-        raise InputError(
-            f"{path}: holds {values.dtype} of shape {values.shape}, "
-            "where a mask is of integers (height, width); save the class of each pixel"
-        )
-    return values.astype(np.int64)
-
-
 def _list_pairs(images: Path, masks: Path, mask_name: str | None) -> tuple[tuple[Pair, ...], str]:
     """The pairs, and a description of how they were matched."""
     if images.suffix.lower() == masks.suffix.lower() == ".npy":
-        counts = [len(_open_npy(path, many=True)) for path in (images, masks)]
+        counts = [len(open_npy(path, many=True)) for path in (images, masks)]
         if counts[0] != counts[1]:
             raise InputError(
                 f"{images}: holds {counts[0]} images, {masks} {counts[1]} masks; "
@@ -238,79 +214,3 @@ def _found(pairs: Sequence[Pair], masks: Path, on_event: OnEvent) -> dict[int, s
             )
         on_event(Notice(text=f"{masks}: {share} and are ignored, unless they are named"))
     return {0: "BG"} | {value: f"class {value}" for value in sorted(values)}
-
-
-def _read_pixels(path: Path, row: int | None) -> NDArray[np.generic]:
-    """An image of any kind: uint8, uint16 or float32 (H, W, C), without NaN."""
-    if path.suffix.lower() != ".npy":
-        return read_image(path)
-    array = _read_npy(path, row)
-    if array.ndim == 2:
-        array = array[..., None]
-    if array.ndim != 3 or array.dtype.kind not in "buif" or not array.size:
-        raise InputError(
-            f"{path}: holds {array.dtype} of shape {array.shape}, where an image is of numbers "
-            "(height, width) or (height, width, channels)"
-        )
-    kind = array.dtype.newbyteorder("=")
-    with np.errstate(over="ignore"):  # values beyond float32 become infinite, and are refused
-        image = array.astype(kind if kind in (np.uint8, np.uint16) else np.float32)
-    strange = np.count_nonzero(~np.isfinite(image))
-    if strange:
-        place = path if row is None else f"{path}[{row}]"
-        raise InputError(f"{place}: holds NaN or infinity {strange} times; replace it by numbers")
-    return image
-
-
-def _read_npy(path: Path, row: int | None) -> NDArray[np.generic]:
-    array = _open_npy(path)
-    return np.array(array if row is None else array[row])
-
-
-def _open_npy(path: Path, *, many: bool = False) -> NDArray[np.generic]:
-    """An array on disk, memory-mapped; pickles are refused."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; check the name")
-    try:
-        array = np.lib.format.open_memmap(path, mode="r")
-    except Exception as error:  # a damaged header raises all kinds
-        reason = " ".join(str(error).split())
-        raise InputError(
-            f"{path}: not an array of numbers ({reason}); save it by np.save"
-        ) from error
-    if many and (array.ndim < 3 or not len(array)):
-        raise InputError(
-            f"{path}: is of shape {array.shape}; expected (N, height, width), "
-            "or (N, height, width, channels)"
-        )
-    return array
-
-
-def _read_picture(path: Path) -> NDArray[np.generic]:
-    """The stored values of a grey or indexed picture."""
-    require_regular_file(path)
-    try:
-        with path.open("rb") as file, quiet_decoders:
-            header = file.read(HEAD_BYTES)
-            file.seek(0)
-            kind = kind_of_image(header)
-            opener = opener_of(kind) if kind in ("PNG", "GIF", "TIFF", "BMP") else None
-            if opener is None:
-                raise ValueError("not a PNG, GIF, TIFF or BMP file")
-            image = opener(file)
-            if image.width * image.height > MAX_PIXELS:
-                raise ValueError(f"{image.width} x {image.height} pixels are too many")
-            values = np.array(image)
-    except Exception as error:  # decoders raise all kinds of errors on damaged data
-        reason = " ".join(str(error).split())
-        kind = path.suffix[1:].upper() or "a picture"
-        raise InputError(f"{path}: unreadable as {kind} ({reason}); save it again") from error
-    if values.ndim > 2:
-        raise InputError(
-            f"{path}: is a {image.mode} picture, where a mask has one channel; "
-            "save the class of each pixel as a grey or indexed PNG"
-        )
-    depth = header[24]
-    if image.format == "PNG" and image.mode == "L" and depth < 8:
-        values = values // (255 // (2**depth - 1))  # Pillow spreads 2 and 4 bits over 0..255
-    return values

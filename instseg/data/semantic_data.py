@@ -21,7 +21,6 @@ from instseg.core.semantic import IGNORE, Rule, to_semantic
 from instseg.data.coco import CocoData
 from instseg.system.ahead import map_ahead
 
-Image = NDArray[Any]
 Labels = NDArray[np.uint8]
 
 
@@ -42,7 +41,7 @@ class SemanticData(Protocol):
     def name(self, index: int) -> str:
         """Name of an image; a split keeps images of equal names together."""
 
-    def load(self, index: int) -> tuple[Image, Labels]:
+    def load(self, index: int) -> tuple[NDArray[Any], Labels]:
         """An image, uint8, uint16 or float32 (H, W, C), and its labels: uint8 (H, W), 0..K or 255.
 
         Raises:
@@ -150,7 +149,7 @@ class Subset:
         """Name of an image."""
         return self.data.name(self.rows[index])
 
-    def load(self, index: int) -> tuple[Image, Labels]:
+    def load(self, index: int) -> tuple[NDArray[Any], Labels]:
         """An image and its labels, as the other data has them."""
         return self.data.load(self.rows[index])
 
@@ -222,7 +221,7 @@ def statistics(data: SemanticData, rows: Iterable[int] | None = None) -> Statist
     )
 
 
-def kind_of(image: Image) -> str:
+def kind_of(image: NDArray[Any]) -> str:
     """The properties that all training images must share."""
     return f"{image.dtype} of {image.shape[2]} channels"
 

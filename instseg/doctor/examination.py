@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from instseg.core.html_table import html_table
 from instseg.core.wording import count as counted
 from instseg.doctor.dataset_checks import objects_per_class
 from instseg.doctor.findings import Finding, Severity
 from instseg.doctor.mask_checks import Drawn
-from instseg.doctor.photos import Photo
+from instseg.doctor.photos import PhotoFacts
 from instseg.doctor.table import Table
 from instseg.files.near_names import NearNames
 
@@ -38,11 +38,11 @@ class Surroundings:
 
     folder: Path | None = None
     there: Set[str] = frozenset()
-    photos: Mapping[str, Photo] | None = None
+    photos: Mapping[str, PhotoFacts] | None = None
     sizes_wh: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     near: NearNames = field(default_factory=NearNames)
     val: Table | None = None
-    val_photos: Mapping[str, Photo] | None = None
+    val_photos: Mapping[str, PhotoFacts] | None = None
 
     def size_of(self, file_name: str) -> tuple[int, int] | None:
         """Width and height of a photo, upright; None if unknown."""
@@ -93,21 +93,13 @@ class Examination:
             (f.severity, f.code, f"{f.count:,}", f.message, ", ".join(map(str, f.ids)))
             for f in self.findings
         ]
-        return html_table(f"{self.summary()}; {contents(self.statistics)}", heads, rows)
+        return html_table(heads, rows, caption=f"{self.summary()}; {contents(self.statistics)}")
 
 
 def contents(statistics: Mapping[str, Any]) -> str:
     """`3 images with 8 objects`."""
     images, objects = (counted(statistics[f"{each}s"], each) for each in ("image", "object"))
     return f"{images} with {objects}"
-
-
-def html_table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table whose cells may hold anything."""
-    lines = ["".join(f"<th>{escape(head)}</th>" for head in heads)]
-    lines += ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows]
-    body = "".join(f"<tr>{line}</tr>" for line in lines)
-    return f"<table><caption>{escape(caption)}</caption>{body}</table>"
 
 
 def statistics_of(table: Table, drawn: Drawn) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from instseg.doctor.examination import Surroundings
 from instseg.doctor.exif_votes import drawn_on_stored
 from instseg.doctor.findings import Finding, finding
-from instseg.doctor.photos import Photo, similar_pairs
+from instseg.doctor.photos import PhotoFacts, similar_pairs
 from instseg.doctor.table import Table, short
 from instseg.files.coco_json import leads_out
 from instseg.files.image import MAX_PIXELS
@@ -20,7 +20,7 @@ from instseg.files.image import MAX_PIXELS
 _UNUSUAL_SIDE_PX = (32, 10_000)
 _UNUSUAL_RATIO = 8
 
-Photos = Mapping[str, Photo]
+Photos = Mapping[str, PhotoFacts]
 
 
 def check_file_names(table: Table, around: Surroundings) -> list[Finding]:
@@ -107,7 +107,7 @@ def _drawn_unturned(table: Table, photos: Photos) -> list[tuple[int, str]]:
     return same if quarter and drawn_on_stored(table, quarter) else []
 
 
-def _trouble(record: Mapping[str, Any], photo: Photo) -> str | None:
+def _trouble(record: Mapping[str, Any], photo: PhotoFacts) -> str | None:
     stated = (record["width"], record["height"])
     if photo.problem:
         return "photo-unreadable"

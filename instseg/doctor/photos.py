@@ -26,7 +26,7 @@ _FLAT = 2.0  # grey levels of deviation below which a photo shows nothing to tel
 
 
 @dataclass(frozen=True, kw_only=True)
-class Photo:
+class PhotoFacts:
     """One photo.
 
     Attributes:
@@ -56,7 +56,7 @@ def inspect_photos(
     *,
     decode: bool,
     on_event: OnEvent = ignore,
-) -> dict[str, Photo]:
+) -> dict[str, PhotoFacts]:
     """Read the photos that exist, in several threads.
 
     Args:
@@ -77,7 +77,7 @@ def inspect_photos(
         return dict(zip(there, seen, strict=True))
 
 
-def inspect_photo(path: Path, *, decode: bool) -> Photo:
+def inspect_photo(path: Path, *, decode: bool) -> PhotoFacts:
     """Read one photo; errors are stored in its `problem`."""
     try:
         return _inspect(path, decode)
@@ -85,14 +85,14 @@ def inspect_photo(path: Path, *, decode: bool) -> Photo:
         try:
             pixels = read_image(path)
         except InputError as error:
-            return Photo(problem=str(error))
+            return PhotoFacts(problem=str(error))
     fingerprint = perceptual_hash(Image.fromarray(pixels)) if decode else None
     digest = _digest(path.read_bytes()) if decode else None
     size_wh = (pixels.shape[1], pixels.shape[0])
-    return Photo(stored_wh=size_wh, digest=digest, fingerprint=fingerprint)
+    return PhotoFacts(stored_wh=size_wh, digest=digest, fingerprint=fingerprint)
 
 
-def _inspect(path: Path, decode: bool) -> Photo:
+def _inspect(path: Path, decode: bool) -> PhotoFacts:
     content = path.read_bytes() if decode else None
     with (
         path.open("rb") if content is None else BytesIO(content) as file,
@@ -101,7 +101,7 @@ def _inspect(path: Path, decode: bool) -> Photo:
         if image.width * image.height > MAX_PIXELS:
             raise ValueError(f"{image.size} is too large")  # `read_image` says it well
         header = header_of(image, thorough=decode)
-        return Photo(
+        return PhotoFacts(
             stored_wh=header.stored_wh,
             orientation=header.orientation,
             digest=_digest(content) if content is not None else None,

@@ -11,9 +11,10 @@ from typing import Any
 
 from instseg.core.errors import InputError
 from instseg.core.events import OnEvent, Warned, ignore
+from instseg.core.html_table import html_table
 from instseg.core.options import python_only, takes
 from instseg.core.wording import count
-from instseg.doctor.examination import Examination, PhotoDepth, contents, html_table
+from instseg.doctor.examination import Examination, PhotoDepth, contents
 from instseg.doctor.examine import examine
 from instseg.doctor.mend import mend
 from instseg.doctor.patient import Change
@@ -78,7 +79,7 @@ class Repair:
     def _repr_html_(self) -> str:
         """A table of the changes, for notebooks."""
         rows = [(action, *names, f"{number:,}") for action, *names, number in self.kinds()]
-        return html_table(repr(self), ("action", "section", "code", "records"), rows)
+        return html_table(("action", "section", "code", "records"), rows, caption=repr(self))
 
 
 @takes(RepairOptions)

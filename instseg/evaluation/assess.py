@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from instseg.evaluation.bootstrap import (
     RESAMPLES,
+    Range,
     Resampled,
     draw_halves,
     interval,
@@ -30,7 +31,6 @@ from instseg.evaluation.operating_points import (
 from instseg.evaluation.result import (
     ClassScores,
     KindScores,
-    Range,
     ScoreDifference,
     finite_or_none,
 )

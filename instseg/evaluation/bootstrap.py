@@ -16,6 +16,7 @@ from instseg.evaluation.coco_ap import MAX_DETECTIONS, METRICS, SIZES, Metric
 from instseg.evaluation.matching import Bools, Floats, Ints, Matches
 
 Weights = NDArray[np.float32]
+Range = tuple[float, float]  # low and high of an interval
 
 RESAMPLES = 1000
 LEAST_SHARE = 0.7  # share of the half-samples that must have a score
@@ -72,7 +73,7 @@ def resample(matches: Matches, weights: Weights) -> Resampled:
     )
 
 
-def interval(halves: Floats, value: float, *, lowest: float = 0.0) -> tuple[float, float] | None:
+def interval(halves: Floats, value: float, *, lowest: float = 0.0) -> Range | None:
     """The 95% interval of a score, from the scores of random halves.
 
     The variance of half-samples about their mean equals that of the full score (McCarthy,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from instseg.core.errors import ArgumentError, InputError, require_between
-from instseg.core.events import Notice, OnEvent, Progress, Warned, ignore
+from instseg.core.events import Notice, OnEvent, Warned, download_progress, ignore
 from instseg.core.json_types import Json
 from instseg.core.options import python_only, takes
 from instseg.data.coco import CocoData
@@ -202,14 +202,11 @@ def _predict(options: EvaluateOptions, data: CocoData, truth: Json) -> list[Json
     from instseg.models.mask_rcnn import load_detector
     from instseg.predict.predictor import Predictor
 
-    def downloading(done: int, total: int | None) -> None:
-        task = "downloading weights"
-        options.on_event(Progress(task=task, done=done, total=total, unit="bytes"))
-
     model = options.weights
     if isinstance(model, str | Path):
+        progress = download_progress(options.on_event)
         with forked_rng("cpu"):  # networks are drawn at random before they are loaded
-            model = load_detector(model, architecture=options.architecture, progress=downloading)
+            model = load_detector(model, architecture=options.architecture, progress=progress)
     assert model is not None  # as `_check` has seen
     wanted = data.class_names[1:]
     predictor = Predictor(

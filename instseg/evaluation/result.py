@@ -13,6 +13,7 @@ from instseg import __version__
 from instseg.core import wording
 from instseg.core.html_table import html_table
 from instseg.core.json_types import Json
+from instseg.evaluation.bootstrap import Range
 from instseg.evaluation.coco_ap import METRICS, Kind
 from instseg.evaluation.error_taxonomy import ErrorTaxonomy
 from instseg.evaluation.operating_points import Calibration
@@ -21,8 +22,6 @@ FORMAT = 1  # of metrics.json
 
 NAMES = {"bbox": "box", "segm": "mask", "boundary": "boundary"}
 SUBJECTS = {"bbox": "boxes", "segm": "masks", "boundary": "boundaries"}
-
-Range = tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True)

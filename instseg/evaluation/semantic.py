@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from instseg.core.json_types import Json
 from instseg.core.semantic import IGNORE
-from instseg.evaluation.bootstrap import RESAMPLES, draw_halves, interval, p_value
+from instseg.evaluation.bootstrap import RESAMPLES, Range, draw_halves, interval, p_value
 from instseg.evaluation.boundary_iou import boundary_overlap
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Range = tuple[float, float]
 
 CLASS_METRICS = ("IoU", "Dice", "ACC", "BIoU")
 MEANS = {  # the class score it is the mean of, and whether classes are weighted by true pixels

@@ -118,11 +118,12 @@ def _category_problems(known: TruthColumns, found: ResultColumns) -> Iterator[Pr
     strange = ~np.isin(given, known.category_ids)
     wrong, total = int(counts[strange].sum()), len(found.category_ids)
     if reading := _better_categories(known, found):
-        yield (serious if wrong else misleading)(  # a bad model may look the same
+        yield graded(
             "shifted-categories",
             f"the category ids of the results ({_some(given)}) are not the dataset's "
             f"({_some(known.category_ids)}): results that lie on an object agree with its class "
             f"far more often when read as {reading}; write the dataset's own ids",
+            is_serious=wrong > 0,  # a bad model may look like it
         )
     elif wrong:
         mend = "or give the annotations that have these categories"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from instseg.core.json_types import Json
 from instseg.evaluation.result import Evaluation
-from instseg.files.results import plain_cell
+from instseg.files.instances_csv import plain_cell
 from instseg.system.atomic import replacing
 
 METRICS_JSON, PER_CLASS_CSV, PREDICTIONS_JSON = "metrics.json", "per_class.csv", "predictions.json"

@@ -41,8 +41,8 @@ def check_preprocessing(preprocessing: Mapping[str, Any]) -> None:
                 f"preprocessing: expected a list of numbers as {key}, got {values!r:.50}"
             )
         lengths.append(len(values))
-    if lengths[0] != lengths[1] or 0 in preprocessing["std"]:
-        raise ValueError("preprocessing: expected a mean and a std that is not 0 for each channel")
+    if lengths[0] != lengths[1] or min(preprocessing["std"]) <= 0:
+        raise ValueError("preprocessing: expected a mean and a std above 0 for each channel")
 
 
 def check_outputs(arguments: Mapping[str, Any], category_ids: Sequence[int]) -> None:

@@ -19,7 +19,7 @@ from instseg.files.near_names import near_names
 from instseg.system.memory import no_garbage_collection
 from instseg.system.regular import require_regular_file
 
-Form = TypeVar("Form")
+Decoded = TypeVar("Decoded")
 
 Id = Annotated[int, Meta(gt=-(2**53), lt=2**53)]  # which every program can hold, also as a float
 Side = Annotated[int, Meta(gt=0, lt=2**31)]
@@ -35,7 +35,7 @@ class ImageName(msgspec.Struct, gc=False, kw_only=True):
     file_name: str = ""
 
 
-class Image(ImageName, gc=False, kw_only=True):
+class ImageRecord(ImageName, gc=False, kw_only=True):
     """A photo of a dataset."""
 
     height: Side
@@ -80,7 +80,7 @@ class Annotation(msgspec.Struct, gc=False, kw_only=True):
 class Dataset(msgspec.Struct, gc=False, kw_only=True):
     """A COCO dataset."""
 
-    images: list[Image]
+    images: list[ImageRecord]
     annotations: list[Annotation]
     categories: list[Category]
 
@@ -147,22 +147,16 @@ def parse_document(content: bytes, path: Path) -> Any:
         raise InputError(f"{path}: not JSON text ({error}); export it again") from error
 
 
-def read_dataset(path: Path) -> Dataset:
-    """Read a COCO dataset, also with the variations of other tools; see `coco_forms.as_read`.
-
-    Raises:
-        InputError: The file is missing, not JSON, or not in COCO format; says where.
-    """
-    return parse_dataset(read_content(path), path)
-
-
 def parse_dataset(content: bytes, path: Path, size_of: SizeOf | None = None) -> Dataset:
-    """Parse the content of a COCO dataset, as `read_dataset` does.
+    """Parse the content of a COCO dataset, also with the variations of other tools; see `as_read`.
 
     Args:
         content: What `read_content` has read.
         path: Of the file, for messages.
         size_of: Gives the sizes of photos that the file lacks.
+
+    Raises:
+        InputError: It is not JSON, or not in COCO format; says where.
     """
     dataset = _decode_any(content, path, Dataset, size_of)
     if all(image.file_name for image in dataset.images):
@@ -177,13 +171,15 @@ def read_boxes(path: Path) -> Dataset:
         The dataset without segmentations; all photos have a height and width of 0.
 
     Raises:
-        InputError: As `read_dataset`.
+        InputError: The file cannot be read; otherwise as `parse_dataset`.
     """
     found = _decode_any(read_content(path), path, _Boxes)
     for annotation in found.annotations:
         annotation.segmentation = _NULL
     return Dataset(
-        images=[Image(id=i.id, file_name=i.file_name, height=0, width=0) for i in found.images],
+        images=[
+            ImageRecord(id=i.id, file_name=i.file_name, height=0, width=0) for i in found.images
+        ],
         annotations=found.annotations,
         categories=found.categories,
     )
@@ -193,7 +189,7 @@ def read_image_ids(path: Path) -> dict[str, int]:
     """Read the id of each `file_name` of a COCO dataset; annotations may be missing.
 
     Raises:
-        InputError: As `read_dataset`.
+        InputError: The file cannot be read; otherwise as `parse_dataset`.
     """
     content = read_content(path)
     images = _decode_any(content, path, _Images).images
@@ -206,7 +202,7 @@ def read_results(path: Path) -> ResultsFile:
     """Read results: the bare list of the COCO API, or the document that `infer` writes.
 
     Raises:
-        InputError: As `read_dataset`.
+        InputError: The file cannot be read; otherwise as `parse_dataset`.
     """
     content = read_content(path)
     if content.lstrip()[:1] == b"[":
@@ -237,11 +233,11 @@ def read_content(path: Path) -> bytes:
 def _decode_any(
     content: bytes,
     path: Path,
-    form: type[Form],
+    form: type[Decoded],
     size_of: SizeOf | None = None,
     *,
     as_it_is: bool = True,
-) -> Form:
+) -> Decoded:
     """Decode a dataset, if necessary by its variations from the COCO format.
 
     Args:
@@ -269,7 +265,7 @@ def _decode_any(
     return _decode(content, path, form)
 
 
-def _decode(content: bytes, path: Path, form: type[Form]) -> Form:
+def _decode(content: bytes, path: Path, form: type[Decoded]) -> Decoded:
     try:
         with no_garbage_collection():
             return msgspec.json.decode(content, type=form, strict=False)

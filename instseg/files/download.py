@@ -16,7 +16,7 @@ from pathlib import Path
 from instseg.core.errors import InputError
 from instseg.system.atomic import naming_file
 
-Progress = Callable[[int, int], None]
+OnBytes = Callable[[int, int], None]
 """Called with the bytes done and the total bytes (0 if the server does not say)."""
 
 MAX_BYTES = 4 * 2**30  # many times the largest weights
@@ -37,7 +37,7 @@ def fetch(
     target: Path,
     *,
     sha256_prefix: str,
-    progress: Progress | None = None,
+    progress: OnBytes | None = None,
     timeout_s: float = 30.0,
     max_bytes: int = MAX_BYTES,
 ) -> str:
@@ -117,7 +117,7 @@ def sha256_of(path: Path) -> str:
 
 
 def _try_to_transfer(
-    url: str, part: Path, progress: Progress | None, timeout_s: float, max_bytes: int
+    url: str, part: Path, progress: OnBytes | None, timeout_s: float, max_bytes: int
 ) -> str:
     reason = ""
     for _ in range(_TRIES):
@@ -130,7 +130,7 @@ def _try_to_transfer(
 
 
 def _transfer(
-    url: str, part: Path, progress: Progress | None, timeout_s: float, max_bytes: int
+    url: str, part: Path, progress: OnBytes | None, timeout_s: float, max_bytes: int
 ) -> None:
     """Download the missing rest of `url` to `part`."""
     done = part.stat().st_size

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from instseg.core.errors import InputError
-from instseg.files.download import Progress, fetch, sha256_of
+from instseg.files.download import OnBytes, fetch, sha256_of
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _TORCHVISION_URL = "https://download.pytorch.org/models/"
@@ -61,7 +61,7 @@ NAMED = {
 }
 
 
-def locate(name_or_path: str | Path, *, progress: Progress | None = None) -> Path:
+def locate(name_or_path: str | Path, *, progress: OnBytes | None = None) -> Path:
     """Find a weights file, and download it if necessary.
 
     A named file is searched in $INSTSEG_WEIGHTS, in ``weights/`` of the checkout, in the installed
@@ -116,7 +116,7 @@ def _checked(path: Path, weights: NamedWeights) -> Path:
     return path
 
 
-def _download(weights: NamedWeights, url: str, progress: Progress | None) -> Path:
+def _download(weights: NamedWeights, url: str, progress: OnBytes | None) -> Path:
     target = _hub_cache() / weights.file_name
     try:
         fetch(url, target, sha256_prefix=weights.sha256_prefix, progress=progress)

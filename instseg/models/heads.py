@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from instseg.core.errors import ArgumentError
+from instseg.core.wording import some
 from instseg.models import registry
 from instseg.models.mask_rcnn import Model, build_detector
 
@@ -53,11 +54,11 @@ def match_classes(
     if strangers := [old for old in sources.values() if old not in known]:
         raise ArgumentError(
             f"{{init_classes}}: the starting weights have no class {strangers[0]!r}; "
-            f"they have {_some(known)}"
+            f"they have {some(known)}"
         )
     if strangers := [new for new in sources if new not in wanted]:
         raise ArgumentError(
-            f"{{init_classes}}: the dataset has no class {strangers[0]!r}; it has {_some(wanted)}"
+            f"{{init_classes}}: the dataset has no class {strangers[0]!r}; it has {some(wanted)}"
         )
     by_key = {_key(name): name for name in reversed(known)}
     found = {name: sources.get(name) or by_key.get(_key(name)) for name in wanted}
@@ -67,10 +68,6 @@ def match_classes(
 def _key(name: str) -> str:
     plain = re.sub(r"[\s_-]+", " ", name.strip().casefold())
     return _ALIAS_OF.get(plain, plain)
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
 
 
 def kept_classes(

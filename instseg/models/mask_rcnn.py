@@ -14,8 +14,8 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
 from instseg.core.classes import COCO_CATEGORY_IDS, COCO_CLASSES
 from instseg.core.errors import ArgumentError, InputError
+from instseg.files.model_card import ModelCard
 from instseg.files.model_file import (
-    ModelCard,
     load_model_file,
     load_torch_state_dict,
     save_model_file,

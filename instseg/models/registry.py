@@ -5,7 +5,6 @@ Names are checked, and detectors distinguished from segmenters, without building
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +14,7 @@ import msgspec
 from torch import nn
 
 from instseg.core.errors import InputError
-from instseg.files.model_file import ModelCard
+from instseg.files.model_card import ModelCard
 from instseg.models.compact import compact
 from instseg.models.resnet_fpn import resnet50_fpn, resnet50_fpn_v2
 from instseg.models.semantic_networks import (
@@ -35,8 +34,6 @@ Outputs = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Width = Annotated[int, msgspec.Meta(ge=1, le=2048)]
 Widths = Annotated[list[Width], msgspec.Meta(min_length=1, max_length=8)]
 Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
-Pixels = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
-ChannelValues = Annotated[list[float], msgspec.Meta(min_length=1, max_length=2048)]
 SmpOption = (
     Annotated[int, msgspec.Meta(ge=-2048, le=2048)]
     | Annotated[list[Annotated[int, msgspec.Meta(ge=-2048, le=2048)]], msgspec.Meta(max_length=8)]
@@ -86,15 +83,6 @@ class UnetArguments(UnetPresetArguments, kw_only=True, forbid_unknown_fields=Tru
     widths: Widths = msgspec.field(default_factory=list)
     norm: bool = True
     dropout: Share = 0.0
-
-
-class Preprocessing(msgspec.Struct, kw_only=True):
-    """Preprocessing of images."""
-
-    min_size: Pixels | None
-    max_size: Pixels | None
-    mean: ChannelValues
-    std: ChannelValues
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,25 +237,18 @@ def check_card(card: ModelCard, architecture: Architecture) -> None:
         arguments = msgspec.convert(card.architecture_args, architecture.arguments)
         if isinstance(arguments, SmpArguments):
             msgspec.convert(card.architecture_args, dict[str, SmpOption])
-        preprocessing = msgspec.convert(card.preprocessing, Preprocessing)
     except msgspec.ValidationError as error:
         raise _unusable(card, str(error)) from error
-    channels = 3
-    if isinstance(arguments, SegmenterArguments):
-        channels = len(preprocessing.mean)
-        if arguments.in_channels != channels:
-            raise _unusable(card, f"{arguments.in_channels} channels, but {channels} means")
-    elif preprocessing.min_size is None or preprocessing.max_size is None:
-        raise _unusable(card, "Mask R-CNN needs min_size and max_size")
+    prepare = card.preprocessing
+    channels = arguments.in_channels if isinstance(arguments, SegmenterArguments) else 3
+    if len(prepare["mean"]) != channels:
+        raise _unusable(card, f"{channels} channels, but {len(prepare['mean'])} means")
+    sizes = [prepare[key] for key in ("min_size", "max_size") if key in prepare]
+    if len(sizes) < 2 or (architecture.kind == "detector" and None in sizes):
+        raise _unusable(card, "it needs min_size and max_size")
     outputs = card.architecture_args["num_classes"]  # one for each class, or for each dataset id
     if outputs != len(card.class_names) and not set(card.category_ids) <= set(range(outputs)):
         raise _unusable(card, f"{outputs} outputs have no place for category id")
-    if len(preprocessing.mean) != channels or len(preprocessing.std) != channels:
-        raise _unusable(card, f"expected mean and std of {channels} channels")
-    if not all(map(math.isfinite, preprocessing.mean)) or not all(
-        0 < value < math.inf for value in preprocessing.std
-    ):
-        raise _unusable(card, "mean must be finite, and std above 0")
 
 
 def _unusable(card: ModelCard, reason: str) -> InputError:

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torchvision.transforms.v2.functional import rgb_to_grayscale
 
 from instseg.core.errors import InputError
-from instseg.files.model_file import ModelCard, load_model_file, save_model_file
+from instseg.files.model_card import ModelCard
+from instseg.files.model_file import load_model_file, save_model_file
 from instseg.files.weights import NAMED, locate
 from instseg.models import registry
 from instseg.models.registry import UNETS, is_segmenter

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from instseg.core.errors import ArgumentError, InputError
+from instseg.core.errors import ArgumentError
 
 
 def load_weights(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
     """Load a state dict that must fit exactly.
 
     Raises:
-        InputError: A tensor is missing, unknown, of another shape or not finite; names the first.
+        InputError: A tensor is missing, unknown or of another shape; names the first.
     """
     try:
         missing, unknown = network.load_state_dict(state, strict=False)
@@ -27,8 +27,3 @@ def load_weights(network: nn.Module, state: Mapping[str, Tensor], path: Path) ->
             f"{path} does not fit the architecture: {problems[0]}; "
             "check {architecture}, or save the weights again"
         )
-    for name, values in state.items():
-        if not values.isfinite().all():
-            raise InputError(
-                f"{path}: {name} holds NaN or infinite numbers; train again, or use other weights"
-            )

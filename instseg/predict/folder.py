@@ -20,8 +20,9 @@ from instseg.core.events import OnEvent, PhotoFailed, Progress, ignore
 from instseg.core.instances import Instances
 from instseg.files.coco_json import match_image_ids, read_image_ids
 from instseg.files.image import read_image
-from instseg.files.results import CsvWriter, PredictionWriter, write_class_names
-from instseg.predict.photos import Photo
+from instseg.files.instances_csv import CsvWriter
+from instseg.files.results import PredictionWriter, write_class_names
+from instseg.predict.photos import NamedPhoto
 from instseg.predict.pictures import Pictures
 from instseg.predict.predictor import Predictor
 from instseg.system.ahead import batched, map_ahead
@@ -31,7 +32,7 @@ from instseg.system.lock import only_run_in
 THREADS = 4  # to read and write
 OVERLAYS = Pictures()
 
-Image = NDArray[np.uint8]
+
 In = TypeVar("In")
 Out = TypeVar("Out")
 
@@ -59,7 +60,7 @@ class PredictedFolder:
 
 def predict_folder(
     predictor: Predictor,
-    photos: Sequence[Photo],
+    photos: Sequence[NamedPhoto],
     out: Path,
     *,
     pictures: Pictures = OVERLAYS,
@@ -91,18 +92,13 @@ def predict_folder(
             folder, the folder is not writable, or the earlier run cannot be resumed.
     """
     pictures.check(predictor.class_names)
-    ids = None
-    if coco_json is not None:
-        ids = match_image_ids(read_image_ids(coco_json), [photo.name for photo in photos])
+    ids = None if coco_json is None else _image_ids(coco_json, photos)
     begin_s = time.monotonic()
     counts: Counter[str] = Counter()
     with ExitStack() as stack:
         stack.enter_context(only_run_in(out))
-        for folder in {folder for photo in photos for folder in pictures.folders(out, photo)}:
-            sweep(folder)
         names, category_ids = predictor.class_names, predictor.category_ids
-        if pictures.semantic_map:
-            write_class_names(out / "labels" / "classes.json", names)
+        _prepare(out, photos, pictures, names)
         predictions = stack.enter_context(
             PredictionWriter(out, names, category_ids, resume=resume, polygons=polygons)
         )
@@ -129,6 +125,21 @@ def predict_folder(
     )
 
 
+def _image_ids(coco_json: Path, photos: Sequence[NamedPhoto]) -> dict[str, int]:
+    """The ids that a dataset has for photos, by name; those that it does not know are missing."""
+    return match_image_ids(read_image_ids(coco_json), [photo.name for photo in photos])
+
+
+def _prepare(
+    out: Path, photos: Sequence[NamedPhoto], pictures: Pictures, class_names: Sequence[str]
+) -> None:
+    """Remove what a killed run was writing, and write what the labels of semantic maps mean."""
+    for folder in {folder for photo in photos for folder in pictures.folders(out, photo)}:
+        sweep(folder)
+    if pictures.semantic_map:
+        write_class_names(out / "labels" / "classes.json", class_names)
+
+
 class _Run:
     """Reads, predicts and draws photos; each step may fail for a photo."""
 
@@ -140,8 +151,8 @@ class _Run:
         self.failed: list[str] = []
 
     def with_ids(
-        self, photos: Iterable[Photo], ids: Mapping[str, int] | None, coco_json: Path | None
-    ) -> Iterator[Photo]:
+        self, photos: Iterable[NamedPhoto], ids: Mapping[str, int] | None, coco_json: Path | None
+    ) -> Iterator[NamedPhoto]:
         """The photos that have an id, if there are ids."""
         for photo in photos:
             if ids is not None and photo.name not in ids:
@@ -150,16 +161,16 @@ class _Run:
                 yield photo
 
     def results(
-        self, pool: ThreadPoolExecutor, photos: Iterable[Photo], total: int
-    ) -> Iterator[tuple[Photo, Instances]]:
+        self, pool: ThreadPoolExecutor, photos: Iterable[NamedPhoto], total: int
+    ) -> Iterator[tuple[NamedPhoto, Instances]]:
         """Each photo whose pictures are written, and its instances, in order."""
 
-        def read(photo: Photo) -> tuple[Photo, Image | Exception]:
+        def read(photo: NamedPhoto) -> tuple[NamedPhoto, NDArray[np.uint8] | Exception]:
             return photo, attempt(read_image, photo.path)
 
         def draw(
-            look: tuple[Photo, tuple[Image, Instances]],
-        ) -> tuple[Photo, Instances | Exception]:
+            look: tuple[NamedPhoto, tuple[NDArray[np.uint8], Instances]],
+        ) -> tuple[NamedPhoto, Instances | Exception]:
             photo, (image, found) = look
             problem = attempt(lambda: self.pictures.write(self.out, photo, image, found))
             return photo, found if problem is None else problem
@@ -174,8 +185,8 @@ class _Run:
         self._tell(done, total)
 
     def _look(
-        self, photos: Iterable[tuple[Photo, Image]]
-    ) -> Iterator[tuple[Photo, tuple[Image, Instances] | Exception]]:
+        self, photos: Iterable[tuple[NamedPhoto, NDArray[np.uint8]]]
+    ) -> Iterator[tuple[NamedPhoto, tuple[NDArray[np.uint8], Instances] | Exception]]:
         for batch in batched(photos, self.predictor.batch_size):
             images = [image for _, image in batch]
             found: Sequence[Instances | Exception] | Exception
@@ -187,8 +198,8 @@ class _Run:
                 yield photo, each if isinstance(each, Exception) else (image, each)
 
     def _sound(
-        self, results: Iterable[tuple[Photo, Out | Exception]]
-    ) -> Iterator[tuple[Photo, Out]]:
+        self, results: Iterable[tuple[NamedPhoto, Out | Exception]]
+    ) -> Iterator[tuple[NamedPhoto, Out]]:
         """The photos that have not failed."""
         for photo, result in results:
             if isinstance(result, Exception):
@@ -196,7 +207,7 @@ class _Run:
             else:
                 yield photo, result
 
-    def _fail(self, photo: Photo, problem: Exception) -> None:
+    def _fail(self, photo: NamedPhoto, problem: Exception) -> None:
         if is_full_disk(problem):
             raise problem
         self.failed.append(photo.name)

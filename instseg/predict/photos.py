@@ -14,7 +14,7 @@ OWN_FOLDERS = {"labels", "crops"}  # folders of results
 
 
 @dataclass(frozen=True, kw_only=True)
-class Photo:
+class NamedPhoto:
     """A photo and its name in the results.
 
     Attributes:
@@ -30,7 +30,7 @@ class Photo:
     picture: str
 
 
-def name_photos(paths: Iterable[Path]) -> list[Photo]:
+def name_photos(paths: Iterable[Path]) -> list[NamedPhoto]:
     """Give every photo a unique name that mirrors the folders; the same file counts once."""
     absolute = {Path(os.path.abspath(path)): path for path in paths}  # noqa: PTH100
     root = Path(os.path.commonpath([path.parent for path in absolute]))
@@ -43,7 +43,9 @@ def name_photos(paths: Iterable[Path]) -> list[Photo]:
     if {name.split("/")[0] for name in names} & OWN_FOLDERS:
         names = {f"{_readable(root.name) or 'root'}/{name}": path for name, path in names.items()}
     pictures = _name_pictures(list(names))
-    return [Photo(path=path, name=name, picture=pictures[name]) for name, path in names.items()]
+    return [
+        NamedPhoto(path=path, name=name, picture=pictures[name]) for name, path in names.items()
+    ]
 
 
 def _readable(name: str) -> str:

@@ -15,7 +15,7 @@ from instseg.core.instances import Instances
 from instseg.core.semantic import Rule, to_semantic
 from instseg.files.image import write_image
 from instseg.files.results import write_semantic_map
-from instseg.predict.photos import LONGEST_NAME, Photo, shorten
+from instseg.predict.photos import LONGEST_NAME, NamedPhoto, shorten
 from instseg.visualize.draw import draw_instances
 
 
@@ -49,7 +49,7 @@ class Pictures:
         """The class of each pixel of a photo: uint8 (H, W)."""
         return to_semantic(found, rule=self.rule, priority=self.priority)
 
-    def folders(self, out: Path, photo: Photo) -> Iterator[Path]:
+    def folders(self, out: Path, photo: NamedPhoto) -> Iterator[Path]:
         """The folders of the pictures of a photo."""
         if self.overlay:
             yield (out / photo.picture).parent
@@ -58,7 +58,9 @@ class Pictures:
         if self.crops:
             yield out / "crops" / photo.picture
 
-    def write(self, out: Path, photo: Photo, image: NDArray[np.uint8], found: Instances) -> None:
+    def write(
+        self, out: Path, photo: NamedPhoto, image: NDArray[np.uint8], found: Instances
+    ) -> None:
         """Write the pictures of one photo.
 
         Raises:

@@ -28,7 +28,7 @@ from instseg.predict.tiles import drop_repeats, join_flipped, join_tiles, tile_w
 from instseg.system.ahead import batched, map_ahead
 from instseg.system.device import choose_device, choose_dtype
 
-Image = NDArray[np.uint8]
+ImageLike = str | Path | NDArray[np.uint8] | Tensor
 PRESETS = {"default": 1.0, "fast": 0.6}  # share of the architecture's input size
 READERS = 2  # threads that read photos in `stream`
 IMPORTED_IN = os.getpid()  # another number after a fork
@@ -92,10 +92,8 @@ class Predictor:
         require_between(1, 10_000, max_detections=max_detections)
         require_between(0, 0.9, overlap=overlap)
         require_between(1, 1024, batch_size=batch_size)
-        if cross_class_nms is not None:
-            require_between(0, 1, cross_class_nms=cross_class_nms)
-        if tile is not None:
-            require_between(64, 100_000, tile=tile)
+        require_between(0, 1, cross_class_nms=cross_class_nms)
+        require_between(64, 100_000, tile=tile)
         if preset not in PRESETS:
             raise InputError(f"preset {preset!r} is unknown; use one of {', '.join(PRESETS)}")
         if isinstance(weights, Model):
@@ -137,7 +135,7 @@ class Predictor:
         """Dataset ids by class id; [0] is 0."""
         return self.card.category_ids
 
-    def __call__(self, image: str | Path | Image | Tensor) -> Instances:
+    def __call__(self, image: ImageLike) -> Instances:
         """The instances in one photo, best first.
 
         Args:
@@ -145,13 +143,13 @@ class Predictor:
         """
         return self.predict_batch([image])[0]
 
-    def predict_batch(self, images: Sequence[str | Path | Image | Tensor]) -> list[Instances]:
+    def predict_batch(self, images: Sequence[ImageLike]) -> list[Instances]:
         """The instances in each of several photos, of any sizes."""
         if isinstance(images, str | Path):
             raise ArgumentError("{images} must be a list of images", images=images)
         return self._predict([as_array(image) for image in images])
 
-    def stream(self, images: Iterable[str | Path | Image | Tensor]) -> Iterator[Instances]:
+    def stream(self, images: Iterable[ImageLike]) -> Iterator[Instances]:
         """The instances of one photo after another; memory use does not grow.
 
         Threads read the next few photos while the network works, so a few items are taken from
@@ -163,7 +161,9 @@ class Predictor:
             for batch in batched(map_ahead(pool, as_array, images), self.batch_size):
                 yield from self._predict(batch)
 
-    def detect(self, images: Sequence[Image], verbose: int = 0) -> list[dict[str, NDArray[Any]]]:
+    def detect(
+        self, images: Sequence[NDArray[np.uint8]], verbose: int = 0
+    ) -> list[dict[str, NDArray[Any]]]:
         """Predict with the interface of Matterport's `model.detect`, for code written for it.
 
         Args:
@@ -208,14 +208,14 @@ class Predictor:
             )
         return frozenset(self.class_names.index(name) for name in names)
 
-    def _predict(self, images: list[Image]) -> list[Instances]:
+    def _predict(self, images: list[NDArray[np.uint8]]) -> list[Instances]:
         if os.getpid() != IMPORTED_IN:  # forked without OpenMP's threads: torch would wait for them
             torch.set_num_threads(1)
         if self.tile is not None:
             return [self._predict_tiled(image, self.tile) for image in images]
         return self._predict_whole(images)
 
-    def _predict_whole(self, images: list[Image]) -> list[Instances]:
+    def _predict_whole(self, images: list[NDArray[np.uint8]]) -> list[Instances]:
         """Predict whole photos, with `flip` also mirrored."""
         if not self.flip:
             return [self._finish(found) for found in self._look(images, self.choice)]
@@ -226,7 +226,7 @@ class Predictor:
         joined = [join_flipped(*pair) for pair in zip(found, mirrored, strict=True)]
         return [self._finish(instances) for instances in joined]
 
-    def _predict_tiled(self, image: Image, tile: int) -> Instances:
+    def _predict_tiled(self, image: NDArray[np.uint8], tile: int) -> Instances:
         """Predict each tile, and the whole photo for objects that are larger than a tile."""
         size_hw = image.shape[:2]
         windows = tile_windows((size_hw[0], size_hw[1]), tile, self.overlap)
@@ -244,7 +244,7 @@ class Predictor:
         best = np.argsort(-found.scores, kind="stable")[: self.choice.max_detections]
         return found[best]
 
-    def _look(self, images: list[Image], choice: Choice) -> list[Instances]:
+    def _look(self, images: list[NDArray[np.uint8]], choice: Choice) -> list[Instances]:
         """Run the network; photos share a batch only where padding changes none of them."""
         longest = self._detector.network.transform.max_size
         looks = [shortened(image, longest) for image in images]
@@ -264,7 +264,7 @@ class Predictor:
         return [found[i] for i in range(len(images))]
 
 
-def shortened(image: Image, longest: int) -> Image:
+def shortened(image: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
     """Drop rows or columns of a photo so narrow that the network would enlarge it to gigabytes.
 
     Args:
@@ -279,13 +279,13 @@ def shortened(image: Image, longest: int) -> Image:
     return np.ascontiguousarray(image[::step] if sides[0] > sides[1] else image[:, ::step])
 
 
-def _matterports_line(image: Image) -> str:
+def _matterports_line(image: NDArray[np.uint8]) -> str:
     low, high = (f"{value:10.5f}" if image.size else " " * 10 for value in _extremes(image))
     shape = f"shape: {image.shape!s:20}  min: {low}  max: {high}"
     return f"{'image':25}{shape}  {image.dtype}\n"
 
 
-def _extremes(image: Image) -> tuple[float, float]:
+def _extremes(image: NDArray[np.uint8]) -> tuple[float, float]:
     return (float(image.min()), float(image.max())) if image.size else (0.0, 0.0)
 
 
@@ -302,7 +302,7 @@ def to_instances(
     )
 
 
-def as_array(image: str | Path | Image | Tensor) -> Image:
+def as_array(image: ImageLike) -> NDArray[np.uint8]:
     """Any accepted image as uint8 RGB (H, W, 3).
 
     Raises:

@@ -25,7 +25,7 @@ from instseg.predict.predictor import READERS, as_array
 from instseg.system.ahead import batched, map_ahead
 from instseg.system.device import choose_device, choose_dtype
 
-Image = str | Path | NDArray[Any] | Tensor
+ImageLike = str | Path | NDArray[Any] | Tensor
 Prepared = tuple[Tensor, tuple[int, int]]  # input of the network, and the size of the image
 STRIP_VALUES = 2**24  # logits at full resolution that are in memory at once: 64 MB
 
@@ -83,11 +83,11 @@ class Segmenter:
         """Dataset ids by label; [0] is 0."""
         return self.card.category_ids
 
-    def __call__(self, image: Image) -> NDArray[np.uint8]:
+    def __call__(self, image: ImageLike) -> NDArray[np.uint8]:
         """The semantic map of one image: uint8 (H, W), the class id of each pixel."""
         return self.predict_batch([image])[0]
 
-    def predict_batch(self, images: Sequence[Image]) -> list[NDArray[np.uint8]]:
+    def predict_batch(self, images: Sequence[ImageLike]) -> list[NDArray[np.uint8]]:
         """The semantic map of each of several images, of any sizes."""
         return self._semantic_maps([self._prepare(image) for image in images])
 
@@ -99,7 +99,7 @@ class Segmenter:
             maps.append(torch.cat(strips).cpu().numpy())
         return maps
 
-    def stream(self, images: Iterable[Image]) -> Iterator[NDArray[np.uint8]]:
+    def stream(self, images: Iterable[ImageLike]) -> Iterator[NDArray[np.uint8]]:
         """The semantic map of one image after another; memory use does not grow.
 
         Threads read the next few images while the network works.
@@ -109,14 +109,14 @@ class Segmenter:
                 yield from self._semantic_maps(batch)
 
     @torch.inference_mode()
-    def probabilities(self, image: Image) -> NDArray[np.float32]:
+    def probabilities(self, image: ImageLike) -> NDArray[np.float32]:
         """The probability of each class at each pixel: float32 (K, H, W), 0..1."""
         ((logits, size_hw),) = self._look([self._prepare(image)])
         strips = [strip.softmax(0).cpu() for strip in enlarged(logits, size_hw)]
         return torch.cat(strips, dim=1).numpy()
 
     @torch.inference_mode()
-    def semantic_map(self, image: Image) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    def semantic_map(self, image: ImageLike) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """The semantic map, uint8 (H, W), and its probabilities, float32 (H, W), 0..1."""
         ((logits, size_hw),) = self._look([self._prepare(image)])
         labels, probability = [], []
@@ -126,7 +126,7 @@ class Segmenter:
             probability.append((highest - strip.logsumexp(0)).exp())
         return torch.cat(labels).cpu().numpy(), torch.cat(probability).cpu().numpy()
 
-    def instances(self, image: Image, min_area: int = 16) -> Instances:
+    def instances(self, image: ImageLike, min_area: int = 16) -> Instances:
         """Each connected region of a class as an instance, best first.
 
         Args:
@@ -150,7 +150,7 @@ class Segmenter:
                 logits = self.network(torch.stack(inputs))
             yield from zip(logits.float(), sizes, strict=True)
 
-    def _prepare(self, image: Image) -> Prepared:
+    def _prepare(self, image: ImageLike) -> Prepared:
         """The input of the network, float32 (C, h, w), and the size of the image."""
         pixels = as_pixels(image)
         height, width, channels = pixels.shape
@@ -169,7 +169,7 @@ class Segmenter:
         return tensor, (height, width)
 
 
-def as_pixels(image: Image) -> NDArray[Any]:
+def as_pixels(image: ImageLike) -> NDArray[Any]:
     """Any accepted image as (H, W, C), uint8 or else float32.
 
     Raises:

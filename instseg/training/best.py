@@ -17,18 +17,18 @@ import torch
 from numpy.typing import NDArray
 
 from instseg.core.events import EpochDone, OnEvent
+from instseg.core.json_types import Json
 from instseg.system.atomic import replacing
 from instseg.system.processes import process_rank
-from instseg.training.loop import Task, Trainer
+from instseg.training.loop import Trainer
 from instseg.training.resume import BEST_FILE
+from instseg.training.task import Task
 
 if TYPE_CHECKING:
     from instseg.models.mask_rcnn import Model
     from instseg.models.segmenters import SegmenterModel
 
 METRICS_FILE = "metrics.json"
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,23 +14,25 @@ from numpy.typing import NDArray
 
 from instseg.core.events import OnEvent
 from instseg.core.instances import Instances
+from instseg.core.json_types import Json
 from instseg.data.coco import CocoData
-from instseg.evaluation.coco_ap import average_precision
+from instseg.evaluation.coco_ap import Kind, average_precision
 from instseg.evaluation.panoptic_quality import PhotoQuality, photo_quality
+from instseg.evaluation.result import NAMES
 from instseg.files.image import write_image
 from instseg.models.mask_rcnn import Model
 from instseg.predict.dataset import coco_records, in_order, predicted_instances
 from instseg.predict.predictor import Predictor
 from instseg.system.processes import to_first
-from instseg.training.best import BestWeights, Json, Measured
+from instseg.training.best import BestWeights, Measured
 from instseg.training.detection import Detection
 from instseg.training.samples import to_sample
 from instseg.training.validation import validation_losses
-from instseg.visualize.worst import Comparison, draw_worst
+from instseg.visualize.worst import WorstPhoto, draw_worst
 
 AP_THRESHOLD = 0.01  # AP needs low scores too; lower ones change only its fourth decimal
 WORST = 6  # photos in worst.png
-KINDS = {"bbox": "box", "segm": "mask"}
+KINDS: tuple[Kind, ...] = ("bbox", "segm")
 
 Row: TypeAlias = tuple[int, Instances, PhotoQuality]
 """The result of one photo: its index, its instances, and their quality."""
@@ -56,7 +58,7 @@ class BestByAP(BestWeights):
             return None
         results, worst = found
         metrics = self._metrics(results)
-        figures = {f"{name}_AP": metrics[kind]["AP"] for kind, name in KINDS.items()}
+        figures = {f"{NAMES[kind]}_AP": metrics[kind]["AP"] for kind in KINDS}
         return Measured(
             score=metrics["segm"]["AP"],
             figures={**self._losses(model, val), **figures},
@@ -98,7 +100,7 @@ class BestByAP(BestWeights):
 
     def _metrics(self, results: Sequence[Json]) -> dict[str, Json]:
         """COCO's metrics for boxes and masks."""
-        return {kind: average_precision(self._truth, results, kind) for kind in ("bbox", "segm")}
+        return {kind: average_precision(self._truth, results, kind) for kind in KINDS}
 
     def _losses(self, model: Model, val: CocoData) -> dict[str, float]:
         """Losses on the validation data, with the prefix `val_`."""
@@ -113,7 +115,7 @@ class BestByAP(BestWeights):
         """worst.png: the photos of the lowest panoptic quality, with truth and predictions."""
         picture = draw_worst(
             [
-                Comparison(
+                WorstPhoto(
                     photo=val.photo(row),
                     truth=val.objects(row),
                     predicted=found,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from instseg.core.events import OnEvent, told
+from instseg.core.json_types import Json
 from instseg.core.semantic import IGNORE
 from instseg.data.semantic_data import SemanticData
 from instseg.evaluation.semantic import SemanticEvaluator, SemanticScores
@@ -18,7 +19,7 @@ from instseg.files.image import write_image
 from instseg.models.segmenters import SegmenterModel
 from instseg.predict.segmenter import Segmenter
 from instseg.system.processes import process_rank
-from instseg.training.best import BestWeights, Json, Measured
+from instseg.training.best import BestWeights, Measured
 from instseg.training.run_log import EPOCHS_FILE, LOG_FILE, read_columns
 from instseg.training.segmentation import Segmentation, resized, to_tensors
 from instseg.training.validation import validation_losses

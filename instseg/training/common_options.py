@@ -12,10 +12,12 @@ from instseg.core.events import OnEvent, ignore
 from instseg.core.field_types import field_types, is_a
 from instseg.core.options import python_only, renamed
 from instseg.system.processes import process_count
+from instseg.training.plateau import Plateau
 from instseg.training.resume import OPTIONS_FILE, read_options
 
 if TYPE_CHECKING:
     from instseg.training.recipe import Recipe
+    from instseg.training.run import Run
 
 HIGHEST_SEED = 2**32
 
@@ -145,6 +147,24 @@ class TrainingOptions:
             raise ArgumentError(
                 f"{{weights}} {weights} would be overwritten; choose another {{out}}"
             )
+
+    def run(self) -> Run:
+        """The run of these options, in its folder."""
+        from instseg.training.run import Run
+
+        return Run(
+            verb=self.verb,
+            given=self.given(),
+            folder=self.folder,
+            resumed=self.resume is not None,
+            device=self.device,
+            on_event=self.on_event,
+            cancel=self.cancel or threading.Event(),
+        )
+
+    def plateau(self) -> Plateau:
+        """What lowers the learning rate, for the schedule of this name."""
+        return Plateau(self.plateau_patience if self.schedule == "plateau" else None)
 
     def images_per_step(self, images: int) -> int:
         """Images per step of all processes; `images` is the number in an epoch of each process."""

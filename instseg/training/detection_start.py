@@ -26,7 +26,7 @@ from instseg.training.pseudo_labels import UNSURE, pseudo_label
 
 
 @dataclass(frozen=True, kw_only=True)
-class Start:
+class DetectorStart:
     """Starting weights, and how they are adapted to other classes.
 
     Attributes:

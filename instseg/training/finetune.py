@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import torch
@@ -27,10 +26,9 @@ from instseg.training.detection_data import (
     epochs_for_steps,
     scene_classes,
 )
-from instseg.training.detection_start import PseudoLabels, Start, parse_init_classes
+from instseg.training.detection_start import DetectorStart, PseudoLabels, parse_init_classes
 from instseg.training.loop import Trainer
 from instseg.training.options import FinetuneOptions
-from instseg.training.plateau import Plateau
 from instseg.training.recipe import usual_epochs
 from instseg.training.result import FinetuneResult
 from instseg.training.resume import provenance_of
@@ -64,15 +62,7 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
         InputError: Arguments or data are wrong; training has diverged; the disk is full.
     """
     options = resumed(options)
-    run = Run(
-        verb=options.verb,
-        given=options.given(),
-        folder=options.folder,
-        resumed=options.resume is not None,
-        device=options.device,
-        on_event=options.on_event,
-        cancel=options.cancel or threading.Event(),
-    )
+    run = options.run()
     with run.underway(options.check):
         trainer, task, model = make_trainer(options, run)
         best = BestByAP(
@@ -98,32 +88,7 @@ def make_trainer(options: FinetuneOptions, run: Run) -> tuple[Trainer, Detection
     """The trainer, its task, and the model whose network it trains."""
     torch.manual_seed(options.seed)  # new heads are initialised at random
     device = choose_device(process_device(options.device))
-    samples: Samples
-    if options.coco_json is not None:
-        data = read_data("train", options.coco_json, options.images, options, run.tell)
-        data.require_objects()
-        model, data = model_and_labels(options, data, run)
-        samples = coco_samples(
-            data,
-            epochs_of=lambda order: epochs_of(options, order),
-            batch_size=options.batch_size,
-            seed=options.seed,
-            repeat_threshold=options.repeat_threshold,
-            empty_share=options.empty_share,
-            augment=options.augment,
-        )
-    else:
-        names, ids = scene_classes()
-        model = start_of(options, run.tell).model(names, ids)
-        samples = SceneSamples(
-            options.scenes,
-            tuple(options.scene_sizes),
-            options.batch_size,
-            names,
-            options.seed + 1,
-            rank=process_rank(),
-            world_size=process_count(),
-        )
+    model, samples = model_and_samples(options, run)
     task = Detection(
         model.network,
         resize=options.coco_json is not None,
@@ -136,7 +101,7 @@ def make_trainer(options: FinetuneOptions, run: Run) -> tuple[Trainer, Detection
         device,
         choose_dtype(options.precision, device),
         stages_of(options, samples.epochs),
-        plateau=Plateau(options.plateau_patience if options.schedule == "plateau" else None),
+        plateau=options.plateau(),
         cancel=run.cancel,
         on_event=run.tell,
     )
@@ -145,6 +110,34 @@ def make_trainer(options: FinetuneOptions, run: Run) -> tuple[Trainer, Detection
             f"{options.scenes} {{scenes}} are less than one batch of {options.batch_size}"
         )
     return trainer, task, model
+
+
+def model_and_samples(options: FinetuneOptions, run: Run) -> tuple[Model, Samples]:
+    """The network to train, and what it is trained on: a dataset, or drawn scenes."""
+    if options.coco_json is None:
+        names, ids = scene_classes()
+        samples = SceneSamples(
+            options.scenes,
+            tuple(options.scene_sizes),
+            options.batch_size,
+            names,
+            options.seed + 1,
+            rank=process_rank(),
+            world_size=process_count(),
+        )
+        return start_of(options, run.tell).model(names, ids), samples
+    data = read_data("train", options.coco_json, options.images, options, run.tell)
+    data.require_objects()
+    model, data = model_and_labels(options, data, run)
+    return model, coco_samples(
+        data,
+        epochs_of=lambda order: epochs_of(options, order),
+        batch_size=options.batch_size,
+        seed=options.seed,
+        repeat_threshold=options.repeat_threshold,
+        empty_share=options.empty_share,
+        augment=options.augment,
+    )
 
 
 def read_data(
@@ -167,9 +160,9 @@ def read_data(
     )
 
 
-def start_of(options: FinetuneOptions, on_event: OnEvent) -> Start:
+def start_of(options: FinetuneOptions, on_event: OnEvent) -> DetectorStart:
     """The starting weights of the options."""
-    return Start(
+    return DetectorStart(
         weights=options.weights,
         architecture=options.architecture,
         init_classes=parse_init_classes(options.init_classes),

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,34 +24,10 @@ from instseg.training.loading import load_batches, plan_steps
 from instseg.training.plateau import Plateau
 from instseg.training.recipe import Recipe
 from instseg.training.samples import Samples
+from instseg.training.several import average_step, batch_statistics
+from instseg.training.task import Stateful, Task
 
 MAX_BAD_STEPS = 5  # consecutive steps with non-finite gradients before a run ends
-
-
-class Stateful(Protocol):
-    """State for checkpoints: numbers and text in nested dicts."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """For a checkpoint."""
-        ...
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """From a checkpoint."""
-        ...
-
-
-class Task(Protocol):
-    """A network with its losses."""
-
-    network: nn.Module
-
-    def losses(self, images: list[Tensor], targets: list[Any]) -> dict[str, Tensor]:
-        """Losses of one batch of samples: scalars by name, whose sum is minimised."""
-        ...
-
-    def enter_stage(self, scope: str) -> None:
-        """Training mode, in which only the layers of a scope are trained."""
-        ...
 
 
 @dataclass
@@ -199,9 +175,9 @@ class Trainer:
         # alone, and a resumed run draws the same random numbers as an uninterrupted one, without
         # the generator's state in the checkpoint. The caller forks torch's generator.
         torch.manual_seed(seed_of(self.recipe.seed, self.step, process_rank()))
-        before = [values.clone() for values in self._batch_statistics()]
+        before = [values.clone() for values in batch_statistics(self.network)]
         losses = self.forward_backward(batches)
-        self._join_processes()
+        average_step(self.network)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_grad_norm)
         self.step += 1
         if torch.isfinite(norm):
@@ -209,7 +185,7 @@ class Trainer:
             self.update_average()
             self.bad_steps = 0
         else:
-            for values, old in zip(self._batch_statistics(), before, strict=True):
+            for values, old in zip(batch_statistics(self.network), before, strict=True):
                 values.copy_(old)
             self.skip_step()
         means = torch.tensor([self.cancel.is_set(), *losses.values()], dtype=torch.float64)
@@ -344,21 +320,6 @@ class Trainer:
         self._stage = self._current_stage()
         self.task.enter_stage(self._stage[1])
         self.optimizer = self.recipe.optimizer_of(self.network.parameters())
-
-    def _join_processes(self) -> None:
-        """Average gradients and batch statistics of the step over the processes."""
-        if process_count() == 1:
-            return
-        trained = [p for p in self.network.parameters() if p.requires_grad]
-        for weights in trained:
-            if weights.grad is None:
-                weights.grad = torch.zeros_like(weights)
-        average([*(w.grad for w in trained if w.grad is not None), *self._batch_statistics()])
-
-    def _batch_statistics(self) -> list[Tensor]:
-        """The running means and variances of trained BatchNorm layers."""
-        norms = [m for m in self.network.modules() if isinstance(m, nn.BatchNorm2d) and m.training]
-        return [t for n in norms for t in (n.running_mean, n.running_var) if t is not None]
 
 
 def seed_of(*numbers: int) -> int:

@@ -9,6 +9,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from instseg.core.html_table import html_table
+from instseg.evaluation.result import NAMES
+
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class TrainingResult:
@@ -40,16 +43,11 @@ class TrainingResult:
 
     def _repr_html_(self) -> str:
         """For a notebook: the line of `repr`, and the history as a table."""
-        line = f"<p>{escape(repr(self))}</p>"
         if not self.history:
-            return line
+            return f"<p>{escape(repr(self))}</p>"
         names = list(self.history[-1])
-        head = "".join(f"<th>{escape(name)}</th>" for name in names)
-        rows = "".join(
-            f"<tr>{''.join(f'<td>{_figure(row.get(name))}</td>' for name in names)}</tr>"
-            for row in self.history
-        )
-        return f"{line}<table><tr>{head}</tr>{rows}</table>"
+        rows = [[_figure(row.get(name)) for name in names] for row in self.history]
+        return html_table(names, rows, caption=repr(self))
 
 
 class FinetuneResult(TrainingResult):
@@ -68,8 +66,7 @@ class FinetuneResult(TrainingResult):
     @property
     def scores(self) -> dict[str, float | None]:
         """AP of boxes and masks, if there is validation data."""
-        kinds = {"bbox": "box AP", "segm": "mask AP"}
-        return {kinds[kind]: each["AP"] for kind, each in self.metrics.items()}
+        return {f"{NAMES[kind]} AP": each["AP"] for kind, each in self.metrics.items()}
 
 
 class TrainUnetResult(TrainingResult):

@@ -19,7 +19,6 @@ from instseg.data.semantic_augmentation import SemanticAugmentation
 from instseg.data.semantic_data import SemanticData
 from instseg.training.losses import WeightedSum
 
-Image = NDArray[Any]
 Labels = NDArray[np.uint8]
 
 
@@ -121,7 +120,9 @@ class SemanticSamples(Dataset[tuple[Tensor, Tensor]]):
         return to_tensors(*random_crop(image, labels, self.crop, np.random.default_rng(seed)))
 
 
-def resized(image: Image, labels: Labels, min_size: int | None) -> tuple[Image, Labels]:
+def resized(
+    image: NDArray[Any], labels: Labels, min_size: int | None
+) -> tuple[NDArray[Any], Labels]:
     """Resize an image (H, W, C) and labels (H, W) to a shorter side of `min_size`, as in inference.
 
     Images keep their dtype and range.
@@ -140,8 +141,8 @@ def resized(image: Image, labels: Labels, min_size: int | None) -> tuple[Image, 
 
 
 def random_crop(
-    image: Image, labels: Labels, side: int, rng: np.random.Generator
-) -> tuple[Image, Labels]:
+    image: NDArray[Any], labels: Labels, side: int, rng: np.random.Generator
+) -> tuple[NDArray[Any], Labels]:
     """A square crop of an image and its labels; beyond the image, its border repeats, ignored."""
     top, left = (int(rng.integers(max(length - side, 0) + 1)) for length in labels.shape)
     image, labels = (each[top : top + side, left : left + side] for each in (image, labels))
@@ -152,7 +153,7 @@ def random_crop(
     return image, labels
 
 
-def to_tensors(image: Image, labels: Labels) -> tuple[Tensor, Tensor]:
+def to_tensors(image: NDArray[Any], labels: Labels) -> tuple[Tensor, Tensor]:
     """The image as (C, H, W), uint8 or else float32, and its labels as uint8 (H, W)."""
     pixels = image if image.dtype == np.uint8 else image.astype(np.float32)
     chw = np.ascontiguousarray(pixels.transpose(2, 0, 1))

@@ -125,7 +125,9 @@ def require_same_classes(data: SemanticData, val: SemanticData) -> None:
         )
 
 
-def examine(data: SemanticData, val: SemanticData | None, on_event: OnEvent) -> Statistics:
+def checked_statistics(
+    data: SemanticData, val: SemanticData | None, on_event: OnEvent
+) -> Statistics:
     """Read every image once, report the frequency of each class, and return statistics of `data`.
 
     Raises:

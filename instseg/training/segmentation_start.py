@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from instseg.core.errors import ArgumentError
 from instseg.core.events import ClassesMatched, OnEvent, download_progress, ignore
 from instseg.data.semantic_data import SemanticData, Statistics
-from instseg.files.model_file import ARRAYS, PHOTOS, read_model_card
+from instseg.files.model_card import ARRAYS, PHOTOS
+from instseg.files.model_file import read_model_card
 from instseg.files.weights import locate
 from instseg.models import registry
 from instseg.models.heads import match_classes
@@ -28,7 +29,7 @@ from instseg.models.semantic_heads import with_segmenter_classes
 
 
 @dataclass(frozen=True, kw_only=True)
-class Start:
+class SegmenterStart:
     """A new network, or starting weights, and how images are prepared for it.
 
     Attributes:

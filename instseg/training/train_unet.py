@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import threading
 from pathlib import Path
 
 import torch
 
+from instseg.core.events import OnEvent
 from instseg.core.options import takes
 from instseg.data.mask_folders import MaskData, parse_values
 from instseg.data.sampling import Order
@@ -20,7 +20,6 @@ from instseg.training.common_options import resumed
 from instseg.training.loop import Trainer
 from instseg.training.losses import parse_loss
 from instseg.training.options import TrainUnetOptions
-from instseg.training.plateau import Plateau
 from instseg.training.recipe import usual_epochs
 from instseg.training.result import TrainUnetResult
 from instseg.training.resume import provenance_of
@@ -28,12 +27,12 @@ from instseg.training.run import Run
 from instseg.training.segmentation import Segmentation
 from instseg.training.segmentation_data import (
     ObjectMaps,
-    examine,
+    checked_statistics,
     parted,
     require_same_classes,
     semantic_samples,
 )
-from instseg.training.segmentation_start import Start
+from instseg.training.segmentation_start import SegmenterStart
 
 FROM_SCRATCH = 4  # epochs, as a multiple of those of fine-tuning
 
@@ -61,19 +60,11 @@ def train_unet(options: TrainUnetOptions) -> TrainUnetResult:
         InputError: Arguments or data are wrong; training has diverged; the disk is full.
     """
     options = resumed(options)
-    run = Run(
-        verb=options.verb,
-        given=options.given(),
-        folder=options.folder,
-        resumed=options.resume is not None,
-        device=options.device,
-        on_event=options.on_event,
-        cancel=options.cancel or threading.Event(),
-    )
+    run = options.run()
     with run.underway(options.check):
         maps = maps_of(options, run)
         data, val = with_validation(options, training_data(options, maps), maps)
-        statistics = examine(data, val, run.tell)
+        statistics = checked_statistics(data, val, run.tell)
         trainer, task, model = make_trainer(options, data, statistics, run)
         best = best_of(options, trainer, task, model, data, val, statistics)
         finished = run.train(trainer, best, task.scores)
@@ -149,15 +140,7 @@ def make_trainer(
     torch.manual_seed(options.seed)  # a new network is initialised at random
     device = choose_device(process_device(options.device))
     image, _ = data.load(0)  # all have its channels and dtype
-    start = Start(
-        architecture=options.architecture,
-        skips=options.skips,
-        encoder_weights=options.encoder_weights,
-        weights=options.weights,
-        size=options.size,
-        on_event=run.tell,
-    )
-    model = start.model(data, image, statistics)
+    model = start_of(options, run.tell).model(data, image, statistics)
     counts = statistics.class_pixels.sum(axis=0).tolist()
     loss = parse_loss(options.loss, class_counts=lambda: counts)
     task = Segmentation(model.network, model.normalise, loss)
@@ -184,11 +167,23 @@ def make_trainer(
         options.recipe(sum(map(len, samples.batches(0)))),
         device,
         choose_dtype(options.precision, device),
-        plateau=Plateau(options.plateau_patience if options.schedule == "plateau" else None),
+        plateau=options.plateau(),
         cancel=run.cancel,
         on_event=run.tell,
     )
     return trainer, task, model
+
+
+def start_of(options: TrainUnetOptions, on_event: OnEvent) -> SegmenterStart:
+    """The new network, or the starting weights, of the options."""
+    return SegmenterStart(
+        architecture=options.architecture,
+        skips=options.skips,
+        encoder_weights=options.encoder_weights,
+        weights=options.weights,
+        size=options.size,
+        on_event=on_event,
+    )
 
 
 def epochs_of(options: TrainUnetOptions, order: Order) -> int:

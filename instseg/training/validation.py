@@ -15,7 +15,7 @@ from torchvision.models.detection.rpn import RegionProposalNetwork
 from instseg.training.samples import collate
 
 
-class Measured(Protocol):
+class HasLosses(Protocol):
     """A task that computes losses."""
 
     def losses(self, images: list[Tensor], targets: list[Any]) -> dict[str, Tensor]:
@@ -26,7 +26,7 @@ class Measured(Protocol):
 class Measurable(Protocol):
     """A task that computes losses with any network."""
 
-    def for_validation(self, network: Any) -> Measured:
+    def for_validation(self, network: Any) -> HasLosses:
         """The same task with another network, for images as in inference."""
         ...
 

@@ -21,7 +21,7 @@ _INK, _SOFT, _PAPER = (40, 40, 40), (110, 110, 110), (240, 240, 240)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Comparison:
+class WorstPhoto:
     """A photo, what is there and what is predicted.
 
     Attributes:
@@ -42,7 +42,7 @@ class Comparison:
 
 
 def draw_worst(
-    rows: Sequence[Comparison], *, cell_wh: tuple[int, int] = (640, 480)
+    rows: Sequence[WorstPhoto], *, cell_wh: tuple[int, int] = (640, 480)
 ) -> NDArray[np.uint8]:
     """Draw photos twice: left with the truth, right with the predictions that score 0.5 or more.
 
@@ -81,11 +81,11 @@ def _write(sheet: Image.Image, x: int, y: int, text: str, color: tuple[int, int,
     ImageDraw.Draw(sheet).text((x, y + _LINE_PX / 2), text, color, font, anchor="lm")
 
 
-def _truth(row: Comparison, cell_wh: tuple[int, int]) -> Image.Image:
+def _truth(row: WorstPhoto, cell_wh: tuple[int, int]) -> Image.Image:
     return _picture(row.photo, row.truth[~row.missed], row.truth[row.missed], cell_wh)
 
 
-def _prediction(row: Comparison, cell_wh: tuple[int, int]) -> Image.Image:
+def _prediction(row: WorstPhoto, cell_wh: tuple[int, int]) -> Image.Image:
     drawn = row.predicted.scores >= SCORE_THRESHOLD
     right, wrong = row.predicted[drawn & ~row.wrong], row.predicted[drawn & row.wrong]
     return _picture(row.photo, right, wrong, cell_wh)

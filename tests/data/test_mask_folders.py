@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from instseg.core.errors import InputError
-from instseg.data.mask_folders import MaskData, parse_values, read_values
+from instseg.data.mask_files import read_values
+from instseg.data.mask_folders import MaskData, parse_values
 from instseg.data.semantic_data import statistics
 from instseg.files.image import write_image, write_indexed_png
 

@@ -8,7 +8,8 @@ from PIL import Image
 
 from instseg.core.errors import InputError
 from instseg.core.events import Notice
-from instseg.data.mask_folders import MaskData, read_values
+from instseg.data.mask_files import read_values
+from instseg.data.mask_folders import MaskData
 from instseg.data.mask_pairs import pair_folders
 from instseg.files.image import write_image
 

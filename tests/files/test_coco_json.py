@@ -10,13 +10,18 @@ from instseg.core.errors import InputError
 from instseg.files.coco_json import (
     leads_out,
     match_image_ids,
-    read_dataset,
+    parse_dataset,
+    read_content,
     read_document,
     read_image_ids,
     read_results,
 )
 
 SQUARE = [2, 3, 12, 3, 12, 8, 2, 8]
+
+
+def read_dataset(path):
+    return parse_dataset(read_content(path), path)
 
 
 def write(path, **changes):

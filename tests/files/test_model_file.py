@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save_file
 
 from instseg.core.errors import InputError
+from instseg.files.model_card import ModelCard
 from instseg.files.model_file import (
-    ModelCard,
     describe,
     load_model_file,
     load_torch_state_dict,
@@ -89,49 +89,6 @@ def test_trained_parameters_can_be_saved(tmp_path: Path) -> None:
     layer = torch.nn.Linear(3, 2)
     save_model_file(tmp_path / "m", layer.state_dict(keep_vars=True), make_card())
     assert torch.equal(load_model_file(tmp_path / "m")[1]["weight"], layer.weight)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"class_names": ("Ampel", "BG", "x")}, "expected class 0 to be 'BG'"),
-        ({"category_ids": (1, 2, 3)}, "with category id 0"),
-        ({"class_names": ()}, "expected class 0 to be 'BG'"),
-        ({"category_ids": (0, 90)}, "each of the 3 classes, got 2"),
-        ({"thresholds": {"Ampel": float("nan")}}, "thresholds: expected 0..1, got nan"),
-        ({"thresholds": {"Ampel": 3}}, "thresholds: expected 0..1, got 3 for 'Ampel'"),
-        ({"class_names": ("BG", 7, "x")}, "class_names: expected texts, got 7"),
-        ({"category_ids": (0, 1.5, 2)}, "category_ids: expected whole numbers, got 1.5"),
-        ({"category_ids": (0, 2**60, 2)}, "category_ids: expected whole numbers"),
-        ({"preprocessing": {}}, "expected a list of numbers as mean, got None"),
-        ({"preprocessing": {**SIZES, "min_size": -3}}, "expected pixels as min_size, got -3"),
-        ({"preprocessing": {**SIZES, "max_size": 10**9}}, "expected pixels as max_size"),
-        ({"preprocessing": {**SIZES, "std": [0, 1, 1]}}, "a std that is not 0"),
-        ({"preprocessing": {**SIZES, "mean": [0.5]}}, "for each channel"),
-        ({"preprocessing": {**SIZES, "mean": "abc"}}, "expected a list of numbers as mean"),
-        ({"thresholds": {"tree": 0.5}}, "unknown classes: \\['tree'\\]"),
-    ],
-)
-def test_cards_that_contradict_themselves_are_refused(
-    changes: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(ValueError, match=message):
-        make_card(**changes)
-
-
-@pytest.mark.parametrize(
-    ("prepare", "photos"),
-    [
-        ({"mean": [0.5] * 3, "std": [0.2] * 3, "input": "arrays"}, False),
-        ({"mean": [20_000.0], "std": [900.0], "input": "photos"}, True),
-        ({"mean": [0.5], "std": [0.2]}, True),  # as older files, which do not say
-        ({"mean": [0.5] * 4, "std": [0.2] * 4}, False),
-        ({"mean": [20_000.0] * 3, "std": [900.0] * 3}, False),
-    ],
-)
-def test_what_a_network_was_trained_on(prepare: dict[str, Any], photos: bool) -> None:
-    card = ModelCard.from_json(make_card(preprocessing=prepare).to_json())
-    assert card.takes_photos is photos
 
 
 def test_header_is_read_without_torch(tmp_path: Path) -> None:

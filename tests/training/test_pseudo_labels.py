@@ -141,7 +141,7 @@ def test_old_classes_are_not_unlearnt(start, data, pseudo, tmp_path):
     truth |= {"categories": known, "annotations": kept}
     unlabelled = replace(data, class_names=pseudo.class_names, category_ids=pseudo.category_ids)
     order = Order(images=len(data), batch_size=4, seed=0)
-    recipe = Recipe(learning_rate=2e-3, warmup_steps=2, average_decay=0.5, workers=0)
+    recipe = Recipe(learning_rate=2e-3, warmup_steps=2, ema_decay=0.5, workers=0)
     aps = []
     for name, taught in (("unlabelled", unlabelled), ("pseudo", pseudo)):
         torch.manual_seed(0)
@@ -153,7 +153,7 @@ def test_old_classes_are_not_unlearnt(start, data, pseudo, tmp_path):
             torch.device("cpu"),
             stages=((0, "heads"),),
         )
-        list(trainer.run(tmp_path / name))
+        trainer.run(tmp_path / name)
         trained = replace(model, network=trainer.average)
         old = [category["name"] for category in known]
         predictor = Predictor(trained, precision="fp32", score_threshold=0.01, classes=old)

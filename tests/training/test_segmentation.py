@@ -67,7 +67,7 @@ def make_trainer(loss="ce + dice", samples=None, **recipe):
     ids = (0, 1, 2)
     model = fresh_segmenter("unet", NAMES, ids, widths=(4, 8), dropout=0.2)
     task = Segmentation(model.network, model.normalise, parse_loss(loss, class_counts=lambda: ids))
-    usual = {"batch_size": 4, "warmup_steps": 2, "save_every": 2, "workers": 0}
+    usual = {"warmup_steps": 2, "save_every": 2, "workers": 0}
     recipe = Recipe(**(usual | recipe))
     return Trainer(task, samples or make_samples(), recipe, torch.device("cpu"))
 
@@ -79,8 +79,8 @@ def weights(trainer):
 def test_losses_are_named_by_their_terms_and_scores_are_those_of_the_batch():
     trainer = make_trainer("ce + 0.5*dice")
     assert trainer.task.scores() == {}
-    steps = list(itertools.islice(trainer.run(None), 1))
-    assert steps[0]["loss"] == pytest.approx(steps[0]["ce"] + steps[0]["0.5*dice"])
+    step = next(trainer.train_steps())
+    assert step["loss"] == pytest.approx(step["ce"] + step["0.5*dice"])
     assert 0 <= trainer.task.scores()["mIoU"] <= 1
 
 
@@ -91,27 +91,35 @@ def test_mean_iou_is_over_classes_with_pixels_and_without_ignored_ones():
     assert np.isnan(mean_iou(predicted, torch.full_like(labels, 255)))
 
 
-def test_a_network_learns_squares(tmp_path):
-    trainer = make_trainer(samples=make_samples(epochs=25), learning_rate=0.02, average_decay=0.9)
-    losses = [figures["loss"] for figures in trainer.run(tmp_path / "run.pt")]
+def test_a_network_learns_squares():
+    trainer = make_trainer(samples=make_samples(epochs=25), learning_rate=0.02, ema_decay=0.9)
+    losses = [figures["loss"] for figures in trainer.train_steps()]
     assert losses[-1] < losses[0] / 2
     assert trainer.task.scores()["mIoU"] > 0.7
 
 
 def test_a_run_that_stops_goes_on_where_it_was_bit_for_bit(tmp_path):
     whole = make_trainer()
-    list(whole.run(tmp_path / "whole.pt"))
-    list(itertools.islice(make_trainer().run(tmp_path / "part.pt"), 3))  # saved after step 2
+    whole.run(tmp_path / "whole.pt")
+
+    def stop(figures):
+        if figures["step"] == 3:  # saved after step 2
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_trainer().run(tmp_path / "part.pt", after_step=stop)
     resumed = make_trainer()
     resumed.load(tmp_path / "part.pt")
-    assert [figures["step"] for figures in resumed.run(tmp_path / "part.pt")] == [3, 4, 5, 6]
+    steps = []
+    resumed.run(tmp_path / "part.pt", after_step=lambda figures: steps.append(figures["step"]))
+    assert steps == [3, 4, 5, 6]
     assert torch.equal(weights(whole), weights(resumed))
 
 
-def test_measuring_leaves_the_training_as_it_was(tmp_path):
+def test_measuring_leaves_the_training_as_it_was():
     runs = [make_trainer(), make_trainer()]
     for trainer, measured in zip(runs, (False, True), strict=True):
-        for _ in trainer.run(tmp_path / "run.pt"):
+        for _ in trainer.train_steps():
             before = trainer.task.scores()
             if measured:
                 samples = [trainer.samples[0, row] for row in range(3)]

@@ -7,7 +7,7 @@ import pytest
 
 from instseg.core.instances import Instances, Masks
 from instseg.visualize.draw import instance_colors
-from instseg.visualize.worst import Comparison, draw_worst
+from instseg.visualize.worst import WorstPhoto, draw_worst
 
 NAMES = ("BG", "cat", "dog")
 PAPER = (240, 240, 240)
@@ -31,7 +31,7 @@ def squares(size_hw, *places_xy, scores=None):
 
 
 def compare(size_hw=(300, 400), truth=(), predicted=(), scores=None, **given):
-    return Comparison(
+    return WorstPhoto(
         photo=np.full((*size_hw, 3), GREY, np.uint8),
         truth=squares(size_hw, *truth),
         predicted=squares(size_hw, *predicted, scores=scores),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from instseg.core.classes import class_color
-from instseg.visualize.compare import (
+from instseg.visualize.side_by_side import (
     HEADINGS,
     NEITHER,
     ONLY_MASK_RCNN,
