@@ -16,6 +16,7 @@ import yaml  # type: ignore[import-untyped]
 from instseg.commands.option import Option, description, options_of
 from instseg.core.errors import InputError, option_name
 from instseg.core.field_types import LISTS
+from instseg.system.regular import require_regular_file
 
 
 class Parser:
@@ -48,6 +49,7 @@ class Parser:
         return self.options(**values)
 
     def _of_file(self, file: Path) -> dict[str, Any]:
+        require_regular_file(file)
         try:
             document = yaml.safe_load(file.read_text(encoding="utf-8"))
         except (ValueError, RecursionError, yaml.YAMLError) as problem:

@@ -22,6 +22,7 @@ LONGEST_OUTLINE_PX = 5_000_000
 """Length of all polygons of a mask: pycocotools uses fifty bytes of memory per pixel of it."""
 
 _MERGED_AT_ONCE = 16
+_MOST_PIXELS = 2**32 - 1  # of an image: a run's length has 32 bits in pycocotools
 
 
 def encode_crops(
@@ -36,7 +37,11 @@ def encode_crops(
 
     Returns:
         N dicts `{"size": [H, W], "counts": str}`.
+
+    Raises:
+        ValueError: for an image of more than 2^32 pixels.
     """
+    _check_size(size_hw)
     if not len(crops):
         return []
     size = list(size_hw)
@@ -56,8 +61,10 @@ def to_rle(outline: Any, size_hw: tuple[int, int]) -> dict[str, Any]:
         size_hw: the image.
 
     Raises:
-        ValueError: for a polygon that is not at least 3 points, or reaches too far.
+        ValueError: for a polygon that is not at least 3 points, or reaches too far, and for an
+            image of more than 2^32 pixels.
     """
+    _check_size(size_hw)
     if isinstance(outline, list):
         return polygons_to_rle(outline, size_hw)
     plain = isinstance(outline["counts"], list)
@@ -74,8 +81,9 @@ def polygons_to_rle(
         size_hw: the image.
 
     Raises:
-        ValueError: for a polygon that is not at least 3 points, or reaches too far.
+        ValueError: as `to_rle`.
     """
+    _check_size(size_hw)
     height, width = size_hw
     if not len(polygons):
         empty = {"size": [height, width], "counts": [height * width]}
@@ -100,6 +108,13 @@ def union(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
         starts = range(0, len(parts), _MERGED_AT_ONCE)
         parts = [coco_mask.merge(parts[start : start + _MERGED_AT_ONCE]) for start in starts]
     return dict(coco_mask.merge(parts))
+
+
+def _check_size(size_hw: tuple[int, int]) -> None:
+    """Raise ValueError for an image that pycocotools would crash on."""
+    height, width = size_hw
+    if height * width > _MOST_PIXELS:
+        raise ValueError(f"an image of {width} x {height} pixels is too large for masks")
 
 
 def _checked(polygons: Sequence[Sequence[float]]) -> list[NDArray[np.float64]]:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from instseg.core.errors import InputError
 from instseg.files.image import MAX_PIXELS, read_image
 from instseg.files.image_kinds import HEAD_BYTES, kind_of_image, opener_of
+from instseg.files.quiet import quiet_decoders
+from instseg.system.regular import require_regular_file
 
 
 def read_pixels(path: Path, row: int | None) -> NDArray[np.generic]:
@@ -81,8 +83,9 @@ def open_npy(path: Path, *, many: bool = False) -> NDArray[np.generic]:
 
 def _read_picture(path: Path) -> NDArray[np.generic]:
     """The stored values of a grey or indexed picture."""
+    require_regular_file(path)
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as file, quiet_decoders:
             header = file.read(HEAD_BYTES)
             file.seek(0)
             kind = kind_of_image(header)

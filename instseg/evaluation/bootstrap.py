@@ -58,14 +58,18 @@ def resample(matches: Matches, weights: Weights) -> Resampled:
         matches: Matches of the whole dataset.
         weights: (N, R), 1 for images in the resample, else 0; all ones give the full score.
     """
-    sides = (len(matches.category_ids), len(matches.gt_ignored), len(matches.iou_thresholds))
+    counted = ~np.logical_and.reduce(matches.gt_ignored)
+    with_objects = np.unique(matches.gt_class[counted])  # other classes have no score
+    sides = (len(with_objects), len(matches.gt_ignored), len(matches.iou_thresholds))
     table = np.zeros((*sides, 4, weights.shape[1]))  # [class, size, IoU, AP and AR, resample]
-    for k in range(len(table)):
-        _score_class(table[k], matches, k, weights)
+    for row, k in zip(table, with_objects, strict=True):
+        _score_class(row, matches, k, weights)
+    per_class = np.full((len(matches.category_ids), weights.shape[1]), np.nan)
+    per_class[with_objects] = table[:, ALL_SIZES, :, AP].mean(axis=1)
     scores = {name: table[:, each.size, each.iou, _column(each)] for name, each in METRICS.items()}
     return Resampled(
         scores={n: _mean(v.reshape(-1, weights.shape[1])) for n, v in scores.items()},
-        per_class=table[:, ALL_SIZES, :, AP].mean(axis=1),
+        per_class=per_class,
     )
 
 

@@ -12,6 +12,7 @@ from instseg.core.boxes import box_ious, corners_of
 from instseg.core.wording import count
 from instseg.evaluation.records import SAMPLE, boxes_around, broken
 
+MOST_CLASSES = 10_000  # memory grows with them
 MANY = 10  # in fewer records, similarity may be chance
 
 
@@ -33,7 +34,7 @@ class Problem:
 def explain_truth(truth: Mapping[str, Any]) -> list[Problem]:
     """Find problems that make the metrics of any results meaningless, before there are results.
 
-    Codes: bad-ground-truth, no-ground-truth, only-crowds, boxes-not-masks.
+    Codes: bad-ground-truth, too-many-classes, no-ground-truth, only-crowds, boxes-not-masks.
 
     Args:
         truth: A COCO document; it may be malformed.
@@ -64,6 +65,12 @@ def _problems(truth: Mapping[str, Any]) -> Iterator[Problem]:
     ]
     if lines:
         yield from (serious("bad-ground-truth", line) for line in lines)
+    elif len(truth["categories"]) > MOST_CLASSES:
+        yield serious(
+            "too-many-classes",
+            f"the ground truth has {len(truth['categories']):,} classes, more than "
+            f"{MOST_CLASSES:,}; leave out those without objects",
+        )
     elif not truth["annotations"]:
         yield serious(
             "no-ground-truth",

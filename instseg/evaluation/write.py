@@ -10,6 +10,7 @@ from pathlib import Path
 
 from instseg.core.json_types import Json
 from instseg.evaluation.result import Evaluation
+from instseg.files.instances_csv import plain_cell
 from instseg.system.atomic import replacing
 
 METRICS_JSON, PER_CLASS_CSV, PREDICTIONS_JSON = "metrics.json", "per_class.csv", "predictions.json"
@@ -27,7 +28,11 @@ def write_scores(folder: Path, evaluation: Evaluation) -> list[Path]:
     """Write metrics.json and per_class.csv; returns their paths."""
     with replacing(folder / METRICS_JSON) as path:
         path.write_text(json.dumps(evaluation.to_dict(), indent=1, allow_nan=False) + os.linesep)
-    rows = [{"kind": e.kind, **row.to_dict()} for e in evaluation.kinds for row in e.per_class]
+    rows = [
+        {"kind": each.kind, **row.to_dict(), "class": plain_cell(row.to_dict()["class"])}
+        for each in evaluation.kinds
+        for row in each.per_class
+    ]
     with replacing(folder / PER_CLASS_CSV) as path, path.open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()

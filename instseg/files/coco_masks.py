@@ -56,6 +56,9 @@ def outline_of(value: Any, box: Any = None) -> Any:
     if is_plain(value):
         return value
     parsed = _parsed(value)
+    if isinstance(parsed, list) and [*map(type, parsed)] == [str]:  # an RLE that is text, in a list
+        inner = _parsed(parsed[0])
+        parsed = inner if isinstance(inner, dict) else parsed
     if isinstance(parsed, dict):
         return _rle(parsed)
     if not isinstance(parsed, list) or not parsed:

@@ -7,12 +7,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeGuard, TypeVar
 
-from instseg.core.errors import ArgumentError, require_between, require_positive
+from instseg.core.errors import ArgumentError, InputError, require_between, require_positive
 from instseg.core.events import OnEvent, ignore
+from instseg.core.field_types import field_types, is_a
 from instseg.core.options import python_only, renamed
 from instseg.system.processes import process_count
 from instseg.training.plateau import Plateau
-from instseg.training.resume import read_options
+from instseg.training.resume import OPTIONS_FILE, read_options
 
 if TYPE_CHECKING:
     from instseg.training.recipe import Recipe
@@ -213,5 +214,10 @@ def resumed(options: AnyOptions) -> AnyOptions:
     if options.given() != kind(resume=options.resume).given():
         raise ArgumentError("{resume} uses the options of its run; give no others")
     values = read_options(folder, kind.verb, options.given().keys())
+    for each in fields(kind):
+        kinds = field_types(kind, each.name, each.type)
+        if each.name in values and not any(is_a(values[each.name], one) for one in kinds):
+            path = folder / OPTIONS_FILE
+            raise InputError(f"{path}: is damaged ({each.name}); start the run anew")
     values |= {"out": folder, "resume": folder}
     return kind(**values, on_event=options.on_event, cancel=options.cancel)

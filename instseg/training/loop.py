@@ -264,14 +264,24 @@ class Trainer:
                 processes.
         """
         state = load_checkpoint(path)
-        if not isinstance(state, dict) or not {"run", "kept"} <= state.keys():
-            raise ArgumentError(f"{path} is not a checkpoint of a run; start without {{resume}}")
-        if state["run"] != self._run():
+        try:
+            run = steps, processes = state["run"]
+            if run == self._run():
+                self._take_up(state)
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise ArgumentError(
+                f"{path} is not a checkpoint of this run; start without {{resume}}"
+            ) from error
+        if run != self._run():
             raise InputError(
-                f"{path} is of a run of {state['run'][0]} steps in {state['run'][1]} processes, "
+                f"{path} is of a run of {steps} steps in {processes} processes, "
                 f"this one has {self._run()[0]} in {self._run()[1]}; resume with the same data and "
                 "as many processes"
             )
+
+    def _take_up(self, state: dict[str, Any]) -> None:
+        if not 0 <= state["step"] <= self.steps:
+            raise ValueError(f"step {state['step']} of {self.steps}")
         self.step, self.bad_steps = state["step"], state["bad_steps"]
         self._load_kept(state["kept"])
         self.network.load_state_dict(state["network"])

@@ -75,7 +75,7 @@ def read_options(folder: Path, verb: str, names: Collection[str]) -> dict[str, A
     path = folder / OPTIONS_FILE
     try:
         options = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, UnicodeError, RecursionError, msgspec.MsgspecError) as error:
         raise InputError(f"{path}: no run to resume ({error}); start it again") from error
     command, ended = options.pop("command", None), options.pop("ended", False)
     if command in VERBS and command != verb:

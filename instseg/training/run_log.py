@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from instseg.core.errors import ArgumentError
+from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import EpochDone, Event, StepDone
 from instseg.system.atomic import replacing
 
@@ -103,9 +103,13 @@ class _Table:
 
     def __init__(self, path: Path, last_step: int) -> None:
         self._path = path
-        text = path.read_text(encoding="utf-8") if last_step and path.exists() else ""
-        whole = text[: text.rfind("\n") + 1]  # a killed process may leave an incomplete line
-        kept = [row for row in csv.DictReader(whole.splitlines()) if int(row["step"]) <= last_step]
+        kept = []
+        if last_step and path.exists():
+            with _naming_damage(path):
+                text = path.read_text(encoding="utf-8")
+                whole = text[: text.rfind("\n") + 1]  # a kill may leave an incomplete line
+                rows = csv.DictReader(whole.splitlines())
+                kept = [row for row in rows if int(row["step"]) <= last_step]
         self._columns = list(kept[0]) if kept else []
         if kept:
             with replacing(path) as temporary:
@@ -141,11 +145,19 @@ def read_rows(path: Path) -> list[dict[str, float]]:
     """The rows of a log; empty if there is no file."""
     if not path.exists():
         return []
-    with path.open(encoding="utf-8", newline="") as file:
+    with _naming_damage(path), path.open(encoding="utf-8", newline="") as file:
         return [
             {name: float(value or "nan") for name, value in row.items()}
             for row in csv.DictReader(file)
         ]
+
+
+@contextmanager
+def _naming_damage(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, csv.Error) as error:
+        raise InputError(f"{path}: is damaged; remove it to continue without it") from error
 
 
 @contextmanager

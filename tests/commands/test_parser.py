@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
@@ -164,6 +165,11 @@ def test_what_is_no_yaml_is_refused(text, tmp_path):
     config.write_text(text)
     assert refused("--config", str(config)).startswith(f"{config}: is not YAML")
     assert refused("--sizes", text).startswith("--sizes must be a list of whole numbers")
+
+
+def test_a_pipe_as_config_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert "pipe: is a pipe or a device" in refused("--config", str(tmp_path / "pipe"))
 
 
 def test_required_options_are_asked_for():

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
-from instseg.core.rle import polygons_to_rle
+from instseg.core.rle import polygons_to_rle, to_rle
 
 
 @settings(max_examples=30, deadline=None)
@@ -28,3 +28,9 @@ def test_one_bad_part_among_many_is_named(bad):
 def test_an_outline_may_not_be_endless():
     with pytest.raises(ValueError, match="longer than the limit"):
         polygons_to_rle([[0, 0, 9e5, 9e5] * 200], (10, 10))
+
+
+@pytest.mark.parametrize("outline", [[[1, 1, 9, 1, 9, 9]], {"size": [10**9, 80], "counts": [8]}])
+def test_an_image_of_endless_size_is_refused(outline):
+    with pytest.raises(ValueError, match="80 x 1000000000 pixels is too large for masks"):
+        to_rle(outline, (10**9, 80))

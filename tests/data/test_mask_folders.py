@@ -1,6 +1,8 @@
 """Folders and arrays of images and semantic maps."""
 
+import os
 import struct
+import warnings
 import zlib
 
 import numpy as np
@@ -312,3 +314,21 @@ def test_values_that_make_no_classes_are_refused(tmp_path, values):
     write_pair(tmp_path, "a", np.ones((2, 2), dtype=np.uint8))
     with pytest.raises(InputError, match=r"masks: expected values of 0\.\.65535"):
         read(tmp_path, values=values)
+
+
+def test_nothing_is_said_about_a_broken_mask_but_its_error(tmp_path):
+    write_pair(tmp_path, "a", np.array([[0, 1]] * 8, dtype=np.uint8))
+    (tmp_path / "masks" / "a.png").unlink()
+    (tmp_path / "masks" / "a.tif").write_bytes(b"II*\0\x08\0\0\0")
+    with warnings.catch_warnings(record=True) as said, pytest.raises(InputError, match=r"a\.tif"):
+        warnings.simplefilter("always")
+        read(tmp_path, values={0: "BG", 1: "a"}).load(0)
+    assert said == []
+
+
+def test_a_pipe_among_masks_is_refused_at_once(tmp_path):
+    write_pair(tmp_path, "a", np.array([[0, 1]] * 8, dtype=np.uint8))
+    (tmp_path / "masks" / "a.png").unlink()
+    os.mkfifo(tmp_path / "masks" / "a.png")
+    with pytest.raises(InputError, match=r"a\.png: is a pipe or a device"):
+        read(tmp_path, values={0: "BG", 1: "a"}).load(0)

@@ -277,6 +277,15 @@ def test_a_kill_while_metrics_are_written_leaves_the_former_ones(scenes, results
     assert sorted(path.name for path in out.iterdir()) == ["metrics.json", "per_class.csv"]
 
 
+def test_a_class_that_spreadsheets_would_run_as_a_formula(scenes, truth, results, tmp_path):
+    truth = copy.deepcopy(truth)
+    truth["categories"][0]["name"] = "=1+1"
+    path = tmp_path / "truth.json"
+    path.write_text(json.dumps(truth))
+    instseg.evaluate(path, results=results, out=tmp_path, resamples=100, plots=False)
+    assert "bbox,'=1+1," in (tmp_path / "per_class.csv").read_text()
+
+
 def test_a_folder_of_another_run_is_refused(scenes, results, tmp_path):
     words = rf"another run writes here \(process {os.getpid()} on"
     with only_run_in(tmp_path), pytest.raises(InputError, match=words):

@@ -49,6 +49,13 @@ def test_nothing_to_find():
     assert explain_truth(truth(iscrowd=lambda _: 1))[0].code == "only-crowds"
 
 
+def test_more_classes_than_fit_into_memory():
+    categories = [{"id": number, "name": str(number)} for number in range(1, 10_002)]
+    (problem,) = explain_truth({**truth(), "categories": categories})
+    assert problem.code == "too-many-classes"
+    assert "10,001 classes" in problem.message
+
+
 def test_broken_records_are_named():
     (problem,) = explain_truth({**truth(), "images": [{"id": 1, "height": 10}]})
     assert problem.code == "bad-ground-truth"

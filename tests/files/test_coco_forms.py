@@ -287,6 +287,11 @@ def test_the_last_part_of_an_address_is_the_name(url, name):
     assert last_part(url) == name
 
 
+def test_an_rle_as_text_in_a_list():
+    rle = {"size": [60, 80], "counts": "c19c1"}
+    assert outline_of([json.dumps(rle)]) == rle
+
+
 @pytest.mark.parametrize(
     "value",
     [

@@ -1,5 +1,7 @@
 """Sizes of photos without their pixels."""
 
+import os
+
 import numpy as np
 import pytest
 import tifffile
@@ -23,7 +25,8 @@ def test_a_size_is_that_of_the_upright_photo(tmp_path, orientation):
 def test_what_is_no_photo_has_no_size(tmp_path):
     (tmp_path / "a.jpg").write_text("no photo")
     write_image(tmp_path.parent / "outside.png", np.zeros((2, 3, 3), np.uint8))
-    for name in ("a.jpg", "gone.jpg", "a\0b.jpg", "../outside.png"):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for name in ("a.jpg", "pipe.jpg", "gone.jpg", "a\0b.jpg", "../outside.png"):
         assert photo_size(tmp_path, name) is None
     with pytest.raises(ValueError, match=r"a\.jpg"):
         read_header(tmp_path / "a.jpg")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import random
 from typing import Any
 
@@ -148,7 +149,8 @@ def _without(section: str, *keys: str) -> Any:
 
 def _polygons(change: Any) -> Any:
     def keep_rle(outline: Any) -> Any:
-        return change(outline) if isinstance(outline, list) else outline
+        plain = isinstance(outline, list) and isinstance(outline[0], list)
+        return change(outline) if plain else outline
 
     return _everywhere("annotations", "segmentation", keep_rle)
 
@@ -159,6 +161,10 @@ def _pairs(flat: list[float]) -> list[list[float]]:
 
 def _numbers_as_text(value: Any) -> Any:
     return [_numbers_as_text(each) for each in value] if isinstance(value, list) else str(value)
+
+
+def _in_text(value: Any) -> Any:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 REWRITES = {
@@ -176,5 +182,14 @@ REWRITES = {
     "names with a folder": _everywhere("images", "file_name", lambda name: f"images/{name}"),
     "names with a backslash": _everywhere("images", "file_name", lambda name: f"train\\{name}"),
     "absolute names": _everywhere("images", "file_name", lambda name: f"/home/me/set/{name}"),
+    "names with escapes": _everywhere("images", "file_name", lambda name: name.replace("0", "%30")),
+    "names of another format": _everywhere(
+        "images", "file_name", lambda name: name.replace(".png", ".PNG")
+    ),
+    "names with a dot in front": _everywhere("images", "file_name", lambda name: f"./{name}"),
+    "outlines as JSON text": _everywhere("annotations", "segmentation", _in_text),
+    "RLE in a list": _everywhere(
+        "annotations", "segmentation", lambda one: [one] if isinstance(one, dict) else one
+    ),
     "names in capitals": _everywhere("images", "file_name", lambda name: name.upper()),
 }

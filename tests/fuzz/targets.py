@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import random
+import shutil
 import struct
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +68,32 @@ class Seeds:
             provenance={},
         )
         build_detector(card).save(seeds.weights)
+        write_masks(seeds.masks)
+        seeds._stop_a_run()
         return seeds
+
+    def _stop_a_run(self) -> None:
+        """Leave a run of train-unet that waits to be resumed."""
+        import instseg
+        from instseg.core.events import StepDone
+        from instseg.models.segmenters import fresh_segmenter
+
+        prepared = {"min_size": None, "max_size": None, "mean": [0.4], "std": [0.3]}
+        names, ids = ("BG", "class 1", "class 2"), (0, 1, 2)
+        model = fresh_segmenter("unet", names, ids, preprocessing=prepared, widths=(4, 8))
+        model.save(self.folder / "unet.safetensors")
+        cancel = threading.Event()
+        instseg.train_unet(
+            images=self.photos,
+            masks=self.masks,
+            weights=self.folder / "unet.safetensors",
+            out=self.stopped,
+            epochs=2,
+            batch_size=3,
+            workers=0,
+            cancel=cancel,
+            on_event=lambda event: cancel.set() if isinstance(event, StepDone) else None,
+        )
 
     @property
     def photos(self) -> Path:
@@ -79,6 +106,16 @@ class Seeds:
         return self.folder / "sound.json"
 
     @property
+    def masks(self) -> Path:
+        """Folder of label maps of the photos."""
+        return self.folder / "masks"
+
+    @property
+    def stopped(self) -> Path:
+        """Folder of a training run that was stopped after its first step."""
+        return self.folder / "stopped"
+
+    @property
     def results(self) -> Path:
         """Results for the dataset."""
         return self.folder / "results.json"
@@ -87,6 +124,15 @@ class Seeds:
     def weights(self) -> Path:
         """A model of 3 classes that takes milliseconds."""
         return self.folder / "tiny.safetensors"
+
+
+def write_masks(folder: Path) -> None:
+    """A label map of three values for each of the dataset's photos."""
+    folder.mkdir()
+    values = np.zeros((60, 80), dtype=np.uint8)
+    values[10:40, 10:50], values[30:, 60:] = 1, 2
+    for name in (image["file_name"] for image in sound()["images"]):
+        Image.fromarray(values).save(folder / name)
 
 
 def results() -> list[dict[str, Any]]:
@@ -125,7 +171,16 @@ def encoded_photo(chance: random.Random) -> tuple[str, bytes]:
     elif mode != "RGB":
         picture = picture.convert("RGB" if mode == "CMYK" and kind != "JPEG" else mode)
     buffer = io.BytesIO()
-    picture.save(buffer, kind)
+    choices: dict[str, Any] = {}
+    if kind == "TIFF":
+        choices["compression"] = chance.choice(
+            (None, "tiff_lzw", "tiff_deflate", "packbits", "tiff_adobe_deflate")
+        )
+    if kind in ("TIFF", "JPEG", "PNG") and chance.random() < 0.3:
+        exif = Image.Exif()
+        exif[0x0112] = chance.randrange(1, 9) if kind == "TIFF" else chance.randrange(10)
+        choices["exif"] = exif
+    picture.save(buffer, kind, **choices)
     return suffix, buffer.getvalue()
 
 
@@ -189,6 +244,51 @@ def model_file(seeds: Seeds, chance: random.Random, folder: Path) -> Case:
     return Case(["infer", photo_path, "--weights", str(path), *out(folder)])
 
 
+def mask_folder(seeds: Seeds, chance: random.Random, folder: Path) -> Case:
+    """Label maps of which one is broken, of another kind or size; two steps of training."""
+    masks = folder / "masks"
+    shutil.copytree(seeds.masks, masks)
+    path = chance.choice(sorted(masks.iterdir()))
+    content = path.read_bytes()
+    match chance.randrange(5):
+        case 0:
+            path.unlink()
+            path = path.with_name(chance.choice(("x.png", "10_mask.png", f"{path.stem}.gif")))
+        case 1:
+            suffix, content = encoded_photo(chance)
+            path.unlink()
+            path = path.with_suffix(suffix)
+        case 2:
+            path.unlink()
+            path = path.with_suffix(".npy")
+            buffer = io.BytesIO()
+            kind = chance.choice(("u1", "i8", "f4", "f8", "?", "c8", "U3"))
+            np.save(buffer, np.zeros(chance.choice(((60, 80), (60, 80, 1), (0,), (1, 1))), kind))
+            content = buffer.getvalue()
+        case _:
+            pass
+    path.write_bytes(content if chance.random() < 0.3 else broken_bytes(content, chance))
+    unet = ["--weights", str(seeds.folder / "unet.safetensors")] if chance.random() < 0.5 else []
+    options = ["--max-steps", "2", "--workers", "0", "--batch-size", "2", "--device", "cpu"]
+    return Case(
+        ["train-unet", "--images", str(seeds.photos), "--masks", str(masks), *unet, *options]
+        + (["--values", "0=BG,1=a,2=b"] if chance.random() < 0.3 else [])
+        + out(folder)
+    )
+
+
+def resumed(seeds: Seeds, chance: random.Random, folder: Path) -> Case:
+    """A stopped training run whose checkpoint, options or logs are broken."""
+    run = folder / "run"
+    shutil.copytree(seeds.stopped, run)
+    path = run / chance.choice(("options.json", "options.json", "checkpoint.pt", "log.csv"))
+    if path.suffix == ".json" and chance.random() < 0.8:
+        path.write_bytes(json_bytes(json.loads(path.read_bytes()), chance))
+    elif path.exists():
+        path.write_bytes(broken_bytes(path.read_bytes(), chance))
+    return Case(["train-unet", "--resume", str(run)])
+
+
 def config(seeds: Seeds, chance: random.Random, folder: Path) -> Case:
     """A config file with broken options, for a command that would otherwise run quickly."""
     options: dict[str, Any] = {
@@ -247,6 +347,8 @@ TARGETS: dict[str, Callable[[Seeds, random.Random, Path], Case]] = {
     "truth": truth,
     "results": result_list,
     "model": model_file,
+    "masks": mask_folder,
+    "resumed": resumed,
     "config": config,
     "ids": ids_of_photos,
 }

@@ -1,6 +1,9 @@
 """Many photos from Python: events and a result, and nothing printed."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,8 @@ from instseg.predict.photos import name_photos
 from instseg.predict.pictures import Pictures
 from instseg.predict.predictor import Predictor
 from instseg.scenes.scene import draw_scene
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +76,9 @@ def test_a_photo_too_large_for_the_memory_fails_alone(photos, tmp_path, batch_si
 
 def read(folder: Path) -> str:
     return (folder / "predictions.json").read_text()
+
+
+def test_many_photos_in_flat_memory():
+    script = ROOT / "tests" / "flat_memory.py"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, script, "300"], check=True, env=environment)

@@ -226,7 +226,7 @@ def test_everything_that_a_run_knows_is_saved(tmp_path):
     resumed.run(tmp_path / "run.pt", after_epoch=after_epoch)
     assert torch.equal(weights(whole), weights(resumed))
     torch.save([1], tmp_path / "other.pt")
-    with pytest.raises(InputError, match="is not a checkpoint of a run; start without resume"):
+    with pytest.raises(InputError, match="is not a checkpoint of this run; start without resume"):
         make_trainer(**options).load(tmp_path / "other.pt")
     other = make_trainer(**options | {"recipe": dataclasses.replace(RECIPE, max_steps=2)})
     with pytest.raises(InputError, match="resume with the same data"):

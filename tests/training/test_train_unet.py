@@ -1,6 +1,7 @@
 """`instseg.train_unet` as a Python user calls it."""
 
 import json
+import shutil
 import threading
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 import instseg
-from instseg.core.errors import ArgumentError
+from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import (
     ClassesCounted,
     EpochDone,
@@ -40,6 +41,19 @@ def train(arrays, out, **options):
     usual = {"epochs": 2, "batch_size": 2, "workers": 0, "device": "cpu", "precision": "fp32"}
     data = {**arrays, "val_images": arrays["images"], "val_masks": arrays["masks"]}
     return instseg.train_unet(**{**data, **usual, "out": out, **options})
+
+
+@pytest.fixture(scope="module")
+def stopped(arrays, tmp_path_factory):
+    """A run that was cancelled after four of its six steps."""
+    cancel, out = threading.Event(), tmp_path_factory.mktemp("stopped")
+
+    def cancel_at_four(event):
+        if isinstance(event, StepDone) and event.step == 4:
+            cancel.set()
+
+    assert not train(arrays, out, on_event=cancel_at_four, cancel=cancel).finished
+    return out
 
 
 def test_events_come_in_order_and_the_result_is_what_lies_in_the_folder(arrays, tmp_path, capfd):
@@ -92,6 +106,29 @@ def test_a_model_is_left_as_it_is_and_a_cancelled_run_goes_on(arrays, tmp_path):
     assert load_segmenter(whole.best).card.architecture == "unet"
     after = model.network.state_dict()
     assert all(torch.equal(values, after[name]) for name, values in before.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "words"),
+    [
+        ("options.json", lambda b: b.replace(b'"epochs": 2', b'"epochs": "2"'), "is damaged"),
+        ("options.json", lambda b: b.replace(b'"loss": "', b'"loss": ["x"], "x": "'), "version"),
+        ("options.json", lambda b: b.replace(b'"values": ""', b'"values": []'), "is damaged"),
+        ("log.csv", lambda b: b.replace(b"\n4,", b"\n\xff,"), "is damaged; remove it"),
+        ("log.csv", lambda b: b.replace(b"\n4,", b"\nfour,"), "is damaged; remove it"),
+        ("checkpoint.pt", lambda b: b.replace(b"network", b"netwerk"), "checkpoint"),
+        ("checkpoint.pt", lambda b: b[:1000], "is not a complete checkpoint"),
+    ],
+)
+def test_a_damaged_file_of_a_stopped_run_is_named(stopped, tmp_path, name, damage, words):
+    shutil.copytree(stopped, tmp_path / "run")
+    path = tmp_path / "run" / name
+    content = damage(path.read_bytes())
+    assert content != path.read_bytes()
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=words) as caught:
+        instseg.train_unet(resume=tmp_path / "run")
+    assert str(path) in str(caught.value)
 
 
 @pytest.mark.parametrize(
