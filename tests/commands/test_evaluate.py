@@ -145,7 +145,7 @@ def test_thresholds_are_stored_and_used(dataset, measured, tmp_path):
     weights = tmp_path / "own.safetensors"
     shutil.copy(measured / "model.safetensors", weights)
     images = [str(dataset / "images")]
-    asked = Options(
+    asked = InferOptions(
         inputs=images, weights=str(weights), out=tmp_path / "b", thresholds="stored", overlay=False
     )
     with pytest.raises(InputError, match="save-thresholds"):

@@ -79,7 +79,10 @@ def test_a_dataset_with_errors_is_refused_or_skipped(tmp_path, capsys):
     assert not (tmp_path / "out" / "best.safetensors").exists()
     assert main([*command, "--auto-repair"]) == 0
     assert "2 changes" in capsys.readouterr().out
-    assert (tmp_path / "out" / "best.safetensors").exists()
+    card = read_model_card(tmp_path / "out" / "best.safetensors")
+    assert card.provenance["recipe"]["auto_repair"] is True
+    left = json.loads((tmp_path / "out" / "sound_train.json").read_text())
+    assert "gone.jpg" not in {image["file_name"] for image in left["images"]}
 
 
 def test_stages_and_augmentation_come_from_a_config_file(tmp_path):
@@ -92,7 +95,7 @@ def test_stages_and_augmentation_come_from_a_config_file(tmp_path):
     data = ["--coco-json", str(path), "--images", str(path.parent / "images")]
     command = ["finetune", *data, *FRESH, "--config", str(config), "--out", str(tmp_path / "out")]
     assert main([*command, "--show-batch"]) == 0
-    assert read_image(tmp_path / "out" / "batches.png").shape[1] > 600
+    assert read_image(tmp_path / "out" / "batches.png").shape == (736, 1320, 3)  # 2 x 4 photos
     rows = list(csv.DictReader((tmp_path / "out" / "log.csv").open()))
     assert rows[-1]["step"] == "6"  # two batches in each of three epochs
 
@@ -109,7 +112,7 @@ def test_every_epoch_is_measured_and_a_run_without_progress_stops(tmp_path, caps
     best = read_model_card(tmp_path / "out" / "best.safetensors").provenance["metrics"]
     assert float(rows[0]["mask_AP"]) == pytest.approx(best["segm"]["AP"], rel=1e-4)
     assert float(rows[0]["val_loss_mask"]) > 0
-    assert read_image(tmp_path / "out" / "worst.png").shape[1] > 150
+    assert read_image(tmp_path / "out" / "worst.png").shape == (562, 516, 3)  # four photos
     assert "mask AP" in capsys.readouterr().out
 
 
@@ -135,7 +138,7 @@ def test_a_run_goes_on_after_a_kill_and_after_a_full_disk(tmp_path):
     subprocess.run(resume, check=True)
     steps = [int(row["step"]) for row in csv.DictReader((tmp_path / "log.csv").open())]
     assert steps == [20, 30]
-    assert (tmp_path / "best.safetensors").exists()
+    assert read_model_card(tmp_path / "best.safetensors").provenance["recipe"]["scenes"] == 60
 
 
 def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(tmp_path, tiny_weights):
@@ -256,7 +259,8 @@ def test_two_processes_with_uneven_data_and_photos_without_objects(tmp_path):
     assert done.stdout.count("trained for 6 steps") == 1
     rows = list(csv.DictReader((tmp_path / "out" / "epochs.csv").open()))
     assert [row["step"] for row in rows] == ["3", "6"]
-    assert (tmp_path / "out" / "best.safetensors").exists()
+    metrics = read_model_card(tmp_path / "out" / "best.safetensors").provenance["metrics"]
+    assert metrics["segm"]["AP"] == pytest.approx(max(float(r["mask_AP"]) for r in rows), rel=1e-4)
 
 
 def test_the_config_file_has_every_option_with_its_default():
