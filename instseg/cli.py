@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None, *, prog: str | None = None) -> int:
     except KeyboardInterrupt:
         error("interrupted")
         code = 130
-    except Exception as problem:
+    except BaseException as problem:  # a panic of compiled code need not be an Exception
         if debug:
             traceback.print_exc()
         error(_describe(problem))
@@ -127,7 +127,7 @@ def _terminate(*_: object) -> NoReturn:
     raise SystemExit(128 + signal.SIGTERM)
 
 
-def _describe(problem: Exception) -> str:
+def _describe(problem: BaseException) -> str:
     if isinstance(problem, ArgumentError):
         return problem.as_options()
     if isinstance(problem, InputError):

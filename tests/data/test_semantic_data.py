@@ -60,7 +60,7 @@ def test_the_rule_says_which_object_is_on_top(tmp_path):
 @pytest.mark.parametrize(
     ("document", "options", "said"),
     [
-        (sound(), {"rule": "largest"}, "rule: expected one of"),
+        (sound(), {"rule": "largest"}, "rule='largest' must be one of"),
         (sound(), {"rule": "class-priority", "priority": ["cow"]}, r"got \['cow'\]"),
         (sound(images=0), {}, "has no images"),
         (
