@@ -108,6 +108,10 @@ class CocoData:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __fspath__(self) -> str:
+        """The file, so that `examine` and whatever else takes its path takes the dataset too."""
+        return str(self.coco_json)
+
     def __repr__(self) -> str:
         objects, classes = len(self.dataset.annotations), len(self.class_names) - 1
         return (

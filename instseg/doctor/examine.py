@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
@@ -44,7 +45,8 @@ class ExamineOptions:
 
     Args:
         coco_json: The dataset.
-        images: Folder of its photos; if not given, photos are not checked.
+        images: Folder of its photos; if not given, photos are not checked, but those of a
+            `CocoData` are.
         val_coco_json: Validation set; checked for photos that are also in the training set, and
             for missing classes.
         val_images: Folder of its photos; by default that of `images`.
@@ -53,10 +55,10 @@ class ExamineOptions:
         on_event: Called with `Progress`.
     """
 
-    coco_json: str | Path
+    coco_json: str | Path | os.PathLike[str]
     images: str | Path | None = None
     _: KW_ONLY
-    val_coco_json: str | Path | None = None
+    val_coco_json: str | Path | os.PathLike[str] | None = None
     val_images: str | Path | None = None
     photos: PhotoDepth = "all"
     on_event: OnEvent = python_only(ignore)
@@ -69,23 +71,29 @@ def examine(options: ExamineOptions) -> Examination:
     Raises:
         InputError: A file is not JSON or a folder does not exist.
     """
-    val = None
+    val, images = None, photos_of(options.coco_json, options.images)
     if options.val_coco_json is not None:
-        val_images = options.val_images or options.images
-        val = (Path(options.val_coco_json), Path(val_images) if val_images else None)
+        val_images = photos_of(options.val_coco_json, options.val_images) or images
+        val = Path(options.val_coco_json), val_images
     elif options.val_images is not None:
         raise ArgumentError("{val_images} needs {val_coco_json}")
     coco_json = Path(options.coco_json)
     document = read_document(coco_json)
     around = survey(
         document,
-        Path(options.images) if options.images else None,
+        images,
         val=val,
         photos=options.photos,
         on_event=options.on_event,
     )
     seen = examine_document(document, around, on_event=options.on_event)
     return replace(seen, coco_json=coco_json)
+
+
+def photos_of(coco_json: str | os.PathLike[str], images: str | Path | None) -> Path | None:
+    """The folder of a dataset's photos: the one that is given, else that of a `CocoData`."""
+    folder = images or getattr(coco_json, "folder", None)
+    return Path(folder) if folder else None
 
 
 def quick_check(document: Any, folder: Path | None = None) -> list[Finding]:

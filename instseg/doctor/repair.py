@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass
@@ -27,7 +28,8 @@ class RepairOptions:
 
     Args:
         coco_json: The dataset.
-        images: Folder of its photos; if not given, photos are not checked.
+        images: Folder of its photos; if not given, photos are not checked, but those of a
+            `CocoData` are.
         out: The .json file for the repaired dataset.
         val_coco_json: A validation set, whose photos leave the repaired dataset.
         val_images: Folder of its photos; by default that of `images`.
@@ -38,11 +40,11 @@ class RepairOptions:
         on_event: Called with `Progress`, and with `Warned` when most of the dataset is left out.
     """
 
-    coco_json: str | Path
+    coco_json: str | Path | os.PathLike[str]
     images: str | Path | None = None
     _: KW_ONLY
     out: str | Path
-    val_coco_json: str | Path | None = None
+    val_coco_json: str | Path | os.PathLike[str] | None = None
     val_images: str | Path | None = None
     photos: PhotoDepth = "all"
     clear_crowds: bool = False
@@ -104,7 +106,7 @@ def repair(options: RepairOptions) -> Repair:
     )
 
 
-def check_target(out: str | Path, inputs: Iterable[str | Path | None]) -> None:
+def check_target(out: str | Path, inputs: Iterable[str | os.PathLike[str] | None]) -> None:
     """Raise InputError if a repaired dataset must not be written there."""
     out = Path(out)
     if out.suffix.lower() != ".json":

@@ -34,6 +34,19 @@ def test_an_examination_tells_what_is_wrong(broken, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_a_dataset_that_was_read_is_examined_with_its_photos(tmp_path):
+    path, photos = write_json(tmp_path / "a.json", sound()), write_photos(tmp_path / "photos")
+    (photos / "20.png").unlink()
+    data = instseg.CocoData.read(path, photos)
+    codes = [found.code for found in instseg.examine(path, photos).findings]
+    assert "photo-missing" in codes
+    assert [found.code for found in instseg.examine(data).findings] == codes
+    val = [f.code for f in instseg.examine(path, photos, val_coco_json=data).findings]
+    assert "photo-in-val" in val
+    done = instseg.repair(data, out=tmp_path / "fixed.json")
+    assert len(done.examination.document["images"]) == 2
+
+
 def test_a_repair_writes_a_sound_copy(broken, tmp_path, capsys):
     done = instseg.repair(*broken, out=tmp_path / "fixed.json")
     assert done.path == tmp_path / "fixed.json"
