@@ -227,7 +227,7 @@ def assert_refused(words, path, **options):
 def test_pth_needs_an_architecture(tmp_path):
     path = tmp_path / "weights.pth"
     torch.save({"a": torch.zeros(2)}, path)
-    assert_refused("add --architecture, one of resnet50_fpn, resnet50_fpn_v2$", path)
+    assert_refused("add architecture, one of resnet50_fpn, resnet50_fpn_v2$", path)
 
 
 @pytest.mark.parametrize("architecture", ["resnet50_fpn", "resnet50_fpn_v2"])
@@ -239,7 +239,7 @@ def test_pth_of_something_else(tmp_path, architecture):
 
 def test_pth_of_the_other_architecture(stand_in):
     (other,) = set(PEERS) - {stand_in.architecture}
-    assert_refused("does not fit .* check --architecture", stand_in.path, architecture=other)
+    assert_refused("does not fit .* check architecture", stand_in.path, architecture=other)
 
 
 def test_unknown_architecture(tmp_path):
@@ -252,7 +252,7 @@ def test_unknown_architecture(tmp_path):
 def test_model_file_knows_its_architecture(tmp_path):
     path = tmp_path / "model.safetensors"
     build_detector(TINY_CARD).save(path)
-    words = "holds compact, not resnet50_fpn; leave --architecture out"
+    words = "holds compact, not resnet50_fpn; leave architecture out"
     assert_refused(words, path, architecture="resnet50_fpn")
 
 

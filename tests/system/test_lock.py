@@ -64,9 +64,8 @@ import os, time
 from pathlib import Path
 from instseg.system.lock import only_run_in
 with only_run_in(Path(os.environ["FOLDER"])):
-    if os.fork() == 0:
-        time.sleep(60)
-    print("held", flush=True)
+    if os.fork() == 0:  # once it runs, it has let go
+        print("held", flush=True)
     time.sleep(60)
 """
 
