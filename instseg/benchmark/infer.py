@@ -37,7 +37,7 @@ def measure_inference(
         precision: Of ours; torchvision's runs in fp32.
         repeats: Photos that are measured, after one to warm up.
         seed: Of random weights.
-        on_event: Told of the progress.
+        on_event: Called with the progress.
     """
     import torch
 

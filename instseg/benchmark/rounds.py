@@ -67,7 +67,7 @@ def measure_in_fresh_processes(
         once: Called as `once(side, *arguments)`, side "ours" or "peer".
         tasks: Arguments of each task.
         repeats: Runs of each.
-        on_event: Told of the progress.
+        on_event: Called with the progress.
 
     Returns:
         For `ours` and `peer`, of each task: `TASK_s` (median), `TASK_fastest_s`,

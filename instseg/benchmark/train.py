@@ -54,7 +54,7 @@ def measure_training(
         repeats: Steps that are measured, after one to warm up.
         seed: Of random weights, scenes and sampling.
         folder: For the checkpoint.
-        on_event: Told of the progress.
+        on_event: Called with the progress.
 
     Returns:
         `ours` and `peer`, figures as `time_by_turns` gives them with `steps_per_s` and `peak_mb`;

@@ -17,7 +17,7 @@ def fix_annotation(code: str, record: dict[str, Any], size_wh: SizeWh) -> dict[s
     """The new values of an annotation that a finding concerns.
 
     Args:
-        code: Of the finding, one that "repair" mends.
+        code: Of the finding, one that "repair" repairs.
         record: The annotation.
         size_wh: Width and height of its image.
 

@@ -129,7 +129,7 @@ def survey(
         folder: Where its photos are; None for no checks of photos.
         val: JSON and folder of the validation set that it is compared with.
         photos: See `ExamineOptions`.
-        on_event: Told of the photos that are read.
+        on_event: Called with the progress of the photos that are read.
 
     Raises:
         InputError: A file is not JSON or a folder does not exist.

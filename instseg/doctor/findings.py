@@ -106,8 +106,8 @@ RULES: dict[str, Rule] = {
     "id-form": Rule(
         "warning",
         "repair",
-        "ids that are no whole numbers, such as text: numbered anew, the old ones kept beside as "
-        "original_id",
+        "ids that are not whole numbers, such as text: replaced by new numbers, the old ids are "
+        "kept as original_id",
     ),
     "name-form": Rule(
         "warning", "repair", "names that are numbers or only part of a URL, read as {detail}"
@@ -121,17 +121,19 @@ RULES: dict[str, Rule] = {
         "error", "drop", "records that are not objects, for example {detail}"
     ),
     "key-missing": Rule("error", "repair", "records that lack {detail}"),
-    "key-type": Rule("error", "repair", "records with a value of a wrong kind: {detail}"),
+    "key-type": Rule("error", "repair", "records with a value of a wrong type: {detail}"),
     "image-id-twice": Rule(
-        "error", "drop", "images whose id another image has: their annotations cannot be told apart"
+        "error",
+        "drop",
+        "images with the id of another image: their annotations cannot be told apart",
     ),
-    "annotation-id-twice": Rule("error", "repair", "annotations whose id another annotation has"),
+    "annotation-id-twice": Rule("error", "repair", "annotations with the id of another annotation"),
     "annotation-id-zero": Rule(
         "warning",
         "repair",
-        "annotation with id 0, which pycocotools takes for not found: number from 1",
+        "annotation with id 0, which pycocotools treats as not found: number from 1",
     ),
-    "category-id-twice": Rule("error", "drop", "categories whose id another category has"),
+    "category-id-twice": Rule("error", "drop", "categories with the id of another category"),
     "category-name-twice": Rule(
         "error", "repair", "categories whose name another one has ({detail}): one class in two"
     ),
@@ -143,14 +145,13 @@ RULES: dict[str, Rule] = {
     "category-bg": Rule(
         "error",
         "repair",
-        "a category called BG, instseg's name for what is no object: call it otherwise, or leave "
-        "it out",
+        "a category called BG, instseg's name for the background: rename it, or leave it out",
     ),
     "category-background": Rule(
         "warning",
         None,
-        "a category called {detail}: its objects are learnt like those of any class; leave it out "
-        "if it means what is no object",
+        "a category called {detail}: its objects are trained like those of any class; leave it "
+        "out if it means the background",
     ),
     "file-name-twice": Rule(
         "error",
@@ -169,14 +170,14 @@ RULES: dict[str, Rule] = {
     "photo-renamed": Rule(
         "error",
         "repair",
-        "photos whose file is called a little otherwise (slashes, %20, capitals, accents, "
+        "photos whose file has a slightly different name (slashes, %20, capitals, accents, "
         "folders): {detail}",
     ),
     "photo-ambiguous": Rule(
         "error",
         "drop",
-        "photos that are not in the folder, and whose name more than one file nearly has, or whose "
-        "file another image has: {detail}",
+        "photos that are not in the folder, and whose name almost matches several files, or "
+        "the file of another image: {detail}",
     ),
     "photo-missing": Rule("error", "drop", "photos that are not in the folder: {detail}"),
     "photo-unreadable": Rule("error", "drop", "photos that cannot be read: {detail}"),

@@ -48,7 +48,7 @@ def draw(table: Table, shapes: Shapes, on_event: OnEvent = ignore) -> Drawn:
     Args:
         table: N annotations.
         shapes: Their masks.
-        on_event: Told of the images done.
+        on_event: Called with the progress of the images done.
     """
     drawn = Drawn(
         areas=np.full(len(table), np.nan),

@@ -29,7 +29,7 @@ def mend(
     Args:
         examination: Of a document that is an object; it is not modified.
         clear_crowds: Make every crowd an object.
-        on_event: Told of the masks that are drawn.
+        on_event: Called with the progress of the masks that are drawn.
 
     Returns:
         The examination of the repaired document, which is its `document`, and all changes.
@@ -172,7 +172,7 @@ def _merge(patient: Patient, found: Finding, table: Table) -> None:
 
 
 def _converted(patient: Patient, section: str, record: dict[str, Any]) -> dict[str, Any]:
-    """What a record must have, made anew; {} if it cannot be."""
+    """What a record must have, made from scratch; {} if it cannot be."""
     values = {}
     for key, fits in KEYS[section].items():
         value = record.get(key)

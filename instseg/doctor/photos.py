@@ -64,7 +64,7 @@ def inspect_photos(
         file_names: Their names in it; those that lead out of it are not touched.
         decode: Read them whole, which finds damaged ones and gives digest and fingerprint;
             otherwise the headers only.
-        on_event: Told of the photos done.
+        on_event: Called with the progress of the photos done.
 
     Returns:
         The photos by file name, without those that are not there.

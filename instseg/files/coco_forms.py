@@ -59,9 +59,9 @@ def as_read(document: Any, size_of: SizeOf | None = None) -> tuple[Any, list[For
         }
     )
     _read_names(reading)
-    images = _number_anew(reading, "images", "file_name", "image_id")
-    categories = _number_anew(reading, "categories", "name", "category_id")
-    _number_anew(reading, "annotations", None, None)
+    images = _renumber(reading, "images", "file_name", "image_id")
+    categories = _renumber(reading, "categories", "name", "category_id")
+    _renumber(reading, "annotations", None, None)
     _read_sizes(reading, size_of)
     _read_annotations(reading, images, categories)
     return {**document, **reading.records}, reading.forms
@@ -148,7 +148,7 @@ class _Ids:
         return number
 
 
-def _number_anew(
+def _renumber(
     reading: _Reading, section: str, name_key: str | None, reference_key: str | None
 ) -> _Ids:
     """Read the ids of a section as whole numbers; other ids get new numbers.

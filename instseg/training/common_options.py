@@ -218,6 +218,6 @@ def resumed(options: AnyOptions) -> AnyOptions:
         kinds = field_types(kind, each.name, each.type)
         if each.name in values and not any(is_a(values[each.name], one) for one in kinds):
             path = folder / OPTIONS_FILE
-            raise InputError(f"{path}: is damaged ({each.name}); start the run anew")
+            raise InputError(f"{path}: is damaged ({each.name}); start a new run")
     values |= {"out": folder, "resume": folder}
     return kind(**values, on_event=options.on_event, cancel=options.cancel)
