@@ -16,6 +16,8 @@ from instseg.core.events import (
 
 SHOWN_UNITS = {"bytes": ("MB", 1e-6)}
 
+MOST_ROWS = 200  # of a table of classes
+
 
 class Listener:
     """An `on_event` that shows events on the terminal while its `with` block lasts.
@@ -41,7 +43,9 @@ class Listener:
             case ClassesMatched(sources=sources):
                 self.end_bar()
                 rows = [(name, source or "nothing") for name, source in sources.items()]
-                table(["class", "starts from"], rows)
+                table(["class", "starts from"], rows[:MOST_ROWS])
+                if len(rows) > MOST_ROWS:
+                    console.print(f"and {len(rows) - MOST_ROWS:,} more classes")
             case _:
                 pass
 

@@ -33,3 +33,11 @@ def test_progress_says_nothing_without_a_terminal(total, capsys):
             show(Progress(task="predicting", done=done, total=total))
         show(Progress(task="measuring", done=1, unit="bytes"))
     assert capsys.readouterr() == ("", "")
+
+
+def test_many_classes_do_not_flood_the_terminal(capsys):
+    with Listener() as show:
+        show(ClassesMatched(sources={f"class {number}": None for number in range(1_250)}))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 202
+    assert lines[-1] == "and 1,050 more classes"
