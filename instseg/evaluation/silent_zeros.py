@@ -170,7 +170,7 @@ def _better_categories(known: TruthColumns, found: ResultColumns) -> str | None:
 
 def _box_problems(known: TruthColumns, found: ResultColumns) -> Iterator[Problem]:
     boxes, sides = found.boxes_xywh, known.sizes_of(found.image_ids)[:, ::-1]  # width, height
-    example = f"as {boxes[0].round(3).tolist()}"
+    example = f"as {[round(value, 3) for value in boxes[0].tolist()]}"
     beyond = np.mean((boxes[:, :2] + boxes[:, 2:] > 1.1 * sides).any(axis=1))
     small = np.mean(np.abs(boxes).max(axis=1) <= 1.5) > 0.99
     known_sides = sides[np.isfinite(sides)]

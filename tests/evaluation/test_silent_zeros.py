@@ -349,3 +349,9 @@ def test_every_result_twice():
 def test_several_problems_are_all_named():
     broken = changed(bbox=corners_of, score=lambda _: 1.0)
     assert [p.code for p in explain_zeros(TRUTH, broken, "bbox")] == ["box-format", "equal-scores"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_boxes_beyond_all_bounds_are_explained_in_silence():
+    results = changed(bbox=lambda box: [1e307, 1e308, 1e308, 5.0])
+    assert explain_zeros(TRUTH, results, "bbox")
