@@ -8,6 +8,7 @@ thin parts are still visible.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -61,8 +62,45 @@ class BasicBlock(nn.Module):
         return F.relu(self.conv2(inner) + self.shortcut(x), inplace=True)
 
 
-class CompactBackbone(nn.Module):
-    """Trunk and feature pyramid.
+class PyramidBackbone(nn.Module):
+    """A trunk with a feature pyramid on strides 8 to 64, and a map at stride 4 for masks.
+
+    Subclasses build their trunk, then call `add_pyramid`.
+
+    Attributes:
+        out_channels: Channels of the pyramid's levels.
+    """
+
+    def add_pyramid(self, widths: Sequence[int], channels: int, mask_channels: int) -> None:
+        """Add the layers of the pyramid.
+
+        Args:
+            widths: Channels of the trunk's maps at strides 4, 8, 16 and 32.
+            channels: Channels of the pyramid's levels.
+            mask_channels: Channels of the stride-4 map for masks.
+        """
+        self.out_channels = channels
+        self.lateral = nn.ModuleList(nn.Conv2d(c, channels, 1) for c in widths[1:])
+        self.smooth = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(3))
+        self.mask_lateral = nn.Conv2d(widths[0], mask_channels, 1)
+        self.mask_reduce = nn.Conv2d(channels, mask_channels, 1)
+
+    def pyramid(self, stages: Sequence[Tensor]) -> dict[str, Tensor]:
+        """The trunk's maps at strides 4 to 32 -> those named in `LEVELS` and `MASK_LEVEL`."""
+        merged = [self.lateral[2](stages[3])]
+        for i in (1, 0):
+            up = F.interpolate(merged[0], size=stages[i + 1].shape[-2:])
+            merged.insert(0, self.lateral[i](stages[i + 1]) + up)
+        levels = [smooth(m) for smooth, m in zip(self.smooth, merged, strict=True)]
+        levels.append(F.max_pool2d(levels[-1], 1, 2))
+        out = OrderedDict(zip(LEVELS, levels, strict=True))
+        up = F.interpolate(self.mask_reduce(levels[0]), size=stages[0].shape[-2:])
+        out[MASK_LEVEL] = self.mask_lateral(stages[0]) + up
+        return out
+
+
+class CompactBackbone(PyramidBackbone):
+    """A trunk of basic blocks and its feature pyramid.
 
     Args:
         width: Channels at stride 4; doubled at each further stage.
@@ -72,7 +110,6 @@ class CompactBackbone(nn.Module):
 
     def __init__(self, width: int = 32, channels: int = 96, mask_channels: int = 64) -> None:
         super().__init__()
-        self.out_channels = channels
         self.stem = nn.Sequential(
             ConvNorm(3, width // 2, stride=2),
             nn.ReLU(inplace=True),
@@ -87,10 +124,7 @@ class CompactBackbone(nn.Module):
             )
             for i in range(4)
         )
-        self.lateral = nn.ModuleList(nn.Conv2d(c, channels, 1) for c in widths[2:])
-        self.smooth = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(3))
-        self.mask_lateral = nn.Conv2d(width, mask_channels, 1)
-        self.mask_reduce = nn.Conv2d(channels, mask_channels, 1)
+        self.add_pyramid(widths[1:], channels, mask_channels)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """(B, 3, H, W) -> the maps named in `LEVELS` and `MASK_LEVEL`."""
@@ -99,16 +133,7 @@ class CompactBackbone(nn.Module):
         for stage in self.stages:
             x = stage(x)
             stages.append(x)
-        merged = [self.lateral[2](stages[3])]
-        for i in (1, 0):
-            up = F.interpolate(merged[0], size=stages[i + 1].shape[-2:])
-            merged.insert(0, self.lateral[i](stages[i + 1]) + up)
-        levels = [smooth(m) for smooth, m in zip(self.smooth, merged, strict=True)]
-        levels.append(F.max_pool2d(levels[-1], 1, 2))
-        out = OrderedDict(zip(LEVELS, levels, strict=True))
-        up = F.interpolate(self.mask_reduce(levels[0]), size=stages[0].shape[-2:])
-        out[MASK_LEVEL] = self.mask_lateral(stages[0]) + up
-        return out
+        return self.pyramid(stages)
 
 
 class DenseMaskPredictor(nn.Module):
@@ -118,18 +143,19 @@ class DenseMaskPredictor(nn.Module):
     trains three times faster on a CPU.
     """
 
-    def __init__(self, channels: int, num_classes: int) -> None:
+    def __init__(self, channels: int, num_classes: int, class_agnostic: bool = False) -> None:
         super().__init__()
-        self.channels = channels
+        self.channels, self.num_classes = channels, num_classes
         self.upsample = nn.Linear(channels, 4 * channels)
-        self.logits = nn.Linear(channels, num_classes)
+        self.logits = nn.Linear(channels, 1 if class_agnostic else num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, M, M) -> (N, num_classes, 2M, 2M) logits."""
         cells = F.relu(self.upsample(x.permute(0, 2, 3, 1)), inplace=True)  # [N,M,M,4C]
         n, m = cells.shape[:2]
         logits = self.logits(cells.view(n, m, m, 2, 2, self.channels))  # [N,M,M,2,2,K]
-        return logits.permute(0, 5, 1, 3, 2, 4).reshape(n, logits.shape[-1], 2 * m, 2 * m)
+        logits = logits.permute(0, 5, 1, 3, 2, 4).reshape(n, -1, 2 * m, 2 * m)
+        return logits.expand(-1, self.num_classes, -1, -1)
 
 
 class PyramidRPN(RegionProposalNetwork):
@@ -167,8 +193,34 @@ def compact(
     Returns:
         A torchvision detection model: lists of (3, H, W) images in, dicts out.
     """
-    backbone = CompactBackbone(width, channels, mask_channels)
-    anchors = AnchorGenerator(ANCHOR_PX, (ASPECT_RATIOS,) * len(ANCHOR_PX))
+    return pyramid_rcnn(
+        CompactBackbone(width, channels, mask_channels),
+        box_roi_pool=PyramidRoIAlign(LEVELS[:3], 7, finest_stride=8, finest_px=48),
+        box_head=TwoMLPHead(channels * 7 * 7, head_channels),
+        box_predictor=FastRCNNPredictor(head_channels, num_classes),
+        mask_head=MaskRCNNHeads(mask_channels, mask_head, 1),
+        mask_predictor=DenseMaskPredictor(mask_head[-1], num_classes),
+    )
+
+
+def pyramid_rcnn(
+    backbone: PyramidBackbone,
+    *,
+    anchor_px: tuple[tuple[int, ...], ...] = ANCHOR_PX,
+    rois: int = 64,
+    **heads: nn.Module,
+) -> GeneralizedRCNN:
+    """A Mask R-CNN of such a backbone, for images of about 320 px.
+
+    Args:
+        backbone: The backbone.
+        anchor_px: Sizes of the anchors on each level.
+        rois: Boxes per image that the box head is trained on.
+        heads: `box_roi_pool`, `box_head`, `box_predictor`, `mask_head` and `mask_predictor` of
+            torchvision's `RoIHeads`.
+    """
+    channels = backbone.out_channels
+    anchors = AnchorGenerator(anchor_px, (ASPECT_RATIOS,) * len(anchor_px))
     rpn = PyramidRPN(
         anchors,
         RPNHead(channels, anchors.num_anchors_per_location()[0]),
@@ -181,20 +233,16 @@ def compact(
         nms_thresh=0.7,
     )
     roi_heads = RoIHeads(
-        PyramidRoIAlign(LEVELS[:3], 7, finest_stride=8, finest_px=48),
-        TwoMLPHead(channels * 7 * 7, head_channels),
-        FastRCNNPredictor(head_channels, num_classes),
         fg_iou_thresh=0.5,
         bg_iou_thresh=0.5,
-        batch_size_per_image=64,
+        batch_size_per_image=rois,
         positive_fraction=0.25,
         bbox_reg_weights=None,
         score_thresh=0.05,
         nms_thresh=0.5,
         detections_per_img=100,
         mask_roi_pool=PyramidRoIAlign((MASK_LEVEL,), 14, finest_stride=4),
-        mask_head=MaskRCNNHeads(mask_channels, mask_head, 1),
-        mask_predictor=DenseMaskPredictor(mask_head[-1], num_classes),
+        **heads,
     )
     transform = GeneralizedRCNNTransform(320, 544, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     return GeneralizedRCNN(backbone, rpn, roi_heads, transform)

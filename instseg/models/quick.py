@@ -74,7 +74,7 @@ def conv_then_norm(conv: Any, norm: nn.Module, x: Tensor) -> Tensor:
     if not constant and not isinstance(norm, FrozenBatchNorm2d):
         return norm(conv(x))
     weight, bias = folded(conv, norm)
-    return F.conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
+    return conv._conv_forward(x, weight, bias)
 
 
 class QuickBottleneck(Bottleneck):
