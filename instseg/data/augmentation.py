@@ -17,10 +17,11 @@ from torchvision.transforms.v2 import functional as F
 from instseg.core.errors import InputError
 from instseg.core.instances import Instances
 from instseg.core.masks import Masks
-from instseg.data.copy_paste import CopyPaste, paste, remaining
+from instseg.data.copy_paste import CopyPaste, paste, remaining, remaining_boxes
 from instseg.data.label_maps import from_label_maps, to_label_maps
 
 Sample = tuple[NDArray[np.uint8], Instances, Masks]
+BoxedSample = tuple[NDArray[np.uint8], Instances, Masks, NDArray[np.float32]]
 Other = Callable[[], tuple[NDArray[np.uint8], Instances]]
 
 # For small datasets: objects stay upright and nearly keep their colours (and fully their hue:
@@ -148,7 +149,36 @@ class Augmentation:
             other: Returns the photo and objects to paste from, to which the transforms before
                 CopyPaste are applied as well; called only to paste. CopyPaste needs it.
         """
-        sample = (image, instances, crowds)
+        none = np.zeros((0, 4), dtype=np.float32)
+        return self.with_boxes(image, instances, crowds, none, seed=seed, other=other)[:3]
+
+    def with_boxes(
+        self,
+        image: NDArray[np.uint8],
+        instances: Instances,
+        crowds: Masks,
+        boxes: NDArray[np.float32],
+        *,
+        seed: int | Sequence[int],
+        other: Other | None = None,
+    ) -> BoxedSample:
+        """The same for a photo that also has boxes without masks.
+
+        They are neither pasted nor covered by what is pasted.
+
+        Args:
+            image: See above, as all others.
+            instances: Its objects with masks.
+            crowds: Its crowd regions with masks.
+            boxes: float32 (M, 4) xyxy in pixels.
+            seed: Of all random numbers.
+            other: Where CopyPaste pastes from.
+
+        Returns:
+            As above, and float32 (M, 4), the boxes around the changed boxes, clipped to the photo;
+            zeros for those that have nearly vanished.
+        """
+        sample = (image, instances, crowds, boxes)
         seeds = np.random.SeedSequence(seed).generate_state(2 * len(self.stages)).tolist()
         with torch.random.fork_rng(devices=[]):
             for number, stage in enumerate(self.stages):
@@ -160,7 +190,8 @@ class Augmentation:
                     earlier = self.stages[:number]
                     moves = tuple(each for each in earlier if not isinstance(each, CopyPaste))
                     before = Augmentation(stages=moves)
-                    sample = _copy_paste(stage, sample, other, before, seeds[2 * number + 1])
+                    pasted = _copy_paste(stage, sample[:3], other, before, seeds[2 * number + 1])
+                    sample = (*pasted, sample[3])
         return sample
 
 
@@ -221,7 +252,11 @@ def _arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments for torchvision, from those of a config."""
     arguments = dict(given)
     if "fill" in arguments:  # masks have no fill: their borders are background
-        arguments["fill"] = {tv_tensors.Image: arguments["fill"], _Labels: None}
+        arguments["fill"] = {
+            tv_tensors.Image: arguments["fill"],
+            _Labels: None,
+            tv_tensors.BoundingBoxes: None,
+        }
     if "interpolation" in arguments:
         arguments["interpolation"] = v2.InterpolationMode(arguments["interpolation"])
     return arguments
@@ -237,6 +272,9 @@ def _tried(transform: v2.Transform, channels: int, dtype: torch.dtype) -> Step:
     trial = [
         tv_tensors.Image(torch.zeros(channels, side, side, dtype=dtype)),
         _Labels(torch.zeros(1, side, side, dtype=torch.uint8)),
+        tv_tensors.BoundingBoxes(  # type: ignore[call-arg]
+            torch.tensor([[8.0, 8, 24, 24]]), format="XYXY", canvas_size=(side, side)
+        ),
     ]
     with torch.random.fork_rng(devices=[]):
         transform(*trial)
@@ -261,9 +299,13 @@ def _copy_paste(
 
 
 def _transform(
-    steps: Sequence[Step], image: NDArray[np.uint8], instances: Instances, crowds: Masks
-) -> Sample:
-    """Apply torchvision's transforms to a photo and all its masks.
+    steps: Sequence[Step],
+    image: NDArray[np.uint8],
+    instances: Instances,
+    crowds: Masks,
+    boxes: NDArray[np.float32],
+) -> BoxedSample:
+    """Apply torchvision's transforms to a photo, all its masks, and its boxes without masks.
 
     If there are too many label maps for one pass, the others follow in further passes with the same
     random numbers.
@@ -271,7 +313,7 @@ def _transform(
     masks = Masks.concatenate([instances.masks, crowds])
     chance = torch.default_generator.get_state()
     labels, places = to_label_maps(masks)
-    changed, labels = apply_steps(steps, image, labels)
+    changed, labels, moved_boxes = _apply(steps, image, labels, boxes)
     parts, rows = [from_label_maps(labels, places)], list(places)
     while len(rows) < len(masks):
         torch.default_generator.set_state(chance)
@@ -281,7 +323,8 @@ def _transform(
         rows += left[list(places)].tolist()
     moved = Masks.concatenate(parts)[np.argsort(rows)]
     crowds = moved[len(instances) :]
-    return changed, remaining(instances, moved[: len(instances)]), crowds[crowds.areas() > 0]
+    kept = remaining(instances, moved[: len(instances)])
+    return changed, kept, crowds[crowds.areas() > 0], remaining_boxes(boxes, moved_boxes)
 
 
 def apply_steps(
@@ -291,9 +334,27 @@ def apply_steps(
 
     They use torch's global random state. Empty borders have label 0.
     """
-    photo = tv_tensors.Image(torch.from_numpy(image.copy()).permute(2, 0, 1))
-    planes = _Labels(torch.from_numpy(labels))
+    return _apply(steps, image, labels, np.zeros((0, 4), dtype=np.float32))[:2]
+
+
+def _apply(
+    steps: Sequence[Step],
+    image: NDArray[Any],
+    labels: NDArray[np.uint8],
+    boxes: NDArray[np.float32],
+) -> tuple[NDArray[Any], NDArray[np.uint8], NDArray[np.float32]]:
+    """The same with boxes, float32 (M, 4) xyxy."""
+    inputs = [
+        tv_tensors.Image(torch.from_numpy(image.copy()).permute(2, 0, 1)),
+        _Labels(torch.from_numpy(labels)),
+    ]
+    if len(boxes):  # a transform of no boxes takes time too
+        corners = torch.from_numpy(boxes.copy())
+        size: Any = image.shape[:2]
+        inputs.append(tv_tensors.BoundingBoxes(corners, format="XYXY", canvas_size=size))
     for step in steps:
-        if min(photo.shape[-2:]) >= step.least_side:
-            photo, planes = step.transform(photo, planes)
-    return np.ascontiguousarray(photo.permute(1, 2, 0).numpy()), planes.numpy()
+        if min(inputs[0].shape[-2:]) >= step.least_side:
+            inputs = list(step.transform(*inputs))
+    photo, planes = inputs[0].permute(1, 2, 0).numpy(), inputs[1].numpy()
+    moved = inputs[2].as_subclass(torch.Tensor).numpy() if len(boxes) else boxes
+    return np.ascontiguousarray(photo), planes, moved

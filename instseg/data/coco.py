@@ -217,14 +217,27 @@ class CocoData:
         Raises:
             InputError: An annotation is broken.
         """
+        found = self.annotations[self.images[index].id]
+        return self.instances_of([each for each in found if not each.iscrowd], index)
+
+    def class_id(self, category_id: int) -> int:
+        """The class id, 1..K, of a category of the file."""
+        return self._class_of[category_id]
+
+    def instances_of(self, annotations: Sequence[Annotation], index: int) -> Instances:
+        """Some annotations of a photo as instances, crowds or not.
+
+        Args:
+            annotations: Of this photo, each with a segmentation.
+            index: The photo.
+
+        Raises:
+            InputError: An annotation is broken.
+        """
         record = self.images[index]
-        size_hw = (record.height, record.width)
-        parts, class_ids = [Masks.empty(size_hw)], []
-        for each in self.annotations[record.id]:
-            if not each.iscrowd:
-                parts.append(self._masks(each, record))
-                class_ids.append(self._class_of[each.category_id])
-        masks = Masks.concatenate(parts)
+        parts = [self._masks(each, record) for each in annotations]
+        masks = Masks.concatenate([Masks.empty((record.height, record.width)), *parts])
+        class_ids = [self._class_of[each.category_id] for each in annotations]
         return Instances(
             boxes=masks.boxes_xyxy(),
             class_ids=np.array(class_ids, dtype=np.int64),

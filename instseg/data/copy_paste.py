@@ -93,6 +93,20 @@ def remaining(instances: Instances, masks: Masks) -> Instances:
     return changed[masks.areas() >= enough]
 
 
+def remaining_boxes(
+    before: NDArray[np.float32], boxes: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Changed boxes, with zeros for those that have nearly vanished, by the same rule.
+
+    Args:
+        before: (M, 4) xyxy before the change.
+        boxes: (M, 4) xyxy after it.
+    """
+    old, new = ((each[:, 2:] - each[:, :2]).clip(0).prod(axis=1) for each in (before, boxes))
+    enough = np.clip(ENOUGH_SHARE * old, 1, ENOUGH_PIXELS)
+    return np.where((new >= enough)[:, None], boxes, 0).astype(np.float32)
+
+
 def _without(masks: Masks, cover: NDArray[np.bool_]) -> Masks:
     """Masks less the pixels of `cover`, bool (H, W)."""
     crops = [

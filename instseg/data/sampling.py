@@ -83,6 +83,26 @@ class Order:
         return rows[~empty | (np.cumsum(empty) <= most)]
 
 
+def raise_share(
+    repeats: NDArray[np.float64], chosen: NDArray[np.bool_], share: float
+) -> NDArray[np.float64]:
+    """Repeat factors that make chosen images a minimum share of an epoch.
+
+    Args:
+        repeats: Repeat factor of each image, float64 (images,).
+        chosen: Which images, bool (images,).
+        share: Their minimum share, at least 0 and below 1.
+
+    Returns:
+        The same, with larger factors for the chosen images if they are too few; unchanged if none
+        is chosen.
+    """
+    those, others = repeats[chosen].sum(), repeats[~chosen].sum()
+    if not those or those >= share * (those + others):
+        return repeats
+    return np.where(chosen, repeats * share / (1 - share) * others / those, repeats)
+
+
 def repeat_factors(
     classes_per_image: Sequence[Collection[int]], threshold: float
 ) -> NDArray[np.float64]:

@@ -20,6 +20,7 @@ def read_sound(
     *,
     repaired: Path,
     auto_repair: bool = False,
+    boxes: bool = False,
     on_event: OnEvent = ignore,
 ) -> CocoData:
     """Read a dataset, and check it for errors with the doctor's quick checks.
@@ -29,6 +30,8 @@ def read_sound(
         images: Folder of its photos.
         repaired: Path of the repaired copy, if one is written.
         auto_repair: Whether to repair the dataset if it has errors.
+        boxes: Whether annotations with boxes and no masks can be used; otherwise they are errors,
+            and left out of a repaired copy.
         on_event: Called with a warning for each kind of error.
 
     Raises:
@@ -36,7 +39,8 @@ def read_sound(
     """
     content = read_content(coco_json)
     found = quick_check(parse_document(content, coco_json), images)
-    wrong = [each for each in found if each.severity == "error"]
+    bad = lambda each: each.severity == "error" or (each.code == "box-only" and not boxes)
+    wrong = [each for each in found if bad(each)]
     for each in wrong:
         on_event(
             Warned(text=f"{coco_json}: {each.code}, {count(each.count, 'time')}: {each.message}")

@@ -51,6 +51,8 @@ def check_masks(table: Table) -> tuple[Shapes, list[Finding]]:
     """Sort the segmentations of a dataset into sound ones and findings."""
     given = table.segmentations
     missing = [i for i, s in enumerate(given) if not isinstance(s, list | dict) or not s]
+    boxed = [i for i in missing if not given[i] and (table.boxes[i, 2:] > 0).all()]
+    lost = sorted({*missing} - {*boxed})
     rles = [i for i, s in enumerate(given) if isinstance(s, dict) and s]
     broken = [i for i in rles if not _is_rle(given[i])]
     unfit = set(broken)
@@ -70,7 +72,8 @@ def check_masks(table: Table) -> tuple[Shapes, list[Finding]]:
     example = f"{given[other[0]]['size']} in an image of {_hw(table, other[0])}" if other else ""
     found += [
         *table.found("mask-exchanged", exchanged),
-        *table.found("mask-missing", np.array(missing, dtype=np.int64)),
+        *table.found("mask-missing", np.array(lost, dtype=np.int64)),
+        *table.found("box-only", np.array(boxed, dtype=np.int64)),
         *table.found("rle-broken", np.array(broken, dtype=np.int64)),
         *table.found("rle-size", np.array(other, dtype=np.int64), example),
     ]

@@ -27,6 +27,8 @@ def fix_annotation(code: str, record: dict[str, Any], size_wh: SizeWh) -> dict[s
     if code.startswith("crowd"):
         return _crowd(code, record, size_wh)
     mask = record.get("segmentation")
+    if not mask:
+        return _box_only(code, record, size_wh)
     if code == "mask-exchanged":
         return {"segmentation": _exchanged(mask)}
     if code.startswith("polygon"):
@@ -36,6 +38,19 @@ def fix_annotation(code: str, record: dict[str, Any], size_wh: SizeWh) -> dict[s
     if code.startswith("area"):
         return {"area": measured["area"]} if measured else {}
     return {"bbox": measured["bbox"]} if measured else {}
+
+
+def _box_only(code: str, record: dict[str, Any], size_wh: SizeWh) -> dict[str, Any]:
+    """The box inside the image and its area, for an annotation without a mask."""
+    if code not in ("box-negative", "box-outside", "area-missing", "area-off"):
+        return {}
+    corners = np.array(record["bbox"], dtype=np.float64)
+    corners[2:] += corners[:2]
+    start, stop = corners.clip(0, [*size_wh, *size_wh]).reshape(2, 2).round(2)
+    sides = (stop - start).round(2)
+    if sides.min() <= 0:
+        return {}
+    return {"bbox": [*start.tolist(), *sides.tolist()], "area": float(sides.prod().round(2))}
 
 
 def _exchanged(mask: Any) -> Any:

@@ -260,7 +260,11 @@ RULES: dict[str, Rule] = {
     ),
     # Masks
     "mask-missing": Rule(
-        "error", "drop", "annotations without a mask; instance segmentation cannot use boxes alone"
+        "error", "drop", "annotations with neither a mask nor a sound box"
+    ),
+    "box-only": Rule(
+        "warning", None, "annotations with a box and no mask; finetune trains boxes on them, "
+        "and nothing else can use them"
     ),
     "mask-form": Rule(
         "warning",

@@ -26,6 +26,7 @@ Side = Annotated[int, Meta(gt=0, lt=2**31)]
 Coordinate = Annotated[float, Meta(gt=-1e9, lt=1e9)]
 
 _NULL = msgspec.Raw(b"null")
+_NOTHING = (b"null", b"[]", b"{}", b'""', b"[[]]")
 
 
 class ImageName(msgspec.Struct, gc=False, kw_only=True):
@@ -35,11 +36,22 @@ class ImageName(msgspec.Struct, gc=False, kw_only=True):
     file_name: str = ""
 
 
-class ImageRecord(ImageName, gc=False, kw_only=True):
-    """A photo of a dataset."""
+class ImageRecord(ImageName, gc=False, kw_only=True, omit_defaults=True):
+    """A photo of a dataset.
+
+    Attributes:
+        height: In pixels.
+        width: In pixels.
+        labelled: Names of the classes that people looked for; None for all.
+        neg_category_ids: LVIS: categories that the photo does not show.
+        not_exhaustive_category_ids: LVIS: categories of which objects may lack annotations.
+    """
 
     height: Side
     width: Side
+    labelled: Any = None  # other tools have flags of this name
+    neg_category_ids: list[int] | None = None
+    not_exhaustive_category_ids: list[int] | None = None
 
 
 class Category(msgspec.Struct, gc=False, kw_only=True):
@@ -53,7 +65,7 @@ class Annotation(msgspec.Struct, gc=False, kw_only=True):
     """An object of an image.
 
     Its segmentation stays undecoded until it is used: this reads a large dataset many times faster,
-    in a third of the memory.
+    in a third of the memory. Only a detector's findings have a score.
     """
 
     id: int = 0
@@ -63,6 +75,12 @@ class Annotation(msgspec.Struct, gc=False, kw_only=True):
     bbox: Annotated[list[Coordinate], Meta(min_length=4, max_length=4)] | None = None
     area: Annotated[float, Meta(ge=0, lt=1e10)] | None = None
     iscrowd: Annotated[int, Meta(ge=0, le=1)] | bool | None = 0
+    score: float | None = None
+
+    @property
+    def has_outline(self) -> bool:
+        """Whether it has a segmentation that is not empty, sound or not."""
+        return bytes(self.segmentation) not in _NOTHING
 
     def outline(self) -> Any:
         """Polygons (a list of flat [x0, y0, ...]), or RLE (a dict), or None.

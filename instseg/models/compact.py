@@ -137,20 +137,25 @@ class CompactBackbone(PyramidBackbone):
 
 
 class DenseMaskPredictor(nn.Module):
-    """Doubles the resolution and gives one mask logit for each class.
+    """Doubles the resolution and gives one mask logit for each class, or one for all.
 
     A 2x2 transposed convolution of stride 2 is a dense layer on each cell: as matrix products it
     trains three times faster on a CPU.
     """
 
-    def __init__(self, channels: int, num_classes: int, class_agnostic: bool = False) -> None:
+    def __init__(self, channels: int, num_classes: int, *, class_agnostic: bool = False) -> None:
         super().__init__()
-        self.channels, self.num_classes = channels, num_classes
+        self.channels = channels
+        self.num_classes = num_classes
         self.upsample = nn.Linear(channels, 4 * channels)
         self.logits = nn.Linear(channels, 1 if class_agnostic else num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, M, M) -> (N, num_classes, 2M, 2M) logits."""
+        """(N, C, M, M) -> (N, num_classes, 2M, 2M) logits; a view if all classes share one."""
+        return self.masks(x).expand(-1, self.num_classes, -1, -1)
+
+    def masks(self, x: Tensor) -> Tensor:
+        """(N, C, M, M) -> (N, 1 or num_classes, 2M, 2M) logits."""
         cells = F.relu(self.upsample(x.permute(0, 2, 3, 1)), inplace=True)  # [N,M,M,4C]
         n, m = cells.shape[:2]
         logits = self.logits(cells.view(n, m, m, 2, 2, self.channels))  # [N,M,M,2,2,K]
@@ -179,6 +184,7 @@ def compact(
     mask_channels: int = 64,
     head_channels: int = 256,
     mask_head: tuple[int, ...] = (64, 64, 64),
+    class_agnostic_mask: bool = False,
 ) -> GeneralizedRCNN:
     """Build the network with fresh weights.
 
@@ -189,6 +195,7 @@ def compact(
         mask_channels: Channels of the stride-4 map for masks.
         head_channels: Width of the box head's two dense layers.
         mask_head: Channels of the mask head's convolutions.
+        class_agnostic_mask: Predict one mask for all classes.
 
     Returns:
         A torchvision detection model: lists of (3, H, W) images in, dicts out.
@@ -199,7 +206,9 @@ def compact(
         box_head=TwoMLPHead(channels * 7 * 7, head_channels),
         box_predictor=FastRCNNPredictor(head_channels, num_classes),
         mask_head=MaskRCNNHeads(mask_channels, mask_head, 1),
-        mask_predictor=DenseMaskPredictor(mask_head[-1], num_classes),
+        mask_predictor=DenseMaskPredictor(
+            mask_head[-1], num_classes, class_agnostic=class_agnostic_mask
+        ),
     )
 
 

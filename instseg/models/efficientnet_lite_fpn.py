@@ -100,5 +100,7 @@ def efficientnet_lite0_fpn(
         box_head=TwoMLPHead(channels * 7 * 7 + 2 * CONTEXT_CHANNELS, head_channels),
         box_predictor=ClassAgnosticBoxPredictor(head_channels, num_classes),
         mask_head=MaskRCNNHeads(mask_channels, mask_head, 1),
-        mask_predictor=DenseMaskPredictor(mask_head[-1], num_classes, class_agnostic_mask),
+        mask_predictor=DenseMaskPredictor(
+            mask_head[-1], num_classes, class_agnostic=class_agnostic_mask
+        ),
     )

@@ -7,6 +7,8 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 
+from torch import Tensor
+
 from instseg.core.errors import ArgumentError
 from instseg.core.wording import some
 from instseg.models import registry
@@ -105,6 +107,8 @@ def with_detector_classes(
     class_names: tuple[str, ...],
     category_ids: tuple[int, ...],
     sources: Mapping[str, str] | None = None,
+    *,
+    class_agnostic_mask: bool | None = None,
 ) -> Model:
     """A copy of a model for other classes.
 
@@ -114,6 +118,9 @@ def with_detector_classes(
         category_ids: Dataset ids by class id.
         sources: The class of the model that a new class is initialised from; None calls
             `match_classes`. A class without an entry uses that of the same name, if any.
+        class_agnostic_mask: Whether all classes share one mask channel; None as in the model. A
+            shared channel starts as the mean of those of the classes; if the model has a shared
+            one, each class starts with it.
 
     Returns:
         The same weights except in the last layers of the heads: their rows come from the class that
@@ -121,9 +128,13 @@ def with_detector_classes(
     """
     if sources is None:
         sources = match_classes(model.card.class_names[1:], class_names[1:])
+    shared = model.class_agnostic_mask if class_agnostic_mask is None else class_agnostic_mask
+    arguments = {**model.card.architecture_args, "num_classes": len(class_names)}
+    if shared != model.class_agnostic_mask:
+        arguments["class_agnostic_mask"] = shared
     card = dataclasses.replace(
         model.card,
-        architecture_args={**model.card.architecture_args, "num_classes": len(class_names)},
+        architecture_args=arguments,
         class_names=class_names,
         category_ids=category_ids,
         thresholds={},
@@ -142,6 +153,9 @@ def with_detector_classes(
         if rows is None:
             state[key] = old_state[key]
             continue
+        if "mask_predictor" in key and (shared or model.class_agnostic_mask):
+            state[key] = _shared_rows(model, old_state[key]).expand_as(state[key])
+            continue
         for class_id, name in enumerate(class_names):
             output = output_of_class.get(sources.get(name, name))
             if output is not None:
@@ -149,3 +163,8 @@ def with_detector_classes(
                 state[key][new_rows] = old_state[key][output * rows : (output + 1) * rows]
     new.network.load_state_dict(state)
     return new
+
+
+def _shared_rows(model: Model, rows: Tensor) -> Tensor:
+    """The weights of one mask channel, (1, ...): the shared one, or the mean of the classes'."""
+    return rows if len(rows) == 1 else rows[model.class_id_of_output > 0].mean(0, keepdim=True)

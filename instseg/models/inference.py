@@ -194,6 +194,8 @@ def own_mask_logits(predictor: nn.Module, x: Tensor, outputs: Tensor) -> Tensor:
     """
     if isinstance(predictor, MaskRCNNPredictor):
         cells = predictor.relu(predictor.conv5_mask(x))
+        if len(predictor.mask_fcn_logits.bias) == 1:  # which all classes share
+            outputs = torch.zeros_like(outputs)
         weight = predictor.mask_fcn_logits.weight[outputs, :, 0, 0]  # [N,C]
         bias = predictor.mask_fcn_logits.bias[outputs]
         return torch.einsum("nchw,nc->nhw", cells, weight) + bias[:, None, None]

@@ -50,6 +50,11 @@ class Model:
         return f"Model({self.card.in_words()})"
 
     @property
+    def class_agnostic_mask(self) -> bool:
+        """Whether all classes share one mask channel."""
+        return bool(self.card.architecture_args.get("class_agnostic_mask", False))
+
+    @property
     def class_id_of_output(self) -> Tensor:
         """Class id of each output of the heads, int64 (outputs,); 0 where an output is unused."""
         outputs = self.card.architecture_args["num_classes"]
@@ -81,14 +86,19 @@ def build_detector(card: ModelCard) -> Model:
 
 
 def fresh_model(
-    architecture: str, class_names: tuple[str, ...], category_ids: tuple[int, ...]
+    architecture: str,
+    class_names: tuple[str, ...],
+    category_ids: tuple[int, ...],
+    *,
+    class_agnostic_mask: bool = False,
 ) -> Model:
     """An untrained network for given classes; random numbers come from torch's generator."""
+    shared = {"class_agnostic_mask": True} if class_agnostic_mask else {}
     sizes = {"min_size": 320, "max_size": 544} if architecture == "compact" else {}
     return build_detector(
         ModelCard(
             architecture=architecture,
-            architecture_args={"num_classes": len(class_names)},
+            architecture_args={"num_classes": len(class_names), **shared},
             class_names=class_names,
             category_ids=category_ids,
             preprocessing=PREPROCESSING | sizes,

@@ -20,6 +20,7 @@ from torchvision.models.resnet import Bottleneck
 from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
 
 from instseg.models.roi_align import PyramidRoIAlign
+from instseg.models.shared_mask import SharedMaskPredictor
 
 Network = TypeVar("Network", bound=nn.Module)
 Layers = Mapping[type[nn.Module], type[nn.Module]]
@@ -122,6 +123,14 @@ class QuickMaskPredictor(MaskRCNNPredictor):
         return self.mask_fcn_logits(doubled.permute(0, 3, 1, 2))
 
 
+class QuickSharedMaskPredictor(SharedMaskPredictor):
+    """The same for a channel that all classes share."""
+
+    def masks(self, x: Tensor) -> Tensor:
+        """(N, C, M, M) -> (N, 1, 2M, 2M) logits."""
+        return QuickMaskPredictor.forward(self, x)  # type: ignore[arg-type]
+
+
 class QuickRPNHead(RPNHead):
     """Propagates gradients only from cells with sampled anchors; its outputs are float32.
 
@@ -205,4 +214,5 @@ QUICK_LAYERS: Layers = {
     MaskRCNNPredictor: QuickMaskPredictor,
     MultiScaleRoIAlign: QuickRoIAlign,
     RPNHead: QuickRPNHead,
+    SharedMaskPredictor: QuickSharedMaskPredictor,
 }

@@ -48,6 +48,7 @@ class DetectorArguments(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
     """Arguments of torchvision's Mask R-CNNs."""
 
     num_classes: Outputs
+    class_agnostic_mask: bool = False
 
 
 class CompactArguments(DetectorArguments, kw_only=True, forbid_unknown_fields=True):

@@ -7,8 +7,10 @@ from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.ops import FrozenBatchNorm2d
 
+from instseg.models.shared_mask import share_masks
 
-def resnet50_fpn(num_classes: int) -> GeneralizedRCNN:
+
+def resnet50_fpn(num_classes: int, *, class_agnostic_mask: bool = False) -> GeneralizedRCNN:
     """Torchvision's `maskrcnn_resnet50_fpn`, as it is built with its COCO weights.
 
     Its BatchNorm is frozen with eps 0, which is not part of the state dict: with `weights=None`,
@@ -21,9 +23,10 @@ def resnet50_fpn(num_classes: int) -> GeneralizedRCNN:
     for module in model.modules():
         if isinstance(module, FrozenBatchNorm2d):
             module.eps = 0.0
-    return model
+    return share_masks(model, num_classes) if class_agnostic_mask else model
 
 
-def resnet50_fpn_v2(num_classes: int) -> GeneralizedRCNN:
+def resnet50_fpn_v2(num_classes: int, *, class_agnostic_mask: bool = False) -> GeneralizedRCNN:
     """Torchvision's `maskrcnn_resnet50_fpn_v2`: trainable BatchNorm, deeper heads."""
-    return maskrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None, num_classes=num_classes)
+    model = maskrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None, num_classes=num_classes)
+    return share_masks(model, num_classes) if class_agnostic_mask else model

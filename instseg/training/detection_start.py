@@ -34,6 +34,7 @@ class DetectorStart:
         architecture: Architecture of new weights or of a `.pth` file.
         init_classes: New names by the old names that they are initialised from.
         min_size: Another input size, which is written to the model file.
+        class_agnostic_mask: Whether all classes share one mask channel; None as the weights have it.
         on_event: Called with downloads and the initialisation of classes.
     """
 
@@ -41,6 +42,7 @@ class DetectorStart:
     architecture: str | None = None
     init_classes: Mapping[str, str] = field(default_factory=dict)
     min_size: int | None = None
+    class_agnostic_mask: bool | None = None
     on_event: OnEvent = ignore
 
     def model(
@@ -54,11 +56,18 @@ class DetectorStart:
             known: The starting weights, if they are already loaded.
         """
         if self.weights == "none":
-            return self._resized(fresh_model(str(self.architecture), names, category_ids))
+            shared = bool(self.class_agnostic_mask)
+            architecture = str(self.architecture)
+            return self._resized(
+                fresh_model(architecture, names, category_ids, class_agnostic_mask=shared)
+            )
         old = known or self.known()
         sources = self._sources(old, names)
         self.on_event(ClassesMatched(sources={name: sources.get(name) for name in names[1:]}))
-        return self._resized(with_detector_classes(old, names, category_ids, sources))
+        shared = self.class_agnostic_mask
+        return self._resized(
+            with_detector_classes(old, names, category_ids, sources, class_agnostic_mask=shared)
+        )
 
     def known(self) -> Model:
         """The starting weights, unchanged."""

@@ -21,9 +21,11 @@ from instseg.training.common_options import resumed
 from instseg.training.detection import Detection
 from instseg.training.detection_data import (
     check_validation_classes,
+    choose_mask_head,
     coco_samples,
     drawn_for_validation,
     epochs_for_steps,
+    parse_pseudo,
     scene_classes,
 )
 from instseg.training.detection_start import DetectorStart, PseudoLabels, parse_init_classes
@@ -125,10 +127,13 @@ def model_and_samples(options: FinetuneOptions, run: Run) -> tuple[Model, Sample
             rank=process_rank(),
             world_size=process_count(),
         )
-        return start_of(options, run.tell).model(names, ids), samples
+        shared = None if options.mask_head is None else options.mask_head == "shared"
+        return start_of(options, run.tell, shared).model(names, ids), samples
     data = read_data("train", options.coco_json, options.images, options, run.tell)
     data.require_objects()
-    model, data = model_and_labels(options, data, run)
+    pseudo = parse_pseudo(options.pseudo)
+    shared = choose_mask_head(data, options.mask_head, pseudo, run.tell)
+    model, data = model_and_labels(options, data, run, shared)
     return model, coco_samples(
         data,
         epochs_of=lambda order: epochs_of(options, order),
@@ -137,6 +142,8 @@ def model_and_samples(options: FinetuneOptions, run: Run) -> tuple[Model, Sample
         repeat_threshold=options.repeat_threshold,
         empty_share=options.empty_share,
         augment=options.augment,
+        pseudo=pseudo,
+        mask_share=options.mask_share,
     )
 
 
@@ -156,24 +163,28 @@ def read_data(
         Path(images),
         repaired=options.folder / f"sound_{part}.json",
         auto_repair=options.auto_repair,
+        boxes=part == "train",
         on_event=on_event,
     )
 
 
-def start_of(options: FinetuneOptions, on_event: OnEvent) -> DetectorStart:
+def start_of(options: FinetuneOptions, on_event: OnEvent, shared: bool | None) -> DetectorStart:
     """The starting weights of the options."""
     return DetectorStart(
         weights=options.weights,
         architecture=options.architecture,
         init_classes=parse_init_classes(options.init_classes),
         min_size=options.min_size,
+        class_agnostic_mask=shared,
         on_event=on_event,
     )
 
 
-def model_and_labels(options: FinetuneOptions, data: CocoData, run: Run) -> tuple[Model, CocoData]:
+def model_and_labels(
+    options: FinetuneOptions, data: CocoData, run: Run, shared: bool | None
+) -> tuple[Model, CocoData]:
     """The network for a dataset, and the dataset, which has more classes with `keep_classes`."""
-    start = start_of(options, run.tell)
+    start = start_of(options, run.tell, shared)
     if not options.keep_classes:
         return start.model(data.class_names, data.category_ids), data
     old = start.known()

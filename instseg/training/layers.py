@@ -1,11 +1,13 @@
 """The parts of a Mask R-CNN that compute losses, for training on crowded photos.
 
-They give torchvision's own losses, and differ in two things. Crowd regions, `targets[i]["crowds"]`,
+They give torchvision's own losses, and differ in four things. Crowd regions, `targets[i]["crowds"]`,
 float32 (C, 4) xyxy in pixels of the batch, are ignored: anchors and proposals with more than half
 of their area in the box of a crowd, and not matched to an object, are neither foreground nor
 background; objects in a crowd are trained on like all others. Memory use hardly grows with the
 number of objects: masks stay compact (`MaskTargets`), and many objects are matched to the anchors
-in parts.
+in parts. Objects without a mask, by `targets[i]["has_mask"]`, bool (N,), train boxes only. On
+photos with classes nobody looked for, `targets[i]["unknown"]`, bool (classes,), anchors without an
+object are ignored, and proposals without an object may be background or one of these classes.
 """
 
 from __future__ import annotations
@@ -21,7 +23,15 @@ from torchvision.ops import box_iou
 
 from instseg.models.compact import PyramidRPN
 from instseg.models.quick import QUICK_LAYERS, Layers
+from instseg.models.shared_mask import mask_channels
 from instseg.training.crowds import Target, has_crowds, in_crowd
+from instseg.training.partial_labels import (
+    has_masks,
+    has_unknown,
+    masked_objects,
+    partial_cross_entropy,
+    unknown_classes,
+)
 
 MOST_PAIRS = 2**23  # pairs of objects and anchors that are compared at once: 32 MB, and some copies
 
@@ -49,7 +59,8 @@ class TrainingRPN(RegionProposalNetwork):
             else:
                 matched.append(torch.zeros_like(boxes, dtype=torch.float32))
                 label = torch.zeros(len(boxes), device=boxes.device)
-            labels.append(label.masked_fill((label == 0) & in_crowd(boxes, target), -1))
+            unsure = has_unknown(target) or in_crowd(boxes, target)
+            labels.append(label.masked_fill((label == 0) & unsure, -1))
         return labels, matched
 
     def compute_loss(
@@ -104,13 +115,35 @@ class TrainingRoIHeads(RoIHeads):
         """Torchvision's three losses of the heads."""
         sampled, matched, labels, deltas = self.select_training_samples(proposals, targets)
         pooled = self.box_head(self.box_roi_pool(features, sampled, image_shapes))
-        classifier, box_reg = fastrcnn_loss(*self.box_predictor(pooled), labels, deltas)
-        found = [torch.where(label > 0)[0] for label in labels]  # only objects have masks
+        logits, box_deltas = self.box_predictor(pooled)
+        classifier, box_reg = fastrcnn_loss(logits, box_deltas, labels, deltas)
+        unknown = unknown_classes(targets, [len(label) for label in labels], logits.shape[1])
+        if unknown is not None:
+            classifier = partial_cross_entropy(logits, torch.cat(labels), unknown)
+        found = {"loss_classifier": classifier, "loss_box_reg": box_reg}
+        if not any(map(has_masks, targets)):
+            return {**found, "loss_mask": classifier * 0}
+        mask = self._mask_loss(features, sampled, matched, labels, image_shapes, targets)
+        return {**found, "loss_mask": mask}
+
+    def _mask_loss(
+        self,
+        features: dict[str, Tensor],
+        sampled: list[Tensor],
+        matched: list[Tensor],
+        labels: list[Tensor],
+        image_shapes: list[tuple[int, int]],
+        targets: list[Target],
+    ) -> Tensor:
+        """The loss of the sampled boxes whose objects have masks."""
+        found = [
+            masked_objects(label, rows, target)
+            for label, rows, target in zip(labels, matched, targets, strict=True)
+        ]
         boxes = [each[rows] for each, rows in zip(sampled, found, strict=True)]
         objects = [each[rows] for each, rows in zip(matched, found, strict=True)]
         pooled = self.mask_head(self.mask_roi_pool(features, boxes, image_shapes))
-        mask = mask_loss(self.mask_predictor(pooled), boxes, objects, targets)
-        return {"loss_classifier": classifier, "loss_box_reg": box_reg, "loss_mask": mask}
+        return mask_loss(mask_channels(self.mask_predictor, pooled), boxes, objects, targets)
 
     def without_crowds(self, proposals: list[Tensor], targets: list[Target]) -> list[Tensor]:
         """Each image's (N_i, 4) proposals without background in crowds."""
@@ -137,7 +170,7 @@ def mask_loss(
     """Torchvision's mask loss, for compact masks.
 
     Args:
-        logits: (R, K, M, M), for the boxes of all images.
+        logits: (R, K, M, M), for the boxes of all images; K = 1 for all classes together.
         boxes: For each image (R_i, 4) xyxy.
         matched: For each image int64 (R_i,), the object of each box.
         targets: For each image its objects, with `masks` as `MaskTargets`.
@@ -147,7 +180,8 @@ def mask_loss(
     labels = torch.cat([target["labels"][rows] for _, rows, target in images])
     if not len(labels):
         return logits.sum() * 0
-    own = logits[torch.arange(len(labels), device=labels.device), labels]
+    channels = labels if logits.shape[1] > 1 else torch.zeros_like(labels)
+    own = logits[torch.arange(len(labels), device=labels.device), channels]
     return F.binary_cross_entropy_with_logits(own, wanted)
 
 

@@ -45,6 +45,11 @@ class MaskTargets:
             resized_hw=masks.size_hw,
         )
 
+    def with_empty(self, count: int) -> MaskTargets:
+        """The masks, and `count` empty ones after them."""
+        empty = np.zeros((count, 4), dtype=np.int64)
+        return replace(self, windows=np.concatenate([self.windows, empty]))
+
     def __len__(self) -> int:
         return len(self.windows)
 

@@ -51,6 +51,13 @@ class FinetuneOptions(TrainingOptions):
             than this share of the photos, 0 to 1.
         empty_share: Maximum share of photos without objects in an epoch, 0 to 1; if not given, all
             of them are used.
+        pseudo: Scores LOW,HIGH of annotations with a score, which are a detector's findings, 0 to 1:
+            from HIGH they are objects, between the two regions to ignore, below LOW left out.
+        mask_head: One mask channel for all classes (shared) or one for each (per-class); by default
+            as the starting weights have it, but shared if some annotations have no mask and a class
+            has fewer than 10.
+        mask_share: Minimum share of photos with masks in an epoch, reached by repeating them, at
+            least 0 and below 1; these photos then have batches of their own.
         show_batch: Draw the first batches, after augmentation, to batches.png.
         optimizer: adamw or sgd.
     """
@@ -72,6 +79,9 @@ class FinetuneOptions(TrainingOptions):
     augment: list[Any] | None = None
     repeat_threshold: float = renamed(0.001, "rare")
     empty_share: float | None = None
+    pseudo: str = "0.15,0.5"
+    mask_head: Literal["shared", "per-class"] | None = None
+    mask_share: float | None = None
     show_batch: bool = False
     optimizer: Literal["adamw", "sgd"] = "adamw"
     out: str | Path = Path("out/finetune")
@@ -95,6 +105,7 @@ class FinetuneOptions(TrainingOptions):
         require_between(0, scenes=self.scenes, val_scenes=self.val_scenes)
         require_between(0, 1, repeat_threshold=self.repeat_threshold, empty_share=self.empty_share)
         require_between(SMALLEST_SIDE, min_size=self.min_size)
+        self._check_labels()
         if self.scenes and self.epochs:
             raise ArgumentError("each of {scenes} is drawn once; give their number, not {epochs}")
         if min(self.scene_sizes, default=0) < SMALLEST_SIDE or any(
@@ -103,6 +114,17 @@ class FinetuneOptions(TrainingOptions):
             raise ArgumentError(
                 f"{{scene_sizes}} must be multiples of 32, at least {SMALLEST_SIDE}"
             )
+
+    def _check_labels(self) -> None:
+        from instseg.training.detection_data import parse_pseudo
+
+        parse_pseudo(self.pseudo)
+        if self.mask_share is not None and not 0 <= self.mask_share < 1:
+            raise ArgumentError(
+                "{mask_share} must be at least 0 and below 1", mask_share=self.mask_share
+            )
+        if self.mask_share and self.scenes:
+            raise ArgumentError("{mask_share} needs {coco_json}: all objects in scenes have masks")
 
     def _check_start(self) -> None:
         fresh = self.weights == "none"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch.utils.data import Dataset
 from instseg.core.instances import Instances, Masks
 from instseg.data.augmentation import Augmentation
 from instseg.data.coco import CocoData
+from instseg.data.labels import PSEUDO, Boxes, TrainingLabels
 from instseg.data.sampling import Order
 from instseg.scenes.scene import SceneConfig, draw_scene
 from instseg.training.mask_targets import MaskTargets
@@ -48,6 +50,9 @@ def to_sample(
     instances: Instances,
     class_names: tuple[str, ...],
     crowds: Masks | None = None,
+    *,
+    boxes: Boxes | None = None,
+    unknown: Collection[str] = (),
 ) -> Sample:
     """An image and its instances as tensors.
 
@@ -57,22 +62,33 @@ def to_sample(
             other classes are left out.
         class_names: Names of the network, [0] is "BG".
         crowds: Regions that are neither objects nor background, if any.
+        boxes: Objects without masks, of the class list of `instances`, and further ignored regions.
+        unknown: Names of classes of which there may be objects that are not annotated.
 
     Returns:
-        The image as uint8 (3, H, W), and a dict of `boxes` float32 (N, 4) xyxy, `labels` int64
-        (N,), and `masks`, `MaskTargets` of length N, without objects narrower or lower than a
-        pixel; and `crowds`, the boxes of the crowd regions, float32 (C, 4).
+        The image as uint8 (3, H, W), and a dict, without objects narrower or lower than a pixel, of
+        `boxes` float32 (N, 4) xyxy, `labels` int64 (N,), `masks`, `MaskTargets` of length N, empty
+        for objects without a mask, `has_mask` bool (N,), `crowds`, the boxes of ignored regions,
+        float32 (C, 4), and `unknown`, bool (classes,), true for those classes.
     """
     ids = {name: i for i, name in enumerate(class_names)}
-    labels = np.array([ids.get(name, 0) for name in instances.names], dtype=np.int64)
-    boxes = instances.boxes.reshape(-1, 4)
-    known = (labels > 0) & (boxes[:, 2:] - boxes[:, :2] >= 1).all(axis=1)
-    kept = instances[known]
+    boxes = boxes or Boxes.empty()
+    names = [*instances.names, *(instances.class_names[i] for i in boxes.class_ids)]
+    labels = np.array([ids.get(name, 0) for name in names], dtype=np.int64)
+    corners = np.concatenate([instances.boxes.reshape(-1, 4), boxes.boxes])
+    sound = (corners[:, 2:] - corners[:, :2] >= 1).all(axis=1)
+    known = (labels > 0) & sound
+    has_mask = np.arange(len(labels)) < len(instances)
+    masks = instances.masks[known[: len(instances)]]
+    ignored = boxes.boxes[(boxes.class_ids == 0) & sound[len(instances) :]]
+    regions = [(crowds or Masks.empty(instances.size_hw)).boxes_xyxy(), ignored]
     target = {
-        "boxes": torch.from_numpy(kept.boxes.copy()),
+        "boxes": torch.from_numpy(corners[known]),
         "labels": torch.from_numpy(labels[known]),
-        "masks": MaskTargets.from_masks(kept.masks),
-        "crowds": torch.from_numpy((crowds or Masks.empty(instances.size_hw)).boxes_xyxy()),
+        "masks": MaskTargets.from_masks(masks).with_empty(int((known & ~has_mask).sum())),
+        "has_mask": torch.from_numpy(has_mask[known]),
+        "crowds": torch.from_numpy(np.concatenate(regions)),
+        "unknown": torch.tensor([name in unknown for name in class_names]),
     }
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))), target
 
@@ -132,12 +148,19 @@ class CocoSamples(Dataset[Sample]):
         epochs: Number of epochs.
         order: Order of the photos.
         augmentation: Augmentation of each photo.
+        pseudo: See `TrainingLabels`.
     """
 
     data: CocoData
     epochs: int
     order: Order
     augmentation: Augmentation
+    pseudo: tuple[float, float] = PSEUDO
+
+    @cached_property
+    def labels(self) -> TrainingLabels:
+        """How the annotations are used."""
+        return TrainingLabels(data=self.data, pseudo=self.pseudo)
 
     def batches(self, epoch: int) -> list[list[tuple[int, int]]]:
         """Epoch and rows of every batch of an epoch."""
@@ -152,12 +175,26 @@ class CocoSamples(Dataset[Sample]):
         seed = (self.order.seed, epoch, row)
 
         def other() -> tuple[NDArray[np.uint8], Instances]:
-            return self.data.load(int(np.random.default_rng(seed).integers(len(self.data))))
+            row = int(np.random.default_rng(seed).integers(len(self.data)))
+            return self.data.photo(row), self.labels.of(row).instances
 
-        image, instances, crowds = self.augmentation(
-            *self.data.load(row), self.data.crowds(row), seed=seed, other=other
+        found = self.labels.of(row)
+        image, instances, crowds, corners = self.augmentation.with_boxes(
+            self.data.photo(row),
+            found.instances,
+            found.crowds,
+            found.boxes.boxes,
+            seed=seed,
+            other=other,
         )
-        return to_sample(image, instances, self.data.class_names, crowds)
+        return to_sample(
+            image,
+            instances,
+            self.data.class_names,
+            crowds,
+            boxes=replace(found.boxes, boxes=corners),
+            unknown=found.unknown,
+        )
 
 
 def collate(samples: list[tuple[Tensor, Any]]) -> tuple[list[Tensor], list[Any]]:
