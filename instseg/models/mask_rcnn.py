@@ -26,13 +26,6 @@ from instseg.models.state import load_weights
 
 COCO_OUTPUTS = 91  # of torchvision's COCO heads: one per dataset id, ten of them unused
 
-PREPROCESSING: dict[str, Any] = {
-    "min_size": 800,
-    "max_size": 1333,
-    "mean": [0.485, 0.456, 0.406],
-    "std": [0.229, 0.224, 0.225],
-}
-
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Model:
@@ -94,14 +87,13 @@ def fresh_model(
 ) -> Model:
     """An untrained network for given classes; random numbers come from torch's generator."""
     shared = {"class_agnostic_mask": True} if class_agnostic_mask else {}
-    sizes = {"min_size": 320, "max_size": 544} if architecture == "compact" else {}
     return build_detector(
         ModelCard(
             architecture=architecture,
             architecture_args={"num_classes": len(class_names), **shared},
             class_names=class_names,
             category_ids=category_ids,
-            preprocessing=PREPROCESSING | sizes,
+            preprocessing=dict(registry.detector(architecture).preprocessing),
             thresholds={},
             provenance={},
         )
@@ -115,7 +107,7 @@ def coco_card(architecture: str) -> ModelCard:
         architecture_args={"num_classes": COCO_OUTPUTS},
         class_names=COCO_CLASSES,
         category_ids=COCO_CATEGORY_IDS,
-        preprocessing=PREPROCESSING,
+        preprocessing=dict(registry.detector(architecture).preprocessing),
         thresholds={},
         provenance={},
     )
@@ -145,7 +137,7 @@ def load_detector(
     named = NAMED.get(str(weights))
     architecture = named.architecture if named else architecture
     if architecture is None:
-        choices = ", ".join(name for name in registry.DETECTORS if name != "compact")
+        choices = ", ".join(name for name in registry.DETECTORS if name.startswith("resnet"))
         raise ArgumentError(
             f"{path} does not contain its architecture; add {{architecture}}, one of {choices}"
         )

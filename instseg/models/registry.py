@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -16,6 +17,7 @@ from torch import nn
 from instseg.core.errors import InputError
 from instseg.files.model_card import ModelCard
 from instseg.models.compact import compact
+from instseg.models.efficientnet_lite_fpn import efficientnet_lite0_fpn
 from instseg.models.resnet_fpn import resnet50_fpn, resnet50_fpn_v2
 from instseg.models.semantic_networks import (
     SMP_PREFIX,
@@ -51,14 +53,19 @@ class DetectorArguments(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
     class_agnostic_mask: bool = False
 
 
-class CompactArguments(DetectorArguments, kw_only=True, forbid_unknown_fields=True):
-    """Arguments of `compact`."""
+class EfficientNetLiteArguments(DetectorArguments, kw_only=True, forbid_unknown_fields=True):
+    """Arguments of `efficientnet_lite0_fpn`."""
 
-    width: Annotated[int, msgspec.Meta(ge=2, le=256)] = 32
     channels: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 96
     mask_channels: Width = 64
     head_channels: Width = 256
     mask_head: Widths = msgspec.field(default_factory=list)
+
+
+class CompactArguments(EfficientNetLiteArguments, kw_only=True, forbid_unknown_fields=True):
+    """Arguments of `compact`."""
+
+    width: Annotated[int, msgspec.Meta(ge=2, le=256)] = 32
 
 
 class SegmenterArguments(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -98,6 +105,7 @@ class Architecture:
         arguments: The valid arguments.
         output_rows: Rows per output, by name of the layers whose rows belong to the outputs.
         check_weights: Raises InputError for encoder weights that do not exist.
+        preprocessing: Of a new detector; see `ModelCard`.
     """
 
     name: str
@@ -106,6 +114,7 @@ class Architecture:
     arguments: type[msgspec.Struct]
     output_rows: Mapping[str, int]
     check_weights: Callable[[str], Any] = field(default=lambda _: None)
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _unet(
@@ -131,26 +140,50 @@ def _unet(
     )
 
 
-def _detector(name: str, build: Callable[..., nn.Module], mask_logits: str) -> Architecture:
+IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+LARGE: dict[str, Any] = {"min_size": 800, "max_size": 1333, **IMAGENET}
+SMALL: dict[str, Any] = {"min_size": 320, "max_size": 544, **IMAGENET}
+
+
+def _detector(
+    name: str,
+    build: Callable[..., nn.Module],
+    mask_logits: str = "logits",
+    *,
+    box_rows: Mapping[str, int] = MappingProxyType({"roi_heads.box_predictor.bbox_pred": 4}),
+    **options: Any,
+) -> Architecture:
+    rows = {"roi_heads.box_predictor.cls_score": 1, f"roi_heads.mask_predictor.{mask_logits}": 1}
     return Architecture(
-        name=name,
-        kind="detector",
-        build=build,
-        arguments=CompactArguments if name == "compact" else DetectorArguments,
-        output_rows={
-            "roi_heads.box_predictor.cls_score": 1,
-            "roi_heads.box_predictor.bbox_pred": 4,
-            f"roi_heads.mask_predictor.{mask_logits}": 1,
-        },
+        name=name, kind="detector", build=build, output_rows={**rows, **box_rows}, **options
     )
 
 
 DETECTORS = {
     each.name: each
     for each in (
-        _detector("resnet50_fpn", resnet50_fpn, "mask_fcn_logits"),
-        _detector("resnet50_fpn_v2", resnet50_fpn_v2, "mask_fcn_logits"),
-        _detector("compact", compact, "logits"),
+        _detector(
+            "resnet50_fpn",
+            resnet50_fpn,
+            "mask_fcn_logits",
+            arguments=DetectorArguments,
+            preprocessing=LARGE,
+        ),
+        _detector(
+            "resnet50_fpn_v2",
+            resnet50_fpn_v2,
+            "mask_fcn_logits",
+            arguments=DetectorArguments,
+            preprocessing=LARGE,
+        ),
+        _detector("compact", compact, arguments=CompactArguments, preprocessing=SMALL),
+        _detector(
+            "efficientnet_lite0_fpn",
+            efficientnet_lite0_fpn,
+            box_rows={},
+            arguments=EfficientNetLiteArguments,
+            preprocessing=SMALL | {"mean": [0.498] * 3, "std": [0.502] * 3},
+        ),
     )
 }
 UNETS = {

@@ -12,7 +12,7 @@ from torchvision.models.detection.image_list import ImageList
 from instseg.models.quick import with_layers
 from instseg.training.crowds import Target, scale_crowds
 from instseg.training.layers import TRAINING_LAYERS
-from instseg.training.scope import freeze_batch_norms, train_only
+from instseg.training.scope import backbone_weights, freeze_batch_norms, train_only
 
 
 @dataclass
@@ -40,6 +40,10 @@ class Detection:
                 module.eval()
         if self.frozen_norms:
             freeze_batch_norms(self.network)
+
+    def backbone_weights(self) -> list[nn.Parameter]:
+        """The weights of the backbone's stages."""
+        return backbone_weights(self.network)
 
     def for_validation(self, network: GeneralizedRCNN) -> Detection:
         """The same task with another network, on images at its inference size."""

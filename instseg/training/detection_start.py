@@ -18,6 +18,7 @@ from instseg.core.events import (
 )
 from instseg.data.coco import CocoData
 from instseg.models.heads import kept_classes, match_classes, with_detector_classes
+from instseg.models.imagenet import load_imagenet
 from instseg.models.mask_rcnn import Model, build_detector, fresh_model, load_detector
 from instseg.models.segmenters import is_segmenter
 from instseg.predict.predictor import Predictor
@@ -25,12 +26,15 @@ from instseg.system.processes import from_first, process_device, process_rank
 from instseg.training.pseudo_labels import UNSURE, pseudo_label
 
 
+NEW = ("none", "imagenet")  # weights of a new network: random ones, or ImageNet's in its backbone
+
+
 @dataclass(frozen=True, kw_only=True)
 class DetectorStart:
     """Starting weights, and how they are adapted to other classes.
 
     Attributes:
-        weights: A name, a path, a model, which is not changed, or `none`.
+        weights: A name, a path, a model, which is not changed, or one of `NEW`.
         architecture: Architecture of new weights or of a `.pth` file.
         init_classes: New names by the old names that they are initialised from.
         min_size: Another input size, which is written to the model file.
@@ -55,12 +59,13 @@ class DetectorStart:
             category_ids: Their dataset ids.
             known: The starting weights, if they are already loaded.
         """
-        if self.weights == "none":
+        if self.weights in NEW:
             shared = bool(self.class_agnostic_mask)
             architecture = str(self.architecture)
-            return self._resized(
-                fresh_model(architecture, names, category_ids, class_agnostic_mask=shared)
-            )
+            new = fresh_model(architecture, names, category_ids, class_agnostic_mask=shared)
+            if self.weights == "imagenet":
+                load_imagenet(new.network)
+            return self._resized(new)
         old = known or self.known()
         sources = self._sources(old, names)
         self.on_event(ClassesMatched(sources={name: sources.get(name) for name in names[1:]}))

@@ -170,7 +170,7 @@ class Trainer:
             self._enter_stage()
         rate = self.recipe.learning_rate_at(self.step, self.steps, self._first_step(self._stage))
         for group in self.optimizer.param_groups:
-            group["lr"] = rate * self.plateau.factor
+            group["lr"] = rate * self.plateau.factor * group["lr_factor"]
         # Each step has a seed of its own: proposals and dropout then depend on seed and step
         # alone, and a resumed run draws the same random numbers as an uninterrupted one, without
         # the generator's state in the checkpoint. The caller forks torch's generator.
@@ -319,7 +319,8 @@ class Trainer:
     def _enter_stage(self) -> None:
         self._stage = self._current_stage()
         self.task.enter_stage(self._stage[1])
-        self.optimizer = self.recipe.optimizer_of(self.network.parameters())
+        backbone = self.task.backbone_weights()
+        self.optimizer = self.recipe.optimizer_of(self.network.parameters(), backbone)
 
 
 def seed_of(*numbers: int) -> int:

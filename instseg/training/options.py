@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from instseg.core.errors import ArgumentError, require_between
+from instseg.core.errors import ArgumentError, require_between, require_positive
 from instseg.core.options import renamed
 from instseg.training.common_options import TrainingOptions, check_photos_given, is_path
 
@@ -35,12 +35,14 @@ class FinetuneOptions(TrainingOptions):
             equal number of scenes of each.
         val_scenes: Validate on this many other drawn scenes of 320 px, after each epoch; with
             `scenes`, after training.
-        weights: Weights to start from: coco-v2, coco-v1, demo, a path, or none.
+        weights: Weights to start from: coco-v2, coco-v1, photos, demo, a path, none, or imagenet for
+            a new efficientnet_lite0_fpn with ImageNet's weights in its backbone.
         keep_classes: Keep the classes of the starting weights in addition to those of the dataset.
             What the starting weights find of these classes in the photos is used as pseudo labels.
         init_classes: Initialise class NEW from class OLD of the starting weights: OLD=NEW,
             comma-separated.
-        architecture: Architecture of a new network, if `weights` is none, or of a .pth file.
+        architecture: Architecture of a new network, if `weights` is none or imagenet, or of a .pth
+            file.
         layers: Layers to train: heads, 5+, 4+, 3+ or all, with stages numbered as in Matterport's
             Mask R-CNN; or several stages of training with their epochs, as heads:5,all:20.
         min_size: Resize photos so that their shorter side has this many pixels; by default as the
@@ -60,6 +62,8 @@ class FinetuneOptions(TrainingOptions):
             least 0 and below 1; these photos then have batches of their own.
         show_batch: Draw the first batches, after augmentation, to batches.png.
         optimizer: adamw or sgd.
+        backbone_learning_rate: Peak learning rate of the backbone without its pyramid; by default
+            that of the other layers.
     """
 
     coco_json: str | Path | CocoData | None = None
@@ -84,6 +88,7 @@ class FinetuneOptions(TrainingOptions):
     mask_share: float | None = None
     show_batch: bool = False
     optimizer: Literal["adamw", "sgd"] = "adamw"
+    backbone_learning_rate: float | None = None
     out: str | Path = Path("out/finetune")
 
     verb = "finetune"
@@ -105,6 +110,7 @@ class FinetuneOptions(TrainingOptions):
         require_between(0, scenes=self.scenes, val_scenes=self.val_scenes)
         require_between(0, 1, repeat_threshold=self.repeat_threshold, empty_share=self.empty_share)
         require_between(SMALLEST_SIDE, min_size=self.min_size)
+        require_positive(backbone_learning_rate=self.backbone_learning_rate)
         self._check_labels()
         if self.scenes and self.epochs:
             raise ArgumentError("each of {scenes} is drawn once; give their number, not {epochs}")
@@ -127,16 +133,22 @@ class FinetuneOptions(TrainingOptions):
             raise ArgumentError("{mask_share} needs {coco_json}: all objects in scenes have masks")
 
     def _check_start(self) -> None:
-        fresh = self.weights == "none"
+        fresh = self.weights in ("none", "imagenet")
         self.check_weights_stay(self.weights)
         if fresh and not self.architecture:
-            raise ArgumentError("{weights} none needs {architecture}, such as compact")
+            raise ArgumentError(f"{{weights}} {self.weights} needs {{architecture}}")
+        if self.weights == "imagenet":
+            from instseg.models.imagenet import require_imagenet
+
+            require_imagenet(str(self.architecture))
         if self.init_classes and fresh:
             raise ArgumentError(
-                "{init_classes} needs {weights} other than none, whose classes it names"
+                "{init_classes} needs {weights} of a trained network, whose classes it names"
             )
         if self.keep_classes and (fresh or self.scenes):
-            raise ArgumentError("{keep_classes} needs {coco_json}, and {weights} other than none")
+            raise ArgumentError(
+                "{keep_classes} needs {coco_json}, and {weights} of a trained network"
+            )
 
     def _check_validation(self) -> None:
         if self.val_images is not None and self.val_coco_json is None:
@@ -154,6 +166,7 @@ class FinetuneOptions(TrainingOptions):
         return self.recipe_with(
             optimizer=self.optimizer,
             learning_rate=usual if self.learning_rate is None else self.learning_rate,
+            backbone_learning_rate=self.backbone_learning_rate,
             weight_decay=self.weight_decay,
         )
 

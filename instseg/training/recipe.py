@@ -26,6 +26,7 @@ class Recipe:
         gradient_accumulation_steps: Batches whose gradients are averaged for one step.
         optimizer: `adamw`, or `sgd` with momentum 0.9.
         learning_rate: Peak learning rate.
+        backbone_learning_rate: That of the backbone; None for the same.
         weight_decay: Weight decay; not applied to biases and normalisation layers.
         warmup_steps: Steps in which the learning rate rises from zero, at the start of each stage;
             at most a fifth of all steps.
@@ -44,6 +45,7 @@ class Recipe:
     gradient_accumulation_steps: int = 1
     optimizer: Optimizer = "adamw"
     learning_rate: float = 1e-3
+    backbone_learning_rate: float | None = None
     weight_decay: float = 0.03
     warmup_steps: int = 150
     schedule: Schedule = "cooldown"
@@ -69,13 +71,25 @@ class Recipe:
             fall = 1.0
         return self.learning_rate * rise * fall
 
-    def optimizer_of(self, weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """A new optimizer of the trainable weights."""
+    def optimizer_of(
+        self, weights: Iterable[nn.Parameter], backbone: Iterable[nn.Parameter] = ()
+    ) -> torch.optim.Optimizer:
+        """A new optimizer of the trainable weights, some of which belong to the backbone.
+
+        Its groups have a factor of the learning rate, `lr_factor`; that of the first two is 1.
+        """
+        factor = (self.backbone_learning_rate or self.learning_rate) / self.learning_rate
+        slow = {id(p) for p in backbone} if factor != 1 else set()
         trained = [p for p in weights if p.requires_grad]
-        groups: list[dict[str, Any]] = [
-            {"params": [p for p in trained if p.ndim > 1], "weight_decay": self.weight_decay},
-            {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-        ]
+        parts = [([p for p in trained if id(p) not in slow], 1.0)]
+        if slow:
+            parts.append(([p for p in trained if id(p) in slow], factor))
+        groups: list[dict[str, Any]] = []
+        for part, lr_factor in parts:
+            matrices, vectors = [p for p in part if p.ndim > 1], [p for p in part if p.ndim <= 1]
+            decay = self.weight_decay
+            groups.append({"params": matrices, "weight_decay": decay, "lr_factor": lr_factor})
+            groups.append({"params": vectors, "weight_decay": 0.0, "lr_factor": lr_factor})
         if self.optimizer == "sgd":
             return torch.optim.SGD(groups, lr=self.learning_rate, momentum=0.9, fused=True)
         return torch.optim.AdamW(groups, betas=(0.9, 0.99), fused=True)

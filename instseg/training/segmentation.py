@@ -37,6 +37,10 @@ class Segmentation:
     loss: WeightedSum
     _last: tuple[Tensor, Tensor] | None = field(init=False, default=None)
 
+    def backbone_weights(self) -> tuple[nn.Parameter, ...]:
+        """None: all weights have one learning rate."""
+        return ()
+
     def enter_stage(self, scope: str) -> None:
         """Training mode, in which all layers are trained."""
         self.network.train()

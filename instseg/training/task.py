@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -26,6 +27,10 @@ class Task(Protocol):
 
     def losses(self, images: list[Tensor], targets: list[Any]) -> dict[str, Tensor]:
         """Losses of one batch of samples: scalars by name, whose sum is minimised."""
+        ...
+
+    def backbone_weights(self) -> Iterable[nn.Parameter]:
+        """The weights that may have their own learning rate."""
         ...
 
     def enter_stage(self, scope: str) -> None:
