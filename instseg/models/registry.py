@@ -28,6 +28,7 @@ from instseg.models.semantic_networks import (
     torchvision_network,
 )
 from instseg.models.unet import UNet, unet_64, unet_dropout, unet_small
+from instseg.models.unet_efficientnet_lite import check_encoder_weights, unet_efficientnet_lite0
 
 Kind = Literal["detector", "segmenter"]
 
@@ -105,7 +106,8 @@ class Architecture:
         arguments: The valid arguments.
         output_rows: Rows per output, by name of the layers whose rows belong to the outputs.
         check_weights: Raises InputError for encoder weights that do not exist.
-        preprocessing: Of a new detector; see `ModelCard`.
+        preprocessing: Of a new model, see `ModelCard`; of a segmenter only what differs from
+            `instseg.models.segmenters.PREPROCESSING`.
     """
 
     name: str
@@ -142,6 +144,7 @@ def _unet(
 
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 LARGE: dict[str, Any] = {"min_size": 800, "max_size": 1333, **IMAGENET}
+EFFICIENTNET_LITE = {"mean": [0.498] * 3, "std": [0.502] * 3}  # as its ImageNet weights have it
 SMALL: dict[str, Any] = {"min_size": 320, "max_size": 544, **IMAGENET}
 
 
@@ -182,7 +185,7 @@ DETECTORS = {
             efficientnet_lite0_fpn,
             box_rows={},
             arguments=EfficientNetLiteArguments,
-            preprocessing=SMALL | {"mean": [0.498] * 3, "std": [0.502] * 3},
+            preprocessing=SMALL | EFFICIENTNET_LITE,
         ),
     )
 }
@@ -196,6 +199,17 @@ UNETS = {
     )
 }
 SEGMENTERS = UNETS | {
+    "unet_efficientnet_lite0": Architecture(
+        name="unet_efficientnet_lite0",
+        kind="segmenter",
+        build=unet_efficientnet_lite0,
+        arguments=SegmenterArguments,
+        output_rows={"logits": 1},
+        check_weights=check_encoder_weights,
+        preprocessing=EFFICIENTNET_LITE,
+    )
+}
+SEGMENTERS |= {
     name: Architecture(
         name=name,
         kind="segmenter",

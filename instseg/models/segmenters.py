@@ -30,6 +30,12 @@ PREPROCESSING: dict[str, Any] = {
 """Photos at their own resolution, normalised as for ImageNet."""
 
 
+def usual_preprocessing(architecture: str) -> dict[str, Any]:
+    """The preprocessing of photos for a new network of this name: see `PREPROCESSING`."""
+    known = registry.find(architecture)
+    return {**PREPROCESSING, **(known.preprocessing if known else {})}
+
+
 @dataclass(frozen=True, kw_only=True, repr=False)
 class SegmenterModel:
     """A semantic network and the card that describes it.
@@ -90,7 +96,7 @@ def fresh_segmenter(
     category_ids: tuple[int, ...],
     *,
     encoder_weights: str = "none",
-    preprocessing: Mapping[str, Any] = PREPROCESSING,
+    preprocessing: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> SegmenterModel:
     """A network to be trained; random numbers come from torch's generator.
@@ -100,14 +106,18 @@ def fresh_segmenter(
             encoder of segmentation-models-pytorch.
         class_names: Class id to name; the first is "BG".
         category_ids: Class id to the dataset's category id; the first is 0.
-        encoder_weights: `none`, or weights that the library itself downloads: `imagenet`; for some
-            encoders of segmentation-models-pytorch others too.
-        preprocessing: As the card holds it; the number of channels is that of `mean`.
+        encoder_weights: `none`; `imagenet`, which comes from a package for
+            `unet_efficientnet_lite0` and is downloaded by the library for others; for some encoders
+            of segmentation-models-pytorch others too, and for `unet_efficientnet_lite0` a model
+            file with such a backbone.
+        preprocessing: As the card holds it; the number of channels is that of `mean`. By default
+            `usual_preprocessing`.
         options: Further arguments of the architecture, such as `skips` of a U-Net.
 
     Raises:
         InputError: for an unknown name, a missing library, or weights that are not available.
     """
+    preprocessing = preprocessing or usual_preprocessing(architecture)
     channels = len(preprocessing["mean"])
     card = ModelCard(
         architecture=architecture,

@@ -35,7 +35,8 @@ class TrainingOptions:
         epochs: Number of epochs; by default chosen from the number of images.
         max_steps: Train for this many optimizer steps, in as many epochs as needed.
         batch_size: Images per batch, in each process. If finetune has fewer than 16, BatchNorm is
-            frozen: its statistics and parameters stay those of the starting weights.
+            frozen: its statistics and parameters stay those of the starting weights; in
+            train_unet, that of a pretrained encoder of unet_efficientnet_lite0.
         gradient_accumulation_steps: Number of batches whose gradients are averaged for one
             optimizer step.
         learning_rate: Peak learning rate; by default chosen from the optimizer and the number of

@@ -12,7 +12,12 @@ from torchvision.models.detection.image_list import ImageList
 from instseg.models.quick import with_layers
 from instseg.training.crowds import Target, scale_crowds
 from instseg.training.layers import TRAINING_LAYERS
-from instseg.training.scope import backbone_weights, freeze_batch_norms, train_only
+from instseg.training.scope import (
+    backbone_weights,
+    freeze_batch_norms,
+    rest_frozen_norms,
+    train_only,
+)
 
 
 @dataclass
@@ -35,9 +40,7 @@ class Detection:
         """Training mode, in which only the layers of the scope are trained."""
         self.network.train()
         train_only(self.network, scope)
-        for module in self.network.modules():
-            if isinstance(module, nn.BatchNorm2d) and not module.weight.requires_grad:
-                module.eval()
+        rest_frozen_norms(self.network)
         if self.frozen_norms:
             freeze_batch_norms(self.network)
 

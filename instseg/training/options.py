@@ -197,15 +197,20 @@ class TrainUnetOptions(TrainingOptions):
             the last weights are kept.
         rule: Which object is on top where several overlap: smallest-on-top or class-priority.
         priority: For class-priority: class names from highest to lowest priority, comma-separated.
-        architecture: unet_small, unet_dropout, unet_64, fcn_resnet50, deeplabv3_resnet50,
-            deeplabv3_mobilenet_v3_large, or smp:NAME:ENCODER, as smp:FPN:resnet34.
+        architecture: unet_small, unet_dropout, unet_64, unet_efficientnet_lite0, fcn_resnet50,
+            deeplabv3_resnet50, deeplabv3_mobilenet_v3_large, or smp:NAME:ENCODER, as
+            smp:FPN:resnet34.
         skips: Use skip connections in a U-Net.
         encoder_weights: Pretrained weights of the encoder: none, or imagenet where its library has
-            them.
+            them; for unet_efficientnet_lite0 also a model file of efficientnet_lite0_fpn, whose
+            backbone is taken.
+        layers: Layers to train: all, or for unet_efficientnet_lite0 heads (the decoder), 5+, 4+ or
+            3+ (also these stages of the encoder and those above), as in finetune.
         weights: Model file to start from. It determines the architecture, and the size unless
             `size` is given; classes are initialised from those of the same name. Images are
             normalised as for a new network: photos with the mean and standard deviation of
-            ImageNet, other images with their own; photos converted to grey as for the weights.
+            ImageNet, or those of unet_efficientnet_lite0, other images with their own; photos
+            converted to grey as for the weights.
         loss: A loss, as "ce(weights=effective)" or "focal(gamma=1.5)", or a weighted sum, as
             "ce + 0.5*dice", of ce, bce, weighted-bce, balanced-ce, focal, dice, log-cosh-dice,
             tversky, focal-tversky, sensitivity-specificity, combo, exponential-logarithmic,
@@ -217,6 +222,8 @@ class TrainUnetOptions(TrainingOptions):
         augment: Data augmentation: names of torchvision.transforms.v2 with their arguments; by
             default flips, brightness, contrast, saturation, shift and scale.
         optimizer: adamw, adam (without weight decay) or sgd.
+        backbone_learning_rate: For unet_efficientnet_lite0: peak learning rate of the encoder; by
+            default that of the other layers.
     """
 
     coco_json: str | Path | CocoData | None = None
@@ -237,12 +244,14 @@ class TrainUnetOptions(TrainingOptions):
     architecture: str = "unet_small"
     skips: bool = True
     encoder_weights: str = "none"
+    layers: str = "all"
     weights: str | Path | SegmenterModel | None = None
     loss: str = "ce + dice"
     size: int | None = None
     crop: int | None = None
     augment: list[Any] | None = None
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    backbone_learning_rate: float | None = None
     out: str | Path = Path("out/train_unet")
     batch_size: int = 8
     plateau_patience: int = 5
@@ -302,6 +311,7 @@ class TrainUnetOptions(TrainingOptions):
         from instseg.system.device import choose_device
         from instseg.system.processes import process_device
         from instseg.training.losses import parse_loss
+        from instseg.training.scope import check_scope
         from instseg.training.segmentation_start import check_start
 
         defaults = {each.name: each.default for each in fields(self)}
@@ -319,7 +329,15 @@ class TrainUnetOptions(TrainingOptions):
         parse_loss(self.loss, class_counts=lambda: [1, 1])
         parse_semantic_augmentations(self.augment or ())
         self.check_weights_stay(self.weights)
-        check_start(self.weights, self.architecture, self.encoder_weights)
+        check_scope(self.layers)
+        require_positive(backbone_learning_rate=self.backbone_learning_rate)
+        found = check_start(self.weights, self.architecture, self.encoder_weights)
+        staged = self.layers != "all" or self.backbone_learning_rate is not None
+        if staged and found != "unet_efficientnet_lite0":
+            raise ArgumentError(
+                "{layers} and {backbone_learning_rate} are for unet_efficientnet_lite0, not for "
+                f"{found}"
+            )
 
     def recipe(self, images: int) -> Recipe:
         """How to train, where an epoch has so many images in each process."""
@@ -333,5 +351,6 @@ class TrainUnetOptions(TrainingOptions):
         return self.recipe_with(
             optimizer=optimizer,
             learning_rate=rate if self.learning_rate is None else self.learning_rate,
+            backbone_learning_rate=self.backbone_learning_rate,
             weight_decay=0.0 if adam else self.weight_decay,
         )

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
-from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 
 from instseg.core.errors import ArgumentError
 from instseg.models.compact import CompactBackbone
 from instseg.models.efficientnet_lite_fpn import EfficientNetLiteFPN
+from instseg.models.unet_efficientnet_lite import EfficientNetLiteEncoder
 
 SCOPES = ("heads", "5+", "4+", "3+", "all")
+LITE = (EfficientNetLiteFPN, EfficientNetLiteEncoder)  # backbones with EfficientNet-Lite0
 SMALL_BATCH = 16  # smaller batches have less reliable statistics than the running ones
 
 
-def train_only(network: GeneralizedRCNN, scope: str) -> None:
+def train_only(network: nn.Module, scope: str) -> None:
     """Make only some layers of a network trainable.
 
     Args:
-        network: Changed in place.
-        scope: `heads` (pyramid, proposals and heads), `5+`, `4+`, `3+` (also these stages of the
-            backbone and those above) or `all`. Stages are numbered as in Matterport's Mask R-CNN:
-            stage 2 has stride 4, stage 5 has stride 32. Depthwise convolutions of the backbone are
-            trained with `all` only.
+        network: A detector, or a segmenter with `has_stages`; changed in place.
+        scope: `heads` (all but the stages: pyramid, proposals and heads, or the decoder), `5+`,
+            `4+`, `3+` (also these stages of the backbone and those above) or `all`. Stages are
+            numbered as in Matterport's Mask R-CNN: stage 2 has stride 4, stage 5 has stride 32.
+            Depthwise convolutions of EfficientNet-Lite0 are trained with `all` only.
 
     Raises:
         ArgumentError: The scope is unknown.
@@ -29,7 +32,7 @@ def train_only(network: GeneralizedRCNN, scope: str) -> None:
     check_scope(scope)
     network.requires_grad_(True)
     if scope != "all":
-        if isinstance(network.backbone, EfficientNetLiteFPN):
+        if isinstance(network.backbone, LITE):
             freeze_depthwise(network.backbone.body)
         lowest = int(scope[0]) if scope[0].isdigit() else 6
         for stage, modules in _stages(network).items():
@@ -78,6 +81,18 @@ def freeze_depthwise(network: nn.Module) -> None:
             module.requires_grad_(False)
 
 
+def has_stages(network: nn.Module) -> bool:
+    """Whether a semantic network has a backbone whose stages are known here."""
+    return isinstance(getattr(network, "backbone", None), LITE)
+
+
+def rest_frozen_norms(network: nn.Module) -> None:
+    """Put BatchNorm layers that are not trained into evaluation mode: their statistics stay."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d) and not module.weight.requires_grad:
+            module.eval()
+
+
 def freeze_batch_norms(network: nn.Module) -> None:
     """Freeze BatchNorm: its parameters and running statistics stay as they are."""
     for module in network.modules():
@@ -86,15 +101,15 @@ def freeze_batch_norms(network: nn.Module) -> None:
             module.requires_grad_(False)
 
 
-def backbone_weights(network: GeneralizedRCNN) -> list[nn.Parameter]:
+def backbone_weights(network: nn.Module) -> list[nn.Parameter]:
     """The weights of the backbone's stages, without the pyramid."""
     modules = (module for stage in _stages(network).values() for module in stage)
     return [weight for module in modules for weight in module.parameters()]
 
 
-def _stages(network: GeneralizedRCNN) -> dict[int, list[nn.Module]]:
-    backbone = network.backbone
-    if isinstance(backbone, EfficientNetLiteFPN):
+def _stages(network: nn.Module) -> dict[int, list[nn.Module]]:
+    backbone: Any = network.backbone
+    if isinstance(backbone, LITE):
         body, head = backbone.body, backbone.head
         first, second, third, *fourth_and_fifth = body.stages
         return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,6 +18,13 @@ from instseg.data.sampling import Order
 from instseg.data.semantic_augmentation import SemanticAugmentation
 from instseg.data.semantic_data import SemanticData
 from instseg.training.losses import WeightedSum
+from instseg.training.scope import (
+    backbone_weights,
+    freeze_batch_norms,
+    has_stages,
+    rest_frozen_norms,
+    train_only,
+)
 
 Labels = NDArray[np.uint8]
 
@@ -27,23 +34,33 @@ class Segmentation:
     """A semantic network in training.
 
     Args:
-        network: Normalised images (B, C, H, W) to logits (B, K, H, W).
+        network: Normalised images (B, C, H, W) to logits (B, K, H, W). If it also has `coarse`,
+            with the `stride` of its logits, losses and `scores` are those of one pixel in each
+            square of that side.
         normalise: Normalises images (B, C, H, W), as `SegmenterModel.normalise`.
         loss: The loss.
+        frozen_norms: Freeze BatchNorm of the backbone: neither its weights nor its statistics
+            change.
     """
 
     network: nn.Module
     normalise: Callable[[Tensor], Tensor]
     loss: WeightedSum
+    frozen_norms: bool = False
     _last: tuple[Tensor, Tensor] | None = field(init=False, default=None)
 
-    def backbone_weights(self) -> tuple[nn.Parameter, ...]:
-        """None: all weights have one learning rate."""
-        return ()
+    def backbone_weights(self) -> list[nn.Parameter]:
+        """The weights of the backbone's stages; none of a network without `has_stages`."""
+        return backbone_weights(self.network) if has_stages(self.network) else []
 
     def enter_stage(self, scope: str) -> None:
-        """Training mode, in which all layers are trained."""
-        self.network.train()
+        """Training mode, in which only the layers of the scope are trained."""
+        network: Any = self.network.train()
+        if has_stages(network):
+            train_only(network, scope)
+            rest_frozen_norms(network)
+            if self.frozen_norms:
+                freeze_batch_norms(network.backbone)
 
     def for_validation(self, network: nn.Module) -> Segmentation:
         """The same task with another network."""
@@ -62,13 +79,34 @@ class Segmentation:
         device = next(self.network.parameters()).device
         pixels = self.normalise(torch.stack(images).to(device))
         labels = torch.stack(targets).to(device).long()
-        logits = self.network(pixels)
+        network: Any = self.network
+        if hasattr(network, "coarse"):
+            logits = network.coarse(pixels)
+            labels = middle_pixels(labels, network.stride, logits.shape[-2:])
+        else:
+            logits = network(pixels)
         self._last = logits.detach().argmax(1), labels
         return self.loss.parts(logits, labels)
 
     def scores(self) -> dict[str, float]:
         """`mIoU` of the last batch of this process, in training mode."""
         return {} if self._last is None else {"mIoU": mean_iou(*self._last)}
+
+
+def middle_pixels(labels: Tensor, stride: int, size_hw: Sequence[int]) -> Tensor:
+    """The label in the middle of each square of `stride` pixels.
+
+    Args:
+        labels: (B, H, W).
+        stride: Side of the squares.
+        size_hw: Rows and columns of squares, of which those beyond the labels are ignored.
+    """
+    down, right = (
+        max(count * stride - side, 0)
+        for count, side in zip(size_hw, labels.shape[-2:], strict=True)
+    )
+    padded = F.pad(labels, (0, right, 0, down), value=IGNORE)
+    return padded[:, stride // 2 :: stride, stride // 2 :: stride]
 
 
 def mean_iou(predicted: Tensor, labels: Tensor) -> float:

@@ -19,11 +19,11 @@ from instseg.files.weights import locate
 from instseg.models import registry
 from instseg.models.heads import match_classes
 from instseg.models.segmenters import (
-    PREPROCESSING,
     SegmenterModel,
     check_semantic,
     fresh_segmenter,
     load_segmenter,
+    usual_preprocessing,
 )
 from instseg.models.semantic_heads import with_segmenter_classes
 
@@ -35,7 +35,7 @@ class SegmenterStart:
     Attributes:
         architecture: Architecture of a new network.
         skips: Whether it has skip connections.
-        encoder_weights: `none` or `imagenet`.
+        encoder_weights: `none`, `imagenet`, or for `unet_efficientnet_lite0` a model file.
         weights: Starting weights instead: a name, a path or a model, which is not changed.
         size: Size of the shorter side of images after resizing.
         on_event: Called with downloads and the initialisation of classes.
@@ -61,10 +61,10 @@ class SegmenterStart:
         Raises:
             InputError: The starting weights are for images with other channels.
         """
-        prepare = preprocessing_of(image, statistics, self.size)
         if self.weights is None:
+            prepare = preprocessing_of(self.architecture, image, statistics, self.size)
             return self._new(data, prepare)
-        model = self._known(self.weights, data, prepare)
+        model = self._known(self.weights, data, image, statistics)
         channels = image.shape[2]
         made_grey = (channels, model.in_channels, image.dtype) == (3, 1, np.uint8)
         if channels != model.in_channels and not made_grey:
@@ -89,7 +89,8 @@ class SegmenterStart:
         self,
         weights: str | Path | SegmenterModel,
         data: SemanticData,
-        preprocessing: dict[str, Any],
+        image: NDArray[Any],
+        statistics: Statistics,
     ) -> SegmenterModel:
         """The network of other weights, with outputs for the classes of the data.
 
@@ -104,6 +105,7 @@ class SegmenterStart:
         self.on_event(ClassesMatched(sources={name: sources.get(name) for name in names[1:]}))
         new = with_segmenter_classes(model, names, data.category_ids, sources)
         prepare = dict(new.card.preprocessing)
+        preprocessing = preprocessing_of(new.card.architecture, image, statistics, self.size)
         if len(preprocessing["mean"]) == model.in_channels:
             prepare |= {key: preprocessing[key] for key in ("mean", "std", "input")}
         if self.size is not None:
@@ -113,23 +115,27 @@ class SegmenterStart:
 
 def check_start(
     weights: str | Path | SegmenterModel | None, architecture: str, encoder_weights: str
-) -> None:
-    """Raise InputError if there is no such semantic network."""
+) -> str:
+    """The architecture that training starts from; raises InputError if there is no such network."""
     if weights is None:
-        registry.segmenter(architecture, encoder_weights)
-    elif isinstance(weights, str | Path):
-        path = locate(weights)
-        check_semantic(path, read_model_card(path).architecture)
+        return registry.segmenter(architecture, encoder_weights).name
+    name: str | Path = "weights"
+    if isinstance(weights, str | Path):
+        name = locate(weights)
+        architecture = read_model_card(name).architecture
     else:
-        check_semantic("weights", weights.card.architecture)
+        architecture = weights.card.architecture
+    check_semantic(name, architecture)
+    return architecture
 
 
 def preprocessing_of(
-    image: NDArray[Any], statistics: Statistics, size: int | None
+    architecture: str, image: NDArray[Any], statistics: Statistics, size: int | None
 ) -> dict[str, Any]:
-    """Photos are normalised as for ImageNet, other images by their own mean and deviation."""
+    """Photos are normalised as for the encoder, other images by their own mean and deviation."""
     of_photos = image.dtype == np.uint8 and image.shape[2] in (1, 3)
-    found = {**PREPROCESSING, "min_size": size, "input": PHOTOS if of_photos else ARRAYS}
+    kind = PHOTOS if of_photos else ARRAYS
+    found = {**usual_preprocessing(architecture), "min_size": size, "input": kind}
     if image.dtype == np.uint8 and image.shape[2] == 3:
         return found
     unit = 255 if image.dtype == np.uint8 else 1

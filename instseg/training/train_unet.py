@@ -24,6 +24,7 @@ from instseg.training.recipe import usual_epochs
 from instseg.training.result import TrainUnetResult
 from instseg.training.resume import provenance_of
 from instseg.training.run import Run
+from instseg.training.scope import SMALL_BATCH
 from instseg.training.segmentation import Segmentation
 from instseg.training.segmentation_data import (
     ObjectMaps,
@@ -143,7 +144,9 @@ def make_trainer(
     model = start_of(options, run.tell).model(data, image, statistics)
     counts = statistics.class_pixels.sum(axis=0).tolist()
     loss = parse_loss(options.loss, class_counts=lambda: counts)
-    task = Segmentation(model.network, model.normalise, loss)
+    pretrained = options.weights is not None or options.encoder_weights != "none"
+    frozen = pretrained and options.batch_size < SMALL_BATCH
+    task = Segmentation(model.network, model.normalise, loss, frozen_norms=frozen)
     order = Order(
         images=len(data),
         batch_size=options.batch_size,
@@ -167,6 +170,7 @@ def make_trainer(
         options.recipe(sum(map(len, samples.batches(0)))),
         device,
         choose_dtype(options.precision, device),
+        stages=((0, options.layers),),
         plateau=options.plateau(),
         cancel=run.cancel,
         on_event=run.tell,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 from safetensors.numpy import load_file
@@ -18,6 +19,7 @@ from safetensors.numpy import load_file
 from instseg.cli import main
 from instseg.files.image import read_image
 from instseg.files.model_file import read_model_card
+from instseg.models.mask_rcnn import fresh_model
 from instseg.models.segmenters import PREPROCESSING, fresh_segmenter
 from instseg.predict.segmenter import Segmenter
 from instseg.scenes.scene import SceneConfig, write_scenes
@@ -26,6 +28,7 @@ from instseg.visualize import figures
 
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "train_unet.py"
 QUICK = ["--workers", "0", "--batch-size", "4"]
+LITE = ["--architecture", "unet_efficientnet_lite0"]
 PRIORITY = ["--rule", "class-priority", "--priority"]
 
 
@@ -168,6 +171,23 @@ def test_other_weights_bring_their_network_and_the_data_its_mean(tmp_path):
     assert card.preprocessing["min_size"] == 24
     recipe = card.provenance["recipe"]
     assert (recipe["architecture"], recipe["skips"]) == ("unet", False)
+
+
+def test_an_encoder_of_an_instance_model_is_trained_further(tmp_path):
+    torch.manual_seed(1)
+    fresh_model("efficientnet_lite0_fpn", ("BG", "cup"), (0, 47)).save(tmp_path / "instances")
+    start = [*LITE, "--encoder-weights", str(tmp_path / "instances"), "--layers", "5+"]
+    options = [*start, "--backbone-learning-rate", "1e-4", "--max-steps", "1", "--val-share", "0"]
+    command = ["train-unet", *QUICK, *options, "--ema-decay", "0", "--out", str(tmp_path / "out")]
+    assert main([*command, *write_folders(tmp_path / "photos", 4)]) == 0
+    path = tmp_path / "out" / "best.safetensors"
+    card = read_model_card(path)
+    assert (card.preprocessing["mean"], card.preprocessing["std"]) == ([0.498] * 3, [0.502] * 3)
+    before, after = load_file(tmp_path / "instances"), load_file(path)
+    same = [n for n in after if n.startswith("backbone") and np.array_equal(after[n], before[n])]
+    assert "backbone.body.stages.3.0.project.0.weight" in same
+    assert "backbone.body.stages.5.0.project.0.weight" not in same
+    assert "backbone.head.1.running_mean" in same  # batches are small
 
 
 def test_photos_made_grey_are_normalised_as_the_weights_have_it(tmp_path, capsys):
@@ -338,6 +358,10 @@ def test_training_and_validation_images_must_be_of_one_kind(tmp_path, capsys, ot
         (["--scenes", "8", "--architecture", "compact"], "semantic network 'compact'"),
         (["--scenes", "8", "--weights", "gone.safetensors"], "no such weights file"),
         (["--scenes", "8", "--architecture", "fcn_resnet50", "--no-skips"], "--no-skips"),
+        (["--scenes", "8", "--layers", "heads"], "are for unet_efficientnet_lite0, not for"),
+        (["--scenes", "8", "--layers", "2"], "--layers 2: choose one of heads"),
+        (["--scenes", "8", "--backbone-learning-rate", "0"], "must be above 0"),
+        (["--scenes", "8", "--encoder-weights", "demo", *LITE], "demo holds compact"),
         (["--scenes", "8", "--loss", "cd"], "--loss 'cd'"),
         (["--scenes", "8", "--size", "8"], "--size must be at least 16"),
         (

@@ -48,6 +48,7 @@ def test_smp_networks_give_smps_logits():
     "name",
     [
         "unet_small",
+        "unet_efficientnet_lite0",
         "deeplabv3_mobilenet_v3_large",
         *(f"smp:{kind}:mobilenet_v2" for kind in SMP if kind not in ("MAnet", "UPerNet")),
         *(f"smp:{kind}:mit_b0" for kind in ("MAnet", "UPerNet", "PSPNet", "Segformer")),
@@ -76,6 +77,7 @@ def test_any_size_and_batches_of_one(name):
     [
         ("unet_small", {"skips": False}),
         ("unet", {"widths": [4, 8, 12], "norm": False, "dropout": 0.1, "preprocessing": GREY}),
+        ("unet_efficientnet_lite0", {}),
         ("deeplabv3_mobilenet_v3_large", {}),
         ("smp:Unet:mobilenet_v2", {"preprocessing": GREY}),
     ],
@@ -137,6 +139,7 @@ def test_encoder_weights_that_cannot_be_downloaded(tmp_path, monkeypatch, name):
         ("unet_64", {"encoder_weights": "imagenet"}, "no pretrained encoder"),
         ("fcn_resnet50", {"encoder_weights": "coco"}, "'coco' are none of none, imagenet"),
         ("fcn_resnet50", {"preprocessing": GREY}, "takes 3 channels, not 1"),
+        ("unet_efficientnet_lite0", {"preprocessing": GREY}, "takes 3 channels, not 1"),
     ],
 )
 def test_networks_that_cannot_be(name, options, words):

@@ -6,7 +6,7 @@ import torch
 from instseg.models.segmenters import fresh_segmenter
 from instseg.models.semantic_heads import with_segmenter_classes
 
-ARCHITECTURES = ("unet_small", "fcn_resnet50")
+ARCHITECTURES = ("unet_small", "unet_efficientnet_lite0", "fcn_resnet50")
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

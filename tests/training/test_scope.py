@@ -5,6 +5,7 @@ import torch
 
 from instseg.core.errors import InputError
 from instseg.models.mask_rcnn import build_detector, coco_card, fresh_model
+from instseg.models.segmenters import fresh_segmenter
 from instseg.training.scope import train_only
 
 
@@ -45,6 +46,19 @@ def test_scopes_of_compact(networks):
     assert trained(network, "backbone.lateral") == {True}
     train_only(network, "all")
     assert trained(network, "backbone") == {True}
+
+
+def test_scopes_of_a_semantic_network():
+    network = fresh_segmenter("unet_efficientnet_lite0", ("BG", "cup"), (0, 1)).network
+    train_only(network, "heads")
+    assert trained(network, "backbone") == {False}
+    assert trained(network, "smooth") == trained(network, "logits") == {True}
+    train_only(network, "5+")
+    assert trained(network, "backbone.body.stages.4") == {False}
+    assert trained(network, "backbone.body.stages.5.0.project") == {True}
+    assert trained(network, "backbone.body.stages.5.0.depthwise.0") == {False}
+    train_only(network, "all")
+    assert trained(network, "") == {True}
 
 
 def test_another_scope_is_refused(networks):

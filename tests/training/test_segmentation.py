@@ -14,7 +14,13 @@ from instseg.predict.segmenter import Segmenter
 from instseg.training.loop import Trainer
 from instseg.training.losses import parse_loss
 from instseg.training.recipe import Recipe
-from instseg.training.segmentation import Segmentation, SemanticSamples, mean_iou, resized
+from instseg.training.segmentation import (
+    Segmentation,
+    SemanticSamples,
+    mean_iou,
+    middle_pixels,
+    resized,
+)
 from instseg.training.validation import validation_losses
 
 NAMES = ("BG", "bright", "dark")
@@ -89,6 +95,40 @@ def test_mean_iou_is_over_classes_with_pixels_and_without_ignored_ones():
     predicted = torch.tensor([[[0, 2, 1, 1], [1, 0, 1, 0]]])
     assert mean_iou(predicted, labels) == pytest.approx((1 / 3 + 3 / 4) / 2)
     assert np.isnan(mean_iou(predicted, torch.full_like(labels, 255)))
+
+
+def test_losses_of_coarse_logits_are_those_of_the_middle_pixels():
+    """Of an image of 24 x 40 pixels, padded to 64 x 64, of which 8 rows have other labels."""
+    torch.manual_seed(0)
+    model = fresh_segmenter("unet_efficientnet_lite0", NAMES, (0, 1, 2))
+    parsed = parse_loss("ce", class_counts=lambda: (1, 1, 1))
+    task = Segmentation(model.network, model.normalise, parsed)
+    image, labels = torch.rand(3, 24, 40), torch.zeros(24, 40, dtype=torch.uint8)
+    labels[16:], labels[2] = 2, 255
+    losses = task.losses([image], [labels])
+    with torch.no_grad():
+        coarse = model.network.coarse(model.normalise(image)[None])[..., 1:6, :10]
+    truth = torch.tensor([0, 0, 0, 2, 2])[None, :, None].expand(1, 5, 10)
+    assert float(losses["ce"].detach()) == pytest.approx(float(F.cross_entropy(coarse, truth)))
+    assert middle_pixels(labels[None], 4, (16, 16)).shape == (1, 16, 16)
+
+
+@pytest.mark.parametrize(("scope", "frozen"), [("heads", False), ("all", True), ("all", False)])
+def test_what_is_frozen_stays(scope, frozen):
+    torch.manual_seed(0)
+    model = fresh_segmenter("unet_efficientnet_lite0", NAMES, (0, 1, 2))
+    before = {name: values.clone() for name, values in model.network.state_dict().items()}
+    loss = parse_loss("ce", class_counts=lambda: (1, 1, 1))
+    task = Segmentation(model.network, model.normalise, loss, frozen_norms=frozen)
+    samples, recipe = make_samples(epochs=1, crop=32), Recipe(workers=0, clip_grad_norm=1e6)
+    trainer = Trainer(task, samples, recipe, torch.device("cpu"), stages=((0, scope),))
+    next(trainer.train_steps())
+    after = model.network.state_dict()
+    changed = {name for name in after if not torch.equal(after[name], before[name])}
+    assert {"logits.weight", "context.1.running_mean"} <= changed
+    assert ("backbone.body.stages.5.0.project.0.weight" in changed) == (scope == "all")
+    assert ("backbone.body.stem.1.running_mean" in changed) == (scope == "all" and not frozen)
+    assert ("backbone.body.stem.1.weight" in changed) == (scope == "all" and not frozen)
 
 
 def test_a_network_learns_squares():
