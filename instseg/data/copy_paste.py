@@ -93,9 +93,7 @@ def remaining(instances: Instances, masks: Masks) -> Instances:
     return changed[masks.areas() >= enough]
 
 
-def remaining_boxes(
-    before: NDArray[np.float32], boxes: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def remaining_boxes(before: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.float32]:
     """Changed boxes, with zeros for those that have nearly vanished, by the same rule.
 
     Args:

@@ -259,12 +259,12 @@ RULES: dict[str, Rule] = {
         "warning", "repair", "boxes that match their masks badly (IoU below 0.9, 2 pixels or more)"
     ),
     # Masks
-    "mask-missing": Rule(
-        "error", "drop", "annotations with neither a mask nor a sound box"
-    ),
+    "mask-missing": Rule("error", "drop", "annotations with neither a mask nor a sound box"),
     "box-only": Rule(
-        "warning", None, "annotations with a box and no mask; finetune trains boxes on them, "
-        "and nothing else can use them"
+        "warning",
+        None,
+        "annotations with a box and no mask; finetune trains boxes on them, "
+        "and nothing else can use them",
     ),
     "mask-form": Rule(
         "warning",

@@ -34,7 +34,7 @@ class DetectorStart:
         architecture: Architecture of new weights or of a `.pth` file.
         init_classes: New names by the old names that they are initialised from.
         min_size: Another input size, which is written to the model file.
-        class_agnostic_mask: Whether all classes share one mask channel; None as the weights have it.
+        class_agnostic_mask: Whether all classes share one mask channel; None as in the weights.
         on_event: Called with downloads and the initialisation of classes.
     """
 
@@ -56,10 +56,10 @@ class DetectorStart:
             known: The starting weights, if they are already loaded.
         """
         if self.weights == "none":
-            shared = bool(self.class_agnostic_mask)
+            class_agnostic = bool(self.class_agnostic_mask)
             architecture = str(self.architecture)
             return self._resized(
-                fresh_model(architecture, names, category_ids, class_agnostic_mask=shared)
+                fresh_model(architecture, names, category_ids, class_agnostic_mask=class_agnostic)
             )
         old = known or self.known()
         sources = self._sources(old, names)

@@ -51,8 +51,8 @@ class FinetuneOptions(TrainingOptions):
             than this share of the photos, 0 to 1.
         empty_share: Maximum share of photos without objects in an epoch, 0 to 1; if not given, all
             of them are used.
-        pseudo: Scores LOW,HIGH of annotations with a score, which are a detector's findings, 0 to 1:
-            from HIGH they are objects, between the two regions to ignore, below LOW left out.
+        pseudo: LOW,HIGH, 0 to 1, for annotations with a score, found by a detector: from HIGH they
+            are objects, between the two regions to ignore, below LOW left out.
         mask_head: One mask channel for all classes (shared) or one for each (per-class); by default
             as the starting weights have it, but shared if some annotations have no mask and a class
             has fewer than 10.
@@ -116,7 +116,7 @@ class FinetuneOptions(TrainingOptions):
             )
 
     def _check_labels(self) -> None:
-        from instseg.training.detection_data import parse_pseudo
+        from instseg.training.label_choices import parse_pseudo
 
         parse_pseudo(self.pseudo)
         if self.mask_share is not None and not 0 <= self.mask_share < 1:
