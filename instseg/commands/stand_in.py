@@ -19,10 +19,9 @@ def stands_in(problem: NoDownloadError) -> str:
     main = metrics.get("segm") or metrics.get("bbox")
     size = f"{facts['bytes'] / 1e6:.0f} MB"
     return (
-        f"{problem.what}. Used instead: the embedded weights {EMBEDDED} ({size}, "
-        f"{_quality(main, problem)}), which miss more and err more. To have "
-        f"{problem.weights.name}, connect to the internet or {problem.put_it}; with "
-        f"--weights {EMBEDDED} this warning goes away"
+        f"{problem.what}. Using the embedded weights {EMBEDDED} instead, which are less accurate "
+        f"({size}, {_quality(main, problem)}). To have {problem.weights.name}, connect to the "
+        f"internet or {problem.put_it}; --weights {EMBEDDED} uses these without a warning"
     )
 
 
