@@ -178,10 +178,11 @@ def _predictor(config: Options, weights: str, on_event: OnEvent) -> Predictor:
 
 def _thresholds_in_words(predictor: Predictor) -> str:
     stored = predictor.card.thresholds
-    least, most = min(stored.values()), max(stored.values())
+    least, most = (f"{limit(stored.values()):.2f}" for limit in (min, max))
+    between = least if least == most else f"{least} to {most}"
     return printable(
         f"{predictor.name}: minimum scores are those stored for {count(len(stored), 'class')}, "
-        f"{least:.2f} to {most:.2f}; --score-threshold X sets one for all"
+        f"{between}; --score-threshold X sets one for all"
     )
 
 

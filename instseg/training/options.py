@@ -35,7 +35,7 @@ class FinetuneOptions(TrainingOptions):
             equal number of scenes of each.
         val_scenes: Validate on this many other drawn scenes of 320 px, after each epoch; with
             `scenes`, after training.
-        weights: Weights to start from: coco-v2, coco-v1, demo, a path, or none.
+        weights: Weights to start from: coco-v2, coco-v1, photos, demo, a path, or none.
         keep_classes: Keep the classes of the starting weights in addition to those of the dataset.
             What the starting weights find of these classes in the photos is used as pseudo labels.
         init_classes: Initialise class NEW from class OLD of the starting weights: OLD=NEW,

@@ -107,7 +107,7 @@ def test_photos_by_name_need_no_warning(offline, photo, tmp_path, capsys, name):
 
 def test_stored_thresholds_are_the_default(offline, photo, tmp_path, capsys):
     assert infer(photo, tmp_path / "a", "--weights", "photos") == 0
-    said = "photos: minimum scores are those stored for 1 class, 0.01 to 0.01; --score-threshold X"
+    said = "photos: minimum scores are those stored for 1 class, 0.01; --score-threshold X"
     assert said in capsys.readouterr().out
     found = json.loads((tmp_path / "a" / "predictions.json").read_text())["annotations"]
     assert found and all(each["score"] > {17: 0.01, 18: 0.5}[each["category_id"]] for each in found)
