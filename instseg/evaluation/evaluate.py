@@ -19,7 +19,7 @@ from instseg.evaluation.plots import write_plots
 from instseg.evaluation.read_results import measurable_kinds, results_of, shared_classes
 from instseg.evaluation.referee import disagreements, referee_scores
 from instseg.evaluation.result import SUBJECTS, Evaluation
-from instseg.evaluation.save_to_model import save_to_model, with_metrics, with_thresholds
+from instseg.evaluation.save_to_model import check_model_file, save_to_model
 from instseg.evaluation.silent_zeros import explain_zeros
 from instseg.evaluation.truth_problems import explain_truth
 from instseg.evaluation.write import (
@@ -28,8 +28,6 @@ from instseg.evaluation.write import (
     write_predictions,
     write_scores,
 )
-from instseg.files.about import read_about
-from instseg.files.model_card import ModelCard
 from instseg.predict.dataset import predict_dataset
 from instseg.system.device import forked_rng
 from instseg.system.lock import only_run_in
@@ -154,7 +152,13 @@ def _check(options: EvaluateOptions) -> None:
     needs_images = options.weights is not None and not isinstance(options.coco_json, CocoData)
     if needs_images and not options.images:
         raise ArgumentError("{weights} needs {images}, the folder of the dataset's photos")
-    _check_model_file(options)
+    check_model_file(
+        options.weights,
+        options.out,
+        thresholds=options.save_thresholds,
+        metrics=options.save_metrics,
+        about=options.about,
+    )
     if not 100 <= options.resamples <= MOST_RESAMPLES:
         raise ArgumentError(
             f"{{resamples}} must be 100, with fewer the intervals are noise, to {MOST_RESAMPLES:,}",
@@ -169,24 +173,6 @@ def _check(options: EvaluateOptions) -> None:
         for given in (options.coco_json, options.results, options.against):
             if isinstance(given, str | Path) and Path(given).resolve() in written:
                 raise ArgumentError(f"{given}: would be overwritten; choose another {{out}}")
-
-
-def _check_model_file(options: EvaluateOptions) -> None:
-    """Raise InputError if what is to be stored in a model file cannot be."""
-    if options.about is not None:
-        if not options.save_metrics:
-            raise ArgumentError("{about} needs {save_metrics}")
-        read_about(options.about)  # before hours of prediction
-    for wish in ("save_thresholds", "save_metrics"):
-        if not getattr(options, wish):
-            continue
-        name = f"{{{wish}}}"
-        if options.weights is None:
-            raise ArgumentError(f"{name} needs {{weights}}, the model to store them with")
-        if not isinstance(options.weights, str | Path):
-            raise ArgumentError(f"{name} needs {{weights}} by name or path, no loaded model")
-        if options.out is None and not str(options.weights).endswith(".safetensors"):
-            raise ArgumentError(f"{name} needs {{out}}, the folder for a copy of {{weights}}")
 
 
 def _dataset(options: EvaluateOptions) -> CocoData:
@@ -275,20 +261,17 @@ def _measure(
         files += write_plots(options.folder, assessments) if options.plots else []
         evaluation = replace(evaluation, files=tuple(files))
     if options.save_thresholds or options.save_metrics:
-        evaluation = replace(evaluation, model_file=_store(options, evaluation))
+        stored = save_to_model(
+            str(options.weights),
+            options.architecture,
+            options.folder,
+            evaluation,
+            thresholds=options.save_thresholds,
+            metrics=options.save_metrics,
+            about=options.about,
+        )
+        evaluation = replace(evaluation, model_file=stored)
     return evaluation
-
-
-def _store(options: EvaluateOptions, evaluation: Evaluation) -> Path:
-    """Store thresholds and metrics in the model file, and return its path."""
-    about = {} if options.about is None else read_about(options.about)
-
-    def changed(card: ModelCard) -> ModelCard:
-        if options.save_thresholds:
-            card = with_thresholds(card, evaluation.main)
-        return with_metrics(card, evaluation, about) if options.save_metrics else card
-
-    return save_to_model(str(options.weights), options.architecture, options.folder, changed)
 
 
 def _describe(options: EvaluateOptions, data: CocoData, truth: Json) -> Json:

@@ -2,43 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from instseg import __version__
+from instseg.core.errors import ArgumentError
 from instseg.core.json_types import Json
 from instseg.evaluation.result import Evaluation, KindScores
+from instseg.files.about import read_about
 from instseg.files.model_card import ModelCard
 from instseg.files.model_file import read_model_card, with_card
 from instseg.files.weights import NAMED, locate
+
+
+def check_model_file(
+    weights: object, out: object, *, thresholds: bool, metrics: bool, about: str | Path | None
+) -> None:
+    """Raise InputError if what is to be stored in a model file cannot be; see `save_to_model`."""
+    if about is not None:
+        if not metrics:
+            raise ArgumentError("{about} needs {save_metrics}")
+        read_about(about)  # before hours of prediction
+    for wish, wanted in (("{save_thresholds}", thresholds), ("{save_metrics}", metrics)):
+        if not wanted:
+            continue
+        if weights is None:
+            raise ArgumentError(f"{wish} needs {{weights}}, the model to store them with")
+        if not isinstance(weights, str | Path):
+            raise ArgumentError(f"{wish} needs {{weights}} by name or path, no loaded model")
+        if out is None and not str(weights).endswith(".safetensors"):
+            raise ArgumentError(f"{wish} needs {{out}}, the folder for a copy of {{weights}}")
 
 
 def save_to_model(
     weights: str,
     architecture: str | None,
     folder: Path | None,
-    changed: Callable[[ModelCard], ModelCard],
+    evaluation: Evaluation,
+    *,
+    thresholds: bool,
+    metrics: bool,
+    about: str | Path | None,
 ) -> Path:
-    """Change the card of a model file; its tensors stay as they are.
+    """Store results of an evaluation in a model file; its tensors stay as they are.
 
     Args:
         weights: A name or a path.
         architecture: Architecture of a `.pth` file.
         folder: Folder for a copy of named weights, or of a `.pth` file.
-        changed: The new card, from the old one.
+        evaluation: The evaluation.
+        thresholds: Store score thresholds.
+        metrics: Store metrics, and `about`.
+        about: See `files/about.py`.
 
     Returns:
-        The model file with the new card.
+        The model file.
     """
     from instseg.models.mask_rcnn import load_detector
+
+    told = {} if about is None else read_about(about)
+
+    def changed(card: ModelCard) -> ModelCard:
+        if thresholds:
+            card = with_thresholds(card, evaluation.main)
+        return with_metrics(card, evaluation, told) if metrics else card
 
     source = locate(weights)
     if weights not in NAMED and source.suffix == ".safetensors":
         target = source
     else:
-        assert folder is not None  # which `evaluate` checks
+        assert folder is not None  # as `check_model_file` has seen
         target = folder / f"{Path(weights).stem}.safetensors"
     if source.suffix == ".safetensors":
         with_card(source, changed(read_model_card(source)), target)
