@@ -8,9 +8,11 @@ TEST_PROCESSES ?= auto
 .PHONY: demo compare test fuzz lint docs clean
 
 demo: $(VENV)/installed
+	$(BIN)/python docs/tooling/demo_photos.py out/demo/photos
+	$(BIN)/python tools/infer.py out/demo/photos --weights photos --out out/demo/found
 	$(BIN)/python tools/make_scenes.py --images 8 --seed 0 --out out/demo/scenes
-	$(BIN)/python tools/infer.py out/demo/scenes/images --weights demo --out out/demo/found
-	@echo "Look at out/demo/found/000000.png and its neighbours."
+	$(BIN)/python tools/infer.py out/demo/scenes/images --weights demo --out out/demo/found_scenes
+	@echo "Look at out/demo/found/cat.png and its neighbours, and at the drawn scenes in out/demo/found_scenes."
 
 compare: $(VENV)/installed
 	$(BIN)/python tools/compare_unet.py --scenes 60 --out out/compare

@@ -93,7 +93,7 @@ def test_every_tool_is_a_command():
         (["doctor"], "--coco-json must be given; see instseg doctor --help"),
         (["infer"], "no inputs given"),
         (["infer", "nothing*.jpg"], "nothing*.jpg"),
-        (["info", "missing.safetensors"], "missing.safetensors: cannot be read"),
+        (["info", "missing.safetensors"], "missing.safetensors: no such weights file"),
         (["info", "--config", "missing.yaml"], "missing.yaml: No such file or directory"),
     ],
 )

@@ -11,7 +11,8 @@ from instseg.commands.terminal import console
 from instseg.core.events import ignore
 from instseg.core.wording import count
 from instseg.evaluation.evaluate import EvaluateOptions, evaluate
-from instseg.evaluation.result import SUBJECTS
+from instseg.evaluation.operating_points import LEAST_OBJECTS
+from instseg.evaluation.result import SUBJECTS, Evaluation
 from instseg.system.processes import process_rank
 
 
@@ -24,6 +25,7 @@ class Options(EvaluateOptions):
     weights: str | None = None
     results: Path | None = None
     against: Path | None = None
+    about: Path | None = None
     out: Path = Path("out/evaluate")
 
 
@@ -38,10 +40,22 @@ def run(config: Options) -> int:
     if process_rank():
         return 0  # only the first process prints
     print_evaluation(found, config.against)
-    if found.thresholds_file:
-        classes, kind = count(len(found.thresholds), "class"), SUBJECTS[found.main.kind]
-        console.print(
-            f"{found.thresholds_file}: holds the best thresholds of {classes}, by their {kind}"
-        )
+    if found.model_file:
+        console.print(f"{found.model_file}: holds {_stored(config, found)}")
     console.print(f"{config.out}: wrote {', '.join(path.name for path in found.files)}")
     return 0
+
+
+def _stored(config: Options, found: Evaluation) -> str:
+    """What the model file holds now: the metrics, score thresholds, or both."""
+    words = ["these metrics"] if config.save_metrics else []
+    main = found.main
+    if config.save_thresholds and main.overall_threshold is None:
+        words.append("no score thresholds, as no object was found")
+    elif config.save_thresholds:
+        own = sum(row.objects >= LEAST_OBJECTS for row in main.per_class)
+        words.append(
+            f"score thresholds by {SUBJECTS[main.kind]}: {count(own, 'class')} by their own "
+            f"objects, those with fewer than {LEAST_OBJECTS} have {main.overall_threshold:.3f}"
+        )
+    return " and ".join(words)

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from instseg.commands.listener import Listener
+from instseg.commands.stand_in import stands_in
 from instseg.commands.terminal import console, printable, table
 from instseg.core.errors import ArgumentError
-from instseg.core.events import OnEvent, download_progress
+from instseg.core.events import Notice, OnEvent, Warned, download_progress
 from instseg.core.options import renamed
 from instseg.core.semantic import Rule
 from instseg.core.wording import count
 from instseg.files.listing import list_images
+from instseg.files.weights import DEFAULT, EMBEDDED, NAMED, NoDownloadError, needs_download
 
 if TYPE_CHECKING:
     from instseg.predict.folder import PredictedFolder
@@ -26,16 +28,17 @@ class Options:
 
     Args:
         inputs: Photos, folders, globs, or @list.txt, a text file with one path per line.
-        weights: coco-v2, coco-v1, demo, or the path of a model file or .pth file.
+        weights: coco-v2, coco-v1, photos (embedded), demo, or the path of a model file or .pth
+            file. By default coco-v2; if it is not on this machine and cannot be downloaded, photos,
+            with a warning.
         architecture: Architecture of a .pth file: resnet50_fpn or resnet50_fpn_v2.
         out: Output folder.
         device: auto, cpu, cuda, cuda:1 or mps.
         precision: Floating-point precision; auto uses bf16 if the processor supports it natively.
         preset: fast resizes photos to 0.6 of the default size: faster, less accurate.
         seed: Random seed; prediction uses no random numbers.
-        score_threshold: Minimum score, 0 to 1.
-        thresholds: one uses --score-threshold for all classes; stored uses the threshold of each
-            class that evaluate has stored in the model file, and --score-threshold for the others.
+        score_threshold: Minimum score for all classes, 0 to 1. By default the threshold of each
+            class that is stored in the model file, and 0.5 for classes without one.
         classes: Keep only these classes, comma-separated.
         max_detections: At most this many detections per photo.
         cross_class_nms: Non-maximum suppression across classes: if the masks of two instances of
@@ -61,15 +64,14 @@ class Options:
     """
 
     inputs: list[str] = field(default_factory=list)
-    weights: str = "coco-v2"
+    weights: str | None = None
     architecture: str | None = None
     out: Path = Path("out/infer")
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     preset: Literal["default", "fast"] = "default"
     seed: int = 0
-    score_threshold: float = 0.5
-    thresholds: Literal["one", "stored"] = "one"
+    score_threshold: float | None = None
     classes: list[str] | str | None = None
     max_detections: int = 100
     cross_class_nms: float | None = None
@@ -100,6 +102,8 @@ def run(config: Options) -> int:
         from instseg.predict.photos import name_photos
         from instseg.predict.pictures import Pictures
 
+        if predictor.uses_stored_thresholds:
+            listener(Notice(text=_thresholds_in_words(predictor)))
         photos = name_photos(paths)
         done = predict_folder(
             predictor,
@@ -135,19 +139,32 @@ def _check(config: Options) -> None:
 
 
 def _load(config: Options, on_event: OnEvent) -> Predictor:
+    """The predictor of the given weights, or else of coco-v2 or what stands in for it."""
     import torch
 
+    torch.manual_seed(config.seed)
+    if config.weights is not None:
+        return _predictor(config, config.weights, on_event)
+    if needs_download(DEFAULT):
+        text = f"{DEFAULT}: not on this machine yet; downloading {NAMED[DEFAULT].url}"
+        on_event(Notice(text=text))
+    try:
+        return _predictor(config, DEFAULT, on_event)
+    except NoDownloadError as problem:
+        on_event(Warned(text=stands_in(problem)))
+        return _predictor(config, EMBEDDED, on_event)
+
+
+def _predictor(config: Options, weights: str, on_event: OnEvent) -> Predictor:
     from instseg.predict.predictor import Predictor
 
-    torch.manual_seed(config.seed)
     return Predictor(
-        config.weights,
+        weights,
         architecture=config.architecture,
         device=config.device,
         precision=config.precision,
         preset=config.preset,
         score_threshold=config.score_threshold,
-        stored_thresholds=config.thresholds == "stored",
         classes=_names(config.classes),
         max_detections=config.max_detections,
         cross_class_nms=config.cross_class_nms,
@@ -156,6 +173,16 @@ def _load(config: Options, on_event: OnEvent) -> Predictor:
         flip=config.flip,
         batch_size=config.batch_size,
         progress=download_progress(on_event),
+    )
+
+
+def _thresholds_in_words(predictor: Predictor) -> str:
+    stored = predictor.card.thresholds
+    least, most = (f"{limit(stored.values()):.2f}" for limit in (min, max))
+    between = least if least == most else f"{least} to {most}"
+    return printable(
+        f"{predictor.name}: minimum scores are those stored for {count(len(stored), 'class')}, "
+        f"{between}; --score-threshold X sets one for all"
     )
 
 

@@ -49,10 +49,11 @@ class CompareOptions:
         images: Folder of its photos.
         scenes: Compare on this many drawn scenes instead, written into the folder `out`. They
             differ from all that train-unet and finetune draw with seeds below 999,999.
-        weights: Mask R-CNN: coco-v2, coco-v1, demo or the path of a model file or .pth file.
+        weights: Mask R-CNN: coco-v2, coco-v1, photos, demo or the path of a model file or .pth
+            file.
         architecture: Architecture of a .pth file: resnet50_fpn or resnet50_fpn_v2.
-        unet: unet-demo, or the model file of a U-Net or other semantic segmentation network, as
-            train-unet writes it.
+        unet: unet-demo, photos-unet, or the model file of a U-Net or other semantic segmentation
+            network, as train-unet writes it.
         rule: Which instance of Mask R-CNN is on top where several overlap: score (the highest
             score), smallest-on-top or class-priority. The effect of all three is measured.
         priority: For class-priority: class names from highest to lowest priority,

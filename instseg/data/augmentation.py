@@ -272,7 +272,7 @@ def _tried(transform: v2.Transform, channels: int, dtype: torch.dtype) -> Step:
     trial = [
         tv_tensors.Image(torch.zeros(channels, side, side, dtype=dtype)),
         _Labels(torch.zeros(1, side, side, dtype=torch.uint8)),
-        tv_tensors.BoundingBoxes(  # type: ignore[call-arg]
+        tv_tensors.BoundingBoxes(
             torch.tensor([[8.0, 8, 24, 24]]), format="XYXY", canvas_size=(side, side)
         ),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -144,6 +144,12 @@ class CocoData:
             return
         raise InputError(f"{self.coco_json}: {problem}")
 
+    def without_boxes(self) -> CocoData:
+        """The dataset without annotations that have a box and no mask."""
+        kept = [each for each in self.dataset.annotations if not each.is_box_only]
+        dataset = msgspec.structs.replace(self.dataset, annotations=kept)
+        return replace(self, dataset=dataset, annotations=_by_image(self.coco_json, dataset))
+
     def load(self, index: int) -> tuple[NDArray[np.uint8], Instances]:
         """A photo, uint8 RGB (H, W, 3), and its objects without crowds.
 
@@ -268,7 +274,7 @@ class CocoData:
         """
         pairs = [(a, image) for image in self.images for a in self.annotations[image.id]]
         return {
-            "images": [msgspec.structs.asdict(image) for image in self.images],
+            "images": [_given(image) for image in self.images],
             "categories": [msgspec.structs.asdict(c) for c in self.dataset.categories],
             "annotations": [
                 {"id": number, **self._record(annotation, image)}
@@ -320,13 +326,28 @@ class CocoData:
             return Masks.from_rle([outline], size_hw).to_rle()[0]  # which adds a missing last run
         except (KeyError, OverflowError, TypeError, ValueError) as error:
             problem = f"has no {error}" if isinstance(error, KeyError) else str(error)
+            if annotation.is_box_only:
+                raise self._box_only(annotation) from error
             raise self._wrong(annotation, problem) from error
+
+    def _box_only(self, annotation: Annotation) -> InputError:
+        return InputError(
+            f"{self.coco_json}: annotation {annotation.id}, of image {annotation.image_id}: has a "
+            "box and no segmentation, which only the training data of finetune may; draw its mask, "
+            "or remove it"
+        )
 
     def _wrong(self, annotation: Annotation, problem: str) -> InputError:
         return InputError(
             f"{self.coco_json}: annotation {annotation.id}, of image {annotation.image_id}: "
             f"{problem}; `instseg doctor --fix` repairs it or leaves it out"
         )
+
+
+def _given(image: ImageRecord) -> dict[str, Any]:
+    """The fields of a record that have a value."""
+    fields = msgspec.structs.asdict(image)
+    return {key: value for key, value in fields.items() if value is not None}
 
 
 def _check_images_and_categories(path: Path, dataset: Dataset) -> None:

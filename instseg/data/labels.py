@@ -64,10 +64,11 @@ class TrainingLabels:
     is ignored from `pseudo[0]`, below that nothing.
 
     A photo with `labelled`, a list of class names, was searched by people for these classes only.
-    Its other classes are known too if the file has annotations with scores: then a detector has
-    searched all its photos for them. With LVIS' `neg_category_ids` or
-    `not_exhaustive_category_ids`, the classes known are those of its annotations and the negative
-    ones, except those that are not exhaustively annotated. Otherwise all classes are known.
+    Its other classes are known too if a detector has searched all photos for them: the classes of
+    the file's `searched`, or all if it has annotations with scores and no such field. With LVIS'
+    `neg_category_ids` or `not_exhaustive_category_ids`, the classes known are those that people
+    have annotated on it and the negative ones, except those that are not exhaustively annotated,
+    and the classes of `searched`. Otherwise all classes are known.
 
     Attributes:
         data: The dataset.
@@ -79,7 +80,7 @@ class TrainingLabels:
 
     def use(self, annotation: Annotation) -> Use:
         """What an annotation is in training."""
-        score = annotation.score
+        score = annotation.detector_score
         if score is not None and score < self.pseudo[0]:
             return "dropped"
         unsure = score is not None and score < self.pseudo[1]
@@ -92,12 +93,14 @@ class TrainingLabels:
             InputError: An annotation is broken.
         """
         record = self.data.images[row]
-        objects, ignored, boxed = [], [], []
+        objects: list[Annotation] = []
+        ignored: list[Annotation] = []
+        boxed: list[tuple[Annotation, Use]] = []
         for each in self.data.annotations[record.id]:
             use = self.use(each)
             if use == "dropped":
                 continue
-            if is_box_only(each):
+            if each.is_box_only:
                 boxed.append((each, use))
             else:
                 (objects if use == "object" else ignored).append(each)
@@ -114,26 +117,32 @@ class TrainingLabels:
 
     def has_masks(self, row: int) -> bool:
         """Whether a photo has an object with a mask."""
-        return any(not is_box_only(each) for each in self._objects(row))
+        return any(not each.is_box_only for each in self._objects(row))
 
     def unknown(self, row: int) -> frozenset[str]:
         """Names of the classes of which a photo may show objects that are not annotated."""
         record = self.data.images[row]
         unknown: set[str] = set()
-        if isinstance(record.labelled, list) and not self.is_searched:
-            unknown |= self._names - set(map(str, record.labelled))
+        if isinstance(record.labelled, list):
+            unknown |= self._names - set(map(str, record.labelled)) - self.searched
         negative, partly = record.neg_category_ids, record.not_exhaustive_category_ids
         if negative is not None or partly is not None:
-            seen = {each.category_id for each in self.data.annotations[record.id]}
-            known = (seen | set(negative or ())) - set(partly or ())
+            by_people = [a for a in self.data.annotations[record.id] if a.detector_score is None]
+            known = {each.category_id for each in by_people} | set(negative or ())
+            known -= set(partly or ())
             ids = zip(self.data.category_ids[1:], self.data.class_names[1:], strict=True)
-            unknown |= {name for number, name in ids if number not in known}
+            others = {name for number, name in ids if number not in known}
+            unknown |= others - set(self.data.dataset.searched or ())
         return frozenset(unknown)
 
     @cached_property
-    def is_searched(self) -> bool:
-        """Whether a detector has searched the photos: the file has annotations with scores."""
-        return any(each.score is not None for each in self.data.dataset.annotations)
+    def searched(self) -> frozenset[str]:
+        """Names of the classes that a detector has looked for on all photos."""
+        dataset = self.data.dataset
+        if dataset.searched is not None:
+            return frozenset(dataset.searched)
+        found = any(each.detector_score is not None for each in dataset.annotations)
+        return self._names if found else frozenset()
 
     def masks_of_classes(self) -> tuple[Counter[int], Counter[int]]:
         """For each category id the number of its objects, and of those with a mask."""
@@ -141,7 +150,7 @@ class TrainingLabels:
         for each in self.data.dataset.annotations:
             if self.use(each) == "object":
                 objects[each.category_id] += 1
-                masks[each.category_id] += not is_box_only(each)
+                masks[each.category_id] += not each.is_box_only
         return objects, masks
 
     @cached_property
@@ -167,8 +176,3 @@ class TrainingLabels:
             boxes=boxes.clip(0, (width, height, width, height)).astype(np.float32),
             class_ids=np.array(ids, dtype=np.int64),
         )
-
-
-def is_box_only(annotation: Annotation) -> bool:
-    """Whether an annotation has a box and no mask."""
-    return annotation.bbox is not None and not annotation.has_outline

@@ -39,11 +39,17 @@ def read_sound(
     """
     content = read_content(coco_json)
     found = quick_check(parse_document(content, coco_json), images)
-    bad = lambda each: each.severity == "error" or (each.code == "box-only" and not boxes)
-    wrong = [each for each in found if bad(each)]
+    wrong = [each for each in found if each.severity == "error" or each.code == "box-only"]
+    if boxes:
+        wrong = [each for each in wrong if each.code != "box-only"]
     for each in wrong:
         on_event(
             Warned(text=f"{coco_json}: {each.code}, {count(each.count, 'time')}: {each.message}")
+        )
+    if not auto_repair and {each.code for each in wrong} == {"box-only"}:
+        raise ArgumentError(
+            f"{coco_json}: {count(wrong[0].count, 'annotation')} without a mask, which only the "
+            "training data of finetune may have; draw masks, or {auto_repair} leaves them out"
         )
     if wrong and not auto_repair:
         raise ArgumentError(
@@ -58,6 +64,8 @@ def read_sound(
         from_first(None)  # the others wait for the file
         coco_json, content = repaired, read_content(repaired)
     data = CocoData.read(coco_json, images, content=content)
+    if any(each.code == "box-only" for each in wrong):
+        data = data.without_boxes()
     if not len(data):
         raise InputError(f"{coco_json}: has no images; give a dataset with photos")
     return data

@@ -52,7 +52,8 @@ def check_masks(table: Table) -> tuple[Shapes, list[Finding]]:
     given = table.segmentations
     missing = [i for i, s in enumerate(given) if not isinstance(s, list | dict) or not s]
     boxed = [i for i in missing if not given[i] and (table.boxes[i, 2:] > 0).all()]
-    lost = sorted({*missing} - {*boxed})
+    degenerate = [i for i in missing if not given[i] and not np.isnan(table.boxes[i]).any()]
+    lost = sorted({*missing} - {*boxed, *degenerate})  # degenerate boxes are found as such
     rles = [i for i, s in enumerate(given) if isinstance(s, dict) and s]
     broken = [i for i in rles if not _is_rle(given[i])]
     unfit = set(broken)

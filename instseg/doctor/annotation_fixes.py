@@ -42,10 +42,13 @@ def fix_annotation(code: str, record: dict[str, Any], size_wh: SizeWh) -> dict[s
 
 def _box_only(code: str, record: dict[str, Any], size_wh: SizeWh) -> dict[str, Any]:
     """The box inside the image and its area, for an annotation without a mask."""
-    if code not in ("box-negative", "box-outside", "area-missing", "area-off"):
+    if code in ("box-missing", "box-degenerate") or not code.startswith(("box", "area")):
         return {}
     corners = np.array(record["bbox"], dtype=np.float64)
-    corners[2:] += corners[:2]
+    if code != "box-xyxy":
+        corners[2:] += corners[:2]
+    if code == "box-relative":
+        corners *= (*size_wh, *size_wh)
     start, stop = corners.clip(0, [*size_wh, *size_wh]).reshape(2, 2).round(2)
     sides = (stop - start).round(2)
     if sides.min() <= 0:

@@ -25,8 +25,10 @@ from instseg.evaluation.error_taxonomy import ErrorTaxonomy, error_taxonomy
 from instseg.evaluation.operating_points import (
     Calibration,
     OperatingPoint,
+    PredictionThresholds,
     calibration,
     operating_points,
+    prediction_thresholds,
 )
 from instseg.evaluation.result import (
     ClassScores,
@@ -42,6 +44,7 @@ class Explanation:
 
     Attributes:
         points: The best score threshold of each class; None if none of its objects is found.
+        prediction_thresholds: The score thresholds for a model file.
         calibration: Calibration of the scores.
         errors: Cost of each type of error.
         confusion: int64 (K + 1, K + 1), truth by prediction at the best thresholds (0.3 for
@@ -49,6 +52,7 @@ class Explanation:
     """
 
     points: Sequence[OperatingPoint | None]
+    prediction_thresholds: PredictionThresholds
     calibration: Calibration
     errors: ErrorTaxonomy
     confusion: NDArray[np.int64]
@@ -86,10 +90,19 @@ class Assessment:
             more_scores={n: score for n, score in found.scores.items() if n not in METRICS},
             intervals=self.intervals,
             per_class=tuple(self._class_scores()),
+            prediction_thresholds=self._prediction_thresholds(),
+            overall_threshold=why.prediction_thresholds.overall if why else None,
             errors=why.errors if why else None,
             calibration=why.calibration if why else None,
             confusion=why.confusion if why else None,
         )
+
+    def _prediction_thresholds(self) -> dict[str, float]:
+        if self.explanation is None:
+            return {}
+        chosen = self.explanation.prediction_thresholds.per_class
+        pairs = zip(self.evaluation.class_names, chosen, strict=True)
+        return {name: threshold for name, threshold in pairs if threshold is not None}
 
     def _class_scores(self) -> Iterator[ClassScores]:
         for k, (name, scores) in enumerate(self.evaluation.per_class.items()):
@@ -136,6 +149,7 @@ def assess(
         least = {n: p.threshold for n, p in zip(names, points, strict=True) if p}
         explanation = Explanation(
             points=points,
+            prediction_thresholds=prediction_thresholds(matches),
             calibration=calibration(matches),
             errors=error_taxonomy(truth, results, kind),
             confusion=confusion_matrix(truth, results, kind, score_threshold=least),

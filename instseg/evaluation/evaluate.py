@@ -19,7 +19,7 @@ from instseg.evaluation.plots import write_plots
 from instseg.evaluation.read_results import measurable_kinds, results_of, shared_classes
 from instseg.evaluation.referee import disagreements, referee_scores
 from instseg.evaluation.result import SUBJECTS, Evaluation
-from instseg.evaluation.save_thresholds import save_thresholds
+from instseg.evaluation.save_to_model import check_model_file, save_to_model
 from instseg.evaluation.silent_zeros import explain_zeros
 from instseg.evaluation.truth_problems import explain_truth
 from instseg.evaluation.write import (
@@ -51,7 +51,7 @@ class EvaluateOptions:
     Args:
         coco_json: Ground truth: a COCO dataset.
         images: Folder of its photos; needed to evaluate a model.
-        weights: Model to evaluate: coco-v2, coco-v1, demo or a path; or give `results`.
+        weights: Model to evaluate: coco-v2, coco-v1, photos, demo or a path; or give `results`.
         architecture: Architecture of a .pth file: resnet50_fpn or resnet50_fpn_v2.
         results: Existing results to evaluate instead of a model: a COCO results list or a
             predictions.json of infer.
@@ -62,8 +62,12 @@ class EvaluateOptions:
         max_detections: At most this many detections per photo; by default as many as the
             objects in the photos require.
         resamples: Number of random half-samples of the photos for the 95% confidence intervals.
-        save_thresholds: Store the score threshold with the best F1 of each class in the model
-            file (of a named model, in a copy in the output folder), for infer --thresholds stored.
+        save_thresholds: Store a score threshold for each class in the model file (of a named
+            model, in a copy in the output folder), which infer and Predictor then use: the best F1
+            with a precision of at least 0.5; for classes with fewer than 20 objects, the threshold
+            of all classes together.
+        save_metrics: Store the metrics in the model file, where info shows them.
+        about: YAML file with data, licence and not_for, which `save_metrics` stores too.
         referee: Also run pycocotools, and fail if a number differs by more than 1e-9.
         plots: Plot precision-recall curves, confusion matrix, error types, calibration and AP per
             class.
@@ -86,6 +90,8 @@ class EvaluateOptions:
     max_detections: int | None = None
     resamples: int = 1000
     save_thresholds: bool = False
+    save_metrics: bool = False
+    about: str | Path | None = None
     referee: bool = False
     plots: bool = True
     device: str = "auto"
@@ -146,7 +152,13 @@ def _check(options: EvaluateOptions) -> None:
     needs_images = options.weights is not None and not isinstance(options.coco_json, CocoData)
     if needs_images and not options.images:
         raise ArgumentError("{weights} needs {images}, the folder of the dataset's photos")
-    _check_thresholds_file(options)
+    check_model_file(
+        options.weights,
+        options.out,
+        thresholds=options.save_thresholds,
+        metrics=options.save_metrics,
+        about=options.about,
+    )
     if not 100 <= options.resamples <= MOST_RESAMPLES:
         raise ArgumentError(
             f"{{resamples}} must be 100, with fewer the intervals are noise, to {MOST_RESAMPLES:,}",
@@ -161,17 +173,6 @@ def _check(options: EvaluateOptions) -> None:
         for given in (options.coco_json, options.results, options.against):
             if isinstance(given, str | Path) and Path(given).resolve() in written:
                 raise ArgumentError(f"{given}: would be overwritten; choose another {{out}}")
-
-
-def _check_thresholds_file(options: EvaluateOptions) -> None:
-    if not options.save_thresholds:
-        return
-    if options.weights is None:
-        raise ArgumentError("{save_thresholds} needs {weights}, the model to store them with")
-    if not isinstance(options.weights, str | Path):
-        raise ArgumentError("{save_thresholds} needs {weights} by name or path, no loaded model")
-    if options.out is None and not str(options.weights).endswith(".safetensors"):
-        raise ArgumentError("{save_thresholds} needs {out}, the folder for a copy of {weights}")
 
 
 def _dataset(options: EvaluateOptions) -> CocoData:
@@ -259,11 +260,17 @@ def _measure(
         files = write_scores(options.folder, evaluation)
         files += write_plots(options.folder, assessments) if options.plots else []
         evaluation = replace(evaluation, files=tuple(files))
-    if options.save_thresholds:
-        stored = save_thresholds(
-            str(options.weights), options.architecture, evaluation.thresholds, options.folder
+    if options.save_thresholds or options.save_metrics:
+        stored = save_to_model(
+            str(options.weights),
+            options.architecture,
+            options.folder,
+            evaluation,
+            thresholds=options.save_thresholds,
+            metrics=options.save_metrics,
+            about=options.about,
         )
-        evaluation = replace(evaluation, thresholds_file=stored)
+        evaluation = replace(evaluation, model_file=stored)
     return evaluation
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +94,9 @@ class KindScores:
             than 100 objects.
         intervals: The 95% interval of each of the twelve metrics; None if it is undefined.
         per_class: Metrics of each class, by ascending category id.
+        prediction_thresholds: The score threshold of each class that `save_thresholds` stores in a
+            model file; empty for boundaries and where no object is found.
+        overall_threshold: That of all classes together, which classes of few objects have.
         errors: Cost of each type of error; None for boundaries.
         calibration: Calibration of the scores; None for boundaries.
         confusion: int64 (K + 1, K + 1), truth by prediction at the best thresholds, the background
@@ -116,6 +119,8 @@ class KindScores:
     more_scores: Mapping[str, float]
     intervals: Mapping[str, Range | None]
     per_class: tuple[ClassScores, ...]
+    prediction_thresholds: Mapping[str, float] = field(default_factory=dict)
+    overall_threshold: float | None = None
     errors: ErrorTaxonomy | None = None
     calibration: Calibration | None = None
     confusion: NDArray[np.int64] | None = None
@@ -141,6 +146,9 @@ class KindScores:
             "intervals": {name: limits and list(limits) for name, limits in self.intervals.items()},
             "per_class": [row.to_dict() for row in self.per_class],
         }
+        if self.overall_threshold is not None:
+            block["overall_threshold"] = self.overall_threshold
+            block["prediction_thresholds"] = dict(self.prediction_thresholds)
         if self.errors:
             block["errors"] = asdict(self.errors)
         if self.calibration:
@@ -218,7 +226,7 @@ class Evaluation:
         comparison: For each kind, the differences to the metrics of `against`; empty without it.
         data: Files, counts, resamples and seed.
         files: The written files.
-        thresholds_file: The model file with the stored thresholds, if requested.
+        model_file: The model file in which thresholds or metrics were stored, if requested.
     """
 
     bbox: KindScores | None
@@ -227,7 +235,7 @@ class Evaluation:
     comparison: Mapping[Kind, Mapping[str, ScoreDifference]]
     data: Json
     files: tuple[Path, ...] = ()
-    thresholds_file: Path | None = None
+    model_file: Path | None = None
 
     @property
     def kinds(self) -> tuple[KindScores, ...]:

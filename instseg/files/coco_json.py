@@ -26,7 +26,7 @@ Side = Annotated[int, Meta(gt=0, lt=2**31)]
 Coordinate = Annotated[float, Meta(gt=-1e9, lt=1e9)]
 
 _NULL = msgspec.Raw(b"null")
-_NOTHING = (b"null", b"[]", b"{}", b'""', b"[[]]")
+_NOTHING = (b"null", b"[]", b"{}", b'""')
 
 
 class ImageName(msgspec.Struct, gc=False, kw_only=True):
@@ -75,12 +75,23 @@ class Annotation(msgspec.Struct, gc=False, kw_only=True):
     bbox: Annotated[list[Coordinate], Meta(min_length=4, max_length=4)] | None = None
     area: Annotated[float, Meta(ge=0, lt=1e10)] | None = None
     iscrowd: Annotated[int, Meta(ge=0, le=1)] | bool | None = 0
-    score: float | None = None
+    score: float | msgspec.UnsetType | None = msgspec.UNSET  # not written where it is not given
+
+    @property
+    def detector_score(self) -> float | None:
+        """The score of a detector's finding; None for what people annotated."""
+        return self.score if isinstance(self.score, float) else None
 
     @property
     def has_outline(self) -> bool:
         """Whether it has a segmentation that is not empty, sound or not."""
-        return bytes(self.segmentation) not in _NOTHING
+        found = bytes(self.segmentation)
+        return len(found) > 8 or found.translate(None, b" \t\r\n") not in _NOTHING
+
+    @property
+    def is_box_only(self) -> bool:
+        """Whether it has a box and no mask."""
+        return self.bbox is not None and not self.has_outline
 
     def outline(self) -> Any:
         """Polygons (a list of flat [x0, y0, ...]), or RLE (a dict), or None.
@@ -96,11 +107,20 @@ class Annotation(msgspec.Struct, gc=False, kw_only=True):
 
 
 class Dataset(msgspec.Struct, gc=False, kw_only=True):
-    """A COCO dataset."""
+    """A COCO dataset.
+
+    Attributes:
+        images: Its photos.
+        annotations: Its objects, crowds and a detector's findings.
+        categories: Its classes.
+        searched: Names of the classes that a detector has looked for on all photos; None: all, if
+            it has findings.
+    """
 
     images: list[ImageRecord]
     annotations: list[Annotation]
     categories: list[Category]
+    searched: list[str] | None = None
 
 
 class _Boxes(msgspec.Struct, gc=False, kw_only=True):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 from PIL.Image import Transpose
+from PIL.PngImagePlugin import PngInfo
 
 from instseg.core.errors import InputError
 from instseg.core.options import checks_types
@@ -272,12 +273,13 @@ def _to_uint8(array: NDArray[np.generic]) -> NDArray[np.uint8]:
 
 
 @checks_types
-def write_image(path: str | Path, image: NDArray[np.uint8]) -> None:
+def write_image(path: str | Path, image: NDArray[np.uint8], *, comment: str | None = None) -> None:
     """Write a PNG, or a JPEG of quality 95, atomically; folders are made as needed.
 
     Args:
         path: The file; its suffix (.png, .jpg, .jpeg) chooses the format.
         image: uint8 (H, W, 3) RGB or (H, W) grey; for PNG also (H, W, 4) RGB and alpha.
+        comment: Text for the file's metadata: `Comment` of a PNG, the comment of a JPEG.
 
     Raises:
         InputError: Another suffix, or the file cannot be written.
@@ -288,7 +290,11 @@ def write_image(path: str | Path, image: NDArray[np.uint8]) -> None:
     if file_format is None:
         raise InputError(f"{path}: images are written as .png or .jpg; change the suffix")
     # Each format takes its own options; full colour resolution keeps thin coloured lines crisp.
-    options = {"quality": 95, "subsampling": 0, "compress_level": 3}
+    options: dict[str, Any] = {"quality": 95, "subsampling": 0, "compress_level": 3}
+    if comment is not None:
+        told = PngInfo()
+        told.add_text("Comment", comment)
+        options |= {"pnginfo": told, "comment": comment}
     with replacing(path) as temporary:
         Image.fromarray(image).save(temporary, file_format, **options)
 

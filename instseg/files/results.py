@@ -81,12 +81,14 @@ class PredictionWriter:
         category_ids: Dataset ids by class id.
         resume: Continue the journal in `folder`, if there is one; else it is overwritten.
         polygons: See `coco_annotations`.
+        made_by: What the instances were found with, for the field `info`: `weights` (their name),
+            `architecture`, `score_threshold`.
 
     Attributes:
         done: The `file_name` of every image in the journal.
 
     Raises:
-        InputError: The journal is damaged or has other classes.
+        InputError: The journal is damaged, or was made with other classes or weights.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class PredictionWriter:
         *,
         resume: bool = False,
         polygons: bool = False,
+        made_by: Json | None = None,
     ) -> None:
         self.done: set[str] = set()
         self._polygons = polygons
@@ -106,7 +109,11 @@ class PredictionWriter:
         self._next_image_id = self._next_annotation_id = 1
         named = list(zip(category_ids, class_names, strict=True))
         self._header: Json = {
-            "info": {"description": "instances found by instseg", "version": __version__},
+            "info": {
+                "description": "instances found by instseg",
+                "version": __version__,
+                **(made_by or {}),
+            },
             "categories": [{"id": number, "name": name} for number, name in named[1:]],
         }
         folder.mkdir(parents=True, exist_ok=True)
@@ -180,16 +187,23 @@ class PredictionWriter:
             return False
         try:
             lines = self._lines()
-            categories = next(lines)["categories"]
+            header = next(lines)
+            categories, weights = header["categories"], header["info"].get("weights")
             for record in lines:
                 self._count(record["image"], record["annotations"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ArgumentError(
                 f"{self._journal_path}: is damaged; remove it or run without {{resume}}"
             ) from error
         if categories != self._header["categories"]:
             raise ArgumentError(
                 f"{self._journal_path}: was made with other classes; "
+                "choose another {out} or run without {resume}"
+            )
+        present = self._header["info"].get("weights")
+        if weights and present and weights != present:
+            raise ArgumentError(
+                f"{self._journal_path}: was made with the weights {weights}, not {present}; "
                 "choose another {out} or run without {resume}"
             )
         return True

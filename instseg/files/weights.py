@@ -4,6 +4,7 @@ import difflib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from instseg.core.errors import InputError
 from instseg.files.download import OnBytes, fetch, sha256_of
@@ -11,6 +12,41 @@ from instseg.files.download import OnBytes, fetch, sha256_of
 _PACKAGE = Path(__file__).resolve().parents[1]
 _TORCHVISION_URL = "https://download.pytorch.org/models/"
 _SUFFIXES = (".safetensors", ".pth", ".pt")
+
+
+class NoDownloadError(InputError):
+    """Named weights are not on this machine and could not be downloaded.
+
+    Args:
+        weights: The weights.
+        reason: Why the download failed.
+        folder: Where the user may put the file.
+    """
+
+    def __init__(self, weights: "NamedWeights", reason: str, folder: Path) -> None:
+        self.weights, self.reason, self.folder = weights, reason, folder
+        super().__init__(
+            f"{self.what}; connect to the internet, or {self.put_it}; or use the weights "
+            f"{EMBEDDED}, which need no download"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.weights, self.reason, self.folder)
+
+    @property
+    def what(self) -> str:
+        """What is missing, and why."""
+        name = self.weights.name
+        return f"{name} is not on this machine and could not be downloaded ({self.reason})"
+
+    @property
+    def put_it(self) -> str:
+        """Which file belongs where."""
+        weights = self.weights
+        return (
+            f"put {weights.file_name} (SHA-256 starts with {weights.sha256_prefix}) "
+            f"into {self.folder}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,12 +58,15 @@ class NamedWeights:
         architecture: Their architecture.
         file_name: Name of the file.
         sha256_prefix: Beginning of its SHA-256; empty if the file is not downloaded.
+        published: Box and mask AP on COCO val2017 as torchvision publishes them; None for others,
+            whose model files contain their metrics.
     """
 
     name: str
     architecture: str
     file_name: str
     sha256_prefix: str = ""
+    published: tuple[float, float] | None = None
 
     @property
     def url(self) -> str | None:
@@ -46,12 +85,24 @@ NAMED = {
             architecture="resnet50_fpn_v2",
             file_name="maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth",
             sha256_prefix="73cbd019",
+            published=(0.474, 0.418),
         ),
         NamedWeights(
             name="coco-v1",
             architecture="resnet50_fpn",
             file_name="maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
             sha256_prefix="bf2d0c1e",
+            published=(0.379, 0.346),
+        ),
+        NamedWeights(
+            name="photos",
+            architecture="efficientnet_lite0_fpn",
+            file_name="photos.safetensors",
+        ),
+        NamedWeights(
+            name="photos-unet",
+            architecture="unet_efficientnet_lite0",
+            file_name="photos-unet.safetensors",
         ),
         NamedWeights(name="demo", architecture="compact", file_name="demo.safetensors"),
         NamedWeights(
@@ -59,6 +110,9 @@ NAMED = {
         ),
     )
 }
+DEFAULT = "coco-v2"
+EMBEDDED = "photos"  # the embedded weights for photos
+NAMED["embedded"] = NAMED[EMBEDDED]  # another name for them
 
 
 def locate(name_or_path: str | Path, *, progress: OnBytes | None = None) -> Path:
@@ -76,20 +130,31 @@ def locate(name_or_path: str | Path, *, progress: OnBytes | None = None) -> Path
         The path of a file that exists.
 
     Raises:
-        InputError: Unknown name, no such file, wrong hash, or no download possible.
+        InputError: Unknown name, no such file, wrong hash, or, as `NoDownloadError`, no download
+            possible.
     """
     weights = NAMED.get(str(name_or_path))
     if weights is None:
         return _given_file(str(name_or_path))
-    for folder in _search_folders():
-        if (folder / weights.file_name).is_file():
-            return _checked(folder / weights.file_name, weights)
+    if path := _present(weights):
+        return _checked(path, weights)
     if weights.url is None:
         raise InputError(
             f"{weights.name}: {weights.file_name} is missing, although it is part of instseg; "
             "install instseg again or put the file into the folder $INSTSEG_WEIGHTS"
         )
     return _download(weights, weights.url, progress)
+
+
+def needs_download(name_or_path: str | Path) -> bool:
+    """Whether `locate` would have to download these weights."""
+    weights = NAMED.get(str(name_or_path))
+    return weights is not None and weights.url is not None and _present(weights) is None
+
+
+def _present(weights: NamedWeights) -> Path | None:
+    paths = (folder / weights.file_name for folder in _search_folders())
+    return next((path for path in paths if path.is_file()), None)
 
 
 def _given_file(text: str) -> Path:
@@ -121,12 +186,8 @@ def _download(weights: NamedWeights, url: str, progress: OnBytes | None) -> Path
     try:
         fetch(url, target, sha256_prefix=weights.sha256_prefix, progress=progress)
     except InputError as error:
-        own_folder = next(iter(_own_folders()), "the folder $INSTSEG_WEIGHTS")
-        raise InputError(
-            f"{weights.name}: {weights.file_name} (SHA-256 starts with {weights.sha256_prefix}) is "
-            f"not on this machine and could not be downloaded ({error}); put it into {own_folder} "
-            f"or {target.parent}, or use the weights demo, which need no download"
-        ) from error
+        folder = next(iter(_own_folders()), target.parent)
+        raise NoDownloadError(weights, str(error), folder) from error
     return target
 
 

@@ -1,15 +1,14 @@
 """`efficientnet_lite0_fpn`: a small Mask R-CNN for photos of about 320 px, quick on any processor.
 
-The trunk is EfficientNet-Lite0 with weights of ImageNet, the pyramid that of `compact`. Three
-choices serve small datasets with many classes: boxes are regressed and masks predicted by weights
-that all classes share, and the box head sees, besides the pyramid's cells, the trunk's last features
-averaged over the box and over the photo, from which ImageNet's classes are told apart.
+The trunk is EfficientNet-Lite0, the pyramid that of `compact`. Three choices serve small datasets
+of many classes: all classes share the weights that regress boxes, and those that predict masks; and
+the box head sees, besides the pyramid's cells, the features by which the trunk tells ImageNet's
+classes apart, averaged over the box and over the photo.
 """
 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN

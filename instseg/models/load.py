@@ -26,8 +26,9 @@ def load_model(
     """Load a model: find its weights, download them if necessary, and build its network.
 
     Args:
-        weights: The name of a Mask R-CNN (`coco-v2`, `coco-v1`, `demo`) or of a U-Net
-            (`unet-demo`), or the path of a model file or of a torchvision state dict (`.pth`).
+        weights: The name of a Mask R-CNN (`coco-v2`, `coco-v1`, `photos`, `demo`) or of a U-Net
+            (`photos-unet`, `unet-demo`), or the path of a model file or of a torchvision state
+            dict (`.pth`).
         architecture: Architecture of a `.pth` file: `resnet50_fpn` or `resnet50_fpn_v2`. Named
             weights and model files contain it.
         progress: Called with the bytes downloaded and the total.

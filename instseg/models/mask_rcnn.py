@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -122,8 +121,8 @@ def load_detector(
     """Find weights of a Mask R-CNN, download them if necessary, and build their network.
 
     Args:
-        weights: `coco-v2`, `coco-v1`, `demo`, or the path of a model file or of a torchvision
-            state dict (`.pth`).
+        weights: `coco-v2`, `coco-v1`, `photos`, `demo`, or the path of a model file or of a
+            torchvision state dict (`.pth`).
         architecture: Architecture of a `.pth` file; named weights and model files contain it.
         progress: Called with the bytes downloaded and the total.
 

@@ -128,7 +128,7 @@ class QuickSharedMaskPredictor(SharedMaskPredictor):
 
     def masks(self, x: Tensor) -> Tensor:
         """(N, C, M, M) -> (N, 1, 2M, 2M) logits."""
-        return QuickMaskPredictor.forward(self, x)  # type: ignore[arg-type]
+        return QuickMaskPredictor.forward(self, x)
 
 
 class QuickRPNHead(RPNHead):

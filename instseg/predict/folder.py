@@ -98,9 +98,16 @@ def predict_folder(
     with ExitStack() as stack:
         stack.enter_context(only_run_in(out))
         names, category_ids = predictor.class_names, predictor.category_ids
+        made_by = {
+            "weights": predictor.name,
+            "architecture": predictor.card.architecture,
+            "score_threshold": predictor.describe_threshold(),
+        }
         _prepare(out, photos, pictures, names)
         predictions = stack.enter_context(
-            PredictionWriter(out, names, category_ids, resume=resume, polygons=polygons)
+            PredictionWriter(
+                out, names, category_ids, resume=resume, polygons=polygons, made_by=made_by
+            )
         )
         table = None
         if csv:
@@ -172,7 +179,8 @@ class _Run:
             look: tuple[NamedPhoto, tuple[NDArray[np.uint8], Instances]],
         ) -> tuple[NamedPhoto, Instances | Exception]:
             photo, (image, found) = look
-            problem = attempt(lambda: self.pictures.write(self.out, photo, image, found))
+            weights = self.predictor.name
+            problem = attempt(lambda: self.pictures.write(self.out, photo, image, found, weights))
             return photo, found if problem is None else problem
 
         images = self._sound(map_ahead(pool, read, photos))

@@ -59,15 +59,29 @@ class Pictures:
             yield out / "crops" / photo.picture
 
     def write(
-        self, out: Path, photo: NamedPhoto, image: NDArray[np.uint8], found: Instances
+        self,
+        out: Path,
+        photo: NamedPhoto,
+        image: NDArray[np.uint8],
+        found: Instances,
+        weights: str,
     ) -> None:
         """Write the pictures of one photo.
+
+        Args:
+            out: Output folder.
+            photo: Its path and name.
+            image: uint8 RGB (H, W, 3).
+            found: Its instances.
+            weights: The name of the weights that found them, which overlays tell as a PNG comment.
 
         Raises:
             InputError: One of them cannot be written.
         """
         if self.overlay:
-            write_image(out / f"{photo.picture}.png", draw_instances(image, found))
+            comment = f"instances found by instseg with the weights {weights}"
+            overlay = draw_instances(image, found)
+            write_image(out / f"{photo.picture}.png", overlay, comment=comment)
         if self.semantic_map:
             path = out / "labels" / f"{photo.picture}.png"
             write_semantic_map(path, self.labels(found), found.class_names)

@@ -20,6 +20,7 @@ from instseg.core.classes import COCO_CLASSES
 from instseg.core.errors import ArgumentError, InputError, require_between
 from instseg.core.instances import Instances
 from instseg.core.options import checks_types
+from instseg.core.wording import printable
 from instseg.files.image import read_image
 from instseg.models.inference import Choice, Detections, Detector
 from instseg.models.mask_rcnn import Model, load_detector
@@ -30,6 +31,7 @@ from instseg.system.device import choose_device, choose_dtype
 
 ImageLike = str | Path | NDArray[np.uint8] | Tensor
 PRESETS = {"default": 1.0, "fast": 0.6}  # share of the architecture's input size
+DEFAULT_SCORE = 0.5  # minimum score of classes without a stored threshold
 READERS = 2  # threads that read photos in `stream`
 IMPORTED_IN = os.getpid()  # another number after a fork
 SLIVER_PIXELS = (
@@ -44,15 +46,16 @@ class Predictor:
     it runs on the CPU, with one thread.
 
     Args:
-        weights: `coco-v2`, `coco-v1`, `demo`, a path, or a loaded `Model`, which is not changed.
+        weights: `coco-v2`, `coco-v1`, `photos`, `demo`, a path, or a loaded `Model`, which is not
+            changed. Weights that cannot be downloaded are never replaced by others.
         architecture: Architecture of a `.pth` file.
         device: `auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
         precision: `fp32`, `bf16`, or `auto`: bf16 if the processor supports it natively. With the
             demo weights, bf16 changed AP by 0.002 (see docs/performance.md).
         preset: `default`, or `fast`: photos are resized to 0.6 of the default size.
-        score_threshold: Minimum score, 0..1; instances with exactly this score are left out.
-        stored_thresholds: Use the threshold of each class that is stored in the model file, and
-            `score_threshold` for classes without one.
+        score_threshold: Minimum score, 0..1, for all classes; instances with exactly this score
+            are left out. None uses the threshold of each class that is stored in the model file,
+            and 0.5 for classes without one.
         classes: Keep only these classes: a list of names, or one name.
         max_detections: At most this many detections per image.
         cross_class_nms: If the masks of two instances of any class overlap by more than this IoU,
@@ -63,6 +66,12 @@ class Predictor:
             augmentation).
         batch_size: Images of equal size, or tiles, per batch.
         progress: Called with the bytes downloaded and the total, while weights are downloaded.
+
+    Attributes:
+        name: The weights: their name, the name of the file, or the architecture of a `Model`.
+        card: The model card.
+        score_thresholds: float32 (K + 1,), minimum score by class id.
+        uses_stored_thresholds: Whether these come from the model file.
 
     Raises:
         InputError: Weights are not available, or an option is out of range.
@@ -77,8 +86,7 @@ class Predictor:
         device: str | torch.device = "auto",
         precision: str = "auto",
         preset: str = "default",
-        score_threshold: float = 0.5,
-        stored_thresholds: bool = False,
+        score_threshold: float | None = None,
         classes: str | Sequence[str] | None = None,
         max_detections: int = 100,
         cross_class_nms: float | None = None,
@@ -97,21 +105,19 @@ class Predictor:
         if preset not in PRESETS:
             raise InputError(f"preset {preset!r} is unknown; use one of {', '.join(PRESETS)}")
         if isinstance(weights, Model):
-            model = weights
+            model, self.name = weights, f"a {weights.card.architecture} in memory"
         else:
+            self.name = printable(Path(weights).name)
             with torch.random.fork_rng(devices=[]):  # drawn at random before it is loaded
                 model = load_detector(weights, architecture=architecture, progress=progress)
         self.card = model.card
         self.device = choose_device(device)
         self.dtype = choose_dtype(precision, self.device)
-        if stored_thresholds and not self.card.thresholds:
-            raise InputError(
-                f"{weights}: no thresholds are stored in these weights; "
-                "`instseg evaluate --save-thresholds` finds and stores them"
-            )
-        stored = self.card.thresholds if stored_thresholds else {}
+        self.uses_stored_thresholds = score_threshold is None and bool(self.card.thresholds)
+        stored = self.card.thresholds if self.uses_stored_thresholds else {}
+        otherwise = DEFAULT_SCORE if score_threshold is None else score_threshold
         self.score_thresholds = np.array(
-            [stored.get(name, score_threshold) for name in self.class_names], dtype=np.float32
+            [stored.get(name, otherwise) for name in self.class_names], dtype=np.float32
         )
         self.choice = Choice(
             score_threshold=float(self.score_thresholds[1:].min()),
@@ -134,6 +140,12 @@ class Predictor:
     def category_ids(self) -> tuple[int, ...]:
         """Dataset ids by class id; [0] is 0."""
         return self.card.category_ids
+
+    def describe_threshold(self) -> float | str:
+        """The minimum score for all classes, or `stored` if the model file has its own."""
+        return (
+            "stored" if self.uses_stored_thresholds else round(float(self.score_thresholds[0]), 6)
+        )
 
     def __call__(self, image: ImageLike) -> Instances:
         """The instances in one photo, best first.

@@ -10,11 +10,11 @@ import numpy as np
 
 from instseg.core.classes import COCO_CATEGORY_IDS, COCO_CLASSES
 from instseg.core.errors import ArgumentError, InputError
-from instseg.core.events import Notice, OnEvent, Warned, ignore
+from instseg.core.events import OnEvent, Warned, ignore
 from instseg.core.wording import count, some
 from instseg.data.augmentation import DEFAULT_STEPS, parse_augmentations
 from instseg.data.coco import CocoData
-from instseg.data.labels import FEW_MASKS, PSEUDO, TrainingLabels
+from instseg.data.labels import PSEUDO, TrainingLabels
 from instseg.data.sampling import Order, raise_share, repeat_factors
 from instseg.scenes.scene import SCENE_CLASSES, SceneConfig, write_scenes
 from instseg.system.processes import from_first, process_count, process_rank
@@ -53,6 +53,8 @@ def coco_samples(
     groups = np.array([image.width > image.height for image in data.images], dtype=np.int64)
     if mask_share is not None:
         masked = np.array([labels.has_masks(row) for row in range(len(data))])
+        if mask_share and not masked.any():
+            raise ArgumentError(f"{data.coco_json}: has no masks, so there is no {{mask_share}}")
         repeats = raise_share(repeats, masked, mask_share)
         groups += 2 * masked
     order = Order(
@@ -69,48 +71,6 @@ def coco_samples(
     steps = DEFAULT_STEPS if augment is None else augment
     augmentation = parse_augmentations(steps)
     return CocoSamples(data, epochs_of(order), order, augmentation, pseudo)
-
-
-def parse_pseudo(text: str) -> tuple[float, float]:
-    """The two scores of `LOW,HIGH`, 0 to 1."""
-    try:
-        low, high = map(float, text.split(","))
-    except ValueError:
-        low, high = 1.0, 0.0
-    if not 0 <= low <= high <= 1:
-        raise ArgumentError(f"{{pseudo}} {text}: expected two scores, as 0.15,0.5, from 0 to 1")
-    return low, high
-
-
-def choose_mask_head(
-    data: CocoData, chosen: str | None, pseudo: tuple[float, float], on_event: OnEvent = ignore
-) -> bool | None:
-    """Whether all classes share one mask channel, None as the starting weights have it.
-
-    Args:
-        data: The dataset, whose annotations without masks are told.
-        chosen: `shared`, `per-class` or None.
-        pseudo: See `TrainingLabels`.
-        on_event: Called with a notice for each finding.
-    """
-    objects, masks = TrainingLabels(data=data, pseudo=pseudo).masks_of_classes()
-    without = objects.total() - masks.total()
-    if without:
-        every = count(objects.total(), "annotation")
-        text = f"{data.coco_json}: {without} of {every} have no mask; they train boxes only"
-        on_event(Notice(text=text))
-    if chosen is not None:
-        return chosen == "shared"
-    few = [each for each in objects if masks[each] < FEW_MASKS]
-    if not without or not few:
-        return None
-    on_event(
-        Notice(
-            text=f"{count(len(few), 'class')} with fewer than {FEW_MASKS} masks: all classes share "
-            "one mask channel; mask_head chooses another"
-        )
-    )
-    return True
 
 
 def epochs_for_steps(order: Order, max_steps: int, accumulated: int) -> int:

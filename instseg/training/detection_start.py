@@ -25,7 +25,6 @@ from instseg.predict.predictor import Predictor
 from instseg.system.processes import from_first, process_device, process_rank
 from instseg.training.pseudo_labels import UNSURE, pseudo_label
 
-
 NEW = ("none", "imagenet")  # weights of a new network: random ones, or ImageNet's in its backbone
 
 
@@ -38,7 +37,7 @@ class DetectorStart:
         architecture: Architecture of new weights or of a `.pth` file.
         init_classes: New names by the old names that they are initialised from.
         min_size: Another input size, which is written to the model file.
-        class_agnostic_mask: Whether all classes share one mask channel; None as the weights have it.
+        class_agnostic_mask: Whether all classes share one mask channel; None as in the weights.
         on_event: Called with downloads and the initialisation of classes.
     """
 
@@ -60,9 +59,12 @@ class DetectorStart:
             known: The starting weights, if they are already loaded.
         """
         if self.weights in NEW:
-            shared = bool(self.class_agnostic_mask)
-            architecture = str(self.architecture)
-            new = fresh_model(architecture, names, category_ids, class_agnostic_mask=shared)
+            new = fresh_model(
+                str(self.architecture),
+                names,
+                category_ids,
+                class_agnostic_mask=bool(self.class_agnostic_mask),
+            )
             if self.weights == "imagenet":
                 load_imagenet(new.network)
             return self._resized(new)

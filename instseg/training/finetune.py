@@ -21,14 +21,13 @@ from instseg.training.common_options import resumed
 from instseg.training.detection import Detection
 from instseg.training.detection_data import (
     check_validation_classes,
-    choose_mask_head,
     coco_samples,
     drawn_for_validation,
     epochs_for_steps,
-    parse_pseudo,
     scene_classes,
 )
 from instseg.training.detection_start import DetectorStart, PseudoLabels, parse_init_classes
+from instseg.training.label_choices import check_labelled, choose_mask_head, parse_pseudo
 from instseg.training.loop import Trainer
 from instseg.training.options import FinetuneOptions
 from instseg.training.recipe import usual_epochs
@@ -131,6 +130,7 @@ def model_and_samples(options: FinetuneOptions, run: Run) -> tuple[Model, Sample
         return start_of(options, run.tell, shared).model(names, ids), samples
     data = read_data("train", options.coco_json, options.images, options, run.tell)
     data.require_objects()
+    check_labelled(data, run.tell)
     pseudo = parse_pseudo(options.pseudo)
     shared = choose_mask_head(data, options.mask_head, pseudo, run.tell)
     model, data = model_and_labels(options, data, run, shared)

@@ -1,13 +1,14 @@
 """The parts of a Mask R-CNN that compute losses, for training on crowded photos.
 
-They give torchvision's own losses, and differ in four things. Crowd regions, `targets[i]["crowds"]`,
-float32 (C, 4) xyxy in pixels of the batch, are ignored: anchors and proposals with more than half
-of their area in the box of a crowd, and not matched to an object, are neither foreground nor
-background; objects in a crowd are trained on like all others. Memory use hardly grows with the
-number of objects: masks stay compact (`MaskTargets`), and many objects are matched to the anchors
-in parts. Objects without a mask, by `targets[i]["has_mask"]`, bool (N,), train boxes only. On
-photos with classes nobody looked for, `targets[i]["unknown"]`, bool (classes,), anchors without an
-object are ignored, and proposals without an object may be background or one of these classes.
+They give torchvision's own losses, and differ in four things. Crowd regions and other regions to
+ignore, `targets[i]["crowds"]`, float32 (C, 4) xyxy in pixels of the batch: anchors and proposals
+with more than half of their area in such a box, and not matched to an object, are neither
+foreground nor background; objects in a crowd are trained on like all others. Memory use hardly
+grows with the number of objects: masks stay compact (`MaskTargets`), and many objects are matched
+to the anchors in parts. Objects without a mask, by `targets[i]["has_mask"]`, bool (N,), train boxes
+only. On photos with classes nobody looked for, `targets[i]["unknown"]`, bool (classes,), anchors
+without an object are ignored, and proposals without an object may be background or one of these
+classes.
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ class FinetuneOptions(TrainingOptions):
             equal number of scenes of each.
         val_scenes: Validate on this many other drawn scenes of 320 px, after each epoch; with
             `scenes`, after training.
-        weights: Weights to start from: coco-v2, coco-v1, photos, demo, a path, none, or imagenet for
-            a new efficientnet_lite0_fpn with ImageNet's weights in its backbone.
+        weights: Weights to start from: coco-v2, coco-v1, photos, demo, a path, none, or imagenet
+            for a new efficientnet_lite0_fpn with ImageNet's weights in its backbone.
         keep_classes: Keep the classes of the starting weights in addition to those of the dataset.
             What the starting weights find of these classes in the photos is used as pseudo labels.
         init_classes: Initialise class NEW from class OLD of the starting weights: OLD=NEW,
@@ -53,8 +53,8 @@ class FinetuneOptions(TrainingOptions):
             than this share of the photos, 0 to 1.
         empty_share: Maximum share of photos without objects in an epoch, 0 to 1; if not given, all
             of them are used.
-        pseudo: Scores LOW,HIGH of annotations with a score, which are a detector's findings, 0 to 1:
-            from HIGH they are objects, between the two regions to ignore, below LOW left out.
+        pseudo: LOW,HIGH, 0 to 1, for annotations with a score, found by a detector: from HIGH they
+            are objects, between the two regions to ignore, below LOW left out.
         mask_head: One mask channel for all classes (shared) or one for each (per-class); by default
             as the starting weights have it, but shared if some annotations have no mask and a class
             has fewer than 10.
@@ -122,7 +122,7 @@ class FinetuneOptions(TrainingOptions):
             )
 
     def _check_labels(self) -> None:
-        from instseg.training.detection_data import parse_pseudo
+        from instseg.training.label_choices import parse_pseudo
 
         parse_pseudo(self.pseudo)
         if self.mask_share is not None and not 0 <= self.mask_share < 1:

@@ -11,8 +11,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from instseg.core.boxes import box_ious
 from instseg.core.instances import Instances
 from instseg.data.coco import CocoData
+from instseg.data.labels import PhotoLabels, TrainingLabels
 from instseg.files.coco_json import Category
 from instseg.files.results import coco_annotations
 from instseg.predict.tiles import SAME_OBJECT_IOU
@@ -42,7 +44,8 @@ def pseudo_label(
 
     Without them, training on the dataset would treat all objects of the further classes as
     background. Detections with a score below `sure` become crowd regions, which training ignores.
-    Detections that overlap an annotated object by a mask IoU above 0.5 are left out.
+    Detections that overlap an annotated object by a mask IoU above 0.5, or one without a mask by
+    such a box IoU, are left out.
 
     Args:
         predict: Such as a `Predictor` of the further classes, with a `score_threshold` such as
@@ -51,7 +54,7 @@ def pseudo_label(
         class_names: Names of the dataset's and the further classes, as from `kept_classes`.
         category_ids: Their dataset ids by class id.
         path: The COCO JSON to write: `data` with the further classes and their objects; only these
-            have a `score`.
+            have a `score`, and `searched` names these classes.
         sure: Minimum score, 0..1, of detections that become objects.
         progress: Called with the number of photos done and in all.
 
@@ -63,12 +66,13 @@ def pseudo_label(
     """
     named = zip(class_names, category_ids, strict=True)
     further = {name: number for name, number in named if name not in data.class_names}
+    labels = TrainingLabels(data=data)
     numbers = itertools.count(1 + max((each.id for each in data.dataset.annotations), default=0))
     annotations: list[object] = list(data.dataset.annotations)
     with ThreadPoolExecutor(THREADS) as pool:
         photos = map_ahead(pool, data.photo, range(len(data)))
         for row, photo in enumerate(photos):
-            new = _unannotated(predict(photo), data.objects(row), further)
+            new = _unannotated(predict(photo), labels.of(row), further)
             for record in coco_annotations(new, [further.get(n, 0) for n in new.class_names]):
                 record |= {"id": next(numbers), "image_id": data.images[row].id}
                 record["iscrowd"] = int(record["score"] < sure)
@@ -80,14 +84,18 @@ def pseudo_label(
         "images": data.images,
         "annotations": annotations,
         "categories": [*data.dataset.categories, *categories],
+        "searched": sorted(labels.searched | further.keys()),
     }
     with replacing(path) as temporary:
         temporary.write_bytes(msgspec.json.encode(document))
     return CocoData.read(path, data.folder)
 
 
-def _unannotated(found: Instances, annotated: Instances, wanted: Mapping[str, int]) -> Instances:
+def _unannotated(found: Instances, annotated: PhotoLabels, wanted: Mapping[str, int]) -> Instances:
     """Instances of the wanted classes that do not match an annotated object, and have a mask."""
     chosen = np.array([name in wanted for name in found.names], dtype=bool)
-    repeated = (found.masks.iou(annotated.masks) > SAME_OBJECT_IOU).any(axis=1)
+    repeated = (found.masks.iou(annotated.instances.masks) > SAME_OBJECT_IOU).any(axis=1)
+    boxes = annotated.boxes.boxes[annotated.boxes.class_ids > 0].astype(np.float64)
+    ious = box_ious(found.boxes[:, None].astype(np.float64), boxes[None])
+    repeated |= (ious > SAME_OBJECT_IOU).any(axis=1)
     return found[chosen & ~repeated & (found.masks.areas() > 0)]

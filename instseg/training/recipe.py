@@ -78,7 +78,8 @@ class Recipe:
 
         Its groups have a factor of the learning rate, `lr_factor`; that of the first two is 1.
         """
-        factor = (self.backbone_learning_rate or self.learning_rate) / self.learning_rate
+        slower = self.backbone_learning_rate
+        factor = 1.0 if slower is None else slower / self.learning_rate
         slow = {id(p) for p in backbone} if factor != 1 else set()
         trained = [p for p in weights if p.requires_grad]
         parts = [([p for p in trained if id(p) not in slow], 1.0)]

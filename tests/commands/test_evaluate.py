@@ -141,31 +141,85 @@ def test_boundaries_are_measured_if_asked_for(dataset, measured, tmp_path):
     assert scores["boundary"]["scores"]["AP"] <= scores["segm"]["scores"]["AP"]
 
 
-def test_thresholds_are_stored_and_used(dataset, measured, tmp_path):
+def test_thresholds_are_stored_and_used(dataset, measured, tmp_path, capsys):
     weights = tmp_path / "own.safetensors"
     shutil.copy(measured / "model.safetensors", weights)
     images = [str(dataset / "images")]
-    asked = InferOptions(
-        inputs=images, weights=str(weights), out=tmp_path / "b", thresholds="stored", overlay=False
-    )
-    with pytest.raises(InputError, match="save-thresholds"):
-        infer(asked)
+    asked = InferOptions(inputs=images, weights=str(weights), out=tmp_path / "b", overlay=False)
     out = tmp_path / "evaluated"
     run(config(dataset, out, weights=str(weights), save_thresholds=True, plots=False))
     stored = read_model_card(weights).thresholds
-    per_class = {row["class"]: row for row in metrics(out)["segm"]["per_class"]}
-    assert stored == {n: row["threshold"] for n, row in per_class.items() if row["threshold"]}
+    found = metrics(out)["segm"]
+    assert stored == found["prediction_thresholds"]
+    few = [row["class"] for row in found["per_class"] if row["objects"] < 20]
+    assert few and {stored[name] for name in few} == {found["overall_threshold"]}
+    said = f"those with fewer than 20 have {found['overall_threshold']:.3f}"
+    assert said in capsys.readouterr().out
     infer(asked)
     document = json.loads((tmp_path / "b" / "predictions.json").read_text())
     names = {category["id"]: category["name"] for category in document["categories"]}
     assert document["annotations"]
     for annotation in document["annotations"]:
-        least = stored.get(names[annotation["category_id"]], 0.5)
+        least = stored[names[annotation["category_id"]]]
         assert annotation["score"] > least
     assert (
         read_model_card(weights).class_names
         == read_model_card(ROOT / "weights" / "demo.safetensors").class_names
     )
+
+
+def test_metrics_and_words_about_the_data_are_stored_and_shown(dataset, tmp_path, capsys):
+    weights, about = tmp_path / "own.safetensors", tmp_path / "about.yaml"
+    shutil.copy(ROOT / "weights" / "demo.safetensors", weights)
+    about.write_text("data: [nine drawings, a cup of tea]\nlicence: Apache-2.0\nnot_for: photos\n")
+    out = tmp_path / "out"
+    run(config(dataset, out, weights=str(weights), save_metrics=True, about=about, plots=False))
+    assert f"{weights}: holds these metrics" in capsys.readouterr().out
+    card, found = read_model_card(weights), metrics(out)
+    assert card.thresholds == {}
+    told = card.provenance["metrics"]
+    assert told["data"] == {**told["data"], "images": SCENES, "coco_json": "annotations.json"}
+    for kind in ("bbox", "segm"):
+        assert told[kind]["AP"] == found[kind]["scores"]["AP"]
+        assert told[kind]["intervals"]["AP"] == found[kind]["intervals"]["AP"]
+        aps = {row["class"]: row["AP"] for row in found[kind]["per_class"]}
+        assert told[kind]["per_class"] == {n: ap for n, ap in aps.items() if ap is not None}
+    assert card.provenance["recipe"]  # as before
+    assert main(["info", str(weights)]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    for line in (
+        *("trained on nine drawings", "a cup of tea", "licence Apache-2.0", "not for photos"),
+        f"measured on {SCENES} photos",
+    ):
+        assert line in lines
+    ap = found["segm"]["scores"]["AP"]
+    low, high = found["segm"]["intervals"]["AP"]
+    assert any(
+        line.startswith("AP ") and line.endswith(f"{ap:.3f} {low:.3f} to {high:.3f}")
+        for line in lines
+    )
+    row = found["segm"]["per_class"][0]
+    assert any(
+        line.startswith(f"{row['class']} {row['objects']} ") and line.endswith(f"{row['AP']:.3f}")
+        for line in lines
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("licence: [1, 2]", "licence must be a text or a list of texts"),
+        ("license: MIT", "expected the keys data, licence, not_for"),
+        ("- a list", "expected the keys"),
+        ("data: [", "is not YAML"),
+        ("data: ''", "data must be a text"),
+    ],
+)
+def test_words_about_the_data_that_cannot_be_used(dataset, tmp_path, text, words):
+    about = tmp_path / "about.yaml"
+    about.write_text(text)
+    with pytest.raises(InputError, match=rf"about\.yaml: .*{words}"):
+        run(config(dataset, tmp_path, weights="demo", save_metrics=True, about=about))
 
 
 def test_two_processes_have_the_numbers_of_one(dataset, tmp_path):
@@ -205,6 +259,8 @@ def test_numbers_that_mean_nothing_are_refused_by_name(dataset, measured, tmp_pa
     ("options", "words"),
     [
         ({}, "--weights .* or --results"),
+        ({"weights": "demo", "about": Path("a.yaml")}, "--about needs --save-metrics"),
+        ({"results": Path("a.json"), "save_metrics": True}, "--save-metrics needs --weights"),
         ({"weights": "demo", "results": Path("a.json")}, "--weights .* or --results"),
         ({"results": Path("a.json"), "save_thresholds": True}, "--save-thresholds needs"),
         ({"weights": "demo", "images": None}, "--images"),

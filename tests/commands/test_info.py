@@ -25,6 +25,17 @@ def test_refuses_what_is_no_model_file(tmp_path):
             run(Options(file=tmp_path / name))
 
 
+def test_embedded_weights_by_name(monkeypatch, tiny_weights, tmp_path, capsys):
+    monkeypatch.setenv("INSTSEG_WEIGHTS", str(tmp_path))
+    (tmp_path / "photos.safetensors").write_bytes(tiny_weights.read_bytes())
+    assert run(Options(file=Path("photos"))) == 0
+    assert str(tmp_path / "photos.safetensors") in capsys.readouterr().out
+    with pytest.raises(InputError, match=r"publishes box AP 0\.474 and mask AP 0\.418"):
+        run(Options(file=Path("coco-v2")))
+    with pytest.raises(InputError, match="did you mean photos"):
+        run(Options(file=Path("photo")))
+
+
 def test_escape_sequences_do_not_reach_the_terminal(tiny_weights, tmp_path, capsys):
     card, state = load_model_file(tiny_weights)
     card = replace(card, provenance={"made by": "\x1b[2J\na test"})

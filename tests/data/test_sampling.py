@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instseg.data.sampling import Order, repeat_factors
+from instseg.data.sampling import Order, raise_share, repeat_factors
 
 
 @st.composite
@@ -134,3 +134,17 @@ def test_images_of_rare_classes_come_more_often():
     assert factors == pytest.approx([1, 1, 2, 1, 1, 1, 1, 1, 1, 1])  # sqrt(0.4 / 0.1)
     assert repeat_factors([[1], [2]], threshold=0.001).tolist() == [1, 1]
     assert repeat_factors([[], []], threshold=0.5).tolist() == [1, 1]
+
+
+def test_photos_with_masks_are_repeated_to_their_share():
+    chosen = np.array([True] * 10 + [False] * 90)
+    repeats = raise_share(np.ones(100), chosen, 1 / 3)
+    assert repeats[chosen].sum() == pytest.approx(45) and (repeats[~chosen] == 1).all()
+    assert (raise_share(np.ones(100), chosen, 0.1) == 1).all()
+    assert (raise_share(np.ones(100), ~chosen & chosen, 0.5) == 1).all()
+    order = Order(images=100, batch_size=5, seed=0, repeats=repeats, groups=chosen)
+    batches = order.batches(0)
+    assert {len({bool(chosen[i]) for i in batch}) for batch in batches} == {1}
+    assert sum(chosen[batch[0]] for batch in batches) / len(batches) == pytest.approx(
+        1 / 3, abs=0.03
+    )

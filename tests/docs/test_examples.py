@@ -20,6 +20,7 @@ ELSEWHERE = {  # options of all commands and of other programs
 }
 STAND_INS = {
     '"coco-v2"': '"demo"',  # needs no download
+    '"photos"': '"demo"',  # the examples' photos are drawn
     '"out/train_unet/best.safetensors"': '"unet-demo"',  # of an earlier run
     "max_steps=2000": "max_steps=2",
     'unet="unet-demo")': 'unet="unet-demo", speed=False)',

@@ -144,7 +144,12 @@ BROKEN = {
     "box-outside": (change("annotations", 3, bbox=[0, 51, 82, 9]), [104], set()),
     "box-not-mask": (change("annotations", 0, bbox=[30, 20, 30, 20]), [101], set()),
     "box-loose": (change("annotations", 0, bbox=[10, 5, 30, 25]), [101], set()),
-    "mask-missing": (forget("annotations", 0, "segmentation"), [101], set()),
+    "mask-missing": (
+        change("annotations", 0, segmentation=None, bbox=None),
+        [101],
+        {"box-missing"},
+    ),
+    "box-only": (forget("annotations", 0, "segmentation"), [101], set()),
     "mask-form": (mask(0, [[[10, 5], [40, 5], [40, 25], [10, 25]]]), [101], set()),
     "mask-exchanged": (
         exchange_masks,

@@ -211,8 +211,8 @@ def test_thresholds_are_stored_in_the_model_file(scenes, tmp_path):
         resamples=100,
         save_thresholds=True,
     )
-    assert found.thresholds_file == weights
-    assert read_model_card(weights).thresholds == found.thresholds
+    assert found.model_file == weights
+    assert read_model_card(weights).thresholds == found.segm.prediction_thresholds
     assert list(tmp_path.iterdir()) == [weights]
 
 

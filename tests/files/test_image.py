@@ -523,6 +523,16 @@ def test_written_images_are_read_back(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"new", "a.JPG", "grey.png", "rgba.png"}
 
 
+@pytest.mark.parametrize("name", ["a.png", "a.jpg"])
+def test_comments_are_written(tmp_path: Path, name: str) -> None:
+    for comment in ("plain", "größer als 雪"):
+        write_image(tmp_path / name, PHOTO, comment=comment)
+        with Image.open(tmp_path / name) as image:
+            image.load()
+            said = image.info.get("Comment") or image.info["comment"].decode()
+        assert said == comment
+
+
 def test_unknown_suffix_is_refused_before_writing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a\.bmp: .*change the suffix"):
         write_image(tmp_path / "a.bmp", PHOTO)

@@ -1,4 +1,5 @@
 import hashlib
+import pickle
 import shutil
 import socket
 import subprocess
@@ -14,7 +15,13 @@ from torchvision.models.detection import (
 )
 
 from instseg.core.errors import InputError
-from instseg.files.weights import NAMED, NamedWeights, locate
+from instseg.files.weights import (
+    NAMED,
+    NamedWeights,
+    NoDownloadError,
+    locate,
+    needs_download,
+)
 
 STAND_IN = b"weights of another kind"
 ROOT = Path(__file__).parents[2]
@@ -83,6 +90,24 @@ def test_own_folder_comes_before_the_cache(
     assert locate("coco-v2") == own
 
 
+def test_embedded_is_another_name_of_photos(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INSTSEG_WEIGHTS", str(tmp_path / "own"))
+    photos = put(tmp_path / "own", NAMED["photos"])
+    assert locate("photos") == locate("embedded") == photos
+    assert not needs_download("photos")
+
+
+def test_only_named_weights_that_are_not_here_need_a_download(
+    tmp_path: Path, cache: Path, stand_in: NamedWeights
+) -> None:
+    assert needs_download("coco-v2")
+    assert not needs_download(tmp_path / "coco-v2")
+    put(cache, stand_in)
+    assert not needs_download("coco-v2")
+
+
 def test_demo_in_own_folder_needs_no_download(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,34 +128,34 @@ def test_cut_off_file_in_the_cache_is_noticed(
     assert "delete it" in str(caught.value)
 
 
-def assert_says_all(message: str, weights: NamedWeights, cache: Path) -> None:
-    for words in (weights.file_name, weights.sha256_prefix, str(cache), "the weights demo"):
+def assert_says_all(message: str, weights: NamedWeights, folder: Path) -> None:
+    for words in (weights.file_name, weights.sha256_prefix, str(folder), "the weights photos"):
         assert words in message
     assert "\n" not in message
 
 
 def test_no_download_says_what_to_do(
-    tmp_path: Path, cache: Path, stand_in: NamedWeights, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, stand_in: NamedWeights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
         monkeypatch.setenv("INSTSEG_WEIGHTS_URL", url)
         monkeypatch.setenv("INSTSEG_WEIGHTS", str(tmp_path / "own"))
-        with pytest.raises(InputError, match="refused") as caught:
+        with pytest.raises(NoDownloadError, match="refused") as caught:
             locate("coco-v2")
-    assert_says_all(str(caught.value), stand_in, cache)
-    assert str(tmp_path / "own") in str(caught.value)
+    assert_says_all(str(caught.value), stand_in, tmp_path / "own")
     assert f"{url}/stand_in.pth" in str(caught.value)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
 def test_wrong_download_says_what_to_do(
     tmp_path: Path, cache: Path, stand_in: NamedWeights
 ) -> None:
     put(tmp_path / "mirror", stand_in, b"something else")
-    with pytest.raises(InputError, match="not the expected file") as caught:
+    with pytest.raises(NoDownloadError, match="not the expected file") as caught:
         locate("coco-v2")
-    assert_says_all(str(caught.value), stand_in, cache)
+    assert_says_all(str(caught.value), stand_in, ROOT / "weights")
     assert list(cache.iterdir()) == []
 
 
@@ -139,7 +164,8 @@ def test_wrong_download_says_what_to_do(
     [
         ("coco-v3", "did you mean coco-v"),
         ("dmeo", "did you mean demo"),
-        ("resnet", "the names are coco-v2, coco-v1, demo"),
+        ("photo", "did you mean photos"),
+        ("resnet", "the names are coco-v2, coco-v1, photos, photos-unet, demo"),
         ("mine.safetensors", "no such weights file"),
         ("runs/best", "no such weights file"),
     ],
@@ -174,7 +200,7 @@ def test_names_are_known_without_torch() -> None:
     assert done.stdout.strip() == "False"
 
 
-@pytest.mark.parametrize("name", ["demo", "unet-demo"])
+@pytest.mark.parametrize("name", ["photos", "photos-unet", "demo", "unet-demo"])
 def test_installed_package_carries_the_demo(tmp_path: Path, name: str) -> None:
     """Outside a checkout, as a wheel lays it out."""
     shutil.copytree(ROOT / "instseg", tmp_path / "site" / "instseg")

@@ -117,3 +117,21 @@ def test_coco_classes_keep_their_ids_beside_a_dataset_that_counts_from_one():
             weight = f"roi_heads.{key}.weight"
             kept = rows_of(new, weight, names.index(name), rows)
             assert torch.equal(kept, rows_of(old, weight, number, rows))
+
+
+@pytest.mark.parametrize("architecture", ["compact", "resnet50_fpn_v2"])
+def test_a_shared_mask_channel_starts_as_the_mean_of_the_classes(architecture):
+    old = fresh_model(architecture, OLD, (0, 1, 2, 3))
+    shared = with_detector_classes(old, NEW, (0, 10, 20, 30), class_agnostic_mask=True)
+    assert shared.card.architecture_args == {"num_classes": 4, "class_agnostic_mask": True}
+    keys = [k for k in shared.network.state_dict() if "mask_predictor" in k]
+    (name,) = [k for k in keys if k.endswith("logits.weight")]
+    rows, mean = old.network.state_dict()[name], shared.network.state_dict()[name]
+    assert torch.equal(mean, rows[1:].mean(0, keepdim=True))
+    again = with_detector_classes(shared, OLD, (0, 1, 2, 3))
+    assert again.class_agnostic_mask and torch.equal(again.network.state_dict()[name], mean)
+    back = with_detector_classes(shared, OLD, (0, 1, 2, 3), class_agnostic_mask=False)
+    assert torch.equal(back.network.state_dict()[name], mean.expand_as(rows))
+    x = torch.randn(2, back.network.state_dict()[name].shape[1], 3, 3)
+    logits = shared.network.roi_heads.mask_predictor(x)
+    assert logits.shape == (2, 4, 6, 6) and logits.stride(1) == 0

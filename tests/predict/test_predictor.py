@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,21 @@ def test_paths_arrays_and_tensors_give_the_same(model, tmp_path):
         read_only,
     ):
         assert_same(predictor(image), expected)
+
+
+def test_thresholds_of_the_model_file_unless_one_is_given(model):
+    low = {"score_threshold": 0.05, "max_detections": 10_000}
+    everything = make_predictor(model, **low)(IMAGE)
+    thresholds = {"cat": 0.2, "dog": 0.7}
+    chosen = replace(model, card=replace(model.card, thresholds=thresholds))
+    predictor = make_predictor(chosen, max_detections=10_000)
+    assert predictor.uses_stored_thresholds
+    found = predictor(IMAGE)
+    least = np.array([thresholds.get(name, 0.5) for name in everything.names])
+    assert_same(found, everything[everything.scores > least])
+    assert {"cat", "dog", "cup"} <= set(found.names)
+    assert_same(make_predictor(chosen, **low)(IMAGE), everything)
+    assert not make_predictor(chosen, score_threshold=0.5).uses_stored_thresholds
 
 
 def test_a_model_file_by_path(model, tmp_path):

@@ -242,3 +242,33 @@ def test_the_example_for_mlflow_logs_every_step_and_epoch(monkeypatch, scenes, t
     assert [step for _, step in logged] == [1, 2, 2, 3, 4, 4]
     assert "loss" in logged[0][0] and "val_mask_AP" not in logged[0][0]
     assert "mask_AP" in logged[2][0]
+
+
+def change(document, kind):
+    """A dataset with masks as one without, or as one on which not everything is annotated."""
+    for each in document["annotations"]:
+        if kind != "lvis":
+            del each["segmentation"]
+        if kind == "scores":
+            each["score"] = 0.2 + 0.6 * (each["id"] % 2)
+    first = document["categories"][0]
+    for image in document["images"]:
+        if kind == "lvis":
+            image |= {"neg_category_ids": [first["id"]], "not_exhaustive_category_ids": []}
+        elif kind != "boxes":
+            image["labelled"] = [first["name"]]
+
+
+@pytest.mark.parametrize("kind", ["boxes", "labelled", "lvis", "scores"])
+def test_boxes_and_partly_labelled_photos_are_learnt_from(kind, train, scenes, tmp_path):
+    document, told = json.loads(scenes.read_text()), []
+    change(document, kind)
+    path = tmp_path / "data.json"
+    path.write_text(json.dumps(document))
+    result = train(coco_json=path, epochs=None, max_steps=2, on_event=told.append)
+    texts = [each.text for each in told if isinstance(each, Notice)]
+    assert any("have no mask; they train boxes only" in text for text in texts) == (kind != "lvis")
+    losses = [each.figures["loss_mask"] for each in told if isinstance(each, StepDone)]
+    assert len(losses) == 2 and all((loss > 0) == (kind == "lvis") for loss in losses)
+    shared = instseg.load_model(result.best).card.architecture_args.get("class_agnostic_mask")
+    assert bool(shared) == (kind != "lvis")

@@ -6,7 +6,7 @@ import torch
 from instseg.core.errors import InputError
 from instseg.models.mask_rcnn import build_detector, coco_card, fresh_model
 from instseg.models.segmenters import fresh_segmenter
-from instseg.training.scope import train_only
+from instseg.training.scope import backbone_weights, train_only
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +64,30 @@ def test_scopes_of_a_semantic_network():
 def test_another_scope_is_refused(networks):
     with pytest.raises(InputError, match="layers='2': choose one of heads"):
         train_only(networks[1], "2")
+
+
+def test_depthwise_convolutions_are_trained_with_all_only():
+    network = fresh_model("efficientnet_lite0_fpn", ("BG", "cup"), (0, 1)).network
+    depthwise = [
+        module.weight
+        for module in network.backbone.body.modules()
+        if isinstance(module, torch.nn.Conv2d) and module.groups > 1
+    ]
+    assert len(depthwise) == 16
+    train_only(network, "3+")
+    assert not any(weight.requires_grad for weight in depthwise)
+    assert not any(w.requires_grad for w in network.backbone.body.stages[1].parameters())
+    assert network.backbone.body.stages[2][0].expand[0].weight.requires_grad
+    train_only(network, "all")
+    assert all(weight.requires_grad for weight in network.parameters())
+
+
+def test_the_backbone_is_what_the_scopes_name():
+    network = fresh_model("compact", ("BG", "cup"), (0, 1)).network
+    found = {id(weight) for weight in backbone_weights(network)}
+    named = {name for name, weight in network.named_parameters() if id(weight) in found}
+    assert named == {
+        name
+        for name, _ in network.named_parameters()
+        if name.startswith(("backbone.stem", "backbone.stages"))
+    }

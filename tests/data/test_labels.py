@@ -1,0 +1,127 @@
+"""What annotations are in training: objects, regions to ignore, and what nobody looked for."""
+
+import json
+
+import numpy as np
+import pytest
+
+from instseg.core.errors import InputError
+from instseg.data.augmentation import parse_augmentations
+from instseg.data.coco import CocoData
+from instseg.data.labels import TrainingLabels
+from instseg.training.samples import to_sample
+
+SQUARE = [[10, 10, 30, 10, 30, 30, 10, 30]]
+
+
+def note(number, category=1, bbox=(10, 10, 20, 20), **values):
+    return {"id": number, "image_id": 1, "category_id": category, "bbox": list(bbox), **values}
+
+
+def labels_of(tmp_path, *annotations, pseudo=(0.15, 0.5), searched=None, **image):
+    path = tmp_path / "data.json"
+    document = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 64, "height": 48, **image}],
+        "annotations": list(annotations),
+        "categories": [{"id": i, "name": name} for i, name in enumerate(("cat", "dog", "owl"), 1)],
+    }
+    if searched is not None:
+        document["searched"] = searched
+    path.write_text(json.dumps(document))
+    return TrainingLabels(data=CocoData.read(path, tmp_path), pseudo=pseudo)
+
+
+def test_boxes_without_masks_are_objects_of_their_own(tmp_path):
+    boxed = [note(2, 2, [-5, 20, 30, 50]), note(3, 3, segmentation=[])]
+    labels = labels_of(tmp_path, note(1, segmentation=SQUARE), *boxed)
+    found = labels.of(0)
+    assert found.instances.names == ["cat"]
+    assert found.boxes.class_ids.tolist() == [2, 3]
+    assert found.boxes.boxes.tolist() == [[0, 20, 25, 48], [10, 10, 30, 30]]
+    assert labels.has_masks(0) and labels.classes(0) == {1, 2, 3}
+    assert labels.masks_of_classes()[1] == {1: 1, 2: 0, 3: 0}
+    with pytest.raises(InputError, match=r"annotation 2.*draw its mask"):
+        labels.data.objects(0)
+    assert labels.data.without_boxes().objects(0).names == ["cat"]
+
+
+def test_the_target_tells_masks_from_boxes(tmp_path):
+    found = labels_of(
+        tmp_path,
+        note(1, segmentation=SQUARE),
+        note(2, 2, [30, 20, 20, 20]),
+        note(3, 3, [0, 0, 0.5, 20]),
+        note(4, 3, [5, 5, 9, 9], iscrowd=1),
+    ).of(0)
+    names = ("BG", "dog", "cat")
+    image = np.zeros((48, 64, 3), np.uint8)
+    _, target = to_sample(
+        image, found.instances, names, found.crowds, boxes=found.boxes, unknown={"cat"}
+    )
+    assert target["labels"].tolist() == [2, 1]
+    assert target["boxes"].tolist() == [[10, 10, 30, 30], [30, 20, 50, 40]]
+    assert target["has_mask"].tolist() == [True, False]
+    assert target["masks"].dense().sum((1, 2)).tolist() == [400, 0]
+    assert target["crowds"].tolist() == [[5, 5, 14, 14]]
+    assert target["unknown"].tolist() == [False, False, True]
+
+
+def test_scores_decide_what_a_finding_is(tmp_path):
+    scores = (0.1, 0.15, 0.49, 0.5, 0.9)
+    notes = [note(i, 1, [i, i, 20, 20], score=score) for i, score in enumerate(scores, 1)]
+    found = labels_of(tmp_path, *notes).of(0).boxes
+    assert found.boxes[:, 0].tolist() == [2, 3, 4, 5]
+    assert found.class_ids.tolist() == [0, 0, 1, 1]
+    strict = labels_of(tmp_path, *notes, pseudo=(0.5, 0.9)).of(0).boxes
+    assert strict.class_ids.tolist() == [0, 1]
+
+
+def test_what_nobody_looked_for_is_unknown_unless_a_detector_did(tmp_path):
+    people, finding = note(1), note(2, 2, score=0.3)
+    assert labels_of(tmp_path, people).unknown(0) == set()
+    assert labels_of(tmp_path, people, labelled=["cat"]).unknown(0) == {"dog", "owl"}
+    assert labels_of(tmp_path, people, finding, labelled=["cat"]).unknown(0) == set()
+    searched = labels_of(tmp_path, people, finding, labelled=["cat"], searched=["dog"])
+    assert searched.unknown(0) == {"owl"}
+    assert labels_of(tmp_path, people, labelled=True).unknown(0) == set()  # a flag of another tool
+
+
+def test_lvis_knows_what_is_annotated_or_negative(tmp_path):
+    both = {"neg_category_ids": [2], "not_exhaustive_category_ids": []}
+    assert labels_of(tmp_path, note(1), **both).unknown(0) == {"owl"}
+    both["not_exhaustive_category_ids"] = [1]
+    labels = labels_of(tmp_path, note(1), **both)
+    assert labels.unknown(0) == {"cat", "owl"}
+    assert labels.of(0).boxes.class_ids.tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        ({"RandomHorizontalFlip": {"p": 1.0}}, [34, 10, 54, 30]),
+        ({"RandomVerticalFlip": {"p": 1.0}}, [10, 18, 30, 38]),
+        ({"RandomCrop": {"size": [48, 64]}}, [10, 10, 30, 30]),
+        ({"ScaleJitter": {"target_size": [96, 96], "scale_range": [1, 1]}}, [15, 15, 45, 45]),
+    ],
+)
+def test_boxes_move_as_masks_do(tmp_path, step, expected):
+    found = labels_of(tmp_path, note(1, segmentation=SQUARE), note(2)).of(0)
+    _, instances, _, boxes = parse_augmentations([step]).with_boxes(
+        np.zeros((48, 64, 3), np.uint8), found.instances, found.crowds, found.boxes.boxes, seed=1
+    )
+    assert boxes.tolist() == instances.boxes.tolist() == [expected]
+
+
+def test_boxes_that_have_left_the_photo_are_zero(tmp_path):
+    found = labels_of(tmp_path, note(1, bbox=[0, 0, 20, 20]), note(2, bbox=[0, 0, 64, 48])).of(0)
+    crop = parse_augmentations([{"RandomCrop": {"size": [8, 8]}}])
+    results = [
+        crop.with_boxes(
+            np.zeros((48, 64, 3), np.uint8), found.instances, found.crowds, found.boxes.boxes,
+            seed=seed,
+        )[3]
+        for seed in range(8)
+    ]  # fmt: skip
+    assert any((each[0] == 0).all() for each in results)
+    assert all(each[1].tolist() == [0, 0, 8, 8] for each in results)
+    assert all((each >= 0).all() and (each <= 8).all() for each in results)
