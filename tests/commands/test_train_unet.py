@@ -359,7 +359,7 @@ def test_training_and_validation_images_must_be_of_one_kind(tmp_path, capsys, ot
         (["--scenes", "8", "--weights", "gone.safetensors"], "no such weights file"),
         (["--scenes", "8", "--architecture", "fcn_resnet50", "--no-skips"], "--no-skips"),
         (["--scenes", "8", "--layers", "heads"], "are for unet_efficientnet_lite0, not for"),
-        (["--scenes", "8", "--layers", "2"], "--layers 2: choose one of heads"),
+        (["--scenes", "8", "--layers", "2"], "--layers: choose one of heads"),
         (["--scenes", "8", "--backbone-learning-rate", "0"], "must be above 0"),
         (["--scenes", "8", "--encoder-weights", "demo", *LITE], "demo holds compact"),
         (["--scenes", "8", "--loss", "cd"], "--loss 'cd'"),
