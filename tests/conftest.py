@@ -70,7 +70,8 @@ def tiny_weights(tmp_path_factory) -> Path:
     import torch
 
     from instseg.files.model_card import ModelCard
-    from instseg.models.mask_rcnn import PREPROCESSING, build_detector
+    from instseg.models.mask_rcnn import build_detector
+    from instseg.models.registry import LARGE
 
     torch.manual_seed(0)
     card = ModelCard(
@@ -85,7 +86,7 @@ def tiny_weights(tmp_path_factory) -> Path:
         },
         class_names=("BG", "cat", "dog"),
         category_ids=(0, 17, 18),
-        preprocessing={**PREPROCESSING, "min_size": 64, "max_size": 96},
+        preprocessing={**LARGE, "min_size": 64, "max_size": 96},
         thresholds={},
         provenance={"made by": "a test"},
     )

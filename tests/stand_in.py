@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
 from instseg.files.model_card import ModelCard
-from instseg.models.mask_rcnn import PREPROCESSING, Model, build_detector
+from instseg.models.mask_rcnn import Model, build_detector
+from instseg.models.registry import LARGE
 from instseg.scenes.scene import draw_scene
 
 SPREAD = {  # standard deviation of the values that each output layer gives
@@ -39,7 +40,7 @@ TINY_CARD = ModelCard(
     },
     class_names=("BG", "cat", "dog", "cup"),
     category_ids=(0, 17, 18, 47),
-    preprocessing={**PREPROCESSING, "min_size": 64, "max_size": 96},
+    preprocessing={**LARGE, "min_size": 64, "max_size": 96},
     thresholds={},
     provenance={},
 )

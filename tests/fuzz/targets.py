@@ -50,7 +50,8 @@ class Seeds:
         import torch
 
         from instseg.files.model_file import ModelCard
-        from instseg.models.mask_rcnn import PREPROCESSING, build_detector
+        from instseg.models.mask_rcnn import build_detector
+        from instseg.models.registry import LARGE
 
         seeds = cls(folder)
         write_photos(seeds.photos)
@@ -63,7 +64,7 @@ class Seeds:
             architecture_args={**sizes, "head_channels": 16, "mask_head": [8]},
             class_names=("BG", "cup", "dog"),
             category_ids=(0, 3, 7),
-            preprocessing={**PREPROCESSING, "min_size": 64, "max_size": 96},
+            preprocessing={**LARGE, "min_size": 64, "max_size": 96},
             thresholds={},
             provenance={},
         )
