@@ -151,6 +151,8 @@ def _load(config: Options, on_event: OnEvent) -> Predictor:
     try:
         return _predictor(config, DEFAULT, on_event)
     except NoDownloadError as problem:
+        if not problem.unreachable:
+            raise
         on_event(Warned(text=stands_in(problem)))
         return _predictor(config, EMBEDDED, on_event)
 

@@ -28,6 +28,10 @@ _LEAST_BYTES = 1 << 14  # within the time-out; less is a stall
 _log = logging.getLogger(__name__)
 
 
+class UnreachableError(InputError):
+    """The server cannot be reached, refuses, or breaks off."""
+
+
 class _CutOffError(Exception):
     """The connection ended, or stalled, before the file was complete."""
 
@@ -126,7 +130,7 @@ def _try_to_transfer(
             return sha256_of(part)
         except _CutOffError as error:
             reason = str(error)
-    raise InputError(f"{url}: cut off {_TRIES} times ({reason}); try again later")
+    raise UnreachableError(f"{url}: cut off {_TRIES} times ({reason}); try again later")
 
 
 def _transfer(
@@ -182,12 +186,12 @@ def _open(url: str, done: int, timeout_s: float) -> http.client.HTTPResponse:
         error.close()
         if done and error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
             return _open(url, 0, timeout_s)  # nothing is left to send: start again
-        raise InputError(
+        raise UnreachableError(
             f"{url}: the server answered {error.code} {error.reason}; check the address"
         ) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
-        raise InputError(f"{url}: cannot be reached ({reason}); check the network") from error
+        raise UnreachableError(f"{url}: cannot be reached ({reason}); check the network") from error
     return response
 
 

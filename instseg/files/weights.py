@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from instseg.core.errors import InputError
-from instseg.files.download import OnBytes, fetch, sha256_of
+from instseg.files.download import OnBytes, UnreachableError, fetch, sha256_of
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _TORCHVISION_URL = "https://download.pytorch.org/models/"
@@ -21,17 +21,21 @@ class NoDownloadError(InputError):
         weights: The weights.
         reason: Why the download failed.
         folder: Where the user may put the file.
+        unreachable: Whether the server is the reason, rather than this machine or a wrong file.
     """
 
-    def __init__(self, weights: "NamedWeights", reason: str, folder: Path) -> None:
+    def __init__(
+        self, weights: "NamedWeights", reason: str, folder: Path, unreachable: bool
+    ) -> None:
         self.weights, self.reason, self.folder = weights, reason, folder
+        self.unreachable = unreachable
         super().__init__(
             f"{self.what}; connect to the internet, or {self.put_it}; or use the weights "
             f"{EMBEDDED}, which need no download"
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.weights, self.reason, self.folder)
+        return type(self), (self.weights, self.reason, self.folder, self.unreachable)
 
     @property
     def what(self) -> str:
@@ -187,7 +191,8 @@ def _download(weights: NamedWeights, url: str, progress: OnBytes | None) -> Path
         fetch(url, target, sha256_prefix=weights.sha256_prefix, progress=progress)
     except InputError as error:
         folder = next(iter(_own_folders()), target.parent)
-        raise NoDownloadError(weights, str(error), folder) from error
+        unreachable = isinstance(error, UnreachableError)
+        raise NoDownloadError(weights, str(error), folder, unreachable) from error
     return target
 
 

@@ -159,8 +159,7 @@ class DenseMaskPredictor(nn.Module):
         cells = F.relu(self.upsample(x.permute(0, 2, 3, 1)), inplace=True)  # [N,M,M,4C]
         n, m = cells.shape[:2]
         logits = self.logits(cells.view(n, m, m, 2, 2, self.channels))  # [N,M,M,2,2,K]
-        logits = logits.permute(0, 5, 1, 3, 2, 4).reshape(n, -1, 2 * m, 2 * m)
-        return logits.expand(-1, self.num_classes, -1, -1)
+        return logits.permute(0, 5, 1, 3, 2, 4).reshape(n, logits.shape[-1], 2 * m, 2 * m)
 
 
 class PyramidRPNHead(RPNHead):

@@ -1,9 +1,9 @@
 """`efficientnet_lite0_fpn`: a small Mask R-CNN for photos of about 320 px, quick on any processor.
 
-The trunk is EfficientNet-Lite0, the pyramid that of `compact`. Three choices serve small datasets
-of many classes: all classes share the weights that regress boxes, and those that predict masks; and
-the box head sees, besides the pyramid's cells, the features by which the trunk tells ImageNet's
-classes apart, averaged over the box and over the photo.
+The trunk is EfficientNet-Lite0, the pyramid that of `compact`. Two choices serve small datasets
+of many classes: all classes share the regression of boxes; and the box head sees, besides the
+pyramid's cells, the features by which the trunk tells ImageNet's classes apart, averaged over the
+box and over the photo.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def efficientnet_lite0_fpn(
     mask_channels: int = 64,
     head_channels: int = 256,
     mask_head: tuple[int, ...] = (64, 64, 64),
-    class_agnostic_mask: bool = True,
+    class_agnostic_mask: bool = False,
 ) -> GeneralizedRCNN:
     """Build the network with fresh weights.
 
@@ -86,7 +86,7 @@ def efficientnet_lite0_fpn(
         mask_channels: Channels of the stride-4 map for masks.
         head_channels: Width of the box head's two dense layers.
         mask_head: Channels of the mask head's convolutions.
-        class_agnostic_mask: One mask for all classes.
+        class_agnostic_mask: Predict one mask for all classes.
 
     Returns:
         A torchvision detection model: lists of (3, H, W) images in, dicts out.

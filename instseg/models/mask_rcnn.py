@@ -85,11 +85,11 @@ def fresh_model(
     class_agnostic_mask: bool = False,
 ) -> Model:
     """An untrained network for given classes; random numbers come from torch's generator."""
-    shared = {"class_agnostic_mask": True} if class_agnostic_mask else {}
+    arguments = {"num_classes": len(class_names), "class_agnostic_mask": class_agnostic_mask}
     return build_detector(
         ModelCard(
             architecture=architecture,
-            architecture_args={"num_classes": len(class_names), **shared},
+            architecture_args=arguments,
             class_names=class_names,
             category_ids=category_ids,
             preprocessing=dict(registry.detector(architecture).preprocessing),

@@ -113,14 +113,7 @@ class QuickMaskPredictor(MaskRCNNPredictor):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, M, M) -> (N, classes, 2M, 2M) logits."""
-        count, _, height, width = x.shape
-        weight = self.conv5_mask.weight  # [C,O,2,2]
-        channels = weight.shape[1]
-        dense = weight.permute(2, 3, 1, 0).flatten(0, 2)  # [4*O,C]
-        cells = F.linear(x.permute(0, 2, 3, 1), dense, self.conv5_mask.bias.repeat(4))
-        cells = F.relu(cells, inplace=True).view(count, height, width, 2, 2, channels)
-        doubled = cells.transpose(2, 3).reshape(count, 2 * height, 2 * width, channels)
-        return self.mask_fcn_logits(doubled.permute(0, 3, 1, 2))
+        return _mask_logits(self, x)
 
 
 class QuickSharedMaskPredictor(SharedMaskPredictor):
@@ -128,7 +121,19 @@ class QuickSharedMaskPredictor(SharedMaskPredictor):
 
     def masks(self, x: Tensor) -> Tensor:
         """(N, C, M, M) -> (N, 1, 2M, 2M) logits."""
-        return QuickMaskPredictor.forward(self, x)
+        return _mask_logits(self, x)
+
+
+def _mask_logits(predictor: MaskRCNNPredictor, x: Tensor) -> Tensor:
+    """(N, C, M, M) -> (N, outputs, 2M, 2M) logits of torchvision's two layers."""
+    count, _, height, width = x.shape
+    weight = predictor.conv5_mask.weight  # [C,O,2,2]
+    channels = weight.shape[1]
+    dense = weight.permute(2, 3, 1, 0).flatten(0, 2)  # [4*O,C]
+    cells = F.linear(x.permute(0, 2, 3, 1), dense, predictor.conv5_mask.bias.repeat(4))
+    cells = F.relu(cells, inplace=True).view(count, height, width, 2, 2, channels)
+    doubled = cells.transpose(2, 3).reshape(count, 2 * height, 2 * width, channels)
+    return predictor.mask_fcn_logits(doubled.permute(0, 3, 1, 2))
 
 
 class QuickRPNHead(RPNHead):

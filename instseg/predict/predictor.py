@@ -22,6 +22,7 @@ from instseg.core.instances import Instances
 from instseg.core.options import checks_types
 from instseg.core.wording import printable
 from instseg.files.image import read_image
+from instseg.files.weights import NAMED
 from instseg.models.inference import Choice, Detections, Detector
 from instseg.models.mask_rcnn import Model, load_detector
 from instseg.predict.paste import paste_masks
@@ -107,7 +108,8 @@ class Predictor:
         if isinstance(weights, Model):
             model, self.name = weights, f"a {weights.card.architecture} in memory"
         else:
-            self.name = printable(Path(weights).name)
+            named = NAMED.get(str(weights))
+            self.name = named.name if named else printable(Path(weights).name)
             with torch.random.fork_rng(devices=[]):  # drawn at random before it is loaded
                 model = load_detector(weights, architecture=architecture, progress=progress)
         self.card = model.card
@@ -177,6 +179,8 @@ class Predictor:
         self, images: Sequence[NDArray[np.uint8]], verbose: int = 0
     ) -> list[dict[str, NDArray[Any]]]:
         """Predict with the interface of Matterport's `model.detect`, for code written for it.
+
+        `score_threshold` of the predictor is Matterport's DETECTION_MIN_CONFIDENCE.
 
         Args:
             images: Each uint8 RGB (H, W, 3).

@@ -134,3 +134,21 @@ def test_folded_batch_norms_give_equal_outputs():
         torch.testing.assert_close(
             folded.backbone(images)[name], level, rtol=1e-4, atol=1e-4, msg=name
         )
+
+
+@pytest.mark.parametrize("class_agnostic", [True, False])
+def test_masks_of_no_boxes(class_agnostic):
+    predictor = DenseMaskPredictor(4, 3, class_agnostic=class_agnostic)
+    assert predictor.masks(torch.zeros(0, 4, 14, 14)).shape == (
+        0,
+        1 if class_agnostic else 3,
+        28,
+        28,
+    )
+    assert predictor.masks(torch.zeros(2, 4, 14, 14)).shape == (
+        2,
+        1 if class_agnostic else 3,
+        28,
+        28,
+    )
+    assert predictor(torch.zeros(2, 4, 14, 14)).shape == (2, 3, 28, 28)
