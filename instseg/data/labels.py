@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from instseg.core.instances import Instances, Masks
 from instseg.data.coco import CocoData
-from instseg.files.coco_json import Annotation
+from instseg.files.coco_records import Annotation
 
 PSEUDO = (0.15, 0.5)
 FEW_MASKS = 10  # a class with fewer hardly learns a mask of its own

@@ -61,14 +61,21 @@ def outline_of(value: Any, box: Any = None) -> Any:
         parsed = inner if isinstance(inner, dict) else parsed
     if isinstance(parsed, dict):
         return _rle(parsed)
-    if not isinstance(parsed, list) or not parsed:
-        return parsed if parsed == [] else value
+    if not isinstance(parsed, list) or is_blank(parsed):
+        return [] if isinstance(value, str) and isinstance(parsed, list) else value
     if all(isinstance(each, dict) and "counts" in each for each in parsed):
         return _rle(parsed[0]) if len(parsed) == 1 else value
     rings = _rings(parsed, _DEEPEST)
     if rings is None:
         return value
     return [_rectangle(ring, box) if len(ring) == 4 else ring for ring in rings]
+
+
+def is_blank(value: Any) -> bool:
+    """Whether a segmentation is empty: null, "", {}, [], [[]] and the like."""
+    if isinstance(value, list):
+        return all(map(is_blank, value))
+    return value is None or value == {} or (isinstance(value, str) and not value.strip())
 
 
 def is_plain(value: Any) -> bool:

@@ -15,7 +15,7 @@ from instseg.core.boxes import box_ious
 from instseg.core.instances import Instances
 from instseg.data.coco import CocoData
 from instseg.data.labels import PhotoLabels, TrainingLabels
-from instseg.files.coco_json import Category
+from instseg.files.coco_records import Category
 from instseg.files.results import coco_annotations
 from instseg.predict.tiles import SAME_OBJECT_IOU
 from instseg.system.ahead import map_ahead
