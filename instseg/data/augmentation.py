@@ -150,7 +150,8 @@ class Augmentation:
                 CopyPaste are applied as well; called only to paste. CopyPaste needs it.
         """
         none = np.zeros((0, 4), dtype=np.float32)
-        return self.with_boxes(image, instances, crowds, none, seed=seed, other=other)[:3]
+        sample = (image, instances, crowds, none)
+        return self.with_boxes(*sample, none[:, 0] > 0, seed=seed, other=other)[:3]
 
     def with_boxes(
         self,
@@ -158,6 +159,7 @@ class Augmentation:
         instances: Instances,
         crowds: Masks,
         boxes: NDArray[np.float32],
+        ignored: NDArray[np.bool_],
         *,
         seed: int | Sequence[int],
         other: Other | None = None,
@@ -171,12 +173,13 @@ class Augmentation:
             instances: Its objects with masks.
             crowds: Its crowd regions with masks.
             boxes: float32 (M, 4) xyxy in pixels.
+            ignored: bool (M,), which are no objects, but regions that are ignored.
             seed: Of all random numbers.
             other: Where CopyPaste pastes from.
 
         Returns:
             As above, and float32 (M, 4), the boxes around the changed boxes, clipped to the photo;
-            zeros for those that have nearly vanished.
+            zeros for those that have nearly vanished, or wholly, if they are ignored.
         """
         sample = (image, instances, crowds, boxes)
         seeds = np.random.SeedSequence(seed).generate_state(2 * len(self.stages)).tolist()
@@ -185,7 +188,7 @@ class Augmentation:
                 # not torch.manual_seed, which seeds the GPUs too
                 torch.default_generator.manual_seed(seeds[2 * number])
                 if not isinstance(stage, CopyPaste):
-                    sample = _transform(stage, *sample)
+                    sample = _transform(stage, *sample, ignored)
                 elif torch.rand(()) < stage.p:
                     earlier = self.stages[:number]
                     moves = tuple(each for each in earlier if not isinstance(each, CopyPaste))
@@ -304,6 +307,7 @@ def _transform(
     instances: Instances,
     crowds: Masks,
     boxes: NDArray[np.float32],
+    ignored: NDArray[np.bool_],
 ) -> BoxedSample:
     """Apply torchvision's transforms to a photo, all its masks, and its boxes without masks.
 
@@ -324,7 +328,8 @@ def _transform(
     moved = Masks.concatenate(parts)[np.argsort(rows)]
     crowds = moved[len(instances) :]
     kept = remaining(instances, moved[: len(instances)])
-    return changed, kept, crowds[crowds.areas() > 0], remaining_boxes(boxes, moved_boxes)
+    moved_boxes = remaining_boxes(boxes, moved_boxes, ignored)
+    return changed, kept, crowds[crowds.areas() > 0], moved_boxes
 
 
 def apply_steps(

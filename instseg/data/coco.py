@@ -19,15 +19,8 @@ from instseg.core.instances import Instances, Masks
 from instseg.core.options import checks_types
 from instseg.core.rle import polygons_to_rle
 from instseg.core.wording import count
-from instseg.files.coco_json import (
-    Annotation,
-    Dataset,
-    ImageRecord,
-    leads_out,
-    parse_dataset,
-    read_boxes,
-    read_content,
-)
+from instseg.files.coco_json import leads_out, parse_dataset, read_boxes, read_content
+from instseg.files.coco_records import Annotation, Dataset, ImageRecord
 from instseg.files.image import read_image
 from instseg.files.photo_header import photo_size, read_header
 
@@ -226,6 +219,15 @@ class CocoData:
         found = self.annotations[self.images[index].id]
         return self.instances_of([each for each in found if not each.iscrowd], index)
 
+    def crowds(self, index: int) -> Masks:
+        """The crowd regions of a photo.
+
+        Raises:
+            InputError: An annotation is broken.
+        """
+        found = self.annotations[self.images[index].id]
+        return self.instances_of([each for each in found if each.iscrowd], index).masks
+
     def class_id(self, category_id: int) -> int:
         """The class id, 1..K, of a category of the file."""
         return self._class_of[category_id]
@@ -241,7 +243,7 @@ class CocoData:
             InputError: An annotation is broken.
         """
         record = self.images[index]
-        parts = [self._masks(each, record) for each in annotations]
+        parts = [Masks.from_rle([self._rle(each, record)]) for each in annotations]
         masks = Masks.concatenate([Masks.empty((record.height, record.width)), *parts])
         class_ids = [self._class_of[each.category_id] for each in annotations]
         return Instances(
@@ -251,16 +253,6 @@ class CocoData:
             masks=masks,
             class_names=self.class_names,
         )
-
-    def crowds(self, index: int) -> Masks:
-        """The crowd regions of a photo.
-
-        Raises:
-            InputError: An annotation is broken.
-        """
-        record = self.images[index]
-        crowds = [self._masks(a, record) for a in self.annotations[record.id] if a.iscrowd]
-        return Masks.concatenate([Masks.empty((record.height, record.width)), *crowds])
 
     def document(self) -> dict[str, Any]:
         """The dataset as plain dicts, for evaluators.
@@ -283,7 +275,7 @@ class CocoData:
         }
 
     def _record(self, annotation: Annotation, image: ImageRecord) -> dict[str, Any]:
-        bare = annotation.bbox is not None and not self._outline(annotation)
+        bare = annotation.is_box_only
         coded = None if bare else self._rle(annotation, image)
         record = {
             "image_id": annotation.image_id,
@@ -304,21 +296,11 @@ class CocoData:
             record |= {key: value for key, value in measured.items() if record[key] is None}
         return record
 
-    def _outline(self, annotation: Annotation) -> Any:
-        try:
-            return annotation.outline()
-        except ValueError as error:
-            raise self._wrong(annotation, str(error)) from error
-
-    def _masks(self, annotation: Annotation, image: ImageRecord) -> Masks:
-        """The mask of an annotation."""
-        return Masks.from_rle([self._rle(annotation, image)])
-
     def _rle(self, annotation: Annotation, image: ImageRecord) -> dict[str, Any]:
         """The mask of an annotation, checked, as compressed RLE."""
         size_hw = (image.height, image.width)
-        outline = self._outline(annotation)
         try:
+            outline = annotation.outline()
             if not outline or not isinstance(outline, dict | list):
                 raise ValueError("has no segmentation")
             if isinstance(outline, list):

@@ -93,16 +93,21 @@ def remaining(instances: Instances, masks: Masks) -> Instances:
     return changed[masks.areas() >= enough]
 
 
-def remaining_boxes(before: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+def remaining_boxes(
+    before: NDArray[np.float32], boxes: NDArray[np.float32], ignored: NDArray[np.bool_]
+) -> NDArray[np.float32]:
     """Changed boxes, with zeros for those that have nearly vanished, by the same rule.
 
     Args:
         before: (M, 4) xyxy before the change.
         boxes: (M, 4) xyxy after it.
+        ignored: bool (M,), which are regions that are ignored: they are kept as long as anything is
+            left of them, as crowds are.
     """
     old, new = ((each[:, 2:] - each[:, :2]).clip(0).prod(axis=1) for each in (before, boxes))
     enough = np.clip(ENOUGH_SHARE * old, 1, ENOUGH_PIXELS)
-    return np.where((new >= enough)[:, None], boxes, 0).astype(np.float32)
+    kept = np.where(ignored, new > 0, new >= enough)
+    return np.where(kept[:, None], boxes, 0).astype(np.float32)
 
 
 def _without(masks: Masks, cover: NDArray[np.bool_]) -> Masks:

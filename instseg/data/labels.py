@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instseg.core.instances import Instances, Masks
+from instseg.core.wording import count
 from instseg.data.coco import CocoData
-from instseg.files.coco_json import Annotation
+from instseg.files.coco_records import Annotation, ImageRecord
 
 PSEUDO = (0.15, 0.5)
 FEW_MASKS = 10  # a class with fewer hardly learns a mask of its own
@@ -48,12 +49,14 @@ class PhotoLabels:
         crowds: Regions that are ignored, with masks.
         boxes: Objects and ignored regions without masks, clipped to the photo.
         unknown: Names of the classes of which the photo may show objects without annotations.
+        is_open: Whether what is no object is not background either for the region proposals.
     """
 
     instances: Instances
     crowds: Masks
     boxes: Boxes
     unknown: frozenset[str]
+    is_open: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +67,16 @@ class TrainingLabels:
     is ignored from `pseudo[0]`, below that nothing.
 
     A photo with `labelled`, a list of class names, was searched by people for these classes only.
-    Its other classes are known too if a detector has searched all photos for them: the classes of
-    the file's `searched`, or all if it has annotations with scores and no such field. With LVIS'
-    `neg_category_ids` or `not_exhaustive_category_ids`, the classes known are those that people
-    have annotated on it and the negative ones, except those that are not exhaustively annotated,
-    and the classes of `searched`. Otherwise all classes are known.
+    With LVIS' `neg_category_ids` or `not_exhaustive_category_ids`, the classes known are those that
+    people have annotated on it and the negative ones, except those that are not exhaustively
+    annotated. Otherwise all classes are known. On all photos those classes are known too for which
+    a detector has searched them: the classes of the file's `searched`; without it all classes, if
+    an annotation with a score is of a class that `labelled` of its photo lacks.
+
+    The region proposals learn all that is no object as background, also on photos of LVIS' form, as
+    in Detectron2's federated loss, which concerns the classifier only. Photos with `labelled` and
+    unknown classes are left out of that (`is_open`), unless the dataset has no other photos; those
+    of which nothing is known are always left out.
 
     Attributes:
         data: The dataset.
@@ -109,6 +117,7 @@ class TrainingLabels:
             crowds=self.data.instances_of(ignored, row).masks,
             boxes=self._boxes(boxed, record.width, record.height),
             unknown=self.unknown(row),
+            is_open=self.is_open(row),
         )
 
     def classes(self, row: int) -> set[int]:
@@ -122,27 +131,44 @@ class TrainingLabels:
     def unknown(self, row: int) -> frozenset[str]:
         """Names of the classes of which a photo may show objects that are not annotated."""
         record = self.data.images[row]
-        unknown: set[str] = set()
-        if isinstance(record.labelled, list):
-            unknown |= self._names - set(map(str, record.labelled)) - self.searched
-        negative, partly = record.neg_category_ids, record.not_exhaustive_category_ids
-        if negative is not None or partly is not None:
+        unknown = self._unlabelled(record)
+        if record.is_federated:
             by_people = [a for a in self.data.annotations[record.id] if a.detector_score is None]
-            known = {each.category_id for each in by_people} | set(negative or ())
-            known -= set(partly or ())
+            known = {a.category_id for a in by_people} | set(record.neg_category_ids or ())
+            known -= set(record.not_exhaustive_category_ids or ())
             ids = zip(self.data.category_ids[1:], self.data.class_names[1:], strict=True)
-            others = {name for number, name in ids if number not in known}
-            unknown |= others - set(self.data.dataset.searched or ())
-        return frozenset(unknown)
+            unknown |= {name for number, name in ids if number not in known} - self.searched
+        return unknown
+
+    def is_open(self, row: int) -> bool:
+        """Whether what is no object may be one on a photo, also for the region proposals."""
+        unlabelled = self._unlabelled(self.data.images[row])
+        return bool(unlabelled) and (unlabelled == self._names or not self.all_partly_labelled)
+
+    @cached_property
+    def all_partly_labelled(self) -> bool:
+        """Whether every photo has classes that are unknown because `labelled` lacks them."""
+        return all(map(self._unlabelled, self.data.images))
 
     @cached_property
     def searched(self) -> frozenset[str]:
         """Names of the classes that a detector has looked for on all photos."""
-        dataset = self.data.dataset
-        if dataset.searched is not None:
-            return frozenset(dataset.searched)
-        found = any(each.detector_score is not None for each in dataset.annotations)
-        return self._names if found else frozenset()
+        named = self.data.dataset.searched_classes
+        if named is not None:
+            return named
+        return self._names if self.found_beyond_labelled else frozenset()
+
+    @cached_property
+    def found_beyond_labelled(self) -> int:
+        """Number of annotations with a score of classes that `labelled` of their photo lacks."""
+        names = dict(zip(self.data.category_ids, self.data.class_names, strict=True))
+        labelled = [(image.id, image.labelled_classes) for image in self.data.images]
+        return sum(
+            each.detector_score is not None and names[each.category_id] not in known
+            for number, known in labelled
+            if known is not None
+            for each in self.data.annotations[number]
+        )
 
     def masks_of_classes(self) -> tuple[Counter[int], Counter[int]]:
         """For each category id the number of its objects, and of those with a mask."""
@@ -156,6 +182,11 @@ class TrainingLabels:
     @cached_property
     def _names(self) -> frozenset[str]:
         return frozenset(self.data.class_names[1:])
+
+    def _unlabelled(self, record: ImageRecord) -> frozenset[str]:
+        """Classes that nobody has looked for on a photo, by its `labelled`."""
+        labelled = record.labelled_classes
+        return frozenset() if labelled is None else self._names - labelled - self.searched
 
     def _objects(self, row: int) -> list[Annotation]:
         found = self.data.annotations[self.data.images[row].id]
@@ -176,3 +207,21 @@ class TrainingLabels:
             boxes=boxes.clip(0, (width, height, width, height)).astype(np.float32),
             class_ids=np.array(ids, dtype=np.int64),
         )
+
+
+def doubtful_truth(data: CocoData) -> list[str]:
+    """What makes a dataset a doubtful ground truth: unknown classes, and findings of a detector."""
+    labels, found = TrainingLabels(data=data), []
+    partly = sum(bool(labels.unknown(row)) for row in range(len(data)))
+    if partly:
+        found.append(
+            f"{count(partly, 'photo')} of {len(data)} labelled with some classes only; AP counts "
+            "detections of their other classes as false"
+        )
+    scored = sum(each.detector_score is not None for each in data.dataset.annotations)
+    if scored:
+        found.append(
+            f"{count(scored, 'annotation')} with a score, a detector's findings, count as ground "
+            "truth"
+        )
+    return found

@@ -15,6 +15,7 @@ from instseg.core.rle import LONGEST_OUTLINE_PX
 from instseg.doctor.findings import Finding
 from instseg.doctor.polygons import Polygons, polygon_trouble
 from instseg.doctor.table import Table, is_whole, short
+from instseg.files.coco_records import score_of
 from instseg.system.memory import no_garbage_collection
 
 TOLERANCE_PX = 2.0
@@ -50,11 +51,11 @@ class Shapes:
 def check_masks(table: Table) -> tuple[Shapes, list[Finding]]:
     """Sort the segmentations of a dataset into sound ones and findings."""
     given = table.segmentations
-    missing = [i for i, s in enumerate(given) if not isinstance(s, list | dict) or not s]
-    boxed = [i for i in missing if not given[i] and (table.boxes[i, 2:] > 0).all()]
-    degenerate = [i for i in missing if not given[i] and not np.isnan(table.boxes[i]).any()]
+    missing = [i for i, s in enumerate(given) if not isinstance(s, list | dict)]
+    boxed = [i for i in missing if given[i] is None and (table.boxes[i, 2:] > 0).all()]
+    degenerate = [i for i in missing if given[i] is None and not np.isnan(table.boxes[i]).any()]
     lost = sorted({*missing} - {*boxed, *degenerate})  # degenerate boxes are found as such
-    rles = [i for i, s in enumerate(given) if isinstance(s, dict) and s]
+    rles = [i for i, s in enumerate(given) if isinstance(s, dict)]
     broken = [i for i in rles if not _is_rle(given[i])]
     unfit = set(broken)
     sizes = table.sizes_wh[:, ::-1].tolist()
@@ -221,13 +222,17 @@ def _corners(
 
 
 def check_flags(table: Table) -> list[Finding]:
-    """Find missing areas, and crowd flags that are missing, wrong or improbable."""
+    """Find missing areas, scores that are none, and crowd flags that are missing or improbable."""
     records = [table.document["annotations"][row] for row in table.rows]
+    scores = [record.get("score") for record in records]
+    strange = np.array([s is not None and score_of(s) is None for s in scores], dtype=bool)
+    example = short(scores[int(strange.argmax())]) if strange.any() else ""
     absent = np.array(["iscrowd" not in record for record in records], dtype=bool)
     known = np.array([record.get("iscrowd") in (0, 1) for record in records], dtype=bool)
     polygons = np.array([isinstance(s, list) for s in table.segmentations], dtype=bool)
     every = len(table) > 1 and bool(table.crowd.all())
     return [
+        *table.found("score-form", strange, example),
         *table.found("area-missing", np.isnan(table.areas)),
         *table.found("crowd-missing", absent),
         *table.found("crowd-value", ~absent & ~known),

@@ -9,6 +9,7 @@ import numpy as np
 from instseg.core.masks import Masks
 from instseg.doctor.polygons import Polygons, clipped, polygon_trouble
 from instseg.doctor.table import is_number
+from instseg.files.coco_masks import is_blank
 
 SizeWh = tuple[int, int]
 
@@ -26,8 +27,10 @@ def fix_annotation(code: str, record: dict[str, Any], size_wh: SizeWh) -> dict[s
     """
     if code.startswith("crowd"):
         return _crowd(code, record, size_wh)
+    if code == "score-form":
+        return {"score": None}
     mask = record.get("segmentation")
-    if not mask:
+    if is_blank(mask):
         return _box_only(code, record, size_wh)
     if code == "mask-exchanged":
         return {"segmentation": _exchanged(mask)}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from instseg.doctor.findings import Finding, finding
-from instseg.doctor.table import Table, short
+from instseg.doctor.table import Table, is_whole, short
+from instseg.files.coco_records import names_of
 
 FEW_OBJECTS = 10
+_LISTS = ("labelled", "neg_category_ids", "not_exhaustive_category_ids")
 _BACKGROUND = {"bg", "background", "_background_", "__background__"}
 
 
@@ -47,7 +50,37 @@ def check_classes(table: Table) -> list[Finding]:
     counts = objects_per_class(table)
     few = {name for name, count in counts.items() if 0 < count < FEW_OBJECTS}
     empty = {name for name, count in counts.items() if not count}
-    return found + _classes(table, "class-few", few) + _classes(table, "class-empty", empty)
+    found += _classes(table, "class-few", few) + _classes(table, "class-empty", empty)
+    return found + _check_searched(table)
+
+
+def _check_searched(table: Table) -> list[Finding]:
+    """Find what should tell the classes that were looked for, and does not."""
+    found, document = [], table.document
+    images = {row: document["images"][row] for row in table.images.values()}
+    wrong = {row: keys for row, image in images.items() if (keys := strange_labels(image))}
+    if wrong:
+        row, keys = next(iter(wrong.items()))
+        detail = f"{keys[0]}: {short(images[row][keys[0]])}"
+        found.append(finding("labelled-form", document, "images", list(wrong), detail))
+    searched = document.get("searched")
+    if searched is not None and names_of(searched) is None:
+        found.append(finding("searched-form", document, detail=short(searched)))
+    return found
+
+
+def strange_labels(image: Mapping[str, Any]) -> list[str]:
+    """The fields of a photo that should list classes, and do not."""
+    given = {key: image[key] for key in _LISTS if image.get(key) is not None}
+    return [
+        key
+        for key, value in given.items()
+        if (names_of(value) is None if key == "labelled" else not _are_ids(value))
+    ]
+
+
+def _are_ids(value: object) -> bool:
+    return isinstance(value, list) and all(map(is_whole, value))
 
 
 def compare_classes(table: Table, val: Table) -> list[Finding]:

@@ -163,6 +163,17 @@ RULES: dict[str, Rule] = {
     "unknown-category": Rule(
         "error", "drop", "annotations of categories that are not in the file ({detail})"
     ),
+    "labelled-form": Rule(
+        "warning",
+        "repair",
+        "images whose labelled is not a list of names, or LVIS' fields no lists of ids ({detail}): "
+        "not used by training; repaired, they are null",
+    ),
+    "searched-form": Rule(
+        "warning",
+        "repair",
+        "searched is {detail}, not a list of class names: not used by training",
+    ),
     # Photos
     "file-outside-folder": Rule(
         "error", "drop", "file names that lead out of the folder of photos, not opened: {detail}"
@@ -259,7 +270,11 @@ RULES: dict[str, Rule] = {
         "warning", "repair", "boxes that match their masks badly (IoU below 0.9, 2 pixels or more)"
     ),
     # Masks
-    "mask-missing": Rule("error", "drop", "annotations with neither a mask nor a sound box"),
+    "mask-missing": Rule(
+        "error",
+        "drop",
+        "annotations with neither a box nor a mask, or with a mask of no known form",
+    ),
     "box-only": Rule(
         "warning",
         None,
@@ -306,6 +321,12 @@ RULES: dict[str, Rule] = {
     "rle-runs": Rule("error", "drop", "RLE masks whose runs do not fit their image: {detail}"),
     "rle-size": Rule("error", "drop", "RLE masks of another size than their image: {detail}"),
     "mask-empty": Rule("error", "drop", "masks that cover no pixel of their image"),
+    "score-form": Rule(
+        "warning",
+        "repair",
+        "scores that are not numbers from 0 to 1, for example {detail}: not used, as if people had "
+        "drawn these objects; repaired, they are null",
+    ),
     "area-missing": Rule("error", "repair", "annotations without an area of 0 or more"),
     "area-off": Rule(
         "warning", "repair", "areas that are not the mask's: {detail}; AP by size sorts by them"

@@ -8,6 +8,7 @@ from typing import Any
 
 from instseg.core.events import OnEvent, ignore
 from instseg.doctor.annotation_fixes import fix_annotation
+from instseg.doctor.dataset_checks import strange_labels
 from instseg.doctor.examination import Examination, Surroundings
 from instseg.doctor.examine import examine_document
 from instseg.doctor.exif_fixes import fix_exif_sizes, turn_masks
@@ -15,6 +16,7 @@ from instseg.doctor.findings import Finding
 from instseg.doctor.patient import Change, Patient
 from instseg.doctor.table import KEYS, Table, is_whole, whole_text
 from instseg.files.coco_forms import as_read
+from instseg.files.coco_records import names_of
 
 _FREE_NAMES = ("background", *(f"background {number}" for number in range(2, 1000)))
 _OF_BOX_OR_MASK = ("box-", "area-off", "polygon-outside")
@@ -100,7 +102,13 @@ def _admitted(document: Mapping[str, Any], around: Surroundings) -> Patient:
         )
         for name in missing
     ]
-    patient = Patient(document={**document, **lists}, changes=changes)
+    searched = document.get("searched")
+    kept = {**document, **lists}
+    if searched is not None and names_of(searched) is None:
+        del kept["searched"]
+        strange = {"id": None, "code": "searched-form", "before": searched, "after": None}
+        changes.append(Change(section="", action="repair", **strange))
+    patient = Patient(document=kept, changes=changes)
     for form in forms:
         patient.change(form.code, form.section, form.row, **form.values)
     return patient
@@ -142,6 +150,8 @@ def _values(
         return {"width": record["height"], "height": record["width"]}
     if code in ("annotation-id-twice", "annotation-id-zero"):
         return {"id": patient.new_id()}
+    if code == "labelled-form":
+        return dict.fromkeys(strange_labels(record))
     if code in ("key-missing", "key-type"):
         return _converted(patient, section, record)
     image = table.image(record["image_id"])

@@ -13,7 +13,7 @@ class Change:
     """One change to one record.
 
     Attributes:
-        section: "images", "annotations" or "categories".
+        section: "images", "annotations" or "categories"; "" for the document itself.
         id: The record's id, or "annotations[3]" for one without; None for the whole section.
         code: The finding that it repairs.
         action: "drop" or "repair".

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from instseg.doctor.findings import Finding, finding
 from instseg.files.coco_forms import ORIGINAL_ID, Form, SizeOf, as_read
+from instseg.files.coco_masks import is_blank
 from instseg.system.memory import no_garbage_collection
 
 _OTHER_FORMATS = {
@@ -79,7 +80,7 @@ class Table:
         boxes: float64 (N, 4), x, y, width, height as stated; NaN where there is no such box.
         areas: float64 (N,) as stated, NaN where there is none.
         crowd: bool (N,).
-        segmentations: N values as they are in the document, None where missing.
+        segmentations: N values as they are in the document, None where missing or empty.
     """
 
     document: Any
@@ -161,7 +162,7 @@ def tabulate(document: Any, size_of: SizeOf | None = None) -> tuple[Table, list[
         boxes=np.array([_box(r.get("bbox")) for r in records], dtype=np.float64).reshape(-1, 4),
         areas=np.array([_area(r.get("area")) for r in records], dtype=np.float64),
         crowd=np.array([r.get("iscrowd") == 1 for r in records], dtype=bool),
-        segmentations=[r.get("segmentation") for r in records],
+        segmentations=[None if is_blank(s := r.get("segmentation")) else s for r in records],
     )
     return table, found
 

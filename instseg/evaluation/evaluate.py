@@ -13,6 +13,7 @@ from instseg.core.events import Notice, OnEvent, Warned, download_progress, igno
 from instseg.core.json_types import Json
 from instseg.core.options import python_only, takes
 from instseg.data.coco import CocoData
+from instseg.data.labels import doubtful_truth
 from instseg.evaluation.assess import Assessment, assess, detection_limits, score_differences
 from instseg.evaluation.coco_ap import Kind
 from instseg.evaluation.plots import write_plots
@@ -135,6 +136,9 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
     truth = data.document()
     if problems := explain_truth(truth):  # before hours of prediction
         raise InputError(f"{data.coco_json}: {problems[0].message}")
+    if process_rank() == 0:
+        for text in doubtful_truth(data):
+            options.on_event(Warned(text=f"{data.coco_json}: {text}"))
     folder = options.folder if process_rank() == 0 else None
     with only_run_in(folder) if folder else nullcontext():
         if options.results is not None:

@@ -12,7 +12,8 @@ from instseg.core.json_types import Json
 from instseg.core.rle import to_rle
 from instseg.core.wording import count, some
 from instseg.evaluation.records import broken
-from instseg.files.coco_json import ImageName, match_image_ids, read_results
+from instseg.files.coco_json import match_image_ids, read_results
+from instseg.files.coco_records import ImageName
 
 if TYPE_CHECKING:
     from instseg.data.coco import CocoData

@@ -237,8 +237,10 @@ def _read_annotations(reading: _Reading, images: _Ids, categories: _Ids) -> None
                 number = ids.read(value)
                 if number is not value:
                     numbers[key] = number
-        if type(area := record.get("area")) is str and (number := number_of(area)) is not None:
-            numbers["area"] = number
+        for key in ("area", "score"):
+            given = record.get(key)
+            if type(given) is str and (number := number_of(given)) is not None:
+                numbers[key] = number
         flag = record.get("iscrowd")
         if type(flag) in (str, float) and (text := str(flag).strip().lower()) in _FLAGS:
             numbers["iscrowd"] = _FLAGS[text]

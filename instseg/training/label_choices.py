@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from instseg.core.errors import ArgumentError
 from instseg.core.events import Notice, OnEvent, Warned, ignore
 from instseg.core.wording import count, some
@@ -39,22 +41,74 @@ def choose_mask_head(
         on_event(Notice(text=text))
     if chosen is not None:
         return chosen == "shared"
-    few = [each for each in objects if masks[each] < FEW_MASKS]
-    if not without or not few:
+    few = [each for each in objects if masks[each] < min(FEW_MASKS, objects[each])]
+    if not few:
         return None
     on_event(
         Notice(
-            text=f"{count(len(few), 'class')} with fewer than {FEW_MASKS} masks, so all classes "
-            "share one mask channel; `--mask-head per-class` gives each its own"
+            text=f"{count(len(few), 'class')} with objects without masks and fewer than "
+            f"{FEW_MASKS} masks, so all classes share one mask channel; "
+            "`--mask-head per-class` gives each its own"
         )
     )
     return True
 
 
-def check_labelled(data: CocoData, on_event: OnEvent = ignore) -> None:
-    """Warn of names in `labelled` that are no classes of the dataset."""
-    lists = [each.labelled for each in data.images if isinstance(each.labelled, list)]
-    strange = {str(name) for names in lists for name in names} - set(data.class_names[1:])
-    if strange:
-        text = f"{data.coco_json}: `labelled` names {some(sorted(strange))}, no class of the file"
-        on_event(Warned(text=text))
+def check_labels(data: CocoData, pseudo: tuple[float, float], on_event: OnEvent = ignore) -> None:
+    """Tell what is decided about annotations, and warn of fields that are not used.
+
+    Args:
+        data: The dataset.
+        pseudo: See `TrainingLabels`.
+        on_event: Called with notices and warnings.
+
+    Raises:
+        InputError: No annotation is an object to train on.
+    """
+    labels = TrainingLabels(data=data, pseudo=pseudo)
+    if not labels.masks_of_classes()[0]:
+        scored = sum(each.detector_score is not None for each in data.dataset.annotations)
+        raise ArgumentError(
+            f"{data.coco_json}: has no objects to train on: {count(scored, 'annotation')} with a "
+            f"score below {pseudo[1]:g}, the others are crowds; lower HIGH of {{pseudo}}"
+        )
+    for text in _strange_fields(data):
+        on_event(Warned(text=f"{data.coco_json}: {text}"))
+    for text in _decisions(labels):
+        on_event(Notice(text=f"{data.coco_json}: {text}"))
+
+
+def _strange_fields(data: CocoData) -> Iterator[str]:
+    """Warnings of fields that are not used, or do not mean what they should."""
+    lists = [each.labelled_classes or frozenset() for each in data.images]
+    if unknown := frozenset().union(*lists) - set(data.class_names[1:]):
+        yield f"`labelled` names {some(sorted(unknown))}, no class of the file"
+    wrong = [i for i in data.images if i.labelled is not None and i.labelled_classes is None]
+    if wrong:
+        yield (
+            f"`labelled` of {count(len(wrong), 'photo')} is not a list of class names, so they "
+            f"are taken as labelled with all classes; the first is {wrong[0].file_name}"
+        )
+    if data.dataset.searched is not None and data.dataset.searched_classes is None:
+        yield "`searched` is not a list of class names, so it is not used"
+    if scores := sum(each.has_strange_score for each in data.dataset.annotations):
+        yield (
+            f"{count(scores, 'annotation')} with a score that is not a number from 0 to 1, taken "
+            "as drawn by people"
+        )
+
+
+def _decisions(labels: TrainingLabels) -> Iterator[str]:
+    """Notices of what is not evident from the file."""
+    found = labels.found_beyond_labelled
+    if found and labels.data.dataset.searched_classes is None:
+        yield (
+            f"{count(found, 'annotation')} with scores of classes that `labelled` lacks, so a "
+            "detector counts as having searched all photos for all classes; `searched` in the "
+            "file says which"
+        )
+    if labels.all_partly_labelled:
+        yield (
+            "no photo is labelled with all classes, so region proposals learn objects without "
+            "annotations as background"
+        )

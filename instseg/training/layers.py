@@ -6,9 +6,9 @@ with more than half of their area in such a box, and not matched to an object, a
 foreground nor background; objects in a crowd are trained on like all others. Memory use hardly
 grows with the number of objects: masks stay compact (`MaskTargets`), and many objects are matched
 to the anchors in parts. Objects without a mask, by `targets[i]["has_mask"]`, bool (N,), train boxes
-only. On photos with classes nobody looked for, `targets[i]["unknown"]`, bool (classes,), anchors
-without an object are ignored, and proposals without an object may be background or one of these
-classes.
+only. On photos with classes nobody looked for, `targets[i]["unknown"]`, bool (classes,), proposals
+without an object may be background or one of these classes; with `targets[i]["is_open"]`, bool (),
+anchors without an object are ignored.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from instseg.models.shared_mask import mask_channels
 from instseg.training.crowds import Target, has_crowds, in_crowd
 from instseg.training.partial_labels import (
     has_masks,
-    has_unknown,
+    is_open,
     masked_objects,
     partial_cross_entropy,
     unknown_classes,
@@ -60,7 +60,7 @@ class TrainingRPN(RegionProposalNetwork):
             else:
                 matched.append(torch.zeros_like(boxes, dtype=torch.float32))
                 label = torch.zeros(len(boxes), device=boxes.device)
-            unsure = has_unknown(target) or in_crowd(boxes, target)
+            unsure = is_open(target) or in_crowd(boxes, target)
             labels.append(label.masked_fill((label == 0) & unsure, -1))
         return labels, matched
 

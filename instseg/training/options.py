@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from instseg.training.recipe import Recipe
 
 SMALLEST_SIDE = 64  # smallest input of Mask R-CNN, in pixels
+NEW = ("none", "imagenet")  # weights of a new network: random ones, or ImageNet's in its backbone
 NEW_NETWORK = ("architecture", "skips", "encoder_weights")  # options that --weights replaces
 
 
@@ -41,10 +42,10 @@ class FinetuneOptions(TrainingOptions):
             What the starting weights find of these classes in the photos is used as pseudo labels.
         init_classes: Initialise class NEW from class OLD of the starting weights: OLD=NEW,
             comma-separated.
-        architecture: Architecture of a new network, if `weights` is none or imagenet, or of a .pth
-            file.
+        architecture: Architecture of a new network, if `weights` is none, or of a .pth file.
         layers: Layers to train: heads, 5+, 4+, 3+ or all, with stages numbered as in Matterport's
-            Mask R-CNN; or several stages of training with their epochs, as heads:5,all:20.
+            Mask R-CNN; or several stages of training with their epochs, as heads:5,all:20. The
+            depthwise convolutions of efficientnet_lite0_fpn are trained with all only.
         min_size: Resize photos so that their shorter side has this many pixels; by default as the
             starting weights do.
         augment: Data augmentation: names of torchvision.transforms.v2 with their arguments, or
@@ -56,8 +57,8 @@ class FinetuneOptions(TrainingOptions):
         pseudo: LOW,HIGH, 0 to 1, for annotations with a score, found by a detector: from HIGH they
             are objects, between the two regions to ignore, below LOW left out.
         mask_head: One mask channel for all classes (shared) or one for each (per-class); by default
-            as the starting weights have it, but shared if some annotations have no mask and a class
-            has fewer than 10.
+            as the starting weights have it, but shared if a class has objects without masks, and
+            fewer than 10 masks.
         mask_share: Minimum share of photos with masks in an epoch, reached by repeating them, at
             least 0 and below 1; these photos then have batches of their own.
         show_batch: Draw the first batches, after augmentation, to batches.png.
@@ -133,14 +134,14 @@ class FinetuneOptions(TrainingOptions):
             raise ArgumentError("{mask_share} needs {coco_json}: all objects in scenes have masks")
 
     def _check_start(self) -> None:
-        fresh = self.weights in ("none", "imagenet")
+        fresh = self.weights in NEW
         self.check_weights_stay(self.weights)
-        if fresh and not self.architecture:
-            raise ArgumentError(f"{{weights}} {self.weights} needs {{architecture}}")
+        if self.weights == "none" and not self.architecture:
+            raise ArgumentError("{weights} none needs {architecture}, such as compact")
         if self.weights == "imagenet":
-            from instseg.models.imagenet import require_imagenet
+            from instseg.models.imagenet import ARCHITECTURE, require_imagenet
 
-            require_imagenet(str(self.architecture))
+            require_imagenet(self.architecture or ARCHITECTURE)
         if self.init_classes and fresh:
             raise ArgumentError(
                 "{init_classes} needs {weights} of a trained network, whose classes it names"

@@ -15,6 +15,11 @@ def has_unknown(target: Target) -> bool:
     return "unknown" in target and bool(target["unknown"].any())
 
 
+def is_open(target: Target) -> bool:
+    """Whether the region proposals learn no background from a photo."""
+    return "is_open" in target and bool(target["is_open"])
+
+
 def unknown_classes(targets: Sequence[Target], rows: Sequence[int], classes: int) -> Tensor | None:
     """For each box of a batch, the classes that may be there without an annotation.
 

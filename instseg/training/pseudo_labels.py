@@ -15,7 +15,7 @@ from instseg.core.boxes import box_ious
 from instseg.core.instances import Instances
 from instseg.data.coco import CocoData
 from instseg.data.labels import PhotoLabels, TrainingLabels
-from instseg.files.coco_json import Category
+from instseg.files.coco_records import Category
 from instseg.files.results import coco_annotations
 from instseg.predict.tiles import SAME_OBJECT_IOU
 from instseg.system.ahead import map_ahead
@@ -53,8 +53,9 @@ def pseudo_label(
         data: Photos and annotations; its file is not changed.
         class_names: Names of the dataset's and the further classes, as from `kept_classes`.
         category_ids: Their dataset ids by class id.
-        path: The COCO JSON to write: `data` with the further classes and their objects; only these
-            have a `score`, and `searched` names these classes.
+        path: The COCO JSON to write: `data` with the further classes and their objects, which have
+            a `pseudo_score` and, as they are decided here, no `score`; `searched` names the further
+            classes too.
         sure: Minimum score, 0..1, of detections that become objects.
         progress: Called with the number of photos done and in all.
 
@@ -74,8 +75,9 @@ def pseudo_label(
         for row, photo in enumerate(photos):
             new = _unannotated(predict(photo), labels.of(row), further)
             for record in coco_annotations(new, [further.get(n, 0) for n in new.class_names]):
+                score = record.pop("score")
                 record |= {"id": next(numbers), "image_id": data.images[row].id}
-                record["iscrowd"] = int(record["score"] < sure)
+                record |= {"iscrowd": int(score < sure), "pseudo_score": score}
                 annotations.append(msgspec.Raw(msgspec.json.encode(record)))  # half of its size
             if progress:
                 progress(row + 1, len(data))

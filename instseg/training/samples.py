@@ -53,6 +53,7 @@ def to_sample(
     *,
     boxes: Boxes | None = None,
     unknown: Collection[str] = (),
+    is_open: bool = False,
 ) -> Sample:
     """An image and its instances as tensors.
 
@@ -64,23 +65,25 @@ def to_sample(
         crowds: Regions that are neither objects nor background, if any.
         boxes: Objects without masks, of the class list of `instances`, and further ignored regions.
         unknown: Names of classes of which there may be objects that are not annotated.
+        is_open: Whether the region proposals do not learn background.
 
     Returns:
         The image as uint8 (3, H, W), and a dict, without objects narrower or lower than a pixel, of
         `boxes` float32 (N, 4) xyxy, `labels` int64 (N,), `masks`, `MaskTargets` of length N, empty
         for objects without a mask, `has_mask` bool (N,), `crowds`, the boxes of ignored regions,
-        float32 (C, 4), and `unknown`, bool (classes,), true for those classes.
+        float32 (C, 4), `unknown`, bool (classes,), true for those classes, and `is_open`, bool ().
     """
     ids = {name: i for i, name in enumerate(class_names)}
     boxes = boxes or Boxes.empty()
     names = [*instances.names, *(instances.class_names[i] for i in boxes.class_ids)]
     labels = np.array([ids.get(name, 0) for name in names], dtype=np.int64)
     corners = np.concatenate([instances.boxes.reshape(-1, 4), boxes.boxes])
-    sound = (corners[:, 2:] - corners[:, :2] >= 1).all(axis=1)
-    known = (labels > 0) & sound
+    sides = corners[:, 2:] - corners[:, :2]
+    known = (labels > 0) & (sides >= 1).all(axis=1)
     has_mask = np.arange(len(labels)) < len(instances)
     masks = instances.masks[known[: len(instances)]]
-    ignored = boxes.boxes[(boxes.class_ids == 0) & sound[len(instances) :]]
+    there = (sides > 0).all(axis=1)
+    ignored = boxes.boxes[(boxes.class_ids == 0) & there[len(instances) :]]
     regions = [(crowds or Masks.empty(instances.size_hw)).boxes_xyxy(), ignored]
     target = {
         "boxes": torch.from_numpy(corners[known]),
@@ -89,6 +92,7 @@ def to_sample(
         "has_mask": torch.from_numpy(has_mask[known]),
         "crowds": torch.from_numpy(np.concatenate(regions)),
         "unknown": torch.tensor([name in unknown for name in class_names]),
+        "is_open": torch.tensor(is_open),
     }
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))), target
 
@@ -184,6 +188,7 @@ class CocoSamples(Dataset[Sample]):
             found.instances,
             found.crowds,
             found.boxes.boxes,
+            found.boxes.class_ids == 0,
             seed=seed,
             other=other,
         )
@@ -194,6 +199,7 @@ class CocoSamples(Dataset[Sample]):
             crowds,
             boxes=replace(found.boxes, boxes=corners),
             unknown=found.unknown,
+            is_open=found.is_open,
         )
 
 

@@ -8,7 +8,7 @@ import pytest
 from instseg.core.errors import InputError
 from instseg.data.augmentation import parse_augmentations
 from instseg.data.coco import CocoData
-from instseg.data.labels import TrainingLabels
+from instseg.data.labels import TrainingLabels, doubtful_truth
 from instseg.training.samples import to_sample
 
 SQUARE = [[10, 10, 30, 10, 30, 30, 10, 30]]
@@ -81,6 +81,8 @@ def test_what_nobody_looked_for_is_unknown_unless_a_detector_did(tmp_path):
     assert labels_of(tmp_path, people).unknown(0) == set()
     assert labels_of(tmp_path, people, labelled=["cat"]).unknown(0) == {"dog", "owl"}
     assert labels_of(tmp_path, people, finding, labelled=["cat"]).unknown(0) == set()
+    scored = note(2, 1, score=1.0)  # by a tool that gives a score to what people draw
+    assert labels_of(tmp_path, scored, labelled=["cat"]).unknown(0) == {"dog", "owl"}
     searched = labels_of(tmp_path, people, finding, labelled=["cat"], searched=["dog"])
     assert searched.unknown(0) == {"owl"}
     assert labels_of(tmp_path, people, labelled=True).unknown(0) == set()  # a flag of another tool
@@ -93,6 +95,45 @@ def test_lvis_knows_what_is_annotated_or_negative(tmp_path):
     labels = labels_of(tmp_path, note(1), **both)
     assert labels.unknown(0) == {"cat", "owl"}
     assert labels.of(0).boxes.class_ids.tolist() == [1]
+    scored = labels_of(tmp_path, note(1), note(2, 2, score=0.9), **both)
+    assert scored.unknown(0) == {"cat", "owl"}
+    assert labels_of(tmp_path, note(1), searched=["owl"], **both).unknown(0) == {"cat"}
+
+
+def photos_of(tmp_path, *images, **values):
+    """Photos with one cat each, from 1."""
+    path = tmp_path / "data.json"
+    size = {"width": 64, "height": 48}
+    document = {
+        "images": [{"id": i, "file_name": f"{i}.png", **size, **e} for i, e in enumerate(images)],
+        "annotations": [note(i + 1) | {"image_id": i} for i in range(len(images))],
+        "categories": [{"id": i, "name": name} for i, name in enumerate(("cat", "dog"), 1)],
+    }
+    path.write_text(json.dumps(document | values))
+    return TrainingLabels(data=CocoData.read(path, tmp_path))
+
+
+def test_some_photos_are_background_for_the_region_proposals(tmp_path):
+    cats, nothing, lvis = {"labelled": ["cat"]}, {"labelled": []}, {"neg_category_ids": []}
+
+    def is_open(*images, **values):
+        labels = photos_of(tmp_path, *images, **values)
+        return [labels.of(row).is_open for row in range(len(images))]
+
+    assert is_open({}, cats, nothing, lvis) == [False, True, True, False]
+    assert is_open(cats, lvis) == [True, False]
+    assert is_open(cats, cats, nothing) == [False, False, True]  # else there were no background
+    assert is_open({}, cats, searched=["dog"]) == [False, False]
+
+
+def test_a_doubtful_ground_truth_is_told_with_numbers(tmp_path):
+    cats, lvis = {"labelled": ["cat"]}, {"neg_category_ids": []}
+    assert doubtful_truth(photos_of(tmp_path, {}, {}).data) == []
+    (text,) = doubtful_truth(photos_of(tmp_path, {}, cats, lvis).data)
+    assert text.startswith("2 photos of 3 labelled with some classes only; AP counts")
+    found = note(1, 1, score=0.9) | {"image_id": 0}
+    (text,) = doubtful_truth(photos_of(tmp_path, {}, annotations=[found]).data)
+    assert text.startswith("1 annotation with a score, a detector's findings, count as")
 
 
 @pytest.mark.parametrize(
@@ -107,8 +148,9 @@ def test_lvis_knows_what_is_annotated_or_negative(tmp_path):
 def test_boxes_move_as_masks_do(tmp_path, step, expected):
     found = labels_of(tmp_path, note(1, segmentation=SQUARE), note(2)).of(0)
     _, instances, _, boxes = parse_augmentations([step]).with_boxes(
-        np.zeros((48, 64, 3), np.uint8), found.instances, found.crowds, found.boxes.boxes, seed=1
-    )
+        np.zeros((48, 64, 3), np.uint8), found.instances, found.crowds, found.boxes.boxes,
+        found.boxes.class_ids == 0, seed=1,
+    )  # fmt: skip
     assert boxes.tolist() == instances.boxes.tolist() == [expected]
 
 
@@ -118,10 +160,36 @@ def test_boxes_that_have_left_the_photo_are_zero(tmp_path):
     results = [
         crop.with_boxes(
             np.zeros((48, 64, 3), np.uint8), found.instances, found.crowds, found.boxes.boxes,
-            seed=seed,
+            found.boxes.class_ids == 0, seed=seed,
         )[3]
         for seed in range(8)
     ]  # fmt: skip
     assert any((each[0] == 0).all() for each in results)
     assert all(each[1].tolist() == [0, 0, 8, 8] for each in results)
     assert all((each >= 0).all() and (each <= 8).all() for each in results)
+
+
+def test_ignored_boxes_stay_as_long_as_anything_is_left(tmp_path):
+    boxes = np.array([[0, 0, 63, 47], [0, 0, 63, 47], [0, 0, 2, 2]], np.float32)
+    photo = np.zeros((48, 64, 3), np.uint8)
+    found = labels_of(tmp_path).of(0)
+    crop = parse_augmentations([{"RandomCrop": {"size": [3, 3]}}])
+    ignored = np.array([True, False, True])
+    left = [
+        crop.with_boxes(photo, found.instances, found.crowds, boxes, ignored, seed=seed)[3]
+        for seed in range(40)
+    ]
+    sides = np.array(left)[:, :, 2:] - np.array(left)[:, :, :2]
+    assert (sides[:, 0] > 0).all()
+    assert (sides[:, 1] == 0).all()  # 9 pixels of an object are too few
+    assert (sides[:, 2] == 0).all(axis=1).any()
+
+
+def test_narrow_ignored_boxes_are_in_the_target(tmp_path):
+    narrow = [note(1, bbox=[5, 5, 0.5, 9], iscrowd=1), note(2, bbox=[5, 5, 0.5, 9])]
+    found = labels_of(tmp_path, *narrow).of(0)
+    image = np.zeros((48, 64, 3), np.uint8)
+    _, target = to_sample(image, found.instances, ("BG", "cat"), boxes=found.boxes)
+    assert target["crowds"].tolist() == [[5, 5, 5.5, 14]]
+    assert not len(target["boxes"])
+    assert not target["is_open"]

@@ -150,6 +150,9 @@ BROKEN = {
         {"box-missing"},
     ),
     "box-only": (forget("annotations", 0, "segmentation"), [101], set()),
+    "score-form": (change("annotations", 0, score=95), [101], set()),
+    "labelled-form": (change("images", 1, labelled=True, neg_category_ids="3"), [20], set()),
+    "searched-form": (lambda d: d.update(searched={"cup": True}), [], set()),
     "mask-form": (mask(0, [[[10, 5], [40, 5], [40, 25], [10, 25]]]), [101], set()),
     "mask-exchanged": (
         exchange_masks,
@@ -228,6 +231,22 @@ def test_what_is_broken_is_found_and_named_and_repaired(code):
     if found.fix:
         assert code not in codes(healed)
         assert changes
+
+
+@pytest.mark.parametrize("empty", [None, "", [], {}, [[]], [[], []], [None]])
+def test_an_empty_mask_is_none(empty):
+    document = sound()
+    mask(0, empty)(document)
+    assert codes(look(document)) - USUAL == {"box-only"}
+    document["annotations"][0]["bbox"] = None
+    assert codes(look(document)) - USUAL == {"box-missing", "mask-missing"}
+
+
+@pytest.mark.parametrize("score", [0, 1, 0.5, None])
+def test_scores_of_detectors_are_sound(score):
+    document = sound()
+    change("annotations", 0, score=score)(document)
+    assert codes(look(document)) == USUAL
 
 
 @pytest.mark.parametrize("document", [None, 3, "x", [], [{"image_id": 1, "score": 0.5}]])

@@ -193,3 +193,48 @@ def test_a_byte_order_mark_does_no_harm(tmp_path):
     path = write_json(tmp_path / "data.json", sound())
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert read_document(path) == sound()
+
+
+@pytest.mark.parametrize(
+    ("text", "given"),
+    [
+        *(
+            (t, False)
+            for t in ("null", "[]", "{}", '""', "[[]]", "[ [ ],\n[ ] ]", '"[[]]"', " [ ]")
+        ),
+        *((t, True) for t in ("[[1,2,3,4,5,6]]", '{"counts": "a"}', '"abc"', "7")),
+    ],
+)
+def test_which_segmentations_are_empty(tmp_path, text, given):
+    path = write(tmp_path / "a.json")
+    found = path.read_text().replace(json.dumps([SQUARE]), text)
+    path.write_text(found)
+    (annotation,) = read_dataset(path).annotations
+    assert annotation.has_outline == given
+    assert annotation.is_box_only != given
+
+
+@pytest.mark.parametrize(
+    ("score", "read", "strange"),
+    [
+        (0.25, 0.25, False),
+        (1, 1.0, False),
+        ("0.5", 0.5, False),
+        (None, None, False),
+        *((value, None, True) for value in (95, -0.1, "high", True, [0.5], {"a": 1})),
+    ],
+)
+def test_a_strange_score_is_no_score(tmp_path, score, read, strange):
+    document = json.loads(write(tmp_path / "a.json").read_text())
+    document["annotations"][0]["score"] = score
+    (annotation,) = read_dataset(write(tmp_path / "a.json", **document)).annotations
+    assert annotation.detector_score == read
+    assert annotation.has_strange_score == strange
+
+
+@pytest.mark.parametrize("value", [True, "cup", {"cup": 1}, [["cup"]], [None]])
+def test_lists_of_classes_of_another_form_are_none(tmp_path, value):
+    image = {"id": 9, "file_name": "a.jpg", "height": 10, "width": 20, "labelled": value}
+    found = read_dataset(write(tmp_path / "a.json", images=[image], searched=value))
+    assert found.images[0].labelled_classes is None
+    assert found.searched_classes is None

@@ -81,20 +81,22 @@ def test_boxes_have_the_unknown_classes_of_their_photo():
     assert unknown_classes([make_target(), {}], [2, 1], 3) is None
 
 
-def test_anchors_without_an_object_are_ignored_where_a_class_is_unknown():
+def test_anchors_without_an_object_are_ignored_on_open_photos():
     rpn = with_layers(make_network(), TRAINING_LAYERS).rpn
     anchors = torch.tensor([[4.0, 4, 28, 28], [32, 32, 60, 60], [0, 40, 20, 60]])
 
     def of(**known):
-        return rpn.assign_targets_to_anchors([anchors], [make_target(**known)])[0][0]
+        return rpn.assign_targets_to_anchors([anchors], [make_target() | known])[0][0]
 
     assert of().tolist() == [1, 1, 0]
-    assert of(unknown=(False, False, True)).tolist() == [1, 1, -1]
+    assert of(is_open=torch.tensor(True)).tolist() == [1, 1, -1]
+    assert of(unknown=torch.tensor([False, False, True])).tolist() == [1, 1, 0]  # as LVIS has it
 
 
 def test_a_photo_of_which_nothing_is_known_teaches_nothing():
     network = make_network()
     target = make_target((), (False, True, True), boxes=torch.zeros(0, 4))
+    target["is_open"] = torch.tensor(True)
     sum(losses_of(network, target).values()).backward()
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     assert gradients and all((each == 0).all() for each in gradients)

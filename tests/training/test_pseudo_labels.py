@@ -106,8 +106,8 @@ def test_what_the_model_knows_is_annotated_beside_what_was(start, complete, data
 
 def test_what_is_unsure_becomes_a_crowd(data, pseudo):
     document = json.loads(pseudo.coco_json.read_text())
-    added = [each for each in document["annotations"] if "score" in each]
-    sure, unsure = ([a["score"] for a in added if a["iscrowd"] == crowd] for crowd in (0, 1))
+    added = [each for each in document["annotations"] if "pseudo_score" in each]
+    sure, unsure = ([a["pseudo_score"] for a in added if a["iscrowd"] == crowd] for crowd in (0, 1))
     assert UNSURE < min(unsure) <= max(unsure) < SURE <= min(sure)
     assert sum(len(pseudo.crowds(row)) for row in range(len(data))) == len(unsure)
 
