@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -57,6 +58,7 @@ def load_imagenet(network: nn.Module) -> None:
         InputError: The package is missing, or its weights do not fit.
     """
     path = imagenet_file()
+    backbone: Any = network.backbone
     theirs = load_torch_state_dict(path)
     try:
         ours = {
@@ -65,7 +67,6 @@ def load_imagenet(network: nn.Module) -> None:
             for i, (name, keys) in enumerate(zip(names, (("weight",), NORM), strict=True))
             for key in keys
         }
-        backbone = network.get_submodule("backbone")
         unknown = backbone.load_state_dict(ours, strict=False).unexpected_keys
     except (KeyError, RuntimeError) as error:
         raise InputError(f"{path}: does not hold EfficientNet-Lite0; install it again") from error
