@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from instseg.training.run import Run
 
 HIGHEST_SEED = 2**32
+NEW = ("none", "imagenet")  # weights of a new detector: random ones, or ImageNet's in its backbone
 
 AnyOptions = TypeVar("AnyOptions", bound="TrainingOptions")
 

@@ -23,7 +23,7 @@ from instseg.models.mask_rcnn import Model, build_detector, fresh_model, load_de
 from instseg.models.segmenters import is_segmenter
 from instseg.predict.predictor import Predictor
 from instseg.system.processes import from_first, process_device, process_rank
-from instseg.training.options import NEW
+from instseg.training.common_options import NEW
 from instseg.training.pseudo_labels import UNSURE, pseudo_label
 
 

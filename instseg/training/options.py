@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from instseg.core.errors import ArgumentError, require_between, require_positive
 from instseg.core.options import renamed
-from instseg.training.common_options import TrainingOptions, check_photos_given, is_path
+from instseg.training.common_options import NEW, TrainingOptions, check_photos_given, is_path
 
 if TYPE_CHECKING:
     from instseg.data.coco import CocoData
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from instseg.training.recipe import Recipe
 
 SMALLEST_SIDE = 64  # smallest input of Mask R-CNN, in pixels
-NEW = ("none", "imagenet")  # weights of a new network: random ones, or ImageNet's in its backbone
 NEW_NETWORK = ("architecture", "skips", "encoder_weights")  # options that --weights replaces
 
 

@@ -201,6 +201,20 @@ def test_warnings_are_events(scenes, results):
     assert any(isinstance(e, Warned) and e.text.startswith("results: all ") for e in events)
 
 
+def test_a_doubtful_ground_truth_is_warned_of(scenes, truth, results, tmp_path):
+    names = [category["name"] for category in truth["categories"]]
+    changed = json.loads(json.dumps(truth))
+    changed["images"][0]["labelled"] = names[:1]
+    changed["annotations"][0] |= {"score": 0.75, "category_id": truth["categories"][0]["id"]}
+    changed["annotations"][0]["image_id"] = truth["images"][0]["id"]
+    (tmp_path / "val.json").write_text(json.dumps(changed))
+    events = []
+    instseg.evaluate(tmp_path / "val.json", results=results, resamples=100, on_event=events.append)
+    texts = [event.text for event in events if isinstance(event, Warned)]
+    assert any(f"1 photo of {SCENES} labelled with some classes only" in text for text in texts)
+    assert any("1 annotation with a score, a detector's findings" in text for text in texts)
+
+
 def test_thresholds_are_stored_in_the_model_file(scenes, tmp_path):
     weights = tmp_path / "own.safetensors"
     shutil.copy(ROOT / "weights" / "demo.safetensors", weights)

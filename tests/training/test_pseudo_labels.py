@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from instseg.core.instances import Instances
 from instseg.data.augmentation import parse_augmentations
 from instseg.data.coco import CocoData
+from instseg.data.labels import TrainingLabels
 from instseg.data.sampling import Order
 from instseg.evaluation.coco_ap import average_precision
 from instseg.models.heads import kept_classes, match_classes, with_detector_classes
@@ -110,6 +112,39 @@ def test_what_is_unsure_becomes_a_crowd(data, pseudo):
     sure, unsure = ([a["pseudo_score"] for a in added if a["iscrowd"] == crowd] for crowd in (0, 1))
     assert UNSURE < min(unsure) <= max(unsure) < SURE <= min(sure)
     assert sum(len(pseudo.crowds(row)) for row in range(len(data))) == len(unsure)
+
+
+def test_scores_for_a_detectors_findings_do_not_apply_to_pseudo_labels(pseudo):
+    strict = TrainingLabels(data=pseudo, pseudo=(0.99, 0.999))
+    for row in range(len(pseudo)):
+        found = strict.of(row)
+        assert len(found.instances) == len(pseudo.objects(row))
+        assert len(found.crowds) == len(pseudo.crowds(row))
+
+
+@pytest.mark.parametrize("image", [{"neg_category_ids": []}, {"labelled": []}, {"labelled": [NEW]}])
+@pytest.mark.parametrize("searched", [None, ["owl"]])
+def test_what_is_unknown_stays_unknown(data, tmp_path, image, searched):
+    document = json.loads(data.coco_json.read_text())
+    for each in document["images"]:
+        each |= image
+    for each in document["annotations"]:
+        each["score"] = 1.0
+    document["categories"].append({"id": 2, "name": "owl"})
+    document |= {"searched": searched} if searched else {}
+    path = tmp_path / "partly.json"
+    path.write_text(json.dumps(document))
+    partly = CocoData.read(path, data.folder)
+    names = ("BG", NEW, "owl", "cup")
+
+    def nothing(photo):
+        size_hw = photo.shape[:2]
+        return Instances.empty(size_hw, names)
+
+    both = pseudo_label(nothing, partly, names, (0, 1, 2, 3), tmp_path / "pseudo.json")
+    before, after = TrainingLabels(data=partly), TrainingLabels(data=both)
+    for row in range(len(partly)):
+        assert after.unknown(row) == before.unknown(row)
 
 
 def test_annotated_objects_are_not_annotated_again(start, complete):
