@@ -49,13 +49,13 @@ def run(config: Options) -> int:
 def _stored(config: Options, found: Evaluation) -> str:
     """What the model file holds now: the metrics, score thresholds, or both."""
     words = ["these metrics"] if config.save_metrics else []
-    main = found.main
-    if config.save_thresholds and main.overall_threshold is None:
+    rated = found.rated
+    if config.save_thresholds and rated.overall_threshold is None:
         words.append("no score thresholds, as no object was found")
     elif config.save_thresholds:
-        own = sum(row.objects >= LEAST_OBJECTS for row in main.per_class)
+        own = sum(row.objects >= LEAST_OBJECTS for row in rated.per_class)
         words.append(
-            f"score thresholds by {SUBJECTS[main.kind]}: {count(own, 'class')} by their own "
-            f"objects, those with fewer than {LEAST_OBJECTS} have {main.overall_threshold:.3f}"
+            f"score thresholds by {SUBJECTS[rated.kind]}: {count(own, 'class')} by their own "
+            f"objects, those with fewer than {LEAST_OBJECTS} have {rated.overall_threshold:.3f}"
         )
     return " and ".join(words)

@@ -65,7 +65,7 @@ class EvaluateOptions:
         resamples: Number of random half-samples of the photos for the 95% confidence intervals.
         save_thresholds: Store a score threshold for each class in the model file (of a named
             model, in a copy in the output folder), which infer and Predictor then use: the best F1
-            with a precision of at least 0.5; for classes with fewer than 20 objects, the threshold
+            with a precision of at least 0.45; for classes with fewer than 20 objects, the threshold
             of all classes together.
         save_metrics: Store the metrics in the model file, where info shows them.
         about: YAML file with data, licence and not_for, which `save_metrics` stores too.

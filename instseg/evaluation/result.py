@@ -243,6 +243,11 @@ class Evaluation:
         return tuple(each for each in (self.bbox, self.segm, self.boundary) if each)
 
     @property
+    def rated(self) -> KindScores:
+        """What a model file's thresholds come from: boxes, which the score rates, or `main`."""
+        return self.bbox or self.main
+
+    @property
     def main(self) -> KindScores:
         """The masks, or the boxes where there are no masks."""
         return self.segm or self.kinds[0]

@@ -66,7 +66,7 @@ def save_to_model(
 
     def changed(card: ModelCard) -> ModelCard:
         if thresholds:
-            card = with_thresholds(card, evaluation.main)
+            card = with_thresholds(card, evaluation.rated)
         return with_metrics(card, evaluation, told) if metrics else card
 
     source = locate(weights)

@@ -227,6 +227,7 @@ def pyramid_rcnn(
     backbone: PyramidBackbone,
     *,
     anchor_px: tuple[tuple[int, ...], ...] = ANCHOR_PX,
+    nms_thresh: float = 0.5,
     **heads: nn.Module,
 ) -> GeneralizedRCNN:
     """A Mask R-CNN of such a backbone, for images of about 320 px.
@@ -234,6 +235,7 @@ def pyramid_rcnn(
     Args:
         backbone: The backbone.
         anchor_px: Sizes of the anchors on each level.
+        nms_thresh: IoU above which the lower-scoring of two detections of a class is dropped.
         heads: `box_roi_pool`, `box_head`, `box_predictor`, `mask_head` and `mask_predictor` of
             torchvision's `RoIHeads`.
     """
@@ -257,7 +259,7 @@ def pyramid_rcnn(
         positive_fraction=0.25,
         bbox_reg_weights=None,
         score_thresh=0.05,
-        nms_thresh=0.5,
+        nms_thresh=nms_thresh,
         detections_per_img=100,
         mask_roi_pool=PyramidRoIAlign((MASK_LEVEL,), 14, finest_stride=4),
         **heads,

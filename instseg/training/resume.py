@@ -105,7 +105,7 @@ def provenance_of(given: Mapping[str, Any]) -> dict[str, Any]:
         if name in ("out", "resume"):
             continue
         told[name] = value
-        if isinstance(value, Path) or (name in PATHS and isinstance(value, str)):
+        if isinstance(value, Path) or (name in (*PATHS, "weights") and isinstance(value, str)):
             told[name] = Path(value).name
         elif name in ("coco_json", "val_coco_json") and value is not None:
             told[name] = value.coco_json.name

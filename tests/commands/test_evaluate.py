@@ -149,7 +149,7 @@ def test_thresholds_are_stored_and_used(dataset, measured, tmp_path, capsys):
     out = tmp_path / "evaluated"
     run(config(dataset, out, weights=str(weights), save_thresholds=True, plots=False))
     stored = read_model_card(weights).thresholds
-    found = metrics(out)["segm"]
+    found = metrics(out)["bbox"]
     assert stored == found["prediction_thresholds"]
     few = [row["class"] for row in found["per_class"] if row["objects"] < 20]
     assert few and {stored[name] for name in few} == {found["overall_threshold"]}

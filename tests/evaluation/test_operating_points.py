@@ -118,7 +118,7 @@ def test_a_class_of_many_objects_has_its_own_threshold_and_one_of_few_that_of_al
     assert few_more.per_class == pytest.approx((0.7, 0.25))
 
 
-def test_half_of_what_is_shown_is_true():
+def test_much_of_what_is_shown_is_true():
     """Of 20 objects, 4 are found above 4 others; the best F1 would keep 20 of 66 as well."""
     found = [*((True, 0.9),) * 4, *((False, 0.8),) * 2, *((False, 0.4),) * 44, *((True, 0.2),) * 16]
     (point,) = operating_points(of_classes(cup=(20, found)))

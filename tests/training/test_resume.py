@@ -48,6 +48,7 @@ def test_objects_become_files_that_go_away_in_the_end(tmp_path, tiny_weights):
     told = provenance_of(options.given())
     assert (told["coco_json"], told["weights"]) == ("annotations.json", "a compact in memory")
     assert json.dumps(told)
+    assert provenance_of({"weights": str(tiny_weights)}) == {"weights": tiny_weights.name}
     drop_resume_files(tmp_path)
     assert sorted(each.name for each in tmp_path.iterdir()) == ["data", "options.json"]
 
