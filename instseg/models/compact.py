@@ -162,18 +162,6 @@ class DenseMaskPredictor(nn.Module):
         return logits.permute(0, 5, 1, 3, 2, 4).reshape(n, logits.shape[-1], 2 * m, 2 * m)
 
 
-class PyramidRPNHead(RPNHead):
-    """Torchvision's head with float32 outputs, for autocast.
-
-    On maps as small as these, its ordinary backward pass is faster than that of `QuickRPNHead`.
-    """
-
-    def forward(self, x: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """For each level logits (B, A, H, W) and deltas (B, 4 * A, H, W), float32."""
-        logits, deltas = super().forward(x)
-        return [each.float() for each in logits], [each.float() for each in deltas]
-
-
 class PyramidRPN(RegionProposalNetwork):
     """Region proposals from the pyramid, without the map for masks."""
 
@@ -227,6 +215,8 @@ def pyramid_rcnn(
     backbone: PyramidBackbone,
     *,
     anchor_px: tuple[tuple[int, ...], ...] = ANCHOR_PX,
+    rpn_head: type[RPNHead] = RPNHead,
+    training_proposals: tuple[int, int] = (400, 300),
     nms_thresh: float = 0.5,
     **heads: nn.Module,
 ) -> GeneralizedRCNN:
@@ -235,6 +225,9 @@ def pyramid_rcnn(
     Args:
         backbone: The backbone.
         anchor_px: Sizes of the anchors on each level.
+        rpn_head: The head of the proposal network.
+        training_proposals: In training, proposals of each level before their suppression, and of
+            the image after it.
         nms_thresh: IoU above which the lower-scoring of two detections of a class is dropped.
         heads: `box_roi_pool`, `box_head`, `box_predictor`, `mask_head` and `mask_predictor` of
             torchvision's `RoIHeads`.
@@ -243,13 +236,13 @@ def pyramid_rcnn(
     anchors = AnchorGenerator(anchor_px, (ASPECT_RATIOS,) * len(anchor_px))
     rpn = PyramidRPN(
         anchors,
-        PyramidRPNHead(channels, anchors.num_anchors_per_location()[0]),
+        rpn_head(channels, anchors.num_anchors_per_location()[0]),
         fg_iou_thresh=0.6,
         bg_iou_thresh=0.3,
         batch_size_per_image=128,
         positive_fraction=0.5,
-        pre_nms_top_n={"training": 200, "testing": 500},
-        post_nms_top_n={"training": 200, "testing": 300},
+        pre_nms_top_n={"training": training_proposals[0], "testing": 500},
+        post_nms_top_n={"training": training_proposals[1], "testing": 300},
         nms_thresh=0.7,
     )
     roi_heads = RoIHeads(

@@ -57,4 +57,5 @@ def test_equal_to_torchvisions_own_pass():
         (theirs,) = model.network([image.float() / 255])
     assert len(found.boxes)
     torch.testing.assert_close(found.scores, theirs["scores"], rtol=0, atol=1e-5)
-    torch.testing.assert_close(found.boxes, theirs["boxes"], rtol=0, atol=1e-2)
+    # by place: nearly equal scores may change their order
+    assert torch.cdist(found.boxes, theirs["boxes"]).min(dim=1).values.max() < 1e-2
