@@ -10,11 +10,10 @@ from instseg.core.classes import COCO_CATEGORY_IDS, COCO_CLASSES
 from instseg.files.about import ABOUT
 from instseg.files.model_file import read_model_card
 from instseg.files.model_metrics import stored_metrics
-from instseg.files.weights import NAMED, locate
+from instseg.files.weights import NAMED
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
 PATH = WEIGHTS / "photos.safetensors"
-UNET = WEIGHTS / "photos-unet.safetensors"
 
 
 def test_the_file_is_small_and_describes_itself():
@@ -40,9 +39,3 @@ def test_it_finds_what_everyone_sees(photo, name):
     found = Predictor("photos", precision="fp32")(getattr(skimage.data, photo)())
     assert name in found.names
     assert len(found) <= 8
-
-
-def test_the_semantic_network_is_smaller():
-    assert locate("photos-unet") == UNET
-    assert UNET.stat().st_size <= 8e6
-    assert read_model_card(UNET).architecture == NAMED["photos-unet"].architecture

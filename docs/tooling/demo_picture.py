@@ -18,7 +18,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from demo_photos import FREE, demo_photo
 
 from instseg import Predictor, draw_instances
-from instseg.files.image import write_image
 
 OUT = Path(__file__).resolve().parents[1] / "demo.png"
 HEIGHT_PX = 400  # of each photo
@@ -39,7 +38,8 @@ def main() -> None:
         found = predictor(photo)
         print(f"{name}: {', '.join(found.names) or 'nothing'}")  # noqa: T201
         parts += [draw_instances(photo, found), np.full((HEIGHT_PX, GAP_PX, 3), 255, np.uint8)]
-    write_image(given.out, np.hstack(parts[:-1]))
+    row = Image.fromarray(np.hstack(parts[:-1]))
+    row.quantize(256, method=Image.Quantize.MEDIANCUT).save(given.out, optimize=True)
 
 
 def _resized(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
