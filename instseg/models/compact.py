@@ -201,6 +201,7 @@ def compact(
     """
     return pyramid_rcnn(
         CompactBackbone(width, channels, mask_channels),
+        pyramid_rpn(channels),
         box_roi_pool=PyramidRoIAlign(LEVELS[:3], 7, finest_stride=8, finest_px=48),
         box_head=TwoMLPHead(channels * 7 * 7, head_channels),
         box_predictor=FastRCNNPredictor(head_channels, num_classes),
@@ -211,40 +212,49 @@ def compact(
     )
 
 
-def pyramid_rcnn(
-    backbone: PyramidBackbone,
+def pyramid_rpn(
+    channels: int,
     *,
     anchor_px: tuple[tuple[int, ...], ...] = ANCHOR_PX,
-    rpn_head: type[RPNHead] = RPNHead,
+    head: type[RPNHead] = RPNHead,
     training_proposals: tuple[int, int] = (400, 300),
-    nms_thresh: float = 0.5,
-    **heads: nn.Module,
+) -> PyramidRPN:
+    """The proposal network of such a pyramid.
+
+    Args:
+        channels: Channels of the pyramid's levels.
+        anchor_px: Sizes of the anchors on each level.
+        head: Its head.
+        training_proposals: In training, proposals of each level before their suppression, and of
+            the image after it.
+    """
+    anchors = AnchorGenerator(anchor_px, (ASPECT_RATIOS,) * len(anchor_px))
+    before, after = training_proposals
+    return PyramidRPN(
+        anchors,
+        head(channels, anchors.num_anchors_per_location()[0]),
+        fg_iou_thresh=0.6,
+        bg_iou_thresh=0.3,
+        batch_size_per_image=128,
+        positive_fraction=0.5,
+        pre_nms_top_n={"training": before, "testing": 500},
+        post_nms_top_n={"training": after, "testing": 300},
+        nms_thresh=0.7,
+    )
+
+
+def pyramid_rcnn(
+    backbone: PyramidBackbone, rpn: PyramidRPN, *, nms_thresh: float = 0.5, **heads: nn.Module
 ) -> GeneralizedRCNN:
     """A Mask R-CNN of such a backbone, for images of about 320 px.
 
     Args:
         backbone: The backbone.
-        anchor_px: Sizes of the anchors on each level.
-        rpn_head: The head of the proposal network.
-        training_proposals: In training, proposals of each level before their suppression, and of
-            the image after it.
+        rpn: The proposal network.
         nms_thresh: IoU above which the lower-scoring of two detections of a class is dropped.
         heads: `box_roi_pool`, `box_head`, `box_predictor`, `mask_head` and `mask_predictor` of
             torchvision's `RoIHeads`.
     """
-    channels = backbone.out_channels
-    anchors = AnchorGenerator(anchor_px, (ASPECT_RATIOS,) * len(anchor_px))
-    rpn = PyramidRPN(
-        anchors,
-        rpn_head(channels, anchors.num_anchors_per_location()[0]),
-        fg_iou_thresh=0.6,
-        bg_iou_thresh=0.3,
-        batch_size_per_image=128,
-        positive_fraction=0.5,
-        pre_nms_top_n={"training": training_proposals[0], "testing": 500},
-        post_nms_top_n={"training": training_proposals[1], "testing": 300},
-        nms_thresh=0.7,
-    )
     roi_heads = RoIHeads(
         fg_iou_thresh=0.5,
         bg_iou_thresh=0.5,

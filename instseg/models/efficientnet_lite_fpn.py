@@ -15,7 +15,13 @@ from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads
 from torchvision.models.detection.rpn import RPNHead
 
-from instseg.models.compact import LEVELS, DenseMaskPredictor, PyramidBackbone, pyramid_rcnn
+from instseg.models.compact import (
+    LEVELS,
+    DenseMaskPredictor,
+    PyramidBackbone,
+    pyramid_rcnn,
+    pyramid_rpn,
+)
 from instseg.models.efficientnet_lite import WIDTHS, ConvNorm, EfficientNetLite
 from instseg.models.roi_align import PyramidRoIAlign, roi_align
 
@@ -106,9 +112,9 @@ def efficientnet_lite0_fpn(
     """
     return pyramid_rcnn(
         EfficientNetLiteFPN(channels, mask_channels),
-        anchor_px=ANCHOR_PX,
-        rpn_head=DenseRPNHead,
-        training_proposals=(200, 200),
+        pyramid_rpn(
+            channels, anchor_px=ANCHOR_PX, head=DenseRPNHead, training_proposals=(200, 200)
+        ),
         nms_thresh=0.4,  # fewer parts of large objects beside the whole, at the same AP
         box_roi_pool=ContextRoIAlign(LEVELS[:3], 7, finest_stride=8, finest_px=48),
         box_head=TwoMLPHead(channels * 7 * 7 + 2 * CONTEXT_CHANNELS, head_channels),

@@ -178,7 +178,10 @@ def test_parity_notices_another_eps(quick):
 
 def test_outputs_of_the_coco_heads():
     categories = MaskRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"]
-    for card in (coco_card("resnet50_fpn"), ModelCard.from_json(coco_card("x").to_json())):
+    for card in (
+        coco_card("resnet50_fpn"),
+        ModelCard.from_json(coco_card("resnet50_fpn_v2").to_json()),
+    ):
         ids = Model(network=nn.Identity(), card=card).class_id_of_output.tolist()
         assert len(ids) == len(categories) == 91
         assert [COCO_CLASSES[i] for i in ids] == [
