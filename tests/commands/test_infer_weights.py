@@ -102,7 +102,7 @@ def test_weights_that_were_asked_for_are_not_replaced(offline, photo, tmp_path, 
 def test_photos_by_name_need_no_warning(offline, photo, tmp_path, capsys, name):
     assert infer(photo, tmp_path / "out", "--weights", name) == 0
     assert capsys.readouterr().err == ""
-    assert info(tmp_path / "out")["weights"] == name
+    assert info(tmp_path / "out")["weights"] == "photos"
 
 
 def test_stored_thresholds_are_the_default(offline, photo, tmp_path, capsys):

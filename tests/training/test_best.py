@@ -24,6 +24,9 @@ class Constant:
     def enter_stage(self, scope):
         pass
 
+    def backbone_weights(self):
+        return ()
+
 
 class Nothing:
     """Four steps of nothing, in two epochs."""
