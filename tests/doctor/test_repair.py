@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 
 from instseg.core.masks import Masks
 from instseg.data.coco import CocoData
+from instseg.data.labels import TrainingLabels
 from instseg.doctor.examination import Surroundings
 from instseg.doctor.examine import examine_document, quick_check, survey
 from instseg.doctor.examples import examples
@@ -90,8 +91,10 @@ def test_whatever_is_broken_no_error_is_left(document, photos):
     rewritten = json.loads(json.dumps(healed.document))
     assert errors(examine_document(rewritten, survey(rewritten, photos))) == []
     data = CocoData.read(Path("fixed.json"), photos, content=json_of(healed.document))
+    labels = TrainingLabels(data=data)  # objects without a mask keep their box
     for index in range(len(data)):
-        data.load(index)
+        data.photo(index)
+        labels.of(index)
     assert len(data.document()["annotations"]) == len(healed.table)
 
 
