@@ -32,9 +32,9 @@ def demo_photo(name: str) -> NDArray[np.uint8]:
 
 
 def main(folder: Path) -> None:
-    """Write all photos as JPEG files."""
+    """Write all photos as PNG files, without loss as scikit-image has them."""
     for name in PHOTOS:
-        write_image(folder / f"{name}.jpg", demo_photo(name))
+        write_image(folder / f"{name}.png", demo_photo(name))
 
 
 if __name__ == "__main__":
