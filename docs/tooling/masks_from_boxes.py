@@ -1,9 +1,9 @@
 """Give the annotations of a COCO dataset that have only a box the mask that weights see in it.
 
-    python docs/tooling/masks_from_boxes.py train.json --images train/ --weights photos --out out.json
+    python docs/tooling/masks_from_boxes.py train.json --images train/ --out train_with_masks.json
 
-Of annotations with a score, those from the second value of `--pseudo` on are kept, those between the
-two become crowd regions, which semantic maps ignore, and those below the first are left out.
+Of annotations with a score, those from the second value of `--pseudo` on are kept, those between
+the two become crowd regions, which semantic maps ignore, and those below the first are left out.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class CompareOptions:
         weights: Mask R-CNN: coco-v2, coco-v1, photos, demo or the path of a model file or .pth
             file.
         architecture: Architecture of a .pth file: resnet50_fpn or resnet50_fpn_v2.
-        unet: unet-demo, or the model file of a U-Net or other semantic segmentation
+        unet: unet-demo, photos-unet, or the model file of a U-Net or other semantic segmentation
             network, as train-unet writes it.
         rule: Which instance of Mask R-CNN is on top where several overlap: score (the highest
             score), smallest-on-top or class-priority. The effect of all three is measured.
