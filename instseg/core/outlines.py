@@ -34,7 +34,7 @@ def exact_loops(
     seen = bytearray(len(across))
     for start in range(len(across)):
         if not seen[start]:
-            walk = []
+            walk: list[int] = []
             here = start
             while not seen[here]:
                 there = across[here]
