@@ -9,7 +9,8 @@ from importlib.resources import files
 
 STYLES = ("theme.css", "page.css", "components.css", "gallery.css")
 HEAD_SCRIPTS = ("theme.js",)  # before anything is painted
-GALLERY_SCRIPTS = (
+SCRIPTS = ("sections.js", "tables.js", "links.js")
+GALLERY_SCRIPTS = (  # later ones use earlier ones
     "gallery_data.js",
     "gallery_units.js",
     "gallery_state.js",
@@ -21,7 +22,6 @@ GALLERY_SCRIPTS = (
     "gallery_download.js",
     "gallery.js",
 )
-SCRIPTS = ("tables.js", "links.js", *GALLERY_SCRIPTS)
 
 
 @cache

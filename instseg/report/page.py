@@ -88,7 +88,8 @@ def _html(page: Page, gallery: RenderedGallery) -> str:
     ]
     style = assets.joined(assets.STYLES)
     head_script = assets.joined(assets.HEAD_SCRIPTS)
-    script = assets.joined(assets.SCRIPTS)
+    scripts = assets.SCRIPTS + (assets.GALLERY_SCRIPTS if gallery.markup else ())
+    script = assets.joined(scripts)
     return render(
         "page.html",
         page=page,
@@ -97,9 +98,9 @@ def _html(page: Page, gallery: RenderedGallery) -> str:
         policy=assets.content_security_policy(
             (style,), (head_script, script), loads_scripts=gallery.loads_scripts
         ),
-        style=Markup(style),  # noqa: S704
-        head_script=Markup(head_script),  # noqa: S704
-        script=Markup(script),  # noqa: S704
+        style=Markup(style),
+        head_script=Markup(head_script),
+        script=Markup(script),
     )
 
 
