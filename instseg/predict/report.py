@@ -39,7 +39,7 @@ from instseg.report.page import Written, write_page
 Embed = Literal["auto", "all", "none"]
 Records = Callable[[], Iterable[Json]]
 
-MOST_BARS = 20
+MOST_BARS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +166,7 @@ def _summary(
         Number(label="instances", value=f"{totals.instances:,}"),
         Number(label="classes", value=f"{len(totals.counts):,}"),
         Number(label="photos without instances", value=f"{totals.without:,}"),
-        Number(label="minimum score", value=str(threshold)),
+        Number(label="minimum score", value="by class" if threshold == "stored" else str(threshold)),
     ]
     if failures:
         numbers.insert(1, Number(label="photos failed", value=f"{len(failures):,}"))

@@ -104,7 +104,7 @@ const galleryPhoto = (() => {
       box.checked = !galleryState.isHidden(place, layer.name, row);
       line.hidden = galleryState.state.hiddenLayers.has(layer.name) || !galleryState.isOn(thing.class, thing.score);
       const swatch = /** @type {HTMLElement} */ (line.querySelector(".swatch"));
-      swatch.style.setProperty("--object", galleryPicture.color(thing.class, index?.marks ? thing.mark || "" : undefined));
+      swatch.style.setProperty("--object", galleryPicture.color(thing, row));
     }
     const order = galleryState.shown();
     const at = order.indexOf(place);

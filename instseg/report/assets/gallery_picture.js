@@ -28,10 +28,16 @@ const galleryPicture = (() => {
     return made;
   }
 
-  /** @param {number} classId @param {string} [mark] */
-  function color(classId, mark) {
-    const byMark = galleryState.state.colors === "mark" && mark !== undefined;
-    return byMark ? MARK_COLORS[mark] : index ? index.colors[classId] : "";
+  /** @param {Thing} thing @param {number} row */
+  function color(thing, row) {
+    switch (galleryState.state.colors) {
+      case "mark":
+        return MARK_COLORS[thing.mark || ""];
+      case "object": // hues by the golden angle are far apart
+        return `hsl(${Math.round(row * 137.5) % 360} 90% ${55 + (row % 3) * 8}%)`;
+      default:
+        return index ? index.colors[thing.class] : "";
+    }
   }
 
   /** @param {Thing} thing @returns {string} */
@@ -124,8 +130,7 @@ const galleryPicture = (() => {
       const isText = each.tagName === "text";
       const shown = galleryState.isShown(place, layer.name, row, thing);
       each.classList.toggle("off", !shown || (isText && !(labels && isLabelled(record, layer, thing))));
-      const marked = index?.marks ? thing.mark || "" : undefined;
-      /** @type {SVGElement} */ (each).style.setProperty("--object", color(thing.class, marked));
+      /** @type {SVGElement} */ (each).style.setProperty("--object", color(thing, row));
       count += Number(shown && !isText);
     }
     scaleLabels(svg);
