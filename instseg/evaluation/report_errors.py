@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from instseg.core.wording import LONGEST_NAME, some
 from instseg.evaluation.assess import Assessment
@@ -16,7 +15,6 @@ from instseg.evaluation.report_scores import Measured
 from instseg.evaluation.result import NAMES, SUBJECTS
 from instseg.report.components import Component, Line, Lines, Matrix, Prose, Section, Table
 
-MOST_CONFUSED = 30  # classes in the matrix
 CURVES = 3  # of the most frequent and of the worst classes each
 RECALLS = np.linspace(0, 1, 101)
 
@@ -51,9 +49,9 @@ def _beside(found: Measured) -> tuple[Assessment, Assessment | None, tuple[str, 
 def curves(found: Measured) -> Section:
     """Precision over recall, and calibration."""
     main = found.main
-    components: list[Component] = [_mean_curves(each) for each in found.explained]
+    components: list[Component] = [_mean_curves(found.explained)]
     if lines := _class_curves(main):
-        title = f"Precision and recall of the most frequent and the worst classes, {_of(main)}"
+        title = f"Precision and recall at IoU 0.50, most frequent and worst classes, {_of(main)}"
         components.append(_precision_recall(title, lines))
     components.append(_calibration(found.explained))
     return Section(title="Precision, recall and calibration", components=components)
@@ -63,12 +61,14 @@ def _of(each: Assessment) -> str:
     return SUBJECTS[each.kind]
 
 
-def _mean_curves(each: Assessment) -> Lines:
+def _mean_curves(explained: Sequence[Assessment]) -> Lines:
     lines = [
-        Line(name=f"{name}  {np.mean(y):.3f}", x=RECALLS.tolist(), y=y.tolist())
+        Line(name=f"{_of(each)}, {name}: {np.mean(y):.3f}", x=RECALLS.tolist(), y=y.tolist())
+        for each in explained
         for name, y in each.evaluation.mean_curves.items()
+        if len(explained) == 1 or name.startswith("IoU")  # else too many lines
     ]
-    return _precision_recall(f"Precision and recall, mean of the classes, {_of(each)}", lines)
+    return _precision_recall("Precision and recall, mean of the classes", lines)
 
 
 def _precision_recall(title: str, lines: Sequence[Line]) -> Lines:
@@ -93,7 +93,7 @@ def _class_curves(each: Assessment) -> list[Line]:
     for k in [*frequent, *worst]:
         y = each.evaluation.precision[0, :, k, 0, 2]
         y = np.where(np.cumsum(y <= 0) > 1, np.nan, y)  # beyond the last detection
-        name = f"{rows[k].name:.{LONGEST_NAME}}  {rows[k].AP50 or 0:.3f}"
+        name = f"{rows[k].name:.{LONGEST_NAME}}: {rows[k].AP50 or 0:.3f}"
         lines.append(Line(name=name, x=RECALLS.tolist(), y=y.tolist()))
     return lines
 
@@ -148,12 +148,11 @@ def _confusion(main: Assessment, with_photos: bool) -> list[Component]:
     if matrix is None:
         return []
     names = [row.name for row in main.summary.per_class]
-    shown = most_confused(matrix)
+    counted = matrix.sum(axis=0) + matrix.sum(axis=1)
+    shown = 1 + np.flatnonzero(counted[1:])
     kept = np.append(shown, 0)  # the background last
     labels = [*(names[k - 1] for k in shown.tolist()), BACKGROUND]
     title = f"Confusion of classes, {_of(main)}"
-    if len(shown) < len(names):
-        title += f": {len(shown)} of {len(names)} classes"
     text = (
         "Counts at the best score threshold of each class and IoU 0.5. On the diagonal are correct "
         f"detections, in the column {BACKGROUND} objects that were missed, in the row "
@@ -169,15 +168,3 @@ def _confusion(main: Assessment, with_photos: bool) -> list[Component]:
         column_title="prediction",
     )
     return [Prose(paragraphs=[text]), grid]
-
-
-def most_confused(matrix: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The classes that occur, as rows of the matrix; of many, those with most mistakes.
-
-    Args:
-        matrix: int64 (K + 1, K + 1), the background first.
-    """
-    counted = matrix.sum(axis=0) + matrix.sum(axis=1)
-    mistakes = counted - 2 * matrix.diagonal()
-    order = 1 + np.lexsort((-counted[1:], -mistakes[1:]))
-    return np.sort(order[counted[order] > 0][:MOST_CONFUSED])

@@ -13,6 +13,7 @@ from instseg.evaluation.report_scores import Measured
 from instseg.evaluation.result import SUBJECTS, KindScores
 from instseg.report.components import Finding, Findings
 
+EXAMPLES = 12
 MOST_CONFUSIONS = 3
 LEAST_CONFUSIONS = 2
 MISLEADING = 0.1  # mean difference of score and precision
@@ -41,7 +42,7 @@ def _never_found(main: KindScores) -> Iterator[Finding]:
             severity="error",
             text=f"{count(len(lost), 'class')} with objects enough to be learned, but none found",
             mend="See whether the model knows the class, and how it was annotated.",
-            examples=[f"{row.name} ({count(row.objects, 'object')})" for row in lost],
+            examples=[f"{row.name} ({count(row.objects, 'object')})" for row in lost[:EXAMPLES]],
         )
 
 
@@ -98,5 +99,5 @@ def _few(main: KindScores) -> Iterator[Finding]:
                 "where objects are so few"
             ),
             mend="Add photos of these classes to the evaluation.",
-            examples=few,
+            examples=few[:EXAMPLES],
         )

@@ -110,7 +110,7 @@ def scores(found: Measured) -> list[Component]:
     return [
         Numbers(numbers=numbers),
         Prose(paragraphs=[_measured(found.evaluation)]),
-        Table(title="All scores", columns=["", "what", *_distinct(columns)], rows=rows),
+        Table(title="All scores", columns=["metric", "what", *_distinct(columns)], rows=rows),
     ]
 
 
@@ -153,7 +153,7 @@ def comparison(found: Measured, other: Assessed) -> Section:
         for name, each in differences.items():
             values = [finite_or_none(a.evaluation.scores[name]) for a in (new, old)]
             rows.append([name, *values, *difference_cells(each)])
-        columns = ["", first, second, "difference", "95% interval", "p"]
+        columns = ["metric", first, second, "difference", "95% interval", "p"]
         title = f"Scores of {SUBJECTS[new.kind]}"
         tables.append(Table(title=title, columns=columns, rows=rows))
         verdicts.append(f"{kind} AP against {second}: {verdict(differences['AP'])}.")
