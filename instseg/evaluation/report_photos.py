@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,13 @@ WORDS: dict[Mark, str] = {  # of wrong detections, in the plural
     "wrong class": "of the wrong class",
     "badly placed": "badly placed",
     "duplicate": "duplicates",
+}
+TAGS: dict[Mark, str] = {
+    "miss": "with missed objects",
+    "false positive": "with false positives",
+    "wrong class": "with wrong classes",
+    "badly placed": "with badly placed detections",
+    "duplicate": "with duplicates",
 }
 _GREY = 128
 
@@ -84,13 +92,13 @@ class Photos:
 
     @cached_property
     def chosen(self) -> dict[int, list[str]]:
-        """Rows of the photos in the report, with the tags that say why they are."""
+        """Rows of the photos in the report, the worst first, with tags that say why they are."""
         judged, total = self.found.judged, len(self.data)
         rows = np.arange(total)
         mistakes = judged.false + judged.misses
         ranked = np.lexsort((rows, -mistakes, judged.f1)).tolist()
         if total <= MOST_PHOTOS:
-            return {row: [] for row in sorted(ranked)}
+            return {row: [] for row in ranked}
         middle = (total - EACH) // 2
         groups = {
             "worst": ranked[:EACH],
@@ -104,7 +112,7 @@ class Photos:
         for tag, members in groups.items():
             for row in members:
                 tags[row].append(tag)
-        return dict(sorted(tags.items()))
+        return {row: tags[row] for row in ranked if row in tags}
 
     def photos(self) -> Iterator[Photo]:
         """The chosen photos, one after the other."""
@@ -119,15 +127,15 @@ class Photos:
             record = self.data.images[row]
             name = record.file_name
             name += f" ({record.id})" if names[name] > 1 else ""
-            if photo := self._photo(row, name, tags):
-                yield photo
+            yield self._photo(row, name, tags)
 
-    def _photo(self, row: int, name: str, tags: Sequence[str]) -> Photo | None:
-        """A photo with its layers; None if neither it nor its size is known."""
+    def _photo(self, row: int, name: str, tags: Sequence[str]) -> Photo:
+        """A photo with its layers."""
         image, problem = self._image(row)
-        if image is None:
-            return None
-        size_hw = (image.shape[0], image.shape[1])
+        record = self.data.images[row]
+        size_hw = _at_least_one((record.height, record.width))
+        if not isinstance(image, Path):
+            size_hw = (image.shape[0], image.shape[1])
         layers = [self._truth_layer(row, size_hw), self._layer(self.found, row, size_hw)]
         values = self._values(row, layers)
         if self.other:
@@ -137,26 +145,30 @@ class Photos:
             image=image,
             layers=layers,
             values=values,
-            tags=[*tags, *self._cells[row], *(["unreadable"] if problem else [])],
+            tags=[*tags, *self._mistakes(layers), *self._cells[row]],
             lines=[*self._lines(row, layers), *([problem] if problem else [])],
+            image_id=record.id,
         )
 
-    def _image(self, row: int) -> tuple[NDArray[np.uint8] | None, str]:
-        """The photo, or a grey one of its size and what is wrong with it."""
+    def _image(self, row: int) -> tuple[NDArray[np.uint8] | Path, str]:
+        """The photo, or its file if it cannot be read; a grey one if it does not fit.
+
+        Also says why it does not fit, in a line.
+        """
         record = self.data.images[row]
-        size_hw = (record.height, record.width)
+        path, size_hw = self.data.folder / record.file_name, (record.height, record.width)
         try:
             if min(size_hw) > 0:
                 return self.data.photo(row), ""
             if leads_out(record.file_name):
                 raise InputError(f"{record.file_name}: leads out of {self.data.folder}")
-            return read_image(self.data.folder / record.file_name), ""  # boxes without sizes
+            return read_image(path), ""  # boxes of photos without sizes
         except InputError as error:
             if record.file_name not in self.missing:
-                self.on_event(Warned(text=f"{error}; it is grey in the report"))
-            if min(size_hw) <= 0:
-                return None, str(error)
-            return np.full((*size_hw, 3), _GREY, dtype=np.uint8), str(error)
+                self.on_event(Warned(text=f"{error}; the report has its instances without it"))
+            if not leads_out(record.file_name) and not _can_be_read(path):
+                return path, ""  # the gallery says why
+            return np.full((*_at_least_one(size_hw), 3), _GREY, dtype=np.uint8), str(error)
 
     def _values(self, row: int, layers: Sequence[Layer]) -> dict[str, float]:
         judged = self.found.judged
@@ -178,6 +190,13 @@ class Photos:
         yield ", ".join([found, *(in_words(marks[mark], mark) for mark in WORDS if marks[mark])])
         if self.other:
             yield f"F1 {judged.f1[row]:.3f}, of the others {self.other.judged.f1[row]:.3f}"
+
+    def _mistakes(self, layers: Sequence[Layer]) -> Iterator[str]:
+        """Tags of the kinds of mistakes on a photo."""
+        marks = {mark for layer in layers[:2] for mark in layer.marks} - {"", "hit"}
+        yield from (tag for mark, tag in TAGS.items() if mark in marks)
+        if not marks:
+            yield "without mistakes"
 
     @cached_property
     def _cells(self) -> dict[int, list[str]]:
@@ -258,6 +277,18 @@ class Photos:
 def in_words(number: int, mark: Mark) -> str:
     """`1 false positive`, `2 duplicates`."""
     return f"{number:,} {WORDS[mark].removesuffix('s') if number == 1 else WORDS[mark]}"
+
+
+def _can_be_read(path: Path) -> bool:
+    try:
+        read_image(path)
+    except InputError:
+        return False
+    return True
+
+
+def _at_least_one(size_hw: tuple[int, int]) -> tuple[int, int]:
+    return (max(size_hw[0], 1), max(size_hw[1], 1))
 
 
 def _mask(record: Record, size_hw: tuple[int, int]) -> Masks:
