@@ -257,9 +257,9 @@ def _measure(
         files = write_scores(options.folder, evaluation)
         files += write_plots(options.folder, found.assessments) if options.plots else []
         if options.report:
-            measured = Measured(evaluation=evaluation, found=found, other=other)
+            measured = Measured(evaluation=evaluation, truth=truth, found=found, other=other)
             has_photos = options.images is not None or isinstance(options.coco_json, CocoData)
-            photos = photos_of(measured, data if has_photos else None, truth, options.on_event)
+            photos = photos_of(measured, data if has_photos else None, options.on_event)
             files.append(write_report(options.folder, measured, photos).html)
         evaluation = replace(evaluation, files=tuple(files))
     return _stored(options, evaluation)

@@ -68,6 +68,13 @@ class Judged:
         return inside
 
     @cached_property
+    def matrix(self) -> Ints:
+        """Int64 (K + 1, K + 1): the confusion matrix, truth by prediction, background first."""
+        side = self.overlaps.n_classes + 1
+        places = self.confusions.rows * side + self.confusions.columns
+        return np.bincount(places, minlength=side**2).reshape(side, side)
+
+    @cached_property
     def best(self) -> tuple[Floats, Ints]:
         """The highest IoU of each detection with any object, and that object; 0 and -1 if none."""
         return self.overlaps.best(np.ones(len(self.overlaps.ious), dtype=bool))
@@ -141,8 +148,7 @@ def judge(
         truth: A COCO document: images, annotations, categories.
         results: COCO results.
         kind: Boxes or masks.
-        thresholds: The least score by class name; other classes have `DEFAULT_SCORE`, as in the
-            confusion matrix.
+        thresholds: The least score by class name; other classes have `DEFAULT_SCORE`.
     """
     categories = sorted(truth["categories"], key=lambda category: category["id"])
     least = np.array([thresholds.get(c["name"], DEFAULT_SCORE) for c in categories])

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 from instseg import __version__
 from instseg.core.events import OnEvent
-from instseg.core.json_types import Json
 from instseg.core.wording import count, some
 from instseg.data.coco import CocoData
 from instseg.evaluation import report_errors, report_scores
-from instseg.evaluation.assess import Assessment
-from instseg.evaluation.judged import Judged, judge
+from instseg.evaluation.judged import Judged
 from instseg.evaluation.report_findings import findings
 from instseg.evaluation.report_photos import MOST_PHOTOS, WORDS, Marked, Photos
 from instseg.evaluation.report_scores import Measured
@@ -24,55 +20,42 @@ from instseg.report.page import Written, write_page
 REPORT_HTML = "report.html"
 
 
-def write_report(folder: Path, found: Measured, photos: Photos | str) -> Written:
+def write_report(folder: Path, found: Measured, photos: Photos | None) -> Written:
     """Write report.html; see `evaluation_page`."""
     return write_page(folder / REPORT_HTML, evaluation_page(found, photos))
 
 
-def photos_of(
-    found: Measured, data: CocoData | None, truth: Json, on_event: OnEvent
-) -> Photos | str:
-    """The photos of a report, or why it has none.
+def photos_of(found: Measured, data: CocoData | None, on_event: OnEvent) -> Photos | None:
+    """The photos of a report; None without `data`, the dataset with its photos.
 
-    Args:
-        found: The numbers, whose best thresholds choose the detections.
-        data: The dataset; None if its photos are not given.
-        truth: It as a document.
-        on_event: Called with warnings about photos that cannot be read.
+    `on_event` is called with warnings about photos that cannot be read.
     """
     if data is None:
-        return "The photos were not given; with `images`, the report shows them."
-    marked = [_marked(truth, found.found.results, found.main)]
-    if found.other and found.main_other:
-        marked.append(_marked(truth, found.other.results, found.main_other))
-    other = marked[1] if len(marked) > 1 else None
-    return Photos(data=data, truth=truth, found=marked[0], other=other, on_event=on_event)
+        return None
+    other = None
+    if found.other and found.judged_other:
+        other = Marked(results=found.other.results, judged=found.judged_other)
+    marked = Marked(results=found.found.results, judged=found.judged)
+    return Photos(data=data, truth=found.truth, found=marked, other=other, on_event=on_event)
 
 
-def _marked(truth: Json, results: Sequence[Json], main: Assessment) -> Marked:
-    kind: Literal["bbox", "segm"] = "segm" if main.kind == "segm" else "bbox"
-    judged = judge(truth, results, kind, main.summary.thresholds)
-    return Marked(results=results, judged=judged)
-
-
-def evaluation_page(found: Measured, photos: Photos | str) -> Page:
+def evaluation_page(found: Measured, photos: Photos | None) -> Page:
     """The report of an evaluation.
 
     Args:
         found: Its numbers.
-        photos: The photos, or why there are none.
+        photos: The photos, if they are given.
     """
-    with_photos = isinstance(photos, Photos)
     headlines, measured, table = report_scores.scores(found)
     top = [headlines, measured, findings(found), table]
     sections = [Section(title="Scores", components=top)]
     if found.other:
         sections.append(report_scores.comparison(found, found.other))
     sections += [
-        report_errors.errors(found, with_photos=with_photos),
+        report_errors.errors(found, with_photos=photos is not None),
         report_errors.classes(found),
         report_errors.curves(found),
-        _photos(photos),
+        _photos(found, photos),
     ]
     return Page(
         title="Evaluation",
@@ -104,25 +87,26 @@ def _details(found: Measured) -> dict[str, str]:
     }
 
 
-def _photos(photos: Photos | str) -> Section:
-    if isinstance(photos, str):
-        return Section(title="Photos", components=[Prose(paragraphs=[photos])])
+def _photos(found: Measured, photos: Photos | None) -> Section:
+    totals = _totals(found.judged)
+    if photos is None:
+        text = "The photos were not given. With their folder, the report shows them."
+        return Section(title="Photos", components=[totals, Prose(paragraphs=[text])])
     total, shown = len(photos.data), len(photos.chosen)
     paragraphs = [
-        "Detections from the best score threshold of their class on are judged at IoU 0.5. F1 "
-        "is that of one photo: 1 where all objects are found and nothing else, 0 where no "
-        "object is."
+        "Detections are judged at IoU 0.5, from the score thresholds for prediction on: those "
+        "that `--save-thresholds` stores. F1 is that of one photo: 1 where all objects are found "
+        "and nothing else, 0 where no object is found."
     ]
     if shown < total:
         paragraphs.append(
             f"{shown} of {total:,} photos: of more than {MOST_PHOTOS}, a report has the worst, "
-            "median and best by F1. The numbers above are of all photos."
+            "median and best by F1. The numbers are those of all photos."
         )
     if photos.missing:
         gone = f"{len(photos.missing)} of {count(total, 'photo')}"
-        paragraphs.append(f"{gone} are not there, and grey here: {some(photos.missing)}.")
-    components: list[Component] = [_totals(photos.found.judged), Prose(paragraphs=paragraphs)]
-    components.append(photos.gallery())
+        paragraphs.append(f"{gone} are not there: {some(photos.missing)}.")
+    components: list[Component] = [totals, Prose(paragraphs=paragraphs), photos.gallery()]
     return Section(title="Photos", components=components)
 
 

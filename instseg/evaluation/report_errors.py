@@ -139,14 +139,12 @@ def errors(found: Measured, *, with_photos: bool) -> Section:
         )
     )
     components.append(size_bars(*_beside(found)))
-    components += _confusion(main, with_photos)
+    components += _confusion(found, with_photos)
     return Section(title="Errors", components=components)
 
 
-def _confusion(main: Assessment, with_photos: bool) -> list[Component]:
-    matrix = main.summary.confusion
-    if matrix is None:
-        return []
+def _confusion(found: Measured, with_photos: bool) -> list[Component]:
+    matrix, main = found.judged.matrix, found.main
     names = [row.name for row in main.summary.per_class]
     counted = matrix.sum(axis=0) + matrix.sum(axis=1)
     shown = 1 + np.flatnonzero(counted[1:])
@@ -154,7 +152,7 @@ def _confusion(main: Assessment, with_photos: bool) -> list[Component]:
     labels = [*(names[k - 1] for k in shown.tolist()), BACKGROUND]
     title = f"Confusion of classes, {_of(main)}"
     text = (
-        "Counts at the best score threshold of each class and IoU 0.5. On the diagonal are correct "
+        "Counts at the score thresholds for prediction and IoU 0.5. On the diagonal are correct "
         f"detections, in the column {BACKGROUND} objects that were missed, in the row "
         f"{BACKGROUND} detections where there is no object."
     )

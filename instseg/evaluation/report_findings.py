@@ -31,7 +31,7 @@ WHAT = {
 def findings(found: Measured) -> Findings:
     """What costs most, which classes are confused, and which numbers to doubt."""
     main = found.main.summary
-    each = [*_never_found(main), *_costliest(main), *_confused(main)]
+    each = [*_never_found(main), *_costliest(main), *_confused(found)]
     return Findings(title="What to look at first", findings=[*each, *_scale(main), *_few(main)])
 
 
@@ -60,11 +60,9 @@ def _costliest(main: KindScores) -> Iterator[Finding]:
         )
 
 
-def _confused(main: KindScores) -> Iterator[Finding]:
-    if main.confusion is None:
-        return
-    names = [row.name for row in main.per_class]
-    wrong = main.confusion[1:, 1:].copy()
+def _confused(found: Measured) -> Iterator[Finding]:
+    names = [row.name for row in found.main.summary.per_class]
+    wrong = found.judged.matrix[1:, 1:].copy()
     np.fill_diagonal(wrong, 0)
     order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CONFUSIONS]
     for true, predicted in zip(*np.unravel_index(order, wrong.shape), strict=True):

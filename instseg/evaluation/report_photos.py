@@ -77,12 +77,9 @@ class Photos:
             photos=self.photos(),
             class_names=self.data.class_names,
             category_ids=self.data.category_ids,
-            title=f"The photos, judged at {self._thresholds()}",
+            title="Truth and predictions",
             sort="F1",
         )
-
-    def _thresholds(self) -> str:
-        return "the best score threshold of each class and IoU 0.5"
 
     @cached_property
     def missing(self) -> list[str]:
@@ -173,13 +170,14 @@ class Photos:
     def _values(self, row: int, layers: Sequence[Layer]) -> dict[str, float]:
         judged = self.found.judged
         values = {
-            "F1": float(judged.f1[row]),
+            "F1": round(float(judged.f1[row]), 3),
             "mistakes": float(judged.false[row] + judged.misses[row]),
             "objects": float(judged.hits[row] + judged.misses[row]),
             "predictions": float(len(layers[1].instances)),
         }
         if self.other:
-            values["difference"] = float(judged.f1[row] - self.other.judged.f1[row])
+            difference = float(judged.f1[row] - self.other.judged.f1[row])
+            values["difference"] = round(difference, 3)
         return values
 
     def _lines(self, row: int, layers: Sequence[Layer]) -> Iterator[str]:

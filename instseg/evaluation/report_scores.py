@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePath
+from typing import Literal
 
 from instseg.core import wording
+from instseg.core.json_types import Json
 from instseg.evaluation.assess import Assessment
 from instseg.evaluation.checked import Assessed
 from instseg.evaluation.difference import difference_cells, verdict
+from instseg.evaluation.judged import Judged, judge
 from instseg.evaluation.report_bars import class_bars, error_bars
 from instseg.evaluation.result import NAMES, SUBJECTS, Evaluation, finite_or_none
 from instseg.report.components import Component, Number, Numbers, Prose, Section, Table
@@ -37,13 +41,31 @@ class Measured:
 
     Attributes:
         evaluation: What `evaluate` returns.
+        truth: The dataset as a document.
         found: The results.
         other: The results that they are compared with, if any.
     """
 
     evaluation: Evaluation
+    truth: Json
     found: Assessed
     other: Assessed | None
+
+    @cached_property
+    def judged(self) -> Judged:
+        """What is right and wrong in the results, at the thresholds for prediction."""
+        return self._judge(self.found, self.main)
+
+    @cached_property
+    def judged_other(self) -> Judged | None:
+        """The same of the others, if any."""
+        if self.other is None or self.main_other is None:
+            return None
+        return self._judge(self.other, self.main_other)
+
+    def _judge(self, given: Assessed, main: Assessment) -> Judged:
+        kind: Literal["bbox", "segm"] = "segm" if main.kind == "segm" else "bbox"
+        return judge(self.truth, given.results, kind, main.summary.prediction_thresholds)
 
     @property
     def main(self) -> Assessment:
