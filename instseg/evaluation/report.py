@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from instseg import __version__
 from instseg.core.events import OnEvent
@@ -15,13 +16,17 @@ from instseg.evaluation.report_findings import findings
 from instseg.evaluation.report_photos import MOST_PHOTOS, WORDS, Marked, Photos
 from instseg.evaluation.report_scores import Measured
 from instseg.report.components import Component, Number, Numbers, Page, Prose, Section
-from instseg.report.page import Written, write_page
+
+if TYPE_CHECKING:
+    from instseg.report.page import Written
 
 REPORT_HTML = "report.html"
 
 
 def write_report(folder: Path, found: Measured, photos: Photos | None) -> Written:
     """Write report.html; see `evaluation_page`."""
+    from instseg.report.page import write_page
+
     return write_page(folder / REPORT_HTML, evaluation_page(found, photos))
 
 
