@@ -20,6 +20,8 @@ OBJECTS = [  # image, category, box, crowd
     (TWICE, DOG, (10, 10, 30, 30), 0),
     (TWICE, CUP, (70, 10, 30, 30), 0),
     (CROWD, DOG, (10, 50, 20, 20), 0),
+    (CROWD, CUP, (35, 5, 20, 20), 0),
+    (CROWD, DOG, (35, 55, 20, 20), 0),
     (CROWD, CUP, (60, 10, 50, 50), 1),
 ]
 RESULTS = [  # image, category, box, score
@@ -30,10 +32,13 @@ RESULTS = [  # image, category, box, score
     (TWICE, DOG, (12, 10, 30, 30), 0.7),  # a duplicate
     (TWICE, CUP, (72, 10, 30, 30), 0.2),  # too unsure
     (CROWD, DOG, (10, 50, 20, 20), 0.5),  # a hit
+    (CROWD, CUP, (35, 5, 20, 20), 0.45),  # a hit
+    (CROWD, DOG, (35, 55, 20, 20), 0.4),  # a hit
     (CROWD, DOG, (5, 5, 15, 15), 0.6),  # of nothing
     (CROWD, CUP, (70, 20, 20, 20), 0.85),  # one of the crowd
+    *((EMPTY, DOG, (10, 10, 20, 20), score) for score in (0.3, 0.28, 0.26)),  # too unsure
 ]
-LEAST = {"cup": 0.3, "dog": 0.3}
+LEAST = {"cup": 0.35, "dog": 0.35}  # which are also the thresholds for prediction
 
 
 def rle(box):

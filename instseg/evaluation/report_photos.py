@@ -31,7 +31,7 @@ TRUTH, PREDICTION, OTHER = "truth", "prediction", "other prediction"
 BACKGROUND = "background"
 WORDS: dict[Mark, str] = {  # of wrong detections, in the plural
     "false positive": "false positives",
-    "wrong class": "of the wrong class",
+    "wrong class": "wrong classes",
     "badly placed": "badly placed",
     "duplicate": "duplicates",
 }
@@ -274,7 +274,7 @@ class Photos:
 
 def in_words(number: int, mark: Mark) -> str:
     """`1 false positive`, `2 duplicates`."""
-    return f"{number:,} {WORDS[mark].removesuffix('s') if number == 1 else WORDS[mark]}"
+    return f"{number:,} {mark if number == 1 else WORDS[mark]}"
 
 
 def _can_be_read(path: Path) -> bool:
