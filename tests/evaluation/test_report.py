@@ -162,14 +162,14 @@ def test_a_dataset_of_boxes_has_photos_too(tmp_path):
 
 def test_two_results_are_shown_side_by_side(coco_json):
     found, page = page_of(coco_json, given.results(BETTER), given.results())
-    (section,) = [each for each in page.sections if each.title.startswith("Compared")]
-    assert section.title == "Compared with old/results.json"
+    (section,) = [each for each in page.sections if each.title == "Comparison"]
+    assert section.components[0].title == "new/results.json minus old/results.json"
     difference = found.comparison["segm"]["AP"].difference
     numbers = {each.label: each.value for each in section.components[0].numbers}
     assert numbers["mask AP"] == f"{difference:+.3f}"
     tables = [part for part in section.components if isinstance(part, Table)]
-    assert tables[1].columns[1:3] == ["new/results.json", "old/results.json"]
-    assert tables[1].rows[0][1] - tables[1].rows[0][2] == pytest.approx(difference)
+    assert tables[0].columns[1:3] == ["new/results.json", "old/results.json"]
+    assert tables[0].rows[0][1] - tables[0].rows[0][2] == pytest.approx(difference)
     bars = [part for part in section.components if isinstance(part, Bars)]
     assert bars[0].names == ("new/results.json", "old/results.json")
     assert bars[0].other["cup"] < next(b.value for b in bars[0].bars if b.label == "cup")
