@@ -215,7 +215,8 @@ def test_a_photo_of_another_size_keeps_its_instances(coco_json):
     photo = gallery_of(page)["apart.png"]
     assert photo.image.shape == (100, 100, 3)
     assert len(photo.layers[0].instances) == 3
-    assert "120 x 80 pixels" in photo.lines[-1] and "120 x 80 pixels" in events[0].text
+    (warned,) = [event.text for event in events if isinstance(event, Warned)]
+    assert "120 x 80 pixels" in photo.lines[-1] and "120 x 80 pixels" in warned
 
 
 def test_of_many_photos_the_worst_median_and_best_are_shown(coco_json, monkeypatch):
