@@ -128,6 +128,8 @@ class Photos:
                 self.on_event(Warned(text=f"{name}: is too large for the report"))
                 continue
             yield self._photo(row, name, tags)
+        total = len(self.chosen)
+        self.on_event(Progress(task="writing the report", done=total, total=total))
 
     def _photo(self, row: int, name: str, tags: Sequence[str]) -> Photo:
         """A photo with its layers."""
