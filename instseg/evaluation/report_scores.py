@@ -170,7 +170,7 @@ def comparison(found: Measured, other: Assessed) -> Section:
         differences, kind = found.evaluation.comparison[new.kind], NAMES[new.kind]
         for name in HEADLINES:
             value, limits, p = difference_cells(differences[name])
-            detail = f"{limits}, p {p}" if limits else "no interval"
+            detail = f"{limits}, p\u00a0{p}" if limits else "no interval"
             numbers.append(Number(label=f"{kind} {name}", value=value, detail=detail))
         rows: list[list[str | float | None]] = []
         for name, each in differences.items():
