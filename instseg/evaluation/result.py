@@ -15,6 +15,7 @@ from instseg.core.html_table import html_table
 from instseg.core.json_types import Json
 from instseg.evaluation.bootstrap import Range
 from instseg.evaluation.coco_ap import METRICS, Kind
+from instseg.evaluation.difference import ScoreDifference, difference_cells
 from instseg.evaluation.error_taxonomy import ErrorTaxonomy
 from instseg.evaluation.operating_points import Calibration
 
@@ -210,26 +211,6 @@ class KindScores:
         return fragment(Bars(bars=bars, title=title))
 
 
-@dataclass(frozen=True, kw_only=True)
-class ScoreDifference:
-    """The difference of a COCO metric to that of other results; None without objects.
-
-    Attributes:
-        difference: These results minus the others.
-        interval: Its 95% interval; None if it is undefined.
-        p: Its two-sided p-value.
-    """
-
-    difference: float | None
-    interval: Range | None
-    p: float | None
-
-    def to_dict(self) -> Json:
-        """The difference as in metrics.json."""
-        interval = self.interval and list(self.interval)
-        return {"difference": self.difference, "interval": interval, "p": self.p}
-
-
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Evaluation:
     """The evaluation of a model or of results.
@@ -314,12 +295,6 @@ def score_rows(kinds: tuple[KindScores, ...]) -> Iterator[list[str]]:
                 wording.interval(each.intervals.get(metric)),
             ]
         yield row
-
-
-def difference_cells(each: ScoreDifference) -> tuple[str, str, str]:
-    """A difference, its interval and p, as tables show them."""
-    p = "<0.001" if each.p is not None and each.p < 0.0005 else wording.number(each.p)
-    return wording.number(each.difference, "+"), wording.interval(each.interval, "+"), p
 
 
 def finite_or_none(value: float) -> float | None:
