@@ -38,6 +38,8 @@ class Options:
         fix: Write the repaired dataset to this file, and all changes to changes.json.
         clear_crowds: With --fix, set iscrowd to 0 in all annotations: some tools set it for
             ordinary objects, which training then ignores.
+        report: Write an HTML page to this file: the findings with some photos of each, and
+            statistics.
         contact_sheet: Draw contact_sheet.png: photos with their annotations and problems.
         out: Output folder, for findings.json, contact_sheet.png and changes.json.
     """
@@ -49,6 +51,7 @@ class Options:
     photos: Literal["no", "headers", "all"] = "all"
     fix: Path | None = None
     clear_crowds: bool = False
+    report: Path | None = None
     contact_sheet: bool = True
     out: Path = Path("out/doctor")
 
@@ -68,11 +71,12 @@ def run(config: Options) -> int:
             val_coco_json=config.val_coco_json,
             val_images=config.val_images,
             photos=config.photos,
+            report=config.report,
             on_event=listener,
         )
     _print_findings(examination.findings)
     _print_statistics(examination.statistics)
-    written = [_write_findings(config, examination)]
+    written = [_write_findings(config, examination), *examination.written]
     if config.images and config.contact_sheet:
         written += _write_sheet(config, examination)
     if config.fix:

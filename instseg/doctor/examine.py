@@ -33,10 +33,12 @@ from instseg.doctor.photo_checks import (
     is_photo,
 )
 from instseg.doctor.photos import inspect_photos
+from instseg.doctor.report import write_report
 from instseg.doctor.table import image_records, tabulate
 from instseg.files.coco_json import read_document
 from instseg.files.near_names import NearNames, files_under, near_names
 from instseg.files.photo_header import photo_size
+from instseg.report.target import check_report
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class ExamineOptions:
         val_images: Folder of its photos; by default that of `images`.
         photos: How thoroughly photos are checked: no (only that they exist), headers (also their
             sizes), or all (each is decoded, which finds damaged photos and duplicates).
+        report: Write an HTML page to this file: the findings with some photos of each, and
+            statistics.
         on_event: Called with `Progress`.
     """
 
@@ -61,6 +65,7 @@ class ExamineOptions:
     val_coco_json: str | Path | os.PathLike[str] | None = None
     val_images: str | Path | None = None
     photos: PhotoDepth = "all"
+    report: str | Path | None = None
     on_event: OnEvent = python_only(ignore)
 
 
@@ -69,8 +74,9 @@ def examine(options: ExamineOptions) -> Examination:
     """Examine a COCO dataset; see `ExamineOptions`.
 
     Raises:
-        InputError: A file is not JSON or a folder does not exist.
+        InputError: A file is not JSON, a folder does not exist, or the report is no .html file.
     """
+    check_report(options.report, (options.coco_json, options.val_coco_json))
     val, images = None, photos_of(options.coco_json, options.images)
     if options.val_coco_json is not None:
         val_images = photos_of(options.val_coco_json, options.val_images) or images
@@ -87,7 +93,11 @@ def examine(options: ExamineOptions) -> Examination:
         on_event=options.on_event,
     )
     seen = examine_document(document, around, on_event=options.on_event)
-    return replace(seen, coco_json=coco_json)
+    seen = replace(seen, coco_json=coco_json)
+    if options.report is not None:
+        written = write_report(Path(options.report), seen)
+        seen = replace(seen, written=(written.html, *written.files))
+    return seen
 
 
 def photos_of(coco_json: str | os.PathLike[str], images: str | Path | None) -> Path | None:
