@@ -118,8 +118,9 @@ def _name(table: Table, section: str, row: int) -> str:
     if section != "annotations":
         return str(record.get("file_name" if section == "images" else "name", label))
     number = record.get("image_id")
-    known = type(number) is int and number in table.images
-    return f"{label} in {table.image(number)['file_name']}" if known else label
+    if type(number) is not int or number not in table.images:
+        return label
+    return f"{label} in {table.image(number)['file_name']}"
 
 
 def _statistics(examination: Examination) -> parts.Section:
@@ -131,7 +132,9 @@ def _statistics(examination: Examination) -> parts.Section:
     if len(classes) > BARS:
         title += f": the {BARS} most frequent of {len(classes):,}"
     images = _images_of_classes(table)
-    rows = [[name, number, images.get(name, 0)] for name, number in classes.items()]
+    rows: list[list[str | int]] = [
+        [name, number, images.get(name, 0)] for name, number in classes.items()
+    ]
     sizes = zip(
         ("below 32 x 32 px", "", "from 96 x 96 px"), facts["object_sizes"].items(), strict=True
     )
