@@ -9,7 +9,7 @@ from importlib.resources import files
 
 STYLES = ("theme.css", "page.css", "components.css", "gallery.css")
 HEAD_SCRIPTS = ("theme.js",)  # before anything is painted
-SCRIPTS = ("tables.js", "links.js", "gallery.js")
+SCRIPTS = ("sections.js", "tables.js", "links.js", "gallery.js")
 
 
 @cache

@@ -87,9 +87,9 @@ def _html(page: Page, gallery: RenderedGallery) -> str:
         page=page,
         sections=sections,
         policy=assets.content_security_policy((style,), (head_script, script)),
-        style=Markup(style),  # noqa: S704
-        head_script=Markup(head_script),  # noqa: S704
-        script=Markup(script),  # noqa: S704
+        style=Markup(style),
+        head_script=Markup(head_script),
+        script=Markup(script),
     )
 
 

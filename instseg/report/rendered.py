@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ class RenderedGallery:
 
 def render(template: str, **values: Any) -> Markup:
     """A template of `templates/` with these values, every text among them escaped."""
-    return Markup(_environment().get_template(template).render(**values))  # noqa: S704
+    return Markup(_environment().get_template(template).render(**values))
 
 
 def json_block(identity: str, value: Any) -> Markup:
@@ -43,22 +44,19 @@ def json_block(identity: str, value: Any) -> Markup:
         ValueError: The value holds NaN or infinity, which JSON lacks.
     """
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    safe = Markup(text.translate(_UNSAFE_IN_SCRIPTS))  # noqa: S704
+    safe = Markup(text.translate(_UNSAFE_IN_SCRIPTS))
     opening = Markup('<script type="application/json" id="{}">').format(identity)
     return opening + safe + Markup("</script>")
 
 
 def figure(value: object, digits: int = 3) -> str:
     """A cell's text: "-" for None and NaN, thousands apart, floats with so many decimals."""
-    match value:
-        case None:
-            return "-"
-        case bool() | str():
-            return str(value)
-        case int():
-            return f"{value:,}"
-        case float():
-            return f"{value:,.{digits}f}" if math.isfinite(value) else "-"
+    if value is None:
+        return "-"
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return f"{int(value):,}"
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return f"{float(value):,.{digits}f}" if math.isfinite(value) else "-"
     return str(value)
 
 
