@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 from markupsafe import Markup
@@ -16,9 +17,11 @@ from instseg.report import assets
 from instseg.report.components import Gallery, Page
 from instseg.report.rendered import RenderedGallery, render
 from instseg.report.static import render_static
-from instseg.system.atomic import replacing
+from instseg.system.atomic import make_folder, replacing
 
 Embed = Literal["auto", "all", "none"]
+
+_BLOCKS = "<!-- data of the gallery -->"  # in the template, where it is written piece by piece
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,14 +49,18 @@ def write_page(path: Path, page: Page, *, embed: Embed = "auto") -> Written:
         InputError: A file cannot be written.
         ValueError: The page has more than one gallery.
     """
-    gallery = _render_gallery(page, path.with_name(f"{path.stem}_files"), embed)
-    text = _html(page, gallery)
-    with replacing(path) as temporary:  # names of files may hold what UTF-8 cannot
-        temporary.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+    make_folder(path.parent)
+    with TemporaryDirectory(prefix=".instseg-", dir=path.parent) as staging, replacing(path) as new:
+        folder = path.with_name(f"{path.stem}_files")
+        gallery = _render_gallery(page, folder, embed, Path(staging))
+        before, after = _html(page, gallery).split(_BLOCKS)
+        # Names of files may hold what UTF-8 cannot.
+        with new.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
+            file.writelines(chain([before], gallery.blocks, [after]))
     return Written(html=path, files=gallery.files)
 
 
-def _render_gallery(page: Page, folder: Path, embed: Embed) -> RenderedGallery:
+def _render_gallery(page: Page, folder: Path, embed: Embed, staging: Path) -> RenderedGallery:
     """First of all, as its tags decide what other components link to."""
     each = [part for section in page.sections for part in section.components]
     galleries = [part for part in each if isinstance(part, Gallery)]
@@ -63,7 +70,7 @@ def _render_gallery(page: Page, folder: Path, embed: Embed) -> RenderedGallery:
         return RenderedGallery(markup=Markup())
     from instseg.report.gallery import render_gallery  # reads photos
 
-    return render_gallery(galleries[0], folder, embed)
+    return render_gallery(galleries[0], folder, embed, staging)
 
 
 def _html(page: Page, gallery: RenderedGallery) -> str:
@@ -81,12 +88,16 @@ def _html(page: Page, gallery: RenderedGallery) -> str:
     ]
     style = assets.joined(assets.STYLES)
     head_script = assets.joined(assets.HEAD_SCRIPTS)
-    script = assets.joined(assets.SCRIPTS)
+    scripts = assets.SCRIPTS + (assets.GALLERY_SCRIPTS if gallery.markup else ())
+    script = assets.joined(scripts)
     return render(
         "page.html",
         page=page,
         sections=sections,
-        policy=assets.content_security_policy((style,), (head_script, script)),
+        blocks=Markup(_BLOCKS),
+        policy=assets.content_security_policy(
+            (style,), (head_script, script), loads_scripts=gallery.loads_scripts
+        ),
         style=Markup(style),
         head_script=Markup(head_script),
         script=Markup(script),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from numbers import Integral, Real
@@ -25,11 +25,15 @@ class RenderedGallery:
         markup: Its HTML with its blocks of JSON (`json_block`); its root has the id `gallery`.
         files: Files beside the page that it loads.
         tags: The number of photos with each tag.
+        blocks: Elements with its data, in pieces that are written one after the other.
+        loads_scripts: Whether it loads data as scripts from files beside the page.
     """
 
     markup: Markup
     files: tuple[Path, ...] = ()
     tags: Mapping[str, int] = field(default_factory=dict)
+    blocks: Iterable[Markup] = ()
+    loads_scripts: bool = False
 
 
 def render(template: str, **values: Any) -> Markup:
