@@ -20,9 +20,9 @@ PHOTOS = 12  # of each finding
 SEED = 0  # of the choice of photos
 BARS = 40  # classes
 MENDS = {
-    "drop": "`instseg doctor --fix` leaves these out.",
-    "repair": "`instseg doctor --fix` repairs this.",
-    None: "To be decided by a person; `--fix` changes nothing.",
+    "drop": "doctor --fix leaves these out.",
+    "repair": "doctor --fix repairs this.",
+    None: "To be decided by a person; doctor --fix leaves it as it is.",
 }
 SPREADS = {
     "objects_per_image": "objects in an image",

@@ -21,6 +21,7 @@ from instseg.visualize.labels import as_photo, draw_labels
 
 DRAWN_BATCHES = 4
 COLUMNS = 4
+SMALLEST_TILE, LARGEST_TILE = 160, 320  # of a picture of crops, in pixels
 
 
 def draw_batches(
@@ -97,4 +98,5 @@ def semantic_batch(
         height, width = labels.shape
         caption = f"{width} x {height}, {trainer.samples.name_of(key)}"
         tiles.append((draw_labels(photo, labels, class_names), caption, ""))
-    return contact_sheet(tiles, columns=COLUMNS)
+    side = max(max(photo.shape[:2]) for photo, *_ in tiles)
+    return contact_sheet(tiles, columns=COLUMNS, tile_px=min(max(side, SMALLEST_TILE), LARGEST_TILE))

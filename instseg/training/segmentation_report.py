@@ -16,6 +16,15 @@ from instseg.training.batch_pictures import semantic_batch
 from instseg.training.best_iou import SHOWN, BestByIoU
 from instseg.visualize.labels import as_photo
 
+LABELS = {
+    "mIoU": "mIoU",
+    "mIoU_fg": "mIoU without background",
+    "mDice": "mean Dice",
+    "pACC": "pixel accuracy",
+    "mBIoU": "mean boundary IoU",
+}
+"""Headline numbers, by their names in metrics.json."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentationShown:
@@ -28,7 +37,8 @@ class SegmentationShown:
     def numbers(self, metrics: Json) -> list[parts.Number]:
         """The means over the classes."""
         return [
-            parts.Number(label=name, value=number(metrics["scores"].get(name))) for name in SHOWN
+            parts.Number(label=label, value=number(metrics["scores"].get(name)))
+            for name, label in LABELS.items()
         ]
 
     def classes(self, metrics: Json) -> parts.Bars:
