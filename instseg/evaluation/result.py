@@ -19,6 +19,7 @@ from instseg.evaluation.error_taxonomy import ErrorTaxonomy
 from instseg.evaluation.operating_points import Calibration
 
 FORMAT = 1  # of metrics.json
+MOST_BARS = 30  # in a notebook
 
 NAMES = {"bbox": "box", "segm": "mask", "boundary": "boundary"}
 SUBJECTS = {"bbox": "boxes", "segm": "masks", "boundary": "boundaries"}
@@ -180,7 +181,7 @@ class KindScores:
         return html_table(["", NAMES[self.kind], "95% interval"], rows) + self.html_classes()
 
     def html_classes(self) -> str:
-        """The table of classes as HTML."""
+        """Bars of the classes that have an AP, and the table of all, as HTML."""
         rows = [
             (
                 row.name,
@@ -192,7 +193,21 @@ class KindScores:
             for row in self.per_class
         ]
         columns = ["class", "objects", f"{NAMES[self.kind]} AP", "interval", "best threshold"]
-        return html_table(columns, rows)
+        return self._html_bars() + html_table(columns, rows)
+
+    def _html_bars(self) -> str:
+        from instseg.report.components import Bar, Bars
+        from instseg.report.fragment import fragment
+
+        known = [row for row in self.per_class if row.AP is not None]
+        if len(known) < 2:
+            return ""
+        most = sorted(known, key=lambda row: -row.objects)[:MOST_BARS]
+        bars = [Bar(label=row.name, value=row.AP, interval=row.interval) for row in most]
+        title = f"{NAMES[self.kind]} AP"
+        if len(known) > len(most):
+            title += f" of the {len(most)} classes with the most objects"
+        return fragment(Bars(bars=bars, title=title))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ BOX = 1000.0
 COLORS = 10  # --series-0 to --series-9
 MOST_POINTS = 1200  # of a path: more are not seen
 MOST_DOTS = 60  # with a text under the pointer
+CLOSE = 0.06  # of the axis: then it ends at a round number
 SHOWN_DOTS = 30  # a line with fewer points shows them
 
 
@@ -62,11 +63,14 @@ class Chart:
 
 def chart(component: Lines) -> Chart:
     """The paths and ticks of a component."""
-    x_limits = component.x_limits or _limits([line.x for line in component.lines])
+    xs = [line.x for line in component.lines]
+    x_limits = component.x_limits or round_limits(_limits(xs), CLOSE)
     y_limits = component.y_limits or round_limits(_limits([line.y for line in component.lines]))
-    x_limits, y_limits = _with_span(x_limits), _with_span(y_limits)
+    for name, limits in (("x_limits", x_limits), ("y_limits", y_limits)):
+        if not limits[0] < limits[1]:
+            raise ValueError(f"{name}: expected the lower one first, got {limits}")
     names = ", ".join(line.name for line in component.lines)
-    x_ticks, y_ticks = ticks(x_limits), ticks(y_limits)
+    x_ticks, y_ticks = ticks(x_limits, whole=_are_whole(xs)), ticks(y_limits)
     return Chart(
         lines=[
             _drawn(index, line, x_limits, y_limits) for index, line in enumerate(component.lines)
@@ -142,8 +146,9 @@ def _limits(values: Sequence[Sequence[float]]) -> Limits:
     return (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
 
 
-def _with_span(limits: Limits) -> Limits:
-    return limits if limits[0] != limits[1] else (limits[0] - 0.5, limits[1] + 0.5)
+def _are_whole(values: Sequence[Sequence[float]]) -> bool:
+    """Whether all are whole numbers, as epochs and steps."""
+    return all(bool((np.mod(np.asarray(each), 1) == 0).all()) for each in values)
 
 
 def _scaled(values: Floats, limits: Limits) -> Floats:

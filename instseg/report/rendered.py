@@ -16,6 +16,20 @@ from markupsafe import Markup
 
 _UNSAFE_IN_SCRIPTS = {ord(each): f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"}
 
+# Of series where the style of reports is missing: seen on white and on black.
+_COLORS = (
+    "#3b82f6",
+    "#d97706",
+    "#16a34a",
+    "#a855f7",
+    "#ef4444",
+    "#0891b2",
+    "#db2777",
+    "#7c8a00",
+    "#64748b",
+    "#a0673a",
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class RenderedGallery:
@@ -74,5 +88,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["figure"] = figure
+    environment.globals["colors"] = _COLORS
     environment.globals["json_block"] = json_block
     return environment

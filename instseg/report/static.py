@@ -26,15 +26,17 @@ from instseg.report.line_chart import chart
 from instseg.report.rendered import figure, render
 
 
-def render_static(component: Component, tags: Mapping[str, int]) -> Markup:
+def render_static(component: Component, tags: Mapping[str, int], *, inline: bool = False) -> Markup:
     """A component as HTML.
 
     Args:
         component: Any but a gallery.
         tags: The number of photos of the page's gallery with each tag, for links to them.
+        inline: With the few styles that it needs where the style of reports is missing.
     """
     name = type(component).__name__.lower()
-    return render(f"{name}.html", component=component, tags=tags, **_prepared(component, tags))
+    values = _prepared(component, tags)
+    return render(f"{name}.html", component=component, tags=tags, inline=inline, **values)
 
 
 def _prepared(component: Component, tags: Mapping[str, int]) -> dict[str, Any]:

@@ -37,7 +37,8 @@
       return;
     }
     const describe = () => {
-      button.textContent = isDark() ? "Light theme" : "Dark theme";
+      button.title = isDark() ? "Light theme" : "Dark theme";
+      button.setAttribute("aria-label", button.title);
     };
     button.hidden = false;
     describe();
