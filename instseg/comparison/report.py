@@ -22,8 +22,9 @@ from instseg.comparison.verdict import not_compared, shown_name
 from instseg.core.events import OnEvent, ignore
 from instseg.core.wording import count, interval, number, printable
 from instseg.report import components as parts
-from instseg.report.page import Written, write_page
+from instseg.report.page import write_page
 
+REPORT = "report.html"
 BARS = 40  # classes
 
 Cell = str | int | float | None
@@ -31,8 +32,8 @@ Cell = str | int | float | None
 
 def write_report(
     path: Path, content: Content, models: ComparedModels, on_event: OnEvent = ignore
-) -> Written:
-    """Write the report of a comparison as an HTML file.
+) -> list[Path]:
+    """Write the report of a comparison as an HTML file; returns the files.
 
     Args:
         path: The file.
@@ -40,7 +41,8 @@ def write_report(
         models: The models and data, for the photos.
         on_event: Called with progress.
     """
-    return write_page(path, comparison_page(content, models, on_event))
+    written = write_page(path, comparison_page(content, models, on_event))
+    return [written.html, *written.files]
 
 
 def comparison_page(
@@ -100,7 +102,7 @@ def _verdict(content: Content) -> parts.Section:
         components=[
             parts.Numbers(numbers=numbers),
             parts.Prose(paragraphs=[printable(each) for each in sentences]),
-            _table(["mean over classes", *COMPARED], mean_rows(content)),
+            _table(["metric", *COMPARED], mean_rows(content)),
         ],
     )
 
@@ -146,7 +148,7 @@ def _instances(content: Content) -> parts.Section:
         title="As instances",
         components=[
             parts.Prose(paragraphs=[words]),
-            _table(["", *COMPARED], instance_rows(content, AVERAGE_PRECISION)),
+            _table(["metric", *COMPARED], instance_rows(content, AVERAGE_PRECISION)),
         ],
     )
 
@@ -155,7 +157,7 @@ def _costs(content: Content) -> parts.Section:
     models = content["models"]
     weights = [[key, *(m[key] for m in models.values())] for key in ("weights", "architecture")]
     rows = [*weights, *cost_rows(content)]
-    return parts.Section(title="Cost", components=[_table(["", "U-Net", "Mask R-CNN"], rows)])
+    return parts.Section(title="Cost", components=[_table(["cost", "U-Net", "Mask R-CNN"], rows)])
 
 
 def _choices(content: Content) -> parts.Section:

@@ -33,12 +33,11 @@ from instseg.doctor.photo_checks import (
     is_photo,
 )
 from instseg.doctor.photos import inspect_photos
-from instseg.doctor.report import write_report
+from instseg.doctor.report import check_report, write_report
 from instseg.doctor.table import image_records, tabulate
 from instseg.files.coco_json import read_document
 from instseg.files.near_names import NearNames, files_under, near_names
 from instseg.files.photo_header import photo_size
-from instseg.report.target import check_report
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,8 @@ def examine(options: ExamineOptions) -> Examination:
     Raises:
         InputError: A file is not JSON, a folder does not exist, or the report is no .html file.
     """
-    check_report(options.report, (options.coco_json, options.val_coco_json))
+    if options.report is not None:
+        check_report(options.report, (options.coco_json, options.val_coco_json))
     val, images = None, photos_of(options.coco_json, options.images)
     if options.val_coco_json is not None:
         val_images = photos_of(options.val_coco_json, options.val_images) or images
@@ -95,8 +95,7 @@ def examine(options: ExamineOptions) -> Examination:
     seen = examine_document(document, around, on_event=options.on_event)
     seen = replace(seen, coco_json=coco_json)
     if options.report is not None:
-        written = write_report(Path(options.report), seen)
-        seen = replace(seen, written=(written.html, *written.files))
+        seen = replace(seen, written=tuple(write_report(Path(options.report), seen)))
     return seen
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from instseg import __version__
+from instseg.core.errors import InputError
 from instseg.core.wording import count, printable
 from instseg.doctor.examination import SEVERITIES, Examination, contents
 from instseg.doctor.findings import SHOWN_IDS, Finding
 from instseg.doctor.report_photos import ChosenPhotos, choose_photos
 from instseg.doctor.table import Table
 from instseg.report import components as parts
-from instseg.report.page import Written, write_page
 
 PHOTOS = 12  # of each finding
 SEED = 0  # of the choice of photos
@@ -31,9 +32,27 @@ SPREADS = {
 }
 
 
-def write_report(path: Path, examination: Examination) -> Written:
-    """Write the report of an examination as an HTML file."""
-    return write_page(path, examination_page(examination))
+def check_report(path: str | Path, inputs: Iterable[str | os.PathLike[str] | None]) -> None:
+    """Raise InputError if a report must not be written there.
+
+    Args:
+        path: The file.
+        inputs: Files that stay as they are.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"{path}: name a .html file, which gets the report")
+    present = [Path(each) for each in inputs if each is not None and Path(each).exists()]
+    if path.exists() and any(map(path.samefile, present)):
+        raise InputError(f"{path}: is an input, which stays as it is; name another file")
+
+
+def write_report(path: Path, examination: Examination) -> list[Path]:
+    """Write the report of an examination as an HTML file; returns the files."""
+    from instseg.report.page import write_page  # loads the templates' engine
+
+    written = write_page(path, examination_page(examination))
+    return [written.html, *written.files]
 
 
 def examination_page(
@@ -151,7 +170,7 @@ def _statistics(examination: Examination) -> parts.Section:
         ),
         parts.Table(
             title="Sizes and numbers",
-            columns=["", "least", "median", "mean", "most"],
+            columns=["measure", "least", "median", "mean", "most"],
             rows=[_spread(words, facts[key]) for key, words in SPREADS.items()],
             digits=1,
         ),

@@ -99,4 +99,6 @@ def semantic_batch(
         caption = f"{width} x {height}, {trainer.samples.name_of(key)}"
         tiles.append((draw_labels(photo, labels, class_names), caption, ""))
     side = max(max(photo.shape[:2]) for photo, *_ in tiles)
-    return contact_sheet(tiles, columns=COLUMNS, tile_px=min(max(side, SMALLEST_TILE), LARGEST_TILE))
+    return contact_sheet(
+        tiles, columns=COLUMNS, tile_px=min(max(side, SMALLEST_TILE), LARGEST_TILE)
+    )

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from browser import axe_violations, fresh_page, open_file
 from comparison_files import write_files
 
 from instseg.comparison.compare import CompareOptions, _read, compare
@@ -85,7 +86,7 @@ def test_the_curves_have_the_level_of_the_unet(compared):
 
 
 def test_photos_show_each_class_of_all_three(compared):
-    content, models, page = compared
+    _, models, page = compared
     (gallery,) = parts(page, Gallery)
     photos = list(gallery.photos)
     assert len(photos) == 5
@@ -108,6 +109,17 @@ def test_photos_show_each_class_of_all_three(compared):
         assert note == f"IoU {(mask & true).sum() / (mask | true).sum():.2f}"
 
 
-def test_the_report_must_be_a_html_file(files):
-    with pytest.raises(InputError, match=r"name a \.html file"):
-        compare(**options(files, report="report.json"))
+def test_the_report_needs_a_folder(files):
+    with pytest.raises(InputError, match="report needs out"):
+        compare(**options(files, report=True))
+
+
+def test_in_a_browser(files, chromium, tmp_path):
+    found = compare(**options(files, report=True, out=tmp_path, pictures=0))
+    assert tmp_path / "report.html" in found.written
+    with fresh_page(chromium, bypass_csp=True) as page:
+        open_file(page, tmp_path / "report.html")
+        assert found.verdict[0] in page.locator("main").inner_text()
+        page.locator("#gallery").scroll_into_view_if_needed()
+        assert page.locator("#gallery").get_by_text("10.png").first.is_visible()
+        assert axe_violations(page) == []

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from browser import axe_violations, fresh_page, open_file
 from coco_documents import RECTANGLE, annotation, sound, write_json, write_photos
 
 import instseg
@@ -150,3 +151,17 @@ def test_the_report_must_be_a_html_file(tmp_path):
     path = write_json(tmp_path / "data.json", sound())
     with pytest.raises(InputError, match=r"name a \.html file"):
         instseg.examine(path, report=tmp_path / "report.json")
+
+
+def test_a_finding_leads_to_its_photos_in_a_browser(broken, chromium, tmp_path):
+    path = write_json(tmp_path / "data.json", broken)
+    seen = instseg.examine(path, write_photos(tmp_path), report=tmp_path / "report.html")
+    assert seen.written[0] == tmp_path / "report.html"
+    with fresh_page(chromium, bypass_csp=True) as page:
+        open_file(page, tmp_path / "report.html")
+        finding = page.locator(".finding", has_text="box-not-mask")
+        gallery = page.locator("#gallery")
+        finding.get_by_role("link", name="Show 1 photo").click()
+        gallery.get_by_text("20.png").first.wait_for()
+        assert gallery.get_by_text("10.png").count() == 0
+        assert axe_violations(page) == []
