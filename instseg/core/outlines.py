@@ -91,39 +91,28 @@ def rounded_loops(loops: Iterable[NDArray[np.int64]]) -> list[Loop]:
     return found
 
 
-def simplified_loops(loops: Sequence[NDArray[Any]], tolerance: float) -> list[Loop]:
-    """Loops with fewer corners, by the method of Douglas and Peucker.
+def simplified_outlines(
+    outlines: Sequence[Sequence[NDArray[Any]]], tolerance: float
+) -> list[list[Loop]]:
+    """Outlines with fewer corners, by the method of Douglas and Peucker.
 
     Args:
-        loops: Each (K, 2), closed.
+        outlines: Of each mask its loops, each (K, 2); many at once are faster.
         tolerance: How far a left-out corner may lie from the new loop.
 
     Returns:
-        Loops, in order. Those that have no area with this tolerance are missing, unless all are:
-        then the longest is kept as it is.
+        The loops of each. Those that have no area with this tolerance are missing, unless all of
+        a mask are: then the longest is kept as it is.
     """
-    closed = [np.concatenate([loop, loop[:1]]).astype(np.float64) for loop in loops if len(loop)]
-    if not closed:
-        return []
-    points = np.concatenate(closed)
-    ends = np.cumsum([len(loop) for loop in closed])
-    starts = ends - [len(loop) for loop in closed]
-    kept = np.zeros(len(points), dtype=bool)
-    kept[starts] = kept[ends - 1] = True
-    open_first, open_last = starts, ends - 1
-    while len(open_first):
-        far = _farthest(points, open_first, open_last, tolerance)
-        split = far >= 0
-        kept[far[split]] = True
-        first, middle, last = open_first[split], far[split], open_last[split]
-        open_first = np.concatenate([first, middle])
-        open_last = np.concatenate([middle, last])
-        wide = open_last - open_first > 1
-        open_first, open_last = open_first[wide], open_last[wide]
-    pairs = zip(starts.tolist(), ends.tolist(), strict=True)
-    found = [points[start : end - 1][kept[start : end - 1]] for start, end in pairs]
-    whole = [loop for loop in found if len(loop) > 2]
-    return whole or [max(closed, key=len)[:-1]]
+    loops = [loop for outline in outlines for loop in outline]
+    simple = iter(_simplified(loops, tolerance) if loops else [])
+    found = []
+    for outline in outlines:
+        own = [next(simple) for _ in outline]
+        whole = [loop for loop in own if len(loop) > 2]
+        longest = [max(outline, key=len).astype(np.float64)] if len(outline) else []
+        found.append(whole or longest)
+    return found
 
 
 def svg_path(loops: Iterable[NDArray[Any]], digits: int = 0) -> str:
@@ -180,6 +169,28 @@ def _partners(order: NDArray[np.int64]) -> NDArray[np.int64]:
     found = np.empty_like(order)
     found[order[::2]], found[order[1::2]] = order[1::2], order[::2]
     return found
+
+
+def _simplified(loops: Sequence[NDArray[Any]], tolerance: float) -> list[Loop]:
+    """The corners of one or more loops that are kept."""
+    points = np.concatenate([part for loop in loops for part in (loop, loop[:1])])
+    points = points.astype(np.float64)
+    ends = np.cumsum([len(loop) + 1 for loop in loops])
+    starts = ends - [len(loop) + 1 for loop in loops]
+    kept = np.zeros(len(points), dtype=bool)
+    kept[starts] = True
+    first, last = starts, ends - 1
+    while len(first):
+        far = _farthest(points, first, last, tolerance)
+        split = far >= 0
+        kept[far[split]] = True
+        middle = far[split]
+        first = np.concatenate([first[split], middle])
+        last = np.concatenate([middle, last[split]])
+        wide = last - first > 1
+        first, last = first[wide], last[wide]
+    pairs = zip(starts.tolist(), ends.tolist(), strict=True)
+    return [points[start : end - 1][kept[start : end - 1]] for start, end in pairs]
 
 
 def _farthest(

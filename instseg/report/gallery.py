@@ -64,7 +64,7 @@ def render_gallery(
 
     Raises:
         InputError: A file cannot be written.
-        ValueError: Two photos have the same name, or masks are not of the size of their photo.
+        ValueError: Two photos have the same name.
     """
     found = _collect(gallery, staging, with_pictures=embed != "none")
     many = len(found.entries) > MOST_EMBEDDED_PHOTOS

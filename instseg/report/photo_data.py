@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from instseg.core.errors import InputError
 from instseg.core.json_types import Json
 from instseg.core.masks import Masks
-from instseg.core.outlines import exact_loops, rounded_loops, simplified_loops, svg_path
+from instseg.core.outlines import Loop, exact_loops, rounded_loops, simplified_outlines, svg_path
 from instseg.files.image import read_image
 from instseg.files.results import coco_annotations
 from instseg.report.components import Layer, Photo
 from instseg.report.thumbnails import photo_jpeg, thumbnail_scale, thumbnail_webp
 
 SHOWN_PX = 1600  # of the longer side of an opened photo, on a large screen
+THUMBNAIL_TOLERANCE_PX = 0.7
 MAIN = "prediction"
 
 
@@ -50,17 +51,20 @@ def photo_data(photo: Photo, category_ids: Sequence[int], *, with_picture: bool)
         category_ids: Dataset ids by class id.
         with_picture: Also make a picture of full size.
     """
-    image, problem = _pixels(photo)
     sizes = [layer.instances.size_hw for layer in photo.layers]
-    size_hw = image.shape[:2] if image is not None else (sizes or [(1, 1)])[0]
-    if image is not None and any(size != size_hw for size in sizes):
-        expected = f"{size_hw[1]} x {size_hw[0]}"
-        raise ValueError(f"{photo.name}: the photo is {expected}, its masks are of another size")
+    image, problem = _pixels(photo, sizes)
+    height, width = image.shape[:2] if image is not None else (sizes or [(1, 1)])[0]
+    tolerance_px = max(0.3, 0.5 * max(height, width) / SHOWN_PX)
+    outlines = [outlines_of(layer.instances.masks, tolerance_px) for layer in photo.layers]
+    entry = {"name": photo.name, "width": width, "height": height, **_entry(photo, outlines)}
     lines = [*photo.lines, problem] if problem else list(photo.lines)
+    layers = [
+        _layer(layer, loops, category_ids)
+        for layer, loops in zip(photo.layers, outlines, strict=True)
+    ]
     return PhotoData(
-        entry={"name": photo.name, "width": size_hw[1], "height": size_hw[0], **_entry(photo)}
-        | ({"lost": True} if problem else {}),
-        record={"layers": [_layer(layer, category_ids) for layer in photo.layers], "lines": lines},
+        entry=entry | ({"lost": True} if problem else {}),
+        record={"layers": layers, "lines": lines},
         thumbnail=None if image is None else thumbnail_webp(image),
         picture=photo_jpeg(image) if with_picture and image is not None else None,
         problem=problem,
@@ -70,38 +74,36 @@ def photo_data(photo: Photo, category_ids: Sequence[int], *, with_picture: bool)
 def main_layer(layers: Sequence[Layer]) -> Layer | None:
     """The layer whose instances are counted: that of predictions, or else the first."""
     named = [layer for layer in layers if layer.name == MAIN]
-    return (named or list(layers) or [None])[0]
+    return next(iter(named or layers), None)
 
 
-def outline_paths(masks: Masks, scale: float, tolerance_px: float, digits: int) -> list[str]:
-    """The outline of each mask as an SVG path.
-
-    Args:
-        masks: N masks.
-        scale: Of the path's coordinates.
-        tolerance_px: How far it may lie from the outline along the pixels, in pixels of the photo.
-        digits: Decimals of coordinates.
-    """
-    found = []
-    for crop, (y, x) in zip(masks.crops, masks.offsets_yx.tolist(), strict=True):
-        loops = rounded_loops(exact_loops(crop, (y, x)))
-        simple = simplified_loops(loops, tolerance_px)
-        found.append(svg_path([loop * scale for loop in simple], digits))
-    return found
+def outlines_of(masks: Masks, tolerance_px: float) -> list[list[Loop]]:
+    """The outline of each mask, at most this far from that along the pixels, and half a pixel."""
+    places = masks.offsets_yx.tolist()
+    exact = [exact_loops(crop, (y, x)) for crop, (y, x) in zip(masks.crops, places, strict=True)]
+    return simplified_outlines([rounded_loops(loops) for loops in exact], tolerance_px)
 
 
-def _pixels(photo: Photo) -> tuple[NDArray[np.uint8] | None, str]:
-    if not isinstance(photo.image, Path):
-        return photo.image, ""
-    try:
-        return read_image(photo.image), ""
-    except InputError as problem:
-        return None, str(problem)
-    except MemoryError:
-        return None, f"{photo.image}: is too large for the memory"
+def _pixels(photo: Photo, sizes: Sequence[tuple[int, int]]) -> tuple[NDArray[np.uint8] | None, str]:
+    """A photo of which all layers have the size, or what is wrong with it."""
+    if isinstance(photo.image, Path):
+        try:
+            image = read_image(photo.image)
+        except InputError as problem:
+            return None, str(problem)
+        except MemoryError:
+            return None, f"{photo.image}: is too large for the memory"
+    else:
+        image = photo.image
+    height, width = image.shape[:2]
+    other = [size for size in sizes if size != (height, width)]
+    if other:
+        masks = f"its masks are of {other[0][1]} x {other[0][0]}"
+        return None, f"{photo.name}: is a photo of {width} x {height} pixels, but {masks}"
+    return image, ""
 
 
-def _entry(photo: Photo) -> Json:
+def _entry(photo: Photo, outlines: Sequence[list[list[Loop]]]) -> Json:
     main = main_layer(photo.layers)
     others = {
         class_id
@@ -124,19 +126,21 @@ def _entry(photo: Photo) -> Json:
         entry["id"] = photo.image_id
     if main is not None:
         instances = main.instances
+        loops = next(
+            each for layer, each in zip(photo.layers, outlines, strict=True) if layer is main
+        )
         scale = thumbnail_scale(instances.size_hw)
         entry["classes"] = instances.class_ids.tolist()
         entry["scores"] = [float(str(score)) for score in instances.scores]
         entry["areas"] = instances.masks.areas().tolist()
-        entry["paths"] = outline_paths(instances.masks, scale, 0.7 / scale, 0)
+        small = simplified_outlines(loops, THUMBNAIL_TOLERANCE_PX / scale)
+        entry["paths"] = [svg_path([loop * scale for loop in each]) for each in small]
     return entry
 
 
-def _layer(layer: Layer, category_ids: Sequence[int]) -> Json:
+def _layer(layer: Layer, outlines: list[list[Loop]], category_ids: Sequence[int]) -> Json:
     instances = layer.instances
-    longest = max(instances.size_hw)
-    tolerance_px = max(0.3, 0.5 * longest / SHOWN_PX)
-    paths = outline_paths(instances.masks, 1, tolerance_px, 1 if longest <= SHOWN_PX else 0)
+    digits = 1 if max(instances.size_hw) <= SHOWN_PX else 0
     annotations = coco_annotations(instances, category_ids)
     objects = [
         {
@@ -144,11 +148,11 @@ def _layer(layer: Layer, category_ids: Sequence[int]) -> Json:
             "score": annotation["score"],
             "box": annotation["bbox"],
             "area": annotation["area"],
-            "path": path,
+            "path": svg_path(loops, digits),
             "rle": annotation["segmentation"]["counts"],
         }
-        for class_id, annotation, path in zip(
-            instances.class_ids.tolist(), annotations, paths, strict=True
+        for class_id, annotation, loops in zip(
+            instances.class_ids.tolist(), annotations, outlines, strict=True
         )
     ]
     for name, values in (("mark", layer.marks), ("note", layer.notes), ("key", layer.keys)):

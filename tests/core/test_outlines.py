@@ -12,7 +12,7 @@ from instseg.core.outlines import (
     exact_polygons,
     is_clockwise,
     rounded_loops,
-    simplified_loops,
+    simplified_outlines,
     svg_path,
 )
 
@@ -88,7 +88,8 @@ def test_a_hole_is_a_loop_of_opposite_direction():
 
 @pytest.mark.parametrize("mask", [rows("...", "..."), np.zeros((0, 0), dtype=bool)])
 def test_an_empty_mask_has_no_outline(mask):
-    assert exact_loops(mask) == rounded_loops([]) == simplified_loops([], 1) == []
+    assert exact_loops(mask) == rounded_loops([]) == simplified_outlines([], 1) == []
+    assert simplified_outlines([[]], 1) == [[]]
     assert svg_path([]) == ""
 
 
@@ -100,7 +101,7 @@ def test_pixels_that_touch_at_a_corner_have_outlines_of_their_own():
 
 def test_rounded_loops_have_no_stairs_and_stay_near():
     stairs = np.tri(20, dtype=bool)
-    (loop,) = simplified_loops(rounded_loops(exact_loops(stairs)), 0.01)
+    (loop,) = simplified_outlines([rounded_loops(exact_loops(stairs))], 0.01)[0]
     assert len(loop) == 6  # a triangle whose three corners are cut
     exact = exact_loops(stairs)[0]
     distance = np.abs(loop[:, None] - exact[None]).sum(axis=2).min(axis=1)
@@ -111,7 +112,7 @@ def test_rounded_loops_have_no_stairs_and_stay_near():
 @pytest.mark.parametrize("seed", range(5))
 def test_simplified_loops_are_shorter_and_within_the_tolerance(seed, tolerance):
     loops = exact_loops(blobs(seed, (120, 160), 6))
-    short = simplified_loops(loops, tolerance)
+    _, short = simplified_outlines([[], loops], tolerance)
     before, after = sum(map(len, loops)), sum(map(len, short))
     assert after < before * (0.9 if tolerance < 1 else 0.4)
     for point in np.concatenate([loop for loop in loops if len(loop) > 20]):
@@ -125,7 +126,7 @@ def distance_to(loop: np.ndarray, point: np.ndarray) -> float:
 
 
 def test_a_mask_smaller_than_the_tolerance_does_not_disappear():
-    (loop,) = simplified_loops(exact_loops(rows("##", "##")), 10)
+    ((loop,),) = simplified_outlines([exact_loops(rows("##", "##"))], 10)
     assert loop.tolist() == [[0, 0], [2, 0], [2, 2], [0, 2]]
 
 

@@ -162,7 +162,9 @@
     get("gallery").focus({ preventScroll: true });
   });
 
-  get("gallery-colors-label").hidden = !index.marks;
+  if (!index.marks) {
+    select("gallery-colors").options[0].remove();
+  }
   get("gallery-content").hidden = false;
   fillTags();
   makeClasses();

@@ -31,18 +31,13 @@ const galleryPhoto = (() => {
     const unit = index?.unit;
     /** @type {(title: string, value: (thing: Thing, layer: string) => string, isNumber?: boolean) => any} */
     const column = (title, value, isNumber = false) => ({ title, value, isNumber });
-    const side = (/** @type {number} */ i) => (/** @type {Thing} */ thing) =>
-      px(i < 2 ? thing.box[i] : thing.box[i]);
     return [
       ...(record.layers.length > 1 ? [column("layer", (_, layer) => layer)] : []),
       ...(things.some((each) => each.mark) ? [column("mark", (each) => each.mark || "")] : []),
       column("score", (each) => each.score.toFixed(3), true),
       column("area (px)", (each) => px(each.area), true),
       ...(unit ? [column(`area (${unit}²)`, (each) => number(realArea(each.area) || 0), true)] : []),
-      column("x", side(0), true),
-      column("y", side(1), true),
-      column("width", side(2), true),
-      column("height", side(3), true),
+      column("x, y, width, height (px)", (each) => each.box.map(px).join(", "), true),
       ...(unit
         ? [
             column(`size (${unit})`, (each) =>
@@ -109,7 +104,7 @@ const galleryPhoto = (() => {
       box.checked = !galleryState.isHidden(place, layer.name, row);
       line.hidden = galleryState.state.hiddenLayers.has(layer.name) || !galleryState.isOn(thing.class, thing.score);
       const swatch = /** @type {HTMLElement} */ (line.querySelector(".swatch"));
-      swatch.style.setProperty("--object", galleryPicture.color(thing.class, index?.marks ? thing.mark || "" : undefined));
+      swatch.style.setProperty("--object", galleryPicture.color(thing, row));
     }
     const order = galleryState.shown();
     const at = order.indexOf(place);

@@ -28,10 +28,16 @@ const galleryPicture = (() => {
     return made;
   }
 
-  /** @param {number} classId @param {string} [mark] */
-  function color(classId, mark) {
-    const byMark = galleryState.state.colors === "mark" && mark !== undefined;
-    return byMark ? MARK_COLORS[mark] : index ? index.colors[classId] : "";
+  /** @param {Thing} thing @param {number} row */
+  function color(thing, row) {
+    switch (galleryState.state.colors) {
+      case "mark":
+        return MARK_COLORS[thing.mark || ""];
+      case "object": // hues by the golden angle are far apart
+        return `hsl(${Math.round(row * 137.5) % 360} 90% ${55 + (row % 3) * 8}%)`;
+      default:
+        return index ? index.colors[thing.class] : "";
+    }
   }
 
   /** @param {Thing} thing @returns {string} */
@@ -83,15 +89,19 @@ const galleryPicture = (() => {
     image.setAttribute("href", galleryData.picture(place));
     const objects = element("g", { class: "gallery-shapes" });
     const labels = element("g", { class: "gallery-texts", "aria-hidden": "true" });
+    const main = galleryData.mainLayer(record);
     record.layers.forEach((layer, number) => {
+      const other = layer === main ? "" : "other ";
       layer.objects.forEach((thing, row) => {
         const id = `${number}-${row}`;
-        const mark = thing.mark ? `mark-${slug(thing.mark)}` : "";
-        const path = element("path", { d: thing.path, class: mark, "data-object": id });
+        const names = other + (thing.mark ? `mark-${slug(thing.mark)}` : "");
+        const path = element("path", { d: thing.path, class: names, "data-object": id });
         path.append(element("title", {}));
         /** @type {Element} */ (path.firstChild).textContent = describe(thing);
         objects.append(path);
-        const text = element("text", { x: thing.box[0], y: thing.box[1], "data-object": id });
+        const [x, y, , high] = thing.box;
+        const place = { x, y: other ? y + high : y, class: other, "data-object": id };
+        const text = element("text", place);
         text.textContent = describe(thing);
         labels.append(text);
       });
@@ -119,13 +129,20 @@ const galleryPicture = (() => {
       const thing = layer.objects[row];
       const isText = each.tagName === "text";
       const shown = galleryState.isShown(place, layer.name, row, thing);
-      each.classList.toggle("off", !shown || (isText && (!labels || style === "none")));
-      const marked = index?.marks ? thing.mark || "" : undefined;
-      /** @type {SVGElement} */ (each).style.setProperty("--object", color(thing.class, marked));
+      each.classList.toggle("off", !shown || (isText && !(labels && isLabelled(record, layer, thing))));
+      /** @type {SVGElement} */ (each).style.setProperty("--object", color(thing, row));
       count += Number(shown && !isText);
     }
     scaleLabels(svg);
     return count;
+  }
+
+  /** Of layers beside the main one only what it lacks has a label. @param {PhotoRecord} record @param {PhotoLayer} layer @param {Thing} thing */
+  function isLabelled(record, layer, thing) {
+    const { style, hiddenLayers } = galleryState.state;
+    const main = galleryData.mainLayer(record);
+    const alone = layer === main || (main && hiddenLayers.has(main.name));
+    return style !== "none" && (alone || Boolean(thing.mark && thing.mark !== "hit"));
   }
 
   /** Labels keep their size on the screen at any zoom. @param {SVGElement} svg */
@@ -136,7 +153,8 @@ const galleryPicture = (() => {
     svg.querySelector(".gallery-texts")?.setAttribute("font-size", String(LABEL_PX * perPx));
     for (const text of svg.querySelectorAll("text")) {
       const top = Number(text.getAttribute("y"));
-      text.setAttribute("dy", top < LABEL_PX * perPx ? "1em" : "-0.25em");
+      const below = text.classList.contains("other") || top < LABEL_PX * perPx;
+      text.setAttribute("dy", below ? "1em" : "-0.25em");
     }
     const image = svg.querySelector("image");
     image?.classList.toggle("pixels", perPx < 0.2);
