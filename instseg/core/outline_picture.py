@@ -10,7 +10,7 @@ import numpy as np
 
 from instseg.core.colors import Rgb, picture_colors
 from instseg.core.masks import Masks
-from instseg.core.outlines import exact_loops, rounded_loops, simplified_loops, svg_path
+from instseg.core.outlines import exact_loops, rounded_loops, simplified_outlines, svg_path
 
 LONGEST_SIDE = 640  # of the picture
 MOST_MASKS = 300
@@ -38,9 +38,8 @@ def outline_picture(
     colors = picture_colors([name for name, _ in counts.most_common()])
     drawn = masks[:MOST_MASKS]
     largest_first = np.argsort(-drawn.areas(), kind="stable").tolist()
-    paths = (
-        _path(drawn, index, scale, colors[names[index]], texts[index]) for index in largest_first
-    )
+    outlines = _outlines(drawn, scale)
+    paths = [_path(outlines[index], colors[names[index]], texts[index]) for index in largest_first]
     behind = (
         f'<image href="{escape(photo)}" width="{across}" height="{down}"/>'
         if photo
@@ -55,11 +54,15 @@ def outline_picture(
     )
 
 
-def _path(masks: Masks, index: int, scale: float, color: Rgb, text: str) -> str:
-    y, x = masks.offsets_yx[index].tolist()
-    loops = exact_loops(masks.crops[index], (y, x))
-    smooth = [loop * scale for loop in rounded_loops(loops)]
-    path = svg_path(simplified_loops(smooth, TOLERANCE), digits=1)
+def _outlines(masks: Masks, scale: float) -> list[str]:
+    """The outline of each mask in the picture, as `d` of a path."""
+    loops = []
+    for crop, (y, x) in zip(masks.crops, masks.offsets_yx.tolist(), strict=True):
+        loops.append([loop * scale for loop in rounded_loops(exact_loops(crop, (y, x)))])
+    return [svg_path(each, digits=1) for each in simplified_outlines(loops, TOLERANCE)]
+
+
+def _path(path: str, color: Rgb, text: str) -> str:
     shade = "#{:02x}{:02x}{:02x}".format(*color)
     return (
         f'<path d="{path}" fill="{shade}" fill-opacity=".4" fill-rule="evenodd" stroke="{shade}" '

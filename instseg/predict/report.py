@@ -166,7 +166,9 @@ def _summary(
         Number(label="instances", value=f"{totals.instances:,}"),
         Number(label="classes", value=f"{len(totals.counts):,}"),
         Number(label="photos without instances", value=f"{totals.without:,}"),
-        Number(label="minimum score", value="by class" if threshold == "stored" else str(threshold)),
+        Number(
+            label="minimum score", value="by class" if threshold == "stored" else str(threshold)
+        ),
     ]
     if failures:
         numbers.insert(1, Number(label="photos failed", value=f"{len(failures):,}"))
