@@ -186,7 +186,7 @@ def _choices(content: Content) -> parts.Section:
                 y_label="mIoU",
                 x_limits=(0, 1),
             ),
-            _table(columns, rule_rows(content), title=f"Differences are from {settings['rule']}"),
+            _table(columns, rule_rows(content), title=f"Overlap rules, beside {settings['rule']}"),
         ],
     )
 
@@ -218,7 +218,7 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "
 
 def _cell(text: str) -> Cell:
     """A number that was written as text."""
-    if text == "-":
+    if text in ("", "-"):
         return None
     for kind in (int, float):
         with contextlib.suppress(ValueError):

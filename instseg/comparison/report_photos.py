@@ -76,9 +76,9 @@ def compared_photo(models: ComparedModels, row: int, scores: Json, tags: Sequenc
         image=photo,
         layers=layers,
         values={
-            "difference": scores["mask_rcnn"] - scores["unet"],
-            "mIoU of Mask R-CNN": scores["mask_rcnn"],
-            "mIoU of the U-Net": scores["unet"],
+            "difference": round(scores["mask_rcnn"] - scores["unet"], 3),
+            "mIoU of Mask R-CNN": round(scores["mask_rcnn"], 3),
+            "mIoU of the U-Net": round(scores["unet"], 3),
         },
         tags=tags,
         lines=lines,

@@ -73,8 +73,9 @@ class DetectionShown:
         for row, found, quality in self.best.worst:
             shown = found.scores >= SCORE_THRESHOLD
             missed: list[parts.Mark] = ["miss" if each else "hit" for each in quality.missed]
+            right: parts.Mark = "" if len(val.crowds(row)) else "hit"  # or it lies in a crowd
             wrong: list[parts.Mark] = [
-                "false positive" if each else "" for each in quality.wrong[shown]
+                "false positive" if each else right for each in quality.wrong[shown]
             ]
             name = printable(val.images[row].file_name)
             name = name if name not in names else f"{name} ({row})"
@@ -86,7 +87,7 @@ class DetectionShown:
                     parts.Layer(name="truth", instances=val.objects(row), marks=missed),
                     parts.Layer(name="prediction", instances=found[shown], marks=wrong),
                 ],
-                values={"panoptic quality": quality.value, "mistakes": quality.mistakes},
+                values={"panoptic quality": round(quality.value, 3), "mistakes": quality.mistakes},
                 lines=[quality.describe()],
             )
 

@@ -167,8 +167,8 @@ class RunReport:
 
 
 def environment(trainer: Trainer) -> dict[str, str]:
-    """Versions, device and processor."""
-    device = str(trainer.device)
+    """Versions, device, processor, and the learning rate that was chosen."""
+    device, recipe = str(trainer.device), trainer.recipe
     if trainer.device.type == "cuda":
         device += f" ({torch.cuda.get_device_name(trainer.device)})"
     found = {
@@ -178,6 +178,7 @@ def environment(trainer: Trainer) -> dict[str, str]:
         "device": device,
         "precision": str(trainer.dtype).removeprefix("torch."),
         "processes": process_count(),
+        "optimizer": f"{recipe.optimizer}, learning rate {recipe.learning_rate:.3g}",
     }
     return {name: str(value) for name, value in found.items()}
 

@@ -87,6 +87,6 @@ class SegmentationShown:
                     parts.Layer(name="truth", instances=from_semantic(labels, val.class_names)),
                     parts.Layer(name="prediction", instances=from_semantic(shown, val.class_names)),
                 ],
-                values={"mIoU": score} if np.isfinite(score) else {},
+                values={"mIoU": round(score, 3)} if np.isfinite(score) else {},
                 lines=[f"mIoU {number(score)}" if np.isfinite(score) else "nothing is labelled"],
             )
