@@ -76,7 +76,8 @@ def run(config: Options) -> int:
         )
     _print_findings(examination.findings)
     _print_statistics(examination.statistics)
-    written = [_write_findings(config, examination), *examination.written]
+    written = [_write_findings(config, examination)]
+    written += [examination.report] if examination.report else []
     if config.images and config.contact_sheet:
         written += _write_sheet(config, examination)
     if config.fix:

@@ -152,7 +152,8 @@ def compare(options: CompareOptions) -> Comparison:
             draw_pictures(models, content["per_image"], chosen, out, options.on_event)
             written += [out / name for name in chosen]
             if options.report:
-                written += write_report(out / REPORT, content, models, options.on_event)
+                write_report(out / REPORT, content, models, options.on_event)
+                written.append(out / REPORT)
     return Comparison.from_dict(content, tuple(written))
 
 

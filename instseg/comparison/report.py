@@ -32,8 +32,8 @@ Cell = str | int | float | None
 
 def write_report(
     path: Path, content: Content, models: ComparedModels, on_event: OnEvent = ignore
-) -> list[Path]:
-    """Write the report of a comparison as an HTML file; returns the files.
+) -> None:
+    """Write the report of a comparison as an HTML file.
 
     Args:
         path: The file.
@@ -41,8 +41,7 @@ def write_report(
         models: The models and data, for the photos.
         on_event: Called with progress.
     """
-    written = write_page(path, comparison_page(content, models, on_event))
-    return [written.html, *written.files]
+    write_page(path, comparison_page(content, models, on_event))
 
 
 def comparison_page(

@@ -60,7 +60,7 @@ class Examination:
         table: The sound records.
         surroundings: What the document was compared with.
         coco_json: The file; None for a document that was not read from one.
-        written: The files of the report; none without `report`.
+        report: The report, if one was written.
     """
 
     findings: tuple[Finding, ...]
@@ -69,7 +69,7 @@ class Examination:
     table: Table = field(repr=False)
     surroundings: Surroundings = field(repr=False)
     coco_json: Path | None = None
-    written: tuple[Path, ...] = ()
+    report: Path | None = None
 
     @property
     def ok(self) -> bool:

@@ -95,7 +95,8 @@ def examine(options: ExamineOptions) -> Examination:
     seen = examine_document(document, around, on_event=options.on_event)
     seen = replace(seen, coco_json=coco_json)
     if options.report is not None:
-        seen = replace(seen, written=tuple(write_report(Path(options.report), seen)))
+        write_report(Path(options.report), seen)
+        seen = replace(seen, report=Path(options.report))
     return seen
 
 

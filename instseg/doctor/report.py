@@ -47,12 +47,11 @@ def check_report(path: str | Path, inputs: Iterable[str | os.PathLike[str] | Non
         raise InputError(f"{path}: is an input, which stays as it is; name another file")
 
 
-def write_report(path: Path, examination: Examination) -> list[Path]:
-    """Write the report of an examination as an HTML file; returns the files."""
+def write_report(path: Path, examination: Examination) -> None:
+    """Write the report of an examination as an HTML file."""
     from instseg.report.page import write_page  # loads the templates' engine
 
-    written = write_page(path, examination_page(examination))
-    return [written.html, *written.files]
+    write_page(path, examination_page(examination))
 
 
 def examination_page(

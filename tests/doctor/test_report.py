@@ -156,7 +156,7 @@ def test_the_report_must_be_a_html_file(tmp_path):
 def test_a_finding_leads_to_its_photos_in_a_browser(broken, chromium, tmp_path):
     path = write_json(tmp_path / "data.json", broken)
     seen = instseg.examine(path, write_photos(tmp_path), report=tmp_path / "report.html")
-    assert seen.written[0] == tmp_path / "report.html"
+    assert seen.report == tmp_path / "report.html"
     with fresh_page(chromium, bypass_csp=True) as page:
         open_file(page, tmp_path / "report.html")
         finding = page.locator(".finding", has_text="box-not-mask")
