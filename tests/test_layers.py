@@ -13,6 +13,7 @@ LAYERS = [  # each imports only from lower layers and, within its own, only from
     {"core"},
     {"system"},
     {"files"},
+    {"report"},
     {"models", "doctor", "scenes", "visualize"},
     {"data"},
     {"predict"},
@@ -24,7 +25,7 @@ LAYERS = [  # each imports only from lower layers and, within its own, only from
     {"tools"},
 ]
 LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
-WITHOUT_TORCH = {"core", "system", "files", "doctor", "scenes", "visualize", "evaluation"}
+WITHOUT_TORCH = {"core", "system", "files", "report", "doctor", "scenes", "visualize", "evaluation"}
 FILES = sorted([*(ROOT / "instseg").rglob("*.py"), *(ROOT / "tools").glob("*.py")])
 
 

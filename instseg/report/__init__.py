@@ -1,0 +1,1 @@
+"""Reports: one HTML file that opens offline, made of a few components."""
