@@ -26,6 +26,8 @@ class Overlaps:
 
     Attributes:
         n_classes: K.
+        results: int64 (N,), the index of each detection in the results.
+        annotations: int64 (M,), the index of each object in the annotations.
         scores: float64 (N,).
         detection_classes: int64 (N,).
         object_classes: int64 (M,).
@@ -38,6 +40,8 @@ class Overlaps:
     """
 
     n_classes: int
+    results: NDArray[np.int64]
+    annotations: NDArray[np.int64]
     scores: NDArray[np.float64]
     detection_classes: NDArray[np.int64]
     object_classes: NDArray[np.int64]
@@ -126,6 +130,8 @@ def find_overlaps(
     number = np.cumsum(crowd == 0) - 1  # of each region, counting those that are objects
     return Overlaps(
         n_classes=len(classes),
+        results=found,
+        annotations=region[crowd == 0],
         scores=scores[found],
         detection_classes=found_class,
         object_classes=region_class[crowd == 0],
