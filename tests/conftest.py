@@ -95,3 +95,21 @@ def tiny_weights(tmp_path_factory) -> Path:
     model.network.roi_heads.mask_predictor.logits.bias.data.fill_(2.0)  # no empty masks
     model.save(path)
     return path
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A browser; tests that ask for it are skipped where there is none."""
+    from browser import browser
+
+    with browser() as launched:
+        yield launched
+
+
+@pytest.fixture
+def page(chromium):
+    """A page without network whose errors fail the test: `open_file(page, path)`."""
+    from browser import fresh_page
+
+    with fresh_page(chromium) as opened:
+        yield opened

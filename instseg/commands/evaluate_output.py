@@ -9,19 +9,17 @@ import numpy as np
 
 from instseg.commands.terminal import console, table
 from instseg.core.wording import LONGEST_NAME, count, interval, number, printable
+from instseg.evaluation.bootstrap import FEW_OBJECTS
 from instseg.evaluation.coco_ap import Kind
+from instseg.evaluation.difference import ScoreDifference, difference_cells, verdict
 from instseg.evaluation.result import (
     NAMES,
     Evaluation,
     KindScores,
-    ScoreDifference,
-    difference_cells,
     score_rows,
 )
 
 SHOWN_CLASSES = 20
-FEW_OBJECTS = 10
-LEAST_P = 0.05  # from which on a difference may be chance
 
 
 def print_evaluation(found: Evaluation, against: Path | None) -> None:
@@ -61,15 +59,7 @@ def _print_comparisons(
     )
     table(["", *columns], rows)
     for kind, differences in comparison.items():
-        value, p = differences["AP"].difference, differences["AP"].p
-        if value is None or p is None:
-            verdict = "the data cannot tell whether it differs"
-        elif value == 0 and p == 1:
-            verdict = "no difference"
-        else:
-            verdict = "better" if value > 0 else "worse"
-            verdict += "" if p < LEAST_P else ", but by no more than chance may give"
-        console.print(f"{NAMES[kind]} AP against {against}: {verdict}")
+        console.print(f"{NAMES[kind]} AP against {against}: {verdict(differences['AP'])}")
 
 
 def _print_classes(explained: list[KindScores]) -> None:

@@ -60,6 +60,10 @@ class Options:
             field rle.
         csv: Also write instances.csv, with area, box, centroid, class and score.
         crops: Also write each instance, cut out of its photo, to crops/NAME/.
+        report: Also write report.html, which shows all photos and their instances.
+        embed: Photos of full size of the report: auto puts them into the page while it stays small,
+            and beside it otherwise; all into the page; none shows thumbnails only.
+        pixel_size: Side of a pixel with its unit, such as 0.5mm, for areas in the report.
         resume: Skip photos that an earlier run with the same output folder has finished.
     """
 
@@ -88,6 +92,9 @@ class Options:
     polygons: bool = False
     csv: bool = False
     crops: bool = False
+    report: bool = False
+    embed: Literal["auto", "all", "none"] = "auto"
+    pixel_size: str | None = None
     resume: bool = False
 
 
@@ -120,6 +127,9 @@ def run(config: Options) -> int:
             polygons=config.polygons,
             coco_json=config.coco_json,
             resume=config.resume,
+            report=config.report,
+            embed=config.embed,
+            pixel_size=config.pixel_size,
             on_event=listener,
         )
     _show(config, done)
@@ -132,6 +142,8 @@ def _check(config: Options) -> None:
     """Raise ArgumentError for options that do not go together."""
     if not config.semantic_map and (config.overlap_rule != "score" or config.class_priority):
         raise ArgumentError("{overlap_rule} and {class_priority} need {semantic_map}")
+    if not config.report and (config.embed != "auto" or config.pixel_size is not None):
+        raise ArgumentError("{embed} and {pixel_size} need {report}")
     if bool(config.class_priority) != (config.overlap_rule == "class-priority"):
         raise ArgumentError(
             "{overlap_rule} class-priority needs {class_priority}, and nothing else does"
@@ -203,6 +215,7 @@ def _show(config: Options, done: PredictedFolder) -> None:
         "crops/": config.crops,
     }
     names = [name for name, wanted in written.items() if wanted and done.done]
+    names += ["report.html"] if config.report else []
     line = f"{config.out}: wrote {', '.join(names) or 'nothing new'}: "
     line += f"{count(sum(done.counts.values()), 'instance')} in {count(done.done, 'photo')}, "
     line += f"{done.seconds:.1f} s ({done.done / done.seconds:.2g} photos/s)"

@@ -15,6 +15,8 @@ from instseg.core.json_types import Json
 from instseg.core.wording import count, interval, number
 from instseg.evaluation.bootstrap import Range
 
+MOST_BARS = 30  # in a notebook
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelScores:
@@ -147,10 +149,30 @@ class Comparison:
                 f"<p><strong>{escape(answer)}</strong></p>",
                 f"<p>{escape('. '.join(more))}.</p>",
                 html_table(["", *COMPARED], means),
+                self._html_bars(),
                 html_table(["IoU of", "images", *COMPARED], class_rows(content)),
                 html_table(["", "U-Net", "Mask R-CNN"], cost_rows(content)),
             )
         )
+
+    def _html_bars(self) -> str:
+        """The IoU of both models, of the classes in the most images."""
+        from instseg.report.components import Bar, Bars
+        from instseg.report.fragment import fragment
+
+        known = [row for row in self.per_class if row.mask_rcnn is not None]
+        most = sorted(known, key=lambda row: -row.images)[:MOST_BARS]
+        title = "IoU"
+        if len(known) > len(most):
+            title += f" of the {len(most)} classes in the most images"
+        bars = Bars(
+            bars=[Bar(label=row.name, value=row.mask_rcnn) for row in most],
+            other={row.name: row.unet for row in most},
+            names=("Mask R-CNN", "U-Net"),
+            title=title,
+            most=1.0,
+        )
+        return fragment(bars)
 
 
 def _model_scores(content: Mapping[str, Any], side: str) -> ModelScores:

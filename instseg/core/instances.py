@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from instseg.core.html_table import html_table
 from instseg.core.masks import Index, Masks, read_only
+from instseg.core.outline_picture import outline_picture
 
 __all__ = ["Instances", "Masks"]
 
@@ -120,7 +121,18 @@ class Instances:
         return f"Instances({len(self)} in {self.size_hw[0]} x {self.size_hw[1]}: {found})"
 
     def _repr_html_(self) -> str:
-        """A table for notebooks; with the photo, `visualize.show_instances` draws them too."""
+        """For notebooks: the outlines, and a table."""
+        return self.to_html()
+
+    def to_html(self, *, photo: str = "") -> str:
+        """The outlines and a table as HTML without a script.
+
+        At most 300 outlines are drawn, in a picture of at most 640 pixels, and 100 rows listed.
+
+        Args:
+            photo: Address of the photo behind the outlines, as `data:image/jpeg;base64,...`; by
+                default they are on grey. `visualize.show_instances` takes the photo itself.
+        """
         columns = zip(
             self.names,
             self.scores.tolist(),
@@ -135,7 +147,14 @@ class Instances:
         if len(self) > SHOWN_ROWS:
             rows.append(("", f"and {len(self) - SHOWN_ROWS} more", "", "", ""))
         heads = ("", "class", "score", "area (px)", "box x0, y0, x1, y1 (px)")
-        return html_table(heads, rows, caption=repr(self))
+        table = html_table(heads, rows, caption=repr(self))
+        if not len(self) and not photo:
+            return table
+        texts = [
+            f"{i}: {name} {score:.2f}"
+            for i, (name, score) in enumerate(zip(self.names, self.scores.tolist(), strict=True))
+        ]
+        return outline_picture(self.masks, self.names, texts, photo=photo) + table
 
     def __getitem__(self, index: Index) -> Instances:
         """The chosen instances, as Instances: an int gives one of length 1."""

@@ -21,6 +21,7 @@ from instseg.evaluation.bootstrap import (
 )
 from instseg.evaluation.coco_ap import MAX_DETECTIONS, METRICS, ApTables, Kind, measure_ap
 from instseg.evaluation.confusion import confusion_matrix
+from instseg.evaluation.difference import ScoreDifference
 from instseg.evaluation.error_taxonomy import ErrorTaxonomy, error_taxonomy
 from instseg.evaluation.operating_points import (
     Calibration,
@@ -33,7 +34,6 @@ from instseg.evaluation.operating_points import (
 from instseg.evaluation.result import (
     ClassScores,
     KindScores,
-    ScoreDifference,
     finite_or_none,
 )
 

@@ -19,6 +19,7 @@ Weights = NDArray[np.float32]
 Range = tuple[float, float]  # low and high of an interval
 
 RESAMPLES = 1000
+FEW_OBJECTS = 10  # of a class, with which AP is too high and its interval too narrow
 LEAST_SHARE = 0.7  # share of the half-samples that must have a score
 NOTHING = 1e-12  # a smaller standard deviation is rounding
 Z = 1.96  # standard deviations on either side that contain 95%

@@ -92,6 +92,17 @@ class ApTables:
         """The twelve metrics of each class."""
         return {name: self._scores(slice(k, k + 1)) for k, name in enumerate(self.class_names)}
 
+    @property
+    def mean_curves(self) -> dict[str, NDArray[np.float64]]:
+        """Precision (101,) by recall 0 to 1, mean over the classes that have objects."""
+        precision = self.precision[..., 0, 2]  # (T, 101, K)
+        held = precision[..., (precision >= 0).all(axis=(0, 1))]
+        return {
+            "IoU 0.50": held[0].mean(axis=1),
+            "IoU 0.75": held[5].mean(axis=1),
+            "mean 0.50:0.95": held.mean(axis=(0, 2)),
+        }
+
     @cached_property
     def matches(self) -> Matches:
         """The match of each detection."""

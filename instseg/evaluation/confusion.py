@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.evaluation.overlaps import find_overlaps
+from instseg.evaluation.overlaps import Overlaps, find_overlaps
 
 DEFAULT_SCORE = 0.3
 
@@ -46,15 +47,38 @@ def confusion_matrix(
     least = {c["id"]: by_name.get(c["name"], default) for c in truth["categories"]}
     sure = [r for r in results if r["score"] >= least.get(r["category_id"], np.inf)]
     overlaps = find_overlaps(truth, sure, kind, min_iou=iou_threshold)
-
-    matched = overlaps.match(np.ones(len(overlaps.ious), dtype=bool))
-    hit = matched >= 0
-    true_class = np.zeros(len(matched), dtype=np.int64)  # of each detection; 0, the background
-    true_class[hit] = overlaps.object_classes[matched[hit]] + 1
-    counted = hit | (overlaps.crowd_ious < iou_threshold)
-    unfound = np.delete(overlaps.object_classes, matched[hit]) + 1
-
+    cells = confusions(overlaps, iou_threshold)
     side = overlaps.n_classes + 1
-    rows = np.concatenate([true_class[counted], unfound])
-    columns = np.concatenate([overlaps.detection_classes[counted] + 1, np.zeros_like(unfound)])
-    return np.bincount(rows * side + columns, minlength=side**2).reshape(side, side)
+    places = cells.rows * side + cells.columns
+    return np.bincount(places, minlength=side**2).reshape(side, side)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Confusions:
+    """The C detections and objects that a confusion matrix counts.
+
+    Attributes:
+        rows: int64 (C,), the true class; 0 is the background.
+        columns: int64 (C,), the predicted class; 0 is the background.
+        detections: int64 (C,), rows of the detections; -1 for missed objects.
+        objects: int64 (C,), rows of the objects; -1 for false positives on background.
+    """
+
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    detections: NDArray[np.int64]
+    objects: NDArray[np.int64]
+
+
+def confusions(overlaps: Overlaps, iou_threshold: float = 0.5) -> Confusions:
+    """Match detections and objects of any class; see `confusion_matrix`."""
+    matched = overlaps.match(overlaps.ious >= iou_threshold)
+    counted = np.flatnonzero((matched >= 0) | (overlaps.crowd_ious < iou_threshold))
+    unfound = np.delete(np.arange(len(overlaps.object_classes)), matched[matched >= 0])
+    detections = np.concatenate([counted, np.full_like(unfound, -1)])
+    objects = np.concatenate([matched[counted], unfound])
+    true = np.append(overlaps.object_classes + 1, 0)  # -1 takes the last, background
+    predicted = np.append(overlaps.detection_classes + 1, 0)
+    return Confusions(
+        rows=true[objects], columns=predicted[detections], detections=detections, objects=objects
+    )

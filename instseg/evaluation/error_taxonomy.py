@@ -28,7 +28,7 @@ FOREGROUND_IOU = 0.5
 BACKGROUND_IOU = 0.1
 MAX_DETS = 100
 
-_CORRECT = -1
+CORRECT = -1
 _CLASSIFICATION, _LOCALISATION, _BOTH, _DUPLICATE, _BACKGROUND, _MISSED = range(len(ERRORS))
 _RECALLS = np.arange(101) / 100
 
@@ -79,77 +79,80 @@ def error_taxonomy(
         kind: Boxes or masks.
     """
     overlaps = find_overlaps(truth, results, kind, min_iou=BACKGROUND_IOU, max_dets=MAX_DETS)
-    matched = overlaps.match(overlaps.same_class & (overlaps.ious >= FOREGROUND_IOU))
-    found = np.zeros(len(overlaps.object_classes), dtype=bool)
-    found[matched[matched >= 0]] = True
-    error, target = _kinds(overlaps, matched >= 0, found)
-
-    pointing = np.flatnonzero(target >= 0)
-    pointing = pointing[~found[target[pointing]]]
-    pointed, first = np.unique(target[pointing], return_index=True)
-    mends = np.zeros(len(error), dtype=bool)  # the error with the highest score at an object
-    mends[pointing[first]] = True
-    missed = ~found
-    missed[pointed] = False
-
-    counts = np.bincount(error[error != _CORRECT], minlength=len(ERRORS))
-    counts[_MISSED] = np.count_nonzero(missed)
+    errors = assign_errors(overlaps)
+    counts = np.bincount(errors.types[errors.types != CORRECT], minlength=len(ERRORS))
+    counts[_MISSED] = np.count_nonzero(errors.missed)
     ap50, costs = None, dict.fromkeys((*ERRORS, "false_positives", "false_negatives"))
-    if len(found):
-        ap50, costs = _costs(overlaps, error, target, mends, found, missed)
+    if len(overlaps.object_classes):
+        ap50, costs = _costs(overlaps, errors)
     return ErrorTaxonomy(
         ap50=ap50, costs=costs, counts=dict(zip(ERRORS, counts.tolist(), strict=True))
     )
 
 
-def _kinds(
-    overlaps: Overlaps, correct: NDArray[np.bool_], found: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The type of error of each detection, and the object that it would match once fixed."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Errors:
+    """The type of error of each of N detections, and which of M objects are found.
+
+    Attributes:
+        types: int64 (N,), indices of `ERRORS`; `CORRECT` for a correct detection.
+        targets: int64 (N,), the object that a detection matches, or would match if its
+            localisation or classification error was fixed; -1 for none.
+        mends: bool (N,), whether fixing the error would find an unmatched object: of several errors
+            at an object, the one with the highest score.
+        found: bool (M,), the matched objects.
+        missed: bool (M,), unmatched objects at which no error points.
+    """
+
+    types: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    mends: NDArray[np.bool_]
+    found: NDArray[np.bool_]
+    missed: NDArray[np.bool_]
+
+
+def assign_errors(overlaps: Overlaps) -> Errors:
+    """Assign each detection to a type of error; see `error_taxonomy`.
+
+    Args:
+        overlaps: With all pairs from `BACKGROUND_IOU` on.
+    """
     same = overlaps.same_class
-    own_iou, own = _best(overlaps, same)
-    other_iou, other = _best(overlaps, ~same)
-    found_iou, _ = _best(overlaps, same & found[overlaps.objects])
-    error = np.select(
+    matched = overlaps.match(same & (overlaps.ious >= FOREGROUND_IOU))
+    found = np.zeros(len(overlaps.object_classes), dtype=bool)
+    found[matched[matched >= 0]] = True
+    own_iou, own = overlaps.best(same)
+    other_iou, other = overlaps.best(~same)
+    found_iou, _ = overlaps.best(same & found[overlaps.objects])
+    types = np.select(
         [
-            correct,
+            matched >= 0,
             (own_iou >= BACKGROUND_IOU) & (own_iou <= FOREGROUND_IOU),
             other_iou >= FOREGROUND_IOU,
             found_iou >= FOREGROUND_IOU,
             np.maximum(own_iou, other_iou) <= BACKGROUND_IOU,
         ],
-        [_CORRECT, _LOCALISATION, _CLASSIFICATION, _DUPLICATE, _BACKGROUND],
+        [CORRECT, _LOCALISATION, _CLASSIFICATION, _DUPLICATE, _BACKGROUND],
         _BOTH,
     )
-    target = np.select([error == _LOCALISATION, error == _CLASSIFICATION], [own, other], -1)
-    return error, target
+    targets = np.select([types == _LOCALISATION, types == _CLASSIFICATION], [own, other], matched)
+
+    pointing = np.flatnonzero((targets >= 0) & (types != CORRECT))
+    pointing = pointing[~found[targets[pointing]]]
+    pointed, first = np.unique(targets[pointing], return_index=True)
+    mends = np.zeros(len(types), dtype=bool)
+    mends[pointing[first]] = True
+    missed = ~found
+    missed[pointed] = False
+    return Errors(types=types, targets=targets, mends=mends, found=found, missed=missed)
 
 
-def _best(
-    overlaps: Overlaps, chosen: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Highest IoU of each detection among the chosen pairs, and its object; 0 and -1 for none."""
-    iou = np.zeros(len(overlaps.scores))
-    best = np.full(len(overlaps.scores), -1, dtype=np.int64)
-    pairs = np.flatnonzero(chosen)
-    detection, first = np.unique(overlaps.detections[pairs], return_index=True)
-    iou[detection] = overlaps.ious[pairs[first]]
-    best[detection] = overlaps.objects[pairs[first]]
-    return iou, best
-
-
-def _costs(
-    overlaps: Overlaps,
-    error: NDArray[np.int64],
-    target: NDArray[np.int64],
-    mends: NDArray[np.bool_],
-    found: NDArray[np.bool_],
-    missed: NDArray[np.bool_],
-) -> tuple[float, dict[str, float | None]]:
+def _costs(overlaps: Overlaps, errors: Errors) -> tuple[float, dict[str, float | None]]:
     """AP50, and its gain if each type of error is fixed."""
+    error, mends = errors.types, errors.mends
     scores, classes = overlaps.scores, overlaps.detection_classes
     object_classes, n_classes = overlaps.object_classes, overlaps.n_classes
-    correct = error == _CORRECT
+    correct = error == CORRECT
     counted = correct | (overlaps.crowd_ious <= FOREGROUND_IOU)
     objects = np.bincount(object_classes, minlength=n_classes)
 
@@ -163,8 +166,8 @@ def _costs(
     for code, name in enumerate(ERRORS):
         mended = mends & (error == code)
         kept = np.where(error == code, mends, counted)[errors_first]
-        new_classes = np.where(mended, object_classes[target], classes)[errors_first]
-        gone = object_classes[missed] if code == _MISSED else object_classes[:0]
+        new_classes = np.where(mended, object_classes[errors.targets], classes)[errors_first]
+        gone = object_classes[errors.missed] if code == _MISSED else object_classes[:0]
         left = objects - np.bincount(gone, minlength=n_classes)
         new_ap50 = _mean_ap(new_classes[kept], (correct | mended)[errors_first][kept], left)
         costs[name] = max(new_ap50 - ap50, 0.0)  # below 0 only by the steps of the 101 recalls
@@ -173,7 +176,7 @@ def _costs(
     right_first = right_first[counted[right_first]]
     without = _mean_ap(classes[right_first], correct[right_first], objects)
     costs["false_positives"] = without - ap50
-    of_found = np.bincount(object_classes[found], minlength=n_classes)
+    of_found = np.bincount(object_classes[errors.found], minlength=n_classes)
     kept = errors_first[counted[errors_first]]
     costs["false_negatives"] = _mean_ap(classes[kept], correct[kept], of_found) - ap50
     return ap50, costs

@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import KW_ONLY, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from instseg.core.errors import ArgumentError, InputError, require_between
-from instseg.core.events import Notice, OnEvent, Warned, download_progress, ignore
+from instseg.core.events import OnEvent, Warned, ignore
 from instseg.core.json_types import Json
 from instseg.core.options import python_only, takes
 from instseg.data.coco import CocoData
 from instseg.data.labels import doubtful_truth
-from instseg.evaluation.assess import Assessment, assess, detection_limits, score_differences
-from instseg.evaluation.coco_ap import Kind
+from instseg.evaluation.assess import detection_limits, score_differences
+from instseg.evaluation.checked import assess_checked
 from instseg.evaluation.plots import write_plots
-from instseg.evaluation.read_results import measurable_kinds, results_of, shared_classes
-from instseg.evaluation.referee import disagreements, referee_scores
-from instseg.evaluation.result import SUBJECTS, Evaluation
+from instseg.evaluation.predict_results import predict_results
+from instseg.evaluation.read_results import measurable_kinds, results_of
+from instseg.evaluation.report import photos_of, write_report
+from instseg.evaluation.report_scores import Measured
+from instseg.evaluation.result import Evaluation
 from instseg.evaluation.save_to_model import check_model_file, save_to_model
-from instseg.evaluation.silent_zeros import explain_zeros
 from instseg.evaluation.truth_problems import explain_truth
 from instseg.evaluation.write import (
     METRICS_JSON,
@@ -29,10 +31,8 @@ from instseg.evaluation.write import (
     write_predictions,
     write_scores,
 )
-from instseg.predict.dataset import predict_dataset
-from instseg.system.device import forked_rng
 from instseg.system.lock import only_run_in
-from instseg.system.processes import from_first, joined_processes, process_device, process_rank
+from instseg.system.processes import from_first, joined_processes, process_rank
 
 if TYPE_CHECKING:
     from instseg.models.mask_rcnn import Model
@@ -72,6 +72,8 @@ class EvaluateOptions:
         referee: Also run pycocotools, and fail if a number differs by more than 1e-9.
         plots: Plot precision-recall curves, confusion matrix, error types, calibration and AP per
             class.
+        report: Write report.html: all of this on one page, with the photos of `images`, their
+            objects and detections, and what is right and wrong.
         device: auto, cpu, cuda, cuda:1 or mps.
         precision: Floating-point precision; auto uses bf16 if the processor supports it natively.
         seed: Random seed of the half-samples.
@@ -95,6 +97,7 @@ class EvaluateOptions:
     about: str | Path | None = None
     referee: bool = False
     plots: bool = True
+    report: bool = False
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     seed: int = 0
@@ -144,8 +147,21 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
         if options.results is not None:
             given = results_of(options.results, data, name=options.name, on_event=options.on_event)
             return _measure(options, data, truth, given)
+        assert options.weights is not None  # as `_check` has seen
         with joined_processes():
-            found = _predict(options, data, truth)
+            found = predict_results(
+                options.weights,
+                data,
+                name=options.name,
+                architecture=options.architecture,
+                device=options.device,
+                precision=options.precision,
+                score_threshold=options.score_threshold,
+                max_detections=options.max_detections or detection_limits(truth)[-1],
+                on_event=options.on_event,
+            )
+            if found is not None and folder:
+                write_predictions(folder, truth, found)
             return _shared(None if found is None else _measure(options, data, truth, found))
 
 
@@ -156,6 +172,8 @@ def _check(options: EvaluateOptions) -> None:
     needs_images = options.weights is not None and not isinstance(options.coco_json, CocoData)
     if needs_images and not options.images:
         raise ArgumentError("{weights} needs {images}, the folder of the dataset's photos")
+    if options.report and options.out is None:
+        raise ArgumentError("{report} needs {out}, the folder to write it to")
     check_model_file(
         options.weights,
         options.out,
@@ -195,39 +213,6 @@ def _dataset(options: EvaluateOptions) -> CocoData:
     return data
 
 
-def _predict(options: EvaluateOptions, data: CocoData, truth: Json) -> list[Json] | None:
-    """Results of the model for the dataset's classes.
-
-    Returns:
-        None in every process but the first.
-
-    Raises:
-        InputError: The model and the dataset share no class name.
-    """
-    from instseg.models.mask_rcnn import load_detector
-    from instseg.predict.predictor import Predictor
-
-    model = options.weights
-    if isinstance(model, str | Path):
-        progress = download_progress(options.on_event)
-        with forked_rng("cpu"):  # networks are drawn at random before they are loaded
-            model = load_detector(model, architecture=options.architecture, progress=progress)
-    assert model is not None  # as `_check` has seen
-    wanted = data.class_names[1:]
-    predictor = Predictor(
-        model,
-        device=process_device(options.device),
-        precision=options.precision,
-        score_threshold=options.score_threshold,
-        classes=shared_classes(model.card.class_names[1:], wanted, options.name, options.on_event),
-        max_detections=options.max_detections or detection_limits(truth)[-1],
-    )
-    results = predict_dataset(predictor, data, on_event=options.on_event)
-    if results is not None and options.folder:
-        write_predictions(options.folder, truth, results)
-    return results
-
-
 def _shared(evaluation: Evaluation | None) -> Evaluation:
     """The first process's evaluation, in every process."""
     try:
@@ -245,37 +230,55 @@ def _measure(
     kinds = measurable_kinds(
         truth, results, boundary=options.boundary, coco_json=data.coco_json, name=options.name
     )
-    assessments = _assess(options, truth, results, kinds, options.name)
-    comparison = {}
+    checked = partial(
+        assess_checked,
+        truth,
+        kinds=kinds,
+        resamples=options.resamples,
+        seed=options.seed,
+        referee=options.referee,
+        on_event=options.on_event,
+    )
+    found, other = checked(results, name=options.name), None
     if options.against is not None:
         name = _name(options.against, "against")
         others = results_of(options.against, data, name=name, on_event=options.on_event)
-        pairs = zip(_assess(options, truth, others, kinds, name), assessments, strict=True)
-        comparison = {new.kind: score_differences(old, new) for old, new in pairs}
-    of_kind = {each.kind: each.summary for each in assessments}
+        other = checked(others, name=name)
+    pairs = zip(other.assessments, found.assessments, strict=True) if other else ()
+    of_kind = {each.kind: each.summary for each in found.assessments}
     evaluation = Evaluation(
         bbox=of_kind.get("bbox"),
         segm=of_kind.get("segm"),
         boundary=of_kind.get("boundary"),
-        comparison=comparison,
+        comparison={new.kind: score_differences(old, new) for old, new in pairs},
         data=_describe(options, data, truth),
     )
     if options.folder:
         files = write_scores(options.folder, evaluation)
-        files += write_plots(options.folder, assessments) if options.plots else []
+        files += write_plots(options.folder, found.assessments) if options.plots else []
+        if options.report:
+            measured = Measured(evaluation=evaluation, truth=truth, found=found, other=other)
+            has_photos = options.images is not None or isinstance(options.coco_json, CocoData)
+            photos = photos_of(measured, data if has_photos else None, options.on_event)
+            files.append(write_report(options.folder, measured, photos).html)
         evaluation = replace(evaluation, files=tuple(files))
-    if options.save_thresholds or options.save_metrics:
-        stored = save_to_model(
-            str(options.weights),
-            options.architecture,
-            options.folder,
-            evaluation,
-            thresholds=options.save_thresholds,
-            metrics=options.save_metrics,
-            about=options.about,
-        )
-        evaluation = replace(evaluation, model_file=stored)
-    return evaluation
+    return _stored(options, evaluation)
+
+
+def _stored(options: EvaluateOptions, evaluation: Evaluation) -> Evaluation:
+    """Store what is asked for in the model file."""
+    if not (options.save_thresholds or options.save_metrics):
+        return evaluation
+    stored = save_to_model(
+        str(options.weights),
+        options.architecture,
+        options.folder,
+        evaluation,
+        thresholds=options.save_thresholds,
+        metrics=options.save_metrics,
+        about=options.about,
+    )
+    return replace(evaluation, model_file=stored)
 
 
 def _describe(options: EvaluateOptions, data: CocoData, truth: Json) -> Json:
@@ -294,34 +297,3 @@ def _describe(options: EvaluateOptions, data: CocoData, truth: Json) -> Json:
     if options.against is not None:
         described["against"] = _name(options.against, "against")
     return described
-
-
-def _assess(
-    options: EvaluateOptions, truth: Json, results: Sequence[Json], kinds: Sequence[Kind], name: str
-) -> list[Assessment]:
-    """Assess each kind, after checks for problems that would make its metrics meaningless.
-
-    Raises:
-        InputError: There is such a problem, or the metrics of pycocotools differ.
-    """
-    assessments: list[Assessment] = []
-    said = set()
-    for kind in kinds:
-        for problem in explain_zeros(truth, results, kind):
-            if problem.severity == "error":
-                raise InputError(f"{name}: {problem.message}")
-            if problem.code not in said:
-                options.on_event(Warned(text=f"{name}: {problem.message}"))
-                said.add(problem.code)
-        found = assess(truth, results, kind, resamples=options.resamples, seed=options.seed)
-        if options.referee and kind != "boundary":  # pycocotools has no boundary AP
-            wrong = disagreements(found.evaluation.scores, referee_scores(truth, results, kind))
-            if wrong:
-                raise InputError(
-                    f"{name}: pycocotools has other numbers for {kind}: {', '.join(wrong)}; "
-                    "please report this with the files"
-                )
-            text = f"pycocotools has the same numbers for {SUBJECTS[kind]} of {name}"
-            options.on_event(Notice(text=text))
-        assessments.append(found)
-    return assessments

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Literal
 
@@ -27,7 +27,7 @@ class Overlaps:
     Attributes:
         n_classes: K.
         results: int64 (N,), the index of each detection in the results.
-        annotations: int64 (M,), the index of each object in the annotations.
+        annotations: int64 (M,), the index of each object in the annotations of the truth.
         scores: float64 (N,).
         detection_classes: int64 (N,).
         object_classes: int64 (M,).
@@ -57,6 +57,42 @@ class Overlaps:
             self.detection_classes[self.detections] == self.object_classes[self.objects]
         )
         return same
+
+    def only(self, kept: NDArray[np.bool_]) -> Overlaps:
+        """Without some detections.
+
+        Args:
+            kept: bool (N,), the detections that stay.
+        """
+        number = np.cumsum(kept) - 1
+        pairs = kept[self.detections]
+        return replace(
+            self,
+            results=self.results[kept],
+            scores=self.scores[kept],
+            detection_classes=self.detection_classes[kept],
+            crowd_ious=self.crowd_ious[kept],
+            detections=number[self.detections[pairs]],
+            objects=self.objects[pairs],
+            ious=self.ious[pairs],
+        )
+
+    def best(self, allowed: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """The highest IoU of each detection, and with which object.
+
+        Args:
+            allowed: bool (P,), the pairs that count.
+
+        Returns:
+            float64 (N,), 0 for none, and int64 (N,), -1 for none.
+        """
+        iou = np.zeros(len(self.scores))
+        best = np.full(len(self.scores), -1, dtype=np.int64)
+        pairs = np.flatnonzero(allowed)
+        detection, first = np.unique(self.detections[pairs], return_index=True)
+        iou[detection] = self.ious[pairs[first]]
+        best[detection] = self.objects[pairs[first]]
+        return iou, best
 
     def match(self, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Match each detection, by descending score, with the unmatched object of the highest IoU.

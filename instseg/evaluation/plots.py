@@ -35,14 +35,11 @@ def draw_assessments(assessments: Sequence[Assessment]) -> Iterator[tuple[str, F
         precision = found.evaluation.precision[..., 0, 2]  # [IoU, recall, class]
         names = found.evaluation.class_names
         curves = {name: precision[:, :, k].mean(axis=0) for k, name in enumerate(names)}
-        held = precision[..., (precision >= 0).all(axis=(0, 1))]
-        means = {
-            "IoU 0.50": held[0].mean(axis=1),
-            "IoU 0.75": held[5].mean(axis=1),
-            "mean 0.50:0.95": held.mean(axis=(0, 2)),
-        }
         prefix, of = NAMES[found.kind], SUBJECTS[found.kind]
-        yield f"{prefix}_precision_recall.png", charts.precision_recall(curves, means, of)
+        yield (
+            f"{prefix}_precision_recall.png",
+            charts.precision_recall(curves, found.evaluation.mean_curves, of),
+        )
         rows = found.summary.per_class
         ap, low, high = ([getattr(row, key) for row in rows] for key in ("AP", "AP_low", "AP_high"))
         yield f"{prefix}_classes.png", charts.class_intervals(names, ap, low, high, of)

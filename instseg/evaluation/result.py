@@ -15,10 +15,12 @@ from instseg.core.html_table import html_table
 from instseg.core.json_types import Json
 from instseg.evaluation.bootstrap import Range
 from instseg.evaluation.coco_ap import METRICS, Kind
+from instseg.evaluation.difference import ScoreDifference, difference_cells
 from instseg.evaluation.error_taxonomy import ErrorTaxonomy
 from instseg.evaluation.operating_points import Calibration
 
 FORMAT = 1  # of metrics.json
+MOST_BARS = 30  # in a notebook
 
 NAMES = {"bbox": "box", "segm": "mask", "boundary": "boundary"}
 SUBJECTS = {"bbox": "boxes", "segm": "masks", "boundary": "boundaries"}
@@ -180,7 +182,7 @@ class KindScores:
         return html_table(["", NAMES[self.kind], "95% interval"], rows) + self.html_classes()
 
     def html_classes(self) -> str:
-        """The table of classes as HTML."""
+        """Bars of the classes that have an AP, and the table of all, as HTML."""
         rows = [
             (
                 row.name,
@@ -192,27 +194,21 @@ class KindScores:
             for row in self.per_class
         ]
         columns = ["class", "objects", f"{NAMES[self.kind]} AP", "interval", "best threshold"]
-        return html_table(columns, rows)
+        return self._html_bars() + html_table(columns, rows)
 
+    def _html_bars(self) -> str:
+        from instseg.report.components import Bar, Bars
+        from instseg.report.fragment import fragment
 
-@dataclass(frozen=True, kw_only=True)
-class ScoreDifference:
-    """The difference of a COCO metric to that of other results; None without objects.
-
-    Attributes:
-        difference: These results minus the others.
-        interval: Its 95% interval; None if it is undefined.
-        p: Its two-sided p-value.
-    """
-
-    difference: float | None
-    interval: Range | None
-    p: float | None
-
-    def to_dict(self) -> Json:
-        """The difference as in metrics.json."""
-        interval = self.interval and list(self.interval)
-        return {"difference": self.difference, "interval": interval, "p": self.p}
+        known = [row for row in self.per_class if row.AP is not None]
+        if len(known) < 2:
+            return ""
+        most = sorted(known, key=lambda row: -row.objects)[:MOST_BARS]
+        bars = [Bar(label=row.name, value=row.AP, interval=row.interval) for row in most]
+        title = f"{NAMES[self.kind]} AP"
+        if len(known) > len(most):
+            title += f" of the {len(most)} classes with the most objects"
+        return fragment(Bars(bars=bars, title=title))
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -299,12 +295,6 @@ def score_rows(kinds: tuple[KindScores, ...]) -> Iterator[list[str]]:
                 wording.interval(each.intervals.get(metric)),
             ]
         yield row
-
-
-def difference_cells(each: ScoreDifference) -> tuple[str, str, str]:
-    """A difference, its interval and p, as tables show them."""
-    p = "<0.001" if each.p is not None and each.p < 0.0005 else wording.number(each.p)
-    return wording.number(each.difference, "+"), wording.interval(each.interval, "+"), p
 
 
 def finite_or_none(value: float) -> float | None:

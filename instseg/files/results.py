@@ -153,6 +153,10 @@ class PredictionWriter:
         if time.monotonic() - self._assembled_s > max(10.0, 20 * self._cost_s):
             self._assemble()
 
+    def records(self) -> Iterator[Json]:
+        """What was written of each image: `image` and `annotations`, as in the document."""
+        return islice(self._lines(), 1, None)
+
     def close(self) -> None:
         """Write the document. Nothing can be added afterwards."""
         if not self._journal.closed:
@@ -212,13 +216,10 @@ class PredictionWriter:
         with self._journal_path.open(encoding="utf-8") as journal:
             yield from (json.loads(line) for line in journal if line.endswith("\n"))
 
-    def _records(self) -> Iterator[Json]:
-        return islice(self._lines(), 1, None)
-
     def _assemble(self) -> None:
         begin_s = time.monotonic()
-        images = (record["image"] for record in self._records())
-        annotations = (each for record in self._records() for each in record["annotations"])
+        images = (record["image"] for record in self.records())
+        annotations = (each for record in self.records() for each in record["annotations"])
         with replacing(self._document) as path, path.open("w", encoding="utf-8") as file:
             file.write(json.dumps(self._header)[:-1])
             for key, items in (("images", images), ("annotations", annotations)):

@@ -25,6 +25,7 @@ from instseg.files.results import PredictionWriter, write_class_names
 from instseg.predict.photos import NamedPhoto
 from instseg.predict.pictures import Pictures
 from instseg.predict.predictor import Predictor
+from instseg.predict.report import Embed, PixelSize, write_report
 from instseg.system.ahead import batched, map_ahead
 from instseg.system.atomic import is_full_disk, sweep
 from instseg.system.lock import only_run_in
@@ -47,7 +48,7 @@ class PredictedFolder:
         done: Number of photos that this run has finished.
         skipped: Number of photos that an earlier run has finished.
         failed: Names of the photos that failed.
-        seconds: Duration of the run.
+        seconds: Duration of the run, without the report.
     """
 
     folder: Path
@@ -68,6 +69,9 @@ def predict_folder(
     polygons: bool = False,
     coco_json: Path | None = None,
     resume: bool = False,
+    report: bool = False,
+    embed: Embed = "auto",
+    pixel_size: str | None = None,
     on_event: OnEvent = ignore,
 ) -> PredictedFolder:
     """Find the instances of many photos and write predictions.json and more into a folder.
@@ -85,13 +89,19 @@ def predict_folder(
         polygons: Write masks without holes as polygons; see `coco_annotations`.
         coco_json: COCO dataset whose image ids are used; photos that it lacks fail.
         resume: Skip photos that an earlier run with the same folder has finished.
+        report: Also write report.html, which shows all photos and their instances.
+        embed: Photos of full size of the report: `auto` puts them into the page while it stays
+            small, and beside it otherwise; `all` into the page; `none` shows thumbnails only.
+        pixel_size: Side of a pixel with its unit, as "0.5mm", for areas in the report.
         on_event: Called with the progress and each photo that fails.
 
     Raises:
+        ArgumentError: `pixel_size` is not a number with a unit.
         InputError: There are too many classes for semantic maps, another run writes into the
             folder, the folder is not writable, or the earlier run cannot be resumed.
     """
     pictures.check(predictor.class_names)
+    side = None if pixel_size is None else PixelSize.parse(pixel_size)
     ids = None if coco_json is None else _image_ids(coco_json, photos)
     begin_s = time.monotonic()
     counts: Counter[str] = Counter()
@@ -122,13 +132,28 @@ def predict_folder(
             image_id = ids[photo.name] if ids else None
             predictions.add(photo.name, found.size_hw, found, image_id)
             counts.update(found.names)
+        predictions.close()
+        seconds = time.monotonic() - begin_s
+        if report:
+            write_report(
+                out / "report.html",
+                predictions.records,
+                photos,
+                run.failures,
+                class_names=names,
+                category_ids=category_ids,
+                made_by=made_by,
+                embed=embed,
+                pixel_size=side,
+                on_event=on_event,
+            )
     return PredictedFolder(
         folder=out,
         counts=dict(counts.most_common()),
-        done=len(todo) - len(run.failed),
+        done=len(todo) - len(run.failures),
         skipped=len(photos) - len(todo),
-        failed=tuple(run.failed),
-        seconds=time.monotonic() - begin_s,
+        failed=tuple(run.failures),
+        seconds=seconds,
     )
 
 
@@ -155,7 +180,7 @@ class _Run:
     ) -> None:
         self.predictor, self.pictures, self.out = predictor, pictures, out
         self.on_event = on_event
-        self.failed: list[str] = []
+        self.failures: dict[str, str] = {}  # why, by name
 
     def with_ids(
         self, photos: Iterable[NamedPhoto], ids: Mapping[str, int] | None, coco_json: Path | None
@@ -218,11 +243,13 @@ class _Run:
     def _fail(self, photo: NamedPhoto, problem: Exception) -> None:
         if is_full_disk(problem):
             raise problem
-        self.failed.append(photo.name)
-        self.on_event(PhotoFailed(name=photo.name, text=described(photo.path, problem)))
+        text = described(photo.path, problem)
+        self.failures[photo.name] = text
+        self.on_event(PhotoFailed(name=photo.name, text=text))
 
     def _tell(self, done: int, total: int) -> None:
-        self.on_event(Progress(task="finding instances", done=done + len(self.failed), total=total))
+        done += len(self.failures)
+        self.on_event(Progress(task="finding instances", done=done, total=total))
 
 
 def attempt(work: Callable[..., Out], *args: object) -> Out | Exception:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 LONGEST_NAME = 255  # bytes of a file name, on nearly every file system
-OWN_FOLDERS = {"labels", "crops"}  # folders of results
+OWN_FOLDERS = {"labels", "crops", "report_files"}  # folders of results
 
 
 @dataclass(frozen=True, kw_only=True)

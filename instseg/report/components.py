@@ -226,6 +226,8 @@ class Photo:
         values: Numbers to sort by, as {"AP": 0.5}.
         tags: To filter by, as "worst" or "cell:cat:dog".
         lines: Texts below it.
+        image_id: Its id in the COCO JSON that can be downloaded; by default photos are numbered
+            from 1.
     """
 
     name: str
@@ -234,6 +236,7 @@ class Photo:
     values: Mapping[str, float] = field(default_factory=dict)
     tags: Sequence[str] = ()
     lines: Sequence[str] = ()
+    image_id: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,6 +269,9 @@ class Suggestion:
 @dataclass(frozen=True, kw_only=True)
 class Gallery:
     """Photos with search, filters and sorting, and a view of each.
+
+    Instances of one layer of each photo are counted, sorted by and drawn on thumbnails: of that
+    called "prediction", or else of its first one.
 
     Attributes:
         photos: They may be made one after the other, as for thousands of photos.

@@ -42,12 +42,34 @@ class TrainingResult:
         return f"{type(self).__name__}({str(self.best)!r}, {self.steps} steps{scores}{state})"
 
     def _repr_html_(self) -> str:
-        """For a notebook: the line of `repr`, and the history as a table."""
+        """For a notebook: the line of `repr`, and the history as curves and as a table."""
         if not self.history:
             return f"<p>{escape(repr(self))}</p>"
         names = list(self.history[-1])
         rows = [[_figure(row.get(name)) for name in names] for row in self.history]
-        return html_table(names, rows, caption=repr(self))
+        return html_table(names, rows, caption=repr(self)) + self._html_curves()
+
+    def _html_curves(self) -> str:
+        """The losses and the scores against epochs, where there are several."""
+        from instseg.report.components import Line, Lines
+        from instseg.report.fragment import fragment
+
+        def lines(names: Sequence[str]) -> list[Line]:
+            return [
+                Line(name=name, x=epochs, y=[row.get(name, math.nan) for row in self.history])
+                for name in names
+            ]
+
+        epochs = [row.get("epoch", math.nan) for row in self.history]
+        names = [name for name in self.history[-1] if name not in ("epoch", "step", "lr")]
+        losses = [name for name in names if "loss" in name]
+        scores = [name for name in names if name not in losses]
+        charts = [
+            Lines(lines=lines(each), x_label="epoch", y_label=label)
+            for label, each in (("score", scores), ("loss", losses))
+            if each and len(epochs) > 1
+        ]
+        return fragment(*charts)
 
 
 class FinetuneResult(TrainingResult):

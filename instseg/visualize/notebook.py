@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,28 +14,39 @@ from PIL import Image
 from instseg.core.instances import Instances
 from instseg.visualize.draw import draw_instances
 
+LONGEST_SIDE = 1024  # of the photo in a notebook, which outgrows others that are kept in files
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ShownInstances:
-    """A drawn photo and its instances; as the last line of a cell, both are shown.
+    """A photo and its instances; as the last line of a cell, both are shown.
+
+    The notebook holds the photo as a JPEG of at most 1024 pixels, with the outlines as SVG over it:
+    the pointer shows class and score of each.
 
     Attributes:
-        picture: uint8 (H, W, 3), the photo with the instances drawn on it.
+        photo: uint8 (H, W, 3), RGB.
         instances: What is drawn.
     """
 
-    picture: NDArray[np.uint8]
+    photo: NDArray[np.uint8]
     instances: Instances
+
+    @cached_property
+    def picture(self) -> NDArray[np.uint8]:
+        """The photo with the instances drawn on it: uint8 (H, W, 3)."""
+        return draw_instances(self.photo, self.instances)
 
     def __repr__(self) -> str:
         return f"ShownInstances({self.instances!r})"
 
     def _repr_html_(self) -> str:
+        photo = Image.fromarray(self.photo)
+        photo.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
         file = io.BytesIO()
-        Image.fromarray(self.picture).save(file, "PNG")
+        photo.save(file, "JPEG", quality=85)
         data = base64.b64encode(file.getvalue()).decode("ascii")
-        image = f'<img style="max-width: 100%" src="data:image/png;base64,{data}">'
-        return image + self.instances._repr_html_()
+        return self.instances.to_html(photo=f"data:image/jpeg;base64,{data}")
 
 
 def show_instances(image: NDArray[np.uint8], instances: Instances) -> ShownInstances:
@@ -43,5 +55,10 @@ def show_instances(image: NDArray[np.uint8], instances: Instances) -> ShownInsta
     Args:
         image: uint8 (H, W, 3), RGB.
         instances: What was found in it.
+
+    Raises:
+        ValueError: The photo has another size than the instances.
     """
-    return ShownInstances(draw_instances(image, instances), instances)
+    if image.shape != (*instances.size_hw, 3):
+        raise ValueError(f"image: expected shape {(*instances.size_hw, 3)}, got {image.shape}")
+    return ShownInstances(image, instances)

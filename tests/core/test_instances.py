@@ -126,7 +126,7 @@ def test_whole_class_ids_may_come_as_floats():
     assert make_instances(class_ids=[1.0, 2.0, 3.0]).class_ids.tolist() == [1, 2, 3]
 
 
-def test_a_notebook_shows_a_table_with_escaped_names():
+def test_a_notebook_shows_outlines_and_a_table_with_escaped_names():
     instances = make_instances(class_names=("BG", "<b>cat</b>", "dog", "cup"))
     shown = instances._repr_html_()
     assert (
@@ -134,7 +134,8 @@ def test_a_notebook_shows_a_table_with_escaped_names():
         in shown
     )
     assert shown.count("<tr>") == 4
-    assert "<b>" not in shown
+    assert shown.count("<path") == 3
+    assert "<b>" not in shown and "<script" not in shown
     assert "and 5 more" in make_instances(105, size_hw=(300, 300), scores=[1] * 105)._repr_html_()
     assert make_instances(0)._repr_html_().count("<tr>") == 1
 

@@ -31,6 +31,7 @@ def test_a_notebook_shows_the_history_and_no_markup_of_a_path():
     assert "<b>" not in found and "&lt;b&gt;" in found
     assert "<tr><th>epoch</th><th>mask_AP</th></tr>" in found
     assert "<tr><td>1</td><td>0.125</td></tr><tr><td>2</td><td>-</td></tr>" in found
+    assert "mask_AP: 0.125 at 1" in found
     assert "<table>" not in make()._repr_html_()
 
 

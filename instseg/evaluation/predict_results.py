@@ -1,0 +1,67 @@
+"""Results of a model that is evaluated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from instseg.core.events import OnEvent, download_progress
+from instseg.core.json_types import Json
+from instseg.data.coco import CocoData
+from instseg.evaluation.read_results import shared_classes
+from instseg.predict.dataset import predict_dataset
+from instseg.system.device import forked_rng
+from instseg.system.processes import process_device
+
+if TYPE_CHECKING:
+    from instseg.models.mask_rcnn import Model
+
+
+def predict_results(
+    model: str | Path | Model,
+    data: CocoData,
+    *,
+    name: str,
+    architecture: str | None,
+    device: str,
+    precision: Literal["auto", "fp32", "bf16"],
+    score_threshold: float,
+    max_detections: int,
+    on_event: OnEvent,
+) -> list[Json] | None:
+    """Results of the model for the dataset's classes.
+
+    Args:
+        model: The model, its name or its file.
+        data: The dataset with its photos.
+        name: Name of the model in messages.
+        architecture: Architecture of a .pth file.
+        device: Where it runs.
+        precision: Floating-point precision.
+        score_threshold: Minimum score of predictions.
+        max_detections: Most detections per photo.
+        on_event: Called with progress and warnings.
+
+    Returns:
+        None in every process but the first.
+
+    Raises:
+        InputError: The model and the dataset share no class name.
+    """
+    from instseg.models.mask_rcnn import load_detector
+    from instseg.predict.predictor import Predictor
+
+    if isinstance(model, str | Path):
+        progress = download_progress(on_event)
+        with forked_rng("cpu"):  # networks are drawn at random before they are loaded
+            model = load_detector(model, architecture=architecture, progress=progress)
+    wanted = data.class_names[1:]
+    predictor = Predictor(
+        model,
+        device=process_device(device),
+        precision=precision,
+        score_threshold=score_threshold,
+        classes=shared_classes(model.card.class_names[1:], wanted, name, on_event),
+        max_detections=max_detections,
+    )
+    return predict_dataset(predictor, data, on_event=on_event)

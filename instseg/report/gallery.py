@@ -1,0 +1,233 @@
+"""The gallery of a report: photos, one after the other, into the page or into files beside it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from instseg.core.classes import class_color
+from instseg.core.colors import picture_colors
+from instseg.core.json_types import Json
+from instseg.report.components import Gallery, Photo
+from instseg.report.photo_data import MAIN, PhotoData, photo_data
+from instseg.report.rendered import RenderedGallery, json_block, render
+from instseg.system.ahead import map_ahead
+from instseg.system.atomic import naming_file
+
+MOST_EMBEDDED_BYTES = 25_000_000  # of photos, where `embed` is "auto"
+MOST_EMBEDDED_PHOTOS = 400  # whose thumbnails and outlines are in the page
+PHOTOS_PER_CHUNK = 25
+THREADS = 4
+DISTINCT_COLORS = 40  # for so many classes colours are kept apart
+
+_THUMBNAILS, _PHOTOS, _CHUNKS = "thumbnails", "photos", "data"
+
+
+@dataclass(kw_only=True)
+class _Collected:
+    """What is known after all photos went to disk."""
+
+    entries: list[str] = field(default_factory=list)  # JSON, which needs less memory than objects
+    names: set[str] = field(default_factory=set)
+    lost: list[str] = field(default_factory=list)
+    tags: Counter[str] = field(default_factory=Counter)
+    classes: Counter[int] = field(default_factory=Counter)
+    values: dict[str, None] = field(default_factory=dict)  # names, in order
+    layers: dict[str, None] = field(default_factory=dict)
+    has_marks: bool = False
+    picture_bytes: int = 0
+
+
+def render_gallery(
+    gallery: Gallery, folder: Path, embed: Literal["auto", "all", "none"], staging: Path
+) -> RenderedGallery:
+    """A gallery as HTML and the files that it loads; memory use does not depend on the photos.
+
+    Args:
+        gallery: Its photos are read once.
+        folder: For files beside the page; what an earlier gallery left there is removed.
+        embed: See `write_page`.
+        staging: An empty folder on the same disk, which is kept until the blocks are written.
+
+    Raises:
+        InputError: A file cannot be written.
+        ValueError: Two photos have the same name.
+    """
+    found = _collect(gallery, staging, with_pictures=embed != "none")
+    many = len(found.entries) > MOST_EMBEDDED_PHOTOS
+    beside = many and embed != "all"
+    pictures = "page"
+    if embed == "none":
+        pictures = ""
+    elif embed == "auto" and (many or found.picture_bytes > MOST_EMBEDDED_BYTES):
+        pictures = "beside"
+    _remove_earlier(folder)
+    moved = [_THUMBNAILS] if beside else []
+    moved += [_PHOTOS] if pictures == "beside" else []
+    files = list(_move(staging, folder, moved))
+    if beside:
+        files += _write_chunks(staging, folder)
+    index = {
+        **_index(gallery, found),
+        "folder": f"./{quote(os.fsencode(folder.name))}/",
+        "pictures": pictures,
+        "beside": beside,
+        "perChunk": PHOTOS_PER_CHUNK,
+    }
+    block = json_block("gallery-index", {**index, "photos": []})
+    marker = Markup('"photos":[]')
+    before, after = block.split(marker)
+    return RenderedGallery(
+        markup=render("gallery.html", gallery=gallery, lost=found.lost, count=len(found.entries)),
+        files=tuple(files),
+        tags=found.tags,
+        blocks=_blocks(before, found.entries, after, staging, beside, pictures == "page"),
+        loads_scripts=beside,
+    )
+
+
+def _collect(gallery: Gallery, staging: Path, *, with_pictures: bool) -> _Collected:
+    """Write what the photos become into the staging folder."""
+    found = _Collected()
+    for name in (_THUMBNAILS, _PHOTOS):
+        (staging / name).mkdir()
+    prepare = partial(_prepared, category_ids=gallery.category_ids, with_picture=with_pictures)
+    with (
+        ThreadPoolExecutor(THREADS) as pool,
+        (staging / "records.jsonl").open("w", encoding="utf-8") as records,
+    ):
+        for photo, data in map_ahead(pool, prepare, gallery.photos):
+            if photo.name in found.names:
+                raise ValueError(f"photos: expected unique names, got {photo.name!r} twice")
+            with naming_file(staging):
+                _add(found, photo, data)
+                _write_files(staging, len(found.entries), data)
+                records.write(_to_json(data.record) + "\n")
+    return found
+
+
+def _prepared(photo: Photo, **options: Any) -> tuple[Photo, PhotoData]:
+    return photo, photo_data(photo, **options)
+
+
+def _add(found: _Collected, photo: Photo, data: PhotoData) -> None:
+    found.entries.append(_to_json(data.entry))
+    found.names.add(photo.name)
+    found.tags.update(set(photo.tags))
+    found.values |= dict.fromkeys(photo.values)
+    found.picture_bytes += len(data.picture or b"")
+    if data.problem:
+        found.lost.append(data.problem)
+    for layer in photo.layers:
+        found.layers[layer.name] = None
+        found.classes.update(layer.instances.class_ids.tolist())
+        found.has_marks = found.has_marks or any(layer.marks)
+
+
+def _write_files(staging: Path, number: int, data: PhotoData) -> None:
+    if data.thumbnail is not None:
+        (staging / _THUMBNAILS / f"{number:05d}.webp").write_bytes(data.thumbnail)
+    if data.picture is not None:
+        (staging / _PHOTOS / f"{number:05d}.jpg").write_bytes(data.picture)
+
+
+def _index(gallery: Gallery, found: _Collected) -> Json:
+    """What the script needs to know of the gallery as a whole."""
+    names = list(gallery.class_names)
+    by_count = [names[class_id] for class_id, _ in found.classes.most_common(DISTINCT_COLORS)]
+    colors = picture_colors(by_count)
+    layers = list(found.layers)
+    return {
+        "classes": names,
+        "colors": ["#{:02x}{:02x}{:02x}".format(*colors.get(n, class_color(n))) for n in names],
+        "categories": list(gallery.category_ids),
+        "layers": layers,
+        "main": MAIN if MAIN in layers else "",
+        "values": list(found.values),
+        "tags": dict(found.tags),
+        "marks": found.has_marks,
+        "sort": gallery.sort,
+        "unit": gallery.unit if gallery.unit_per_px else "",
+        "unitPerPx": gallery.unit_per_px,
+    }
+
+
+def _blocks(
+    before: Markup, entries: list[str], after: Markup, staging: Path, beside: bool, pictures: bool
+) -> Iterator[Markup]:
+    """The elements that hold data, one after the other."""
+    yield before + Markup('"photos":[')
+    for number, entry in enumerate(entries):
+        yield Markup(("," if number else "") + _harmless(entry))
+    yield Markup("]") + after
+    if not beside:
+        for number, records in enumerate(_chunks(staging), start=1):
+            opening = f'<script type="application/json" id="gallery-data-{number}">'
+            yield Markup(f"{opening}{_harmless(records)}</script>\n")
+        yield from _data_uris(staging / _THUMBNAILS, "thumbnail", "image/webp")
+    if pictures:
+        yield from _data_uris(staging / _PHOTOS, "picture", "image/jpeg")
+
+
+def _data_uris(folder: Path, name: str, kind: str) -> Iterator[Markup]:
+    for path in sorted(folder.iterdir()):
+        code = base64.b64encode(path.read_bytes()).decode("ascii")
+        identity = f"gallery-{name}-{int(path.stem)}"
+        yield Markup(
+            f'<script type="text/plain" id="{identity}">data:{kind};base64,{code}</script>\n'
+        )
+
+
+def _chunks(staging: Path) -> Iterator[str]:
+    """The records of some photos each, as JSON."""
+    with (staging / "records.jsonl").open(encoding="utf-8") as records:
+        while lines := list(islice(records, PHOTOS_PER_CHUNK)):
+            yield f"[{','.join(line.strip() for line in lines)}]"
+
+
+def _write_chunks(staging: Path, folder: Path) -> Iterator[Path]:
+    (folder / _CHUNKS).mkdir(parents=True, exist_ok=True)
+    for number, records in enumerate(_chunks(staging), start=1):
+        path = folder / _CHUNKS / f"{number:05d}.js"
+        with naming_file(path):
+            path.write_text(f"galleryChunk({number},{_harmless(records)});\n", encoding="utf-8")
+        yield path
+
+
+def _move(staging: Path, folder: Path, names: Iterable[str]) -> Iterator[Path]:
+    for name in names:
+        folder.mkdir(parents=True, exist_ok=True)
+        with naming_file(folder / name):
+            (staging / name).rename(folder / name)
+        yield from sorted((folder / name).iterdir())
+
+
+def _remove_earlier(folder: Path) -> None:
+    for name in (_THUMBNAILS, _PHOTOS, _CHUNKS):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _to_json(value: Json) -> str:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def _harmless(text: str) -> str:
+    """JSON of which nothing ends or begins an element of HTML."""
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text

@@ -1,0 +1,94 @@
+"""The page of a report: content, escaping, policy."""
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+
+import pytest
+from report_pages import EVIL, page_of_all
+
+from instseg.core.errors import InputError
+from instseg.report.components import Page, Section
+from instseg.report.page import write_page
+from instseg.report.rendered import json_block
+
+
+class Seen(HTMLParser):
+    """Tags and attributes of a page, and the texts of its inline styles and scripts."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.attributes, self.inline, self.inside = [], [], [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        self.inside = tag if tag in ("style", "script") else ""
+
+    def handle_data(self, data):
+        if self.inside:
+            self.inline.append((self.inside, data))
+        self.inside = ""
+
+
+def written(tmp_path, page):
+    return write_page(tmp_path / "report.html", page).html.read_text(encoding="utf-8")
+
+
+def test_names_are_texts_and_never_markup(tmp_path):
+    plain, evil = (Seen(written(tmp_path, page_of_all(name))) for name in ("cat", EVIL))
+    assert evil.tags == plain.tags
+    assert not [key for key, _ in evil.attributes if key.startswith("on") or key == "style"]
+    assert [text for _, text in evil.inline] == [text for _, text in plain.inline]
+
+
+def test_the_policy_allows_what_is_in_the_page_and_no_more(tmp_path):
+    seen = Seen(written(tmp_path, page_of_all()))
+    policy = next(value for key, value in seen.attributes if key == "content" and "src" in value)
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy and "http" not in policy
+    for kind, text in seen.inline:
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        (sources,) = re.findall(f"{kind}-src ([^;]*)", policy)
+        assert f"'sha256-{digest}'" in sources
+    assert [kind for kind, _ in seen.inline] == ["script", "style", "script"]
+
+
+def test_nothing_is_loaded_from_elsewhere(tmp_path):
+    text = written(tmp_path, page_of_all())
+    assert "http:" not in text and "https:" not in text and "@import" not in text
+    sources = [value for key, value in Seen(text).attributes if key in ("src", "href")]
+    assert all(value.startswith(("#", "data:")) for value in sources)
+
+
+def test_equal_pages_are_equal_files(tmp_path):
+    assert written(tmp_path / "a", page_of_all()) == written(tmp_path / "b", page_of_all())
+
+
+def test_headings_and_sections_are_linked(tmp_path):
+    page = Page(title="T", sections=[Section(title=each, components=[]) for each in ("Ä b", "a B")])
+    seen = Seen(written(tmp_path, page))
+    links = [value[1:] for key, value in seen.attributes if key == "href"]
+    ids = [value for key, value in seen.attributes if key == "id"]
+    assert links == ["content", "section-a-b", "section-a-b-2"]
+    assert len(set(ids)) == len(ids) and set(links) <= set(ids)
+
+
+def test_names_of_files_may_be_no_utf8(tmp_path):
+    page = Page(title=b"\xff.jpg".decode("utf-8", "surrogateescape"), sections=[])
+    assert "<title>?.jpg</title>" in written(tmp_path, page)
+
+
+def test_an_unwritable_place_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file"):
+        write_page(tmp_path / "file" / "report.html", page_of_all())
+
+
+def test_json_in_a_page_cannot_end_its_element():
+    text = str(json_block("a", {"name": f"{EVIL}<!--&\u2028\u2029"}))
+    assert text.count("<") == 2 and "&" not in text and text.isascii()
+    with pytest.raises(ValueError):
+        json_block("a", float("nan"))
