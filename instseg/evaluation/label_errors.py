@@ -10,6 +10,8 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from instseg.core.json_types import Json
+from instseg.data.coco import CocoData
+from instseg.data.labels import TrainingLabels
 from instseg.evaluation.suspicions import Suspicion, Suspicions, find_suspicions
 
 LabelErrorKind = Literal["missing", "spurious", "wrong class", "badly placed"]
@@ -114,6 +116,34 @@ def find_label_errors(
             )
         )
     return tuple(errors)
+
+
+def label_errors_of(
+    data: CocoData,
+    truth: Mapping[str, Any],
+    results: Sequence[Record],
+    kind: Literal["bbox", "segm"],
+) -> tuple[LabelError, ...]:
+    """The same for a dataset: with the annotation ids of its file.
+
+    Photos that were not searched for all classes, such as those of LVIS, lack no annotations of
+    the other classes.
+
+    Args:
+        data: The dataset.
+        truth: It as a document.
+        results: COCO results with scores of 0..1.
+        kind: Boxes or masks.
+    """
+    ids = [each.id for image in data.images for each in data.annotations[image.id]]
+    pairs = zip(truth["annotations"], ids, strict=True)
+    labels = TrainingLabels(data=data)
+    return find_label_errors(
+        {**truth, "annotations": [{**annotation, "id": i} for annotation, i in pairs]},
+        results,
+        kind,
+        unknown={image.id: labels.unknown(row) for row, image in enumerate(data.images)},
+    )
 
 
 def _candidates(

@@ -205,7 +205,7 @@ def _badly_placed(overlaps: Overlaps, size: Floats, covered: Floats) -> Suspicio
         _log_odds(iou)[seen],
         np.where(iou < BEST_WRONG_IOU, anywhere, 0.0)[seen],
     )
-    return Suspicion(score=noise * score, detections=by, ious=iou)
+    return Suspicion(score=noise * np.clip(score, 0, 1), detections=by, ious=iou)
 
 
 def _rivals(
