@@ -64,7 +64,7 @@ def noise_of_choices(cases: Cases, disagrees: Bools) -> Floats:
 
 
 def noise_of_values(
-    cases: Cases, values: Floats, wrong: Floats, *, floor: float = -np.inf
+    cases: Cases, values: Floats, wrong: Floats, *, floor: float = -np.inf, lapses: float = 0.0
 ) -> Floats:
     """The probability that the annotation is wrong, by how far a value is below the usual ones.
 
@@ -77,6 +77,7 @@ def noise_of_values(
         wrong: float64 (N,), the density of the values of wrong annotations; at the floor their
             share.
         floor: Lower values are not seen, but counted as this one.
+        lapses: Share of right annotations that are at the floor whatever their features.
 
     Returns:
         float64 (N,), 0..1; 0 for values above the mean.
@@ -88,7 +89,7 @@ def noise_of_values(
     for _ in range(STEPS):
         gap = (values - center.values()) / spread
         below = _sigmoid(gap)
-        usual = np.where(lowest, below, below * (1 - below) / spread)
+        usual = np.where(lowest, below + lapses, below * (1 - below) / spread)
         noise = np.where(gap < 0, _bayes(share, wrong, usual), 0.0)
         share = _share(noise)
         pull = np.where(lowest, below - 1, 2 * below - 1)

@@ -24,6 +24,8 @@ MAX_DETS = 100
 _LEAST, _MOST = 0.01, 0.9999  # of scores
 _FOUND_BY_CHANCE = 0.1  # share of spurious annotations
 _SMALL_AREA = 32**2
+_UNSURE = 0.5  # score; a model that is unsure of many objects overlooks some of them altogether
+_LAPSES = 0.03  # so many for each object that it is unsure of
 
 Record = Mapping[str, Any]
 Kind = Literal["bbox", "segm"]
@@ -96,10 +98,10 @@ def _covered(objects: Sequence[Record]) -> Floats:
         objects: Annotations, sorted by image.
     """
     boxes = np.array([each["bbox"] for each in objects], dtype=np.float64).reshape(-1, 4)
-    image = np.unique([each["image_id"] for each in objects], return_inverse=True)[1]
     shares = np.zeros(len(boxes))
-    limits = np.searchsorted(image, np.arange(image.max(initial=-1) + 2))
-    for rows in (slice(*pair) for pair in pairwise(limits)):
+    images = [each["image_id"] for each in objects]
+    first = [i for i in range(len(images)) if i == 0 or images[i] != images[i - 1]]
+    for rows in (slice(*pair) for pair in pairwise([*first, len(images)])):
         as_crowds = np.ones(rows.stop - rows.start, dtype=np.uint8)  # shares, not IoUs
         pairs = coco_mask.iou(boxes[rows], boxes[rows], as_crowds)
         np.fill_diagonal(pairs, 0)
@@ -158,6 +160,7 @@ def _spurious(overlaps: Overlaps, size: Floats, covered: Floats) -> Suspicion:
         _log_odds(score),
         np.where(score <= floor, 1 - _FOUND_BY_CHANCE, by_chance),
         floor=float(_log_odds(np.array(floor))),
+        lapses=_LAPSES * float(np.mean(score < _UNSURE)) if len(score) else 0.0,
     )
     nothing = np.full(len(size), -1)
     return Suspicion(score=noise, detections=nothing, ious=np.zeros(len(size)))
@@ -170,7 +173,9 @@ def _wrong_class(overlaps: Overlaps) -> Suspicion:
     other, by, iou = _best(overlaps, here & ~same & ~_claimed(overlaps)[overlaps.detections])
     differs = other > own
     preferred, rival = np.maximum(own, other), np.minimum(own, other)
-    classes = np.where(differs, overlaps.detection_classes[by], overlaps.object_classes)
+    classes = np.where(
+        differs, np.append(overlaps.detection_classes, 0)[by], overlaps.object_classes
+    )
     seen = preferred > 0
     least = _log_odds(np.array(0.0))
     noise = np.zeros(len(own))
