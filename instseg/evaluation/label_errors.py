@@ -10,6 +10,7 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from instseg.core.json_types import Json
+from instseg.core.rle import to_rle
 from instseg.data.coco import CocoData
 from instseg.data.labels import TrainingLabels
 from instseg.evaluation.suspicions import Suspicion, Suspicions, find_suspicions
@@ -172,6 +173,9 @@ def _box(record: Record | None) -> Box | None:
     """The box of an annotation or a result; that of its mask if it has none."""
     if record is None:
         return None
-    box = record.get("bbox") or coco_mask.toBbox(record["segmentation"]).tolist()
+    box = record.get("bbox")
+    if not box:
+        mask = record["segmentation"]
+        box = coco_mask.toBbox(to_rle(mask, tuple(mask["size"]))).tolist()
     left, top, width, height = (round(float(side), 2) for side in box)
     return left, top, width, height

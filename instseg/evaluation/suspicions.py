@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
+from instseg.core.rle import to_rle
 from instseg.evaluation.label_noise import Cases, noise_of_choices, noise_of_values
 from instseg.evaluation.overlaps import Overlaps, find_overlaps
 
@@ -18,6 +19,7 @@ SAME_PLACE = 0.5  # IoU of annotations and predictions that mean one object
 BESIDE = 0.3  # of an annotation and a prediction of another class that may mean one object
 NEAR = 0.1  # of those of one class
 BEST_WRONG_IOU = 0.8  # badly placed annotations have any IoU from NEAR to this
+PART = 0.7  # share of a prediction that lies in an annotation of its class, if it is a part of it
 LEAST_SCORE = 0.05  # of predictions that may be missing in the annotations
 MAX_DETS = 100
 
@@ -81,13 +83,14 @@ def find_suspicions(truth: Mapping[str, Any], results: Sequence[Record], kind: K
     areas = np.array([each["area"] for each in objects], dtype=np.float64)
     size = np.log(np.maximum(areas, 1) / _SMALL_AREA) / 2
     covered = _covered(objects)
+    parts = _parts(overlaps, areas, _areas([results[i] for i in overlaps.results.tolist()], kind))
     badly_placed = _badly_placed(overlaps, size, covered)
     return Suspicions(
         overlaps=overlaps,
         spurious=_spurious(overlaps, size, covered),
         wrong_class=_wrong_class(overlaps),
         badly_placed=badly_placed,
-        missing=_missing(overlaps, _rivals(overlaps, truth, results, kind), badly_placed),
+        missing=_missing(overlaps, _rivals(overlaps, truth, results, kind), parts, badly_placed),
     )
 
 
@@ -213,6 +216,25 @@ def _badly_placed(overlaps: Overlaps, size: Floats, covered: Floats) -> Suspicio
     return Suspicion(score=noise * np.clip(score, 0, 1), detections=by, ious=iou)
 
 
+def _areas(results: Sequence[Record], kind: Kind) -> Floats:
+    if kind == "segm":
+        masks = (each["segmentation"] for each in results)
+        rles = (to_rle(mask, tuple(mask["size"])) for mask in masks)
+        return np.array([coco_mask.area(rle) for rle in rles], dtype=np.float64)
+    return np.array([each["bbox"][2] * each["bbox"][3] for each in results], dtype=np.float64)
+
+
+def _parts(overlaps: Overlaps, object_areas: Floats, areas: Floats) -> Bools:
+    """Whether each detection is a part of an object of its class, or of a group in one mask."""
+    pairs = np.flatnonzero(overlaps.same_class)
+    detections, ious = overlaps.detections[pairs], overlaps.ious[pairs]
+    both = object_areas[overlaps.objects[pairs]] + areas[detections]
+    shared = ious / (1 + ious) * both
+    parts = np.zeros(len(areas), dtype=bool)
+    parts[detections[shared >= PART * np.maximum(areas[detections], 1)]] = True
+    return parts
+
+
 def _rivals(
     overlaps: Overlaps, truth: Mapping[str, Any], results: Sequence[Record], kind: Kind
 ) -> Floats:
@@ -227,7 +249,7 @@ def _rivals(
     return rivals
 
 
-def _missing(overlaps: Overlaps, rivals: Floats, badly_placed: Suspicion) -> Floats:
+def _missing(overlaps: Overlaps, rivals: Floats, parts: Bools, badly_placed: Suspicion) -> Floats:
     """Predictions at places without objects of any class, while others of their score are right."""
     best = np.zeros(len(overlaps.scores))
     np.maximum.at(best, overlaps.detections, overlaps.ious)
@@ -235,7 +257,7 @@ def _missing(overlaps: Overlaps, rivals: Floats, badly_placed: Suspicion) -> Flo
     of_moved = np.zeros(len(best), dtype=bool)
     of_moved[badly_placed.detections[badly_placed.detections >= 0]] = True
     judged = (overlaps.scores >= LEAST_SCORE) & (overlaps.crowd_ious < SAME_PLACE)
-    judged &= (rivals < SAME_PLACE) & (explained | ~of_moved)
+    judged &= (rivals < SAME_PLACE) & (explained | ~(of_moved | parts))
     noise = np.zeros(len(best))
     noise[judged] = noise_of_choices(
         Cases(
