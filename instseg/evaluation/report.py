@@ -100,8 +100,8 @@ def _photos(found: Measured, photos: Photos | None) -> Section:
     total, shown = len(photos.data), len(photos.chosen)
     paragraphs = [
         "Detections are judged at IoU 0.5, from the score thresholds for prediction on: those "
-        "that `--save-thresholds` stores. F1 is that of one photo: 1 where all objects are found "
-        "and nothing else, 0 where no object is found."
+        "that can be stored in the model file. F1 is that of one photo: 1 where all objects are "
+        "found and nothing else, 0 where no object is found."
     ]
     if shown < total:
         paragraphs.append(

@@ -13,17 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instseg.core.errors import InputError
-from instseg.core.events import OnEvent, Warned
-from instseg.core.instances import Instances, Masks
+from instseg.core.events import OnEvent, Progress, Warned
 from instseg.core.wording import count, some
 from instseg.data.coco import CocoData
 from instseg.evaluation.judged import Judged
 from instseg.evaluation.photo_notes import detection_note, object_note
+from instseg.evaluation.record_instances import Record, instances_of
 from instseg.files.coco_json import leads_out
-from instseg.files.image import read_image
+from instseg.files.image import MAX_PIXELS, read_image
 from instseg.report.components import Gallery, Layer, Mark, Photo
-
-Record = Mapping[str, Any]
 
 MOST_PHOTOS = 300  # in a report; of more, some of the worst, median and best
 EACH = 100
@@ -116,15 +114,22 @@ class Photos:
         if self.missing:
             text = (
                 f"{self.data.folder}: {len(self.missing)} of {count(len(self.data), 'photo')} are "
-                f"not there, and grey in the report: {some(self.missing)}"
+                f"not there; the report has their instances without them: {some(self.missing)}"
             )
             self.on_event(Warned(text=text))
         names = Counter(image.file_name for image in self.data.images)
-        for row, tags in self.chosen.items():
+        for done, (row, tags) in enumerate(self.chosen.items()):
+            progress = Progress(task="writing the report", done=done, total=len(self.chosen))
+            self.on_event(progress)
             record = self.data.images[row]
             name = record.file_name
             name += f" ({record.id})" if names[name] > 1 else ""
+            if record.height * record.width > MAX_PIXELS:
+                self.on_event(Warned(text=f"{name}: is too large for the report"))
+                continue
             yield self._photo(row, name, tags)
+        total = len(self.chosen)
+        self.on_event(Progress(task="writing the report", done=total, total=total))
 
     def _photo(self, row: int, name: str, tags: Sequence[str]) -> Photo:
         """A photo with its layers."""
@@ -234,7 +239,7 @@ class Photos:
         notes = [object_note(judged, i, self.data.class_names) for i in objects]
         return Layer(
             name=TRUTH,
-            instances=self._instances([annotations[i] for i in members], size_hw),
+            instances=instances_of([annotations[i] for i in members], self.data, size_hw),
             marks=marks + [""] * len(crowds),
             notes=[*notes, *("crowd" for _ in crowds)],
             keys=[self._annotation_ids[i] for i in members],
@@ -248,27 +253,9 @@ class Photos:
         members = judged.overlaps.results[found.start : found.stop].tolist()
         return Layer(
             name=name,
-            instances=self._instances([results[i] for i in members], size_hw),
+            instances=instances_of([results[i] for i in members], self.data, size_hw),
             marks=[judged.detection_mark(i) for i in found],
             notes=[detection_note(judged, i, self.data.class_names) for i in found],
-        )
-
-    def _instances(self, records: Sequence[Record], size_hw: tuple[int, int]) -> Instances:
-        """Annotations or results as instances; those without a mask have an empty one."""
-        masks = Masks.concatenate([Masks.empty(size_hw), *(_mask(r, size_hw) for r in records)])
-        boxes = masks.boxes_xyxy().copy()
-        for box, record in zip(boxes, records, strict=True):
-            if record.get("bbox"):
-                x, y, width, height = record["bbox"]
-                box[:] = (x, y, x + width, y + height)
-        class_ids = [self.data.class_id(record["category_id"]) for record in records]
-        scores = [min(max(record.get("score", 1.0), 0.0), 1.0) for record in records]
-        return Instances(
-            boxes=boxes,
-            class_ids=np.array(class_ids, dtype=np.int64),
-            scores=np.array(scores, dtype=np.float32),
-            masks=masks,
-            class_names=self.data.class_names,
         )
 
 
@@ -287,10 +274,3 @@ def _can_be_read(path: Path) -> bool:
 
 def _at_least_one(size_hw: tuple[int, int]) -> tuple[int, int]:
     return (max(size_hw[0], 1), max(size_hw[1], 1))
-
-
-def _mask(record: Record, size_hw: tuple[int, int]) -> Masks:
-    coded = record.get("segmentation")
-    if coded and tuple(coded["size"]) == size_hw:
-        return Masks.from_rle([coded])
-    return Masks.from_crops([np.zeros((0, 0), dtype=bool)], [(0, 0)], size_hw)

@@ -165,11 +165,12 @@ def comparison(found: Measured, other: Assessed) -> Section:
     """Both results side by side, with differences and whether they may be chance."""
     first, second = found.short_names
     numbers, tables, verdicts = [], [], []
-    for new, old in zip(found.found.assessments, other.assessments, strict=True):
+    pairs = zip(found.found.assessments, other.assessments, strict=True)
+    for new, old in sorted(pairs, key=lambda pair: pair[0] is not found.main):
         differences, kind = found.evaluation.comparison[new.kind], NAMES[new.kind]
         for name in HEADLINES:
             value, limits, p = difference_cells(differences[name])
-            detail = f"{limits}, p {p}" if limits else "no interval"
+            detail = f"{limits}, p\u00a0{p}" if limits else "no interval"
             numbers.append(Number(label=f"{kind} {name}", value=value, detail=detail))
         rows: list[list[str | float | None]] = []
         for name, each in differences.items():
@@ -178,14 +179,17 @@ def comparison(found: Measured, other: Assessed) -> Section:
         columns = ["metric", first, second, "difference", "95% interval", "p"]
         title = f"Scores of {SUBJECTS[new.kind]}"
         tables.append(Table(title=title, columns=columns, rows=rows))
-        verdicts.append(f"{kind} AP against {second}: {verdict(differences['AP'])}.")
+        verdicts.append(f"{kind.capitalize()} AP against {second}: {verdict(differences['AP'])}.")
     prose = (
-        f"{first} minus {second}. Both were measured on the same photos and the same half-samples, "
-        "so that how difficult single photos are cancels out."
+        "Both were measured on the same photos and the same half-samples, so that how difficult "
+        "single photos are cancels out."
     )
-    components: list[Component] = [Numbers(numbers=numbers), Prose(paragraphs=[*verdicts, prose])]
+    components: list[Component] = [
+        Numbers(title=f"{first} minus {second}", numbers=numbers),
+        Prose(paragraphs=[*verdicts, prose]),
+    ]
     components += tables
     if found.main_other:
         components.append(class_bars(found.main, found.main_other, (first, second)))
         components += error_bars(found.main, found.main_other, (first, second))
-    return Section(title=f"Compared with {second}", components=components)
+    return Section(title="Comparison", components=components)

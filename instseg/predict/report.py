@@ -57,7 +57,7 @@ class PixelSize:
             ArgumentError: It is not a positive number with a unit.
         """
         found = re.fullmatch(r"\s*(\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+)\s*([^\W\d_]{1,12})\s*", text)
-        if found is None or float(found[1]) <= 0:
+        if found is None or not 0 < float(found[1]) < float("inf"):
             raise ArgumentError(
                 "{pixel_size} must be the side of a pixel with its unit, as 0.5mm", pixel_size=text
             )
@@ -161,14 +161,13 @@ def _summary(
     pixel_size: PixelSize | None,
 ) -> list[Component]:
     threshold = made_by["score_threshold"]
+    least = "by class" if threshold == "stored" else str(threshold)
     numbers = [
         Number(label="photos", value=f"{totals.photos:,}"),
         Number(label="instances", value=f"{totals.instances:,}"),
         Number(label="classes", value=f"{len(totals.counts):,}"),
         Number(label="photos without instances", value=f"{totals.without:,}"),
-        Number(
-            label="minimum score", value="by class" if threshold == "stored" else str(threshold)
-        ),
+        Number(label="minimum score", value=least),
     ]
     if failures:
         numbers.insert(1, Number(label="photos failed", value=f"{len(failures):,}"))

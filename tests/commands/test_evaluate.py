@@ -88,6 +88,15 @@ def test_its_predictions_measured_again_have_the_same_scores(dataset, measured, 
     assert metrics(tmp_path)["bbox"] == metrics(measured)["bbox"]
 
 
+def test_a_report_is_written_and_said(dataset, measured, tmp_path, capsys):
+    results = measured / "predictions.json"
+    assert run(config(dataset, tmp_path, results=results, plots=False, report=True)) == 0
+    assert capsys.readouterr().out.endswith("per_class.csv, report.html\n")
+    html = (tmp_path / "report.html").read_text()
+    assert all(path.name in html for path in (dataset / "images").iterdir())
+    assert f"{metrics(tmp_path)['segm']['scores']['AP']:.3f}" in html
+
+
 def test_what_infer_writes_is_matched_by_file_and_class_names(
     dataset, measured, tmp_path, tiny_weights, capsys
 ):

@@ -162,14 +162,14 @@ def test_a_dataset_of_boxes_has_photos_too(tmp_path):
 
 def test_two_results_are_shown_side_by_side(coco_json):
     found, page = page_of(coco_json, given.results(BETTER), given.results())
-    (section,) = [each for each in page.sections if each.title.startswith("Compared")]
-    assert section.title == "Compared with old/results.json"
+    (section,) = [each for each in page.sections if each.title == "Comparison"]
+    assert section.components[0].title == "new/results.json minus old/results.json"
     difference = found.comparison["segm"]["AP"].difference
     numbers = {each.label: each.value for each in section.components[0].numbers}
     assert numbers["mask AP"] == f"{difference:+.3f}"
     tables = [part for part in section.components if isinstance(part, Table)]
-    assert tables[1].columns[1:3] == ["new/results.json", "old/results.json"]
-    assert tables[1].rows[0][1] - tables[1].rows[0][2] == pytest.approx(difference)
+    assert tables[0].columns[1:3] == ["new/results.json", "old/results.json"]
+    assert tables[0].rows[0][1] - tables[0].rows[0][2] == pytest.approx(difference)
     bars = [part for part in section.components if isinstance(part, Bars)]
     assert bars[0].names == ("new/results.json", "old/results.json")
     assert bars[0].other["cup"] < next(b.value for b in bars[0].bars if b.label == "cup")
@@ -215,7 +215,8 @@ def test_a_photo_of_another_size_keeps_its_instances(coco_json):
     photo = gallery_of(page)["apart.png"]
     assert photo.image.shape == (100, 100, 3)
     assert len(photo.layers[0].instances) == 3
-    assert "120 x 80 pixels" in photo.lines[-1] and "120 x 80 pixels" in events[0].text
+    (warned,) = [event.text for event in events if isinstance(event, Warned)]
+    assert "120 x 80 pixels" in photo.lines[-1] and "120 x 80 pixels" in warned
 
 
 def test_of_many_photos_the_worst_median_and_best_are_shown(coco_json, monkeypatch):

@@ -37,7 +37,7 @@
     const options = tags.map((tag) => option(tag, `${words(tag)} (${index?.tags[tag]})`));
     select("gallery-tag").replaceChildren(option("", `all photos (${index?.photos.length})`), ...options);
     select("gallery-tag").value = state.tag;
-    get("gallery-tag-label").hidden = !options.length;
+    get("gallery-tag-field").hidden = !options.length;
   }
 
   /** @type {Map<number, {item: HTMLElement, box: HTMLInputElement, count: HTMLElement}>} */
@@ -117,9 +117,9 @@
     get("gallery-classes-all").hidden = !names.length;
     const photos = galleryState.shown().length;
     const all = index?.photos.length || 0;
-    const of = photos === all ? "" : ` of ${all.toLocaleString("en")}`;
+    const of = photos === all ? "" : `${photos.toLocaleString("en")} of `;
     get("gallery-count").textContent =
-      `${photos.toLocaleString("en")}${of} photo${photos === 1 ? "" : "s"}, ${list?.plural(objects, "object")}`;
+      `${of}${list?.plural(all, "photo")}, ${list?.plural(objects, "object")}`;
     document.documentElement.style.setProperty("--gallery-fill", String(
       state.style === "fills" || state.style === "both" ? state.opacity : 0));
     get("gallery-list").dataset.style = state.style;

@@ -3,7 +3,6 @@
 
 const galleryPicture = (() => {
   "use strict";
-  const SVG = "http://www.w3.org/2000/svg";
   const LABEL_PX = 13;
   /** Colours on photos, the same in both themes. @type {Record<string, string>} */
   const MARK_COLORS = {
@@ -23,7 +22,8 @@ const galleryPicture = (() => {
    * @returns {SVGElement}
    */
   function element(name, attributes) {
-    const made = document.createElementNS(SVG, name);
+    const space = document.getElementById("gallery-picture")?.namespaceURI || null;
+    const made = /** @type {SVGElement} */ (document.createElementNS(space, name));
     Object.entries(attributes).forEach(([key, value]) => made.setAttribute(key, String(value)));
     return made;
   }
@@ -90,6 +90,8 @@ const galleryPicture = (() => {
     const objects = element("g", { class: "gallery-shapes" });
     const labels = element("g", { class: "gallery-texts", "aria-hidden": "true" });
     const main = galleryData.mainLayer(record);
+    /** @type {{path: SVGElement, area: number}[]} */
+    const paths = [];
     record.layers.forEach((layer, number) => {
       const other = layer === main ? "" : "other ";
       layer.objects.forEach((thing, row) => {
@@ -98,7 +100,7 @@ const galleryPicture = (() => {
         const path = element("path", { d: thing.path, class: names, "data-object": id });
         path.append(element("title", {}));
         /** @type {Element} */ (path.firstChild).textContent = describe(thing);
-        objects.append(path);
+        paths.push({ path, area: thing.area });
         const [x, y, , high] = thing.box;
         const place = { x, y: other ? y + high : y, class: other, "data-object": id };
         const text = element("text", place);
@@ -106,6 +108,8 @@ const galleryPicture = (() => {
         labels.append(text);
       });
     });
+    paths.sort((a, b) => b.area - a.area); // small ones are on top
+    objects.append(...paths.map((each) => each.path));
     svg.replaceChildren(image, objects, labels);
   }
 
