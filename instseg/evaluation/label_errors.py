@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -17,6 +17,7 @@ from instseg.evaluation.suspicions import Suspicion, Suspicions, find_suspicions
 
 LabelErrorKind = Literal["missing", "spurious", "wrong class", "badly placed"]
 
+KINDS: tuple[LabelErrorKind, ...] = get_args(LabelErrorKind)
 LEAST_PROBABILITY = 0.05  # of the errors that are listed
 
 Record = Mapping[str, Any]
