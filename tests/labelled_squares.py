@@ -1,8 +1,11 @@
 """A dataset of squares with good predictions, in which label errors can be planted."""
 
+import json
+
 import numpy as np
 
 from instseg.core.masks import Masks
+from instseg.files.image import write_image
 
 SIZE_HW = (120, 160)
 SIDE = 30
@@ -77,3 +80,17 @@ def with_errors(images: int = 60) -> tuple[dict, list[dict], dict[str, int | Non
     spurious = {"id": 1000, "image_id": 8, "category_id": 3, **square(*EMPTY), "iscrowd": 0}
     document["annotations"].append(spurious)
     return document, results, wrong
+
+
+def write_squares(folder, document):
+    """The dataset as val.json and photos/ in a folder; returns the file."""
+    height, width = SIZE_HW
+    (folder / "photos").mkdir()
+    for image in document["images"]:
+        picture = np.full((height, width, 3), 60, dtype=np.uint8)
+        for each in document["annotations"]:
+            if each["image_id"] == image["id"]:
+                picture[Masks.from_rle([each["segmentation"]]).dense(0)] = (200, 120, 40)
+        write_image(folder / "photos" / image["file_name"], picture)
+    (folder / "val.json").write_text(json.dumps(document))
+    return folder / "val.json"

@@ -124,10 +124,12 @@ def _photos(found: Measured, photos: Photos | None) -> Section:
         "that can be stored in the model file. F1 is that of one photo: 1 where all objects are "
         "found and nothing else, 0 where no object is found."
     ]
+    has_errors = bool(photos.suggested and photos.suggested.chosen)
     if shown < total:
         paragraphs.append(
             f"{shown} of {total:,} photos: of more than {MOST_PHOTOS}, a report has the worst, "
-            "median and best by F1. The numbers are those of all photos."
+            f"median and best by F1{', and those with likely label errors' * has_errors}. The "
+            "numbers are those of all photos."
         )
     if photos.missing:
         gone = f"{len(photos.missing)} of {count(total, 'photo')}"

@@ -139,7 +139,7 @@
       const here = suggestions.findIndex((each) => each.photo === name);
       at = here < 0 ? at : here;
     }
-    extra.append(card);
+    extra.parentElement.prepend(card);
     card.hidden = false;
     showCard();
     mark(record, true);
