@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from instseg.commands.evaluate_output import print_evaluation
+from instseg.commands.label_errors_output import print_label_errors
 from instseg.commands.listener import Listener
 from instseg.commands.terminal import console
 from instseg.core.events import ignore
@@ -40,6 +41,8 @@ def run(config: Options) -> int:
     if process_rank():
         return 0  # only the first process prints
     print_evaluation(found, config.against)
+    if found.label_errors is not None:
+        print_label_errors(found.label_errors)
     if found.model_file:
         console.print(f"{found.model_file}: holds {_stored(config, found)}")
     console.print(f"{config.out}: wrote {', '.join(path.name for path in found.files)}")

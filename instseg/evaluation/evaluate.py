@@ -17,6 +17,7 @@ from instseg.data.coco import CocoData
 from instseg.data.labels import doubtful_truth
 from instseg.evaluation.assess import detection_limits, score_differences
 from instseg.evaluation.checked import assess_checked
+from instseg.evaluation.label_errors import label_errors_of
 from instseg.evaluation.plots import write_plots
 from instseg.evaluation.predict_results import predict_results
 from instseg.evaluation.read_results import measurable_kinds, results_of
@@ -28,6 +29,7 @@ from instseg.evaluation.truth_problems import explain_truth
 from instseg.evaluation.write import (
     METRICS_JSON,
     PREDICTIONS_JSON,
+    write_label_errors,
     write_predictions,
     write_scores,
 )
@@ -72,6 +74,9 @@ class EvaluateOptions:
         referee: Also run pycocotools, and fail if a number differs by more than 1e-9.
         plots: Plot precision-recall curves, confusion matrix, error types, calibration and AP per
             class.
+        label_errors: Rank annotations that are likely wrong: missing, spurious, of the wrong class
+            or badly placed; written to label_errors.json. With `report`, each can be accepted or
+            refused in report.html, and the corrected dataset downloaded.
         report: Write report.html: all of this on one page, with the photos of `images`, their
             objects and detections, and what is right and wrong.
         device: auto, cpu, cuda, cuda:1 or mps.
@@ -97,6 +102,7 @@ class EvaluateOptions:
     about: str | Path | None = None
     referee: bool = False
     plots: bool = True
+    label_errors: bool = False
     report: bool = False
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -252,10 +258,16 @@ def _measure(
         boundary=of_kind.get("boundary"),
         comparison={new.kind: score_differences(old, new) for old, new in pairs},
         data=_describe(options, data, truth),
+        label_errors=(
+            label_errors_of(data, truth, results, "segm" if "segm" in kinds else "bbox")
+            if options.label_errors
+            else None
+        ),
     )
     if options.folder:
         files = write_scores(options.folder, evaluation)
         files += write_plots(options.folder, found.assessments) if options.plots else []
+        files += [write_label_errors(options.folder, evaluation)] if options.label_errors else []
         if options.report:
             measured = Measured(evaluation=evaluation, truth=truth, found=found, other=other)
             has_photos = options.images is not None or isinstance(options.coco_json, CocoData)

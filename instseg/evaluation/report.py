@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from instseg import __version__
-from instseg.core.events import OnEvent
+from instseg.core.events import OnEvent, Warned
 from instseg.core.wording import count, some
 from instseg.data.coco import CocoData
 from instseg.evaluation import report_errors, report_scores
 from instseg.evaluation.judged import Judged
 from instseg.evaluation.report_findings import findings
+from instseg.evaluation.report_labels import label_errors
 from instseg.evaluation.report_photos import MOST_PHOTOS, WORDS, Marked, Photos
 from instseg.evaluation.report_scores import Measured
+from instseg.evaluation.suggestions import Suggested
 from instseg.report.components import Component, Number, Numbers, Page, Prose, Section
 
 if TYPE_CHECKING:
@@ -41,7 +43,25 @@ def photos_of(found: Measured, data: CocoData | None, on_event: OnEvent) -> Phot
     if found.other and found.judged_other:
         other = Marked(results=found.other.results, judged=found.judged_other)
     marked = Marked(results=found.found.results, judged=found.judged)
-    return Photos(data=data, truth=found.truth, found=marked, other=other, on_event=on_event)
+    errors = found.evaluation.label_errors
+    suggested = None
+    if errors is not None:
+        suggested = Suggested(data=data, errors=errors, results=found.found.results)
+        if suggested.ambiguous:
+            text = (
+                f"{data.coco_json}: {count(len(suggested.ambiguous), 'annotation id')} more than "
+                "once; their label errors are not among the suggestions of the report; "
+                "`instseg doctor --fix` numbers them anew"
+            )
+            on_event(Warned(text=text))
+    return Photos(
+        data=data,
+        truth=found.truth,
+        found=marked,
+        other=other,
+        suggested=suggested,
+        on_event=on_event,
+    )
 
 
 def evaluation_page(found: Measured, photos: Photos | None) -> Page:
@@ -60,6 +80,7 @@ def evaluation_page(found: Measured, photos: Photos | None) -> Page:
         report_errors.errors(found, with_photos=photos is not None),
         report_errors.classes(found),
         report_errors.curves(found),
+        *([label_errors(errors, photos)] if (errors := found.evaluation.label_errors) else []),
         _photos(found, photos),
     ]
     return Page(
@@ -103,10 +124,12 @@ def _photos(found: Measured, photos: Photos | None) -> Section:
         "that can be stored in the model file. F1 is that of one photo: 1 where all objects are "
         "found and nothing else, 0 where no object is found."
     ]
+    has_errors = bool(photos.suggested and photos.suggested.chosen)
     if shown < total:
         paragraphs.append(
             f"{shown} of {total:,} photos: of more than {MOST_PHOTOS}, a report has the worst, "
-            "median and best by F1. The numbers are those of all photos."
+            f"median and best by F1{', and those with likely label errors' * has_errors}. The "
+            "numbers are those of all photos."
         )
     if photos.missing:
         gone = f"{len(photos.missing)} of {count(total, 'photo')}"

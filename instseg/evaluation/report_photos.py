@@ -19,13 +19,14 @@ from instseg.data.coco import CocoData
 from instseg.evaluation.judged import Judged
 from instseg.evaluation.photo_notes import detection_note, object_note
 from instseg.evaluation.record_instances import Record, instances_of
+from instseg.evaluation.suggestions import SUGGESTION, TAG, TRUTH, Suggested
 from instseg.files.coco_json import leads_out
 from instseg.files.image import MAX_PIXELS, read_image
 from instseg.report.components import Gallery, Layer, Mark, Photo
 
 MOST_PHOTOS = 300  # in a report; of more, some of the worst, median and best
 EACH = 100
-TRUTH, PREDICTION, OTHER = "truth", "prediction", "other prediction"
+PREDICTION, OTHER = "prediction", "other prediction"
 BACKGROUND = "background"
 WORDS: dict[Mark, str] = {  # of wrong detections, in the plural
     "false positive": "false positives",
@@ -60,6 +61,7 @@ class Photos:
         truth: It as a document.
         found: The results.
         other: The results that they are compared with, if any.
+        suggested: Likely label errors, if any are asked for.
         on_event: Called with warnings about photos that cannot be read.
     """
 
@@ -67,6 +69,7 @@ class Photos:
     truth: Mapping[str, Any]
     found: Marked
     other: Marked | None
+    suggested: Suggested | None
     on_event: OnEvent
 
     def gallery(self) -> Gallery:
@@ -77,7 +80,18 @@ class Photos:
             category_ids=self.data.category_ids,
             title="Truth and predictions",
             sort="F1",
+            suggestions=self.suggested.suggestions(self.names) if self.suggested else (),
+            dataset=self.suggested.dataset() if self.suggested else None,
         )
+
+    @cached_property
+    def names(self) -> dict[int, str]:
+        """Names of the photos in the report by image id; they are unique."""
+        names = Counter(image.file_name for image in self.data.images)
+        return {
+            image.id: image.file_name + (f" ({image.id})" if names[image.file_name] > 1 else "")
+            for image in self.data.images
+        }
 
     @cached_property
     def missing(self) -> list[str]:
@@ -92,8 +106,10 @@ class Photos:
         rows = np.arange(total)
         mistakes = judged.false + judged.misses
         ranked = np.lexsort((rows, -mistakes, judged.f1)).tolist()
+        suspect = self.suggested.image_ids if self.suggested else set()
+        suspects = [row for row in ranked if self.data.images[row].id in suspect]
         if total <= MOST_PHOTOS:
-            return {row: [] for row in ranked}
+            return {row: [TAG] if self.data.images[row].id in suspect else [] for row in ranked}
         middle = (total - EACH) // 2
         groups = {
             "worst": ranked[:EACH],
@@ -103,6 +119,7 @@ class Photos:
         if self.other:
             gains = np.argsort(judged.f1 - self.other.judged.f1, kind="stable").tolist()
             groups |= {"most lost": gains[: EACH // 2], "most gained": gains[-EACH // 2 :]}
+        groups[TAG] = suspects
         tags = defaultdict(list)
         for tag, members in groups.items():
             for row in members:
@@ -117,13 +134,11 @@ class Photos:
                 f"not there; the report has their instances without them: {some(self.missing)}"
             )
             self.on_event(Warned(text=text))
-        names = Counter(image.file_name for image in self.data.images)
         for done, (row, tags) in enumerate(self.chosen.items()):
             progress = Progress(task="writing the report", done=done, total=len(self.chosen))
             self.on_event(progress)
             record = self.data.images[row]
-            name = record.file_name
-            name += f" ({record.id})" if names[name] > 1 else ""
+            name = self.names[record.id]
             if record.height * record.width > MAX_PIXELS:
                 self.on_event(Warned(text=f"{name}: is too large for the report"))
                 continue
@@ -142,6 +157,8 @@ class Photos:
         values = self._values(row, layers)
         if self.other:
             layers.append(self._layer(self.other, row, size_hw, OTHER))
+        if self.suggested:
+            layers += self._suggested_layer(self.suggested, row, size_hw)
         return Photo(
             name=name,
             image=image,
@@ -257,6 +274,15 @@ class Photos:
             marks=[judged.detection_mark(i) for i in found],
             notes=[detection_note(judged, i, self.data.class_names) for i in found],
         )
+
+    def _suggested_layer(
+        self, suggested: Suggested, row: int, size_hw: tuple[int, int]
+    ) -> list[Layer]:
+        shown = suggested.shown.get(self.data.images[row].id, ())
+        if not shown:
+            return []
+        instances = instances_of([record for _, record in shown], self.data, size_hw)
+        return [Layer(name=SUGGESTION, instances=instances, keys=[key for key, _ in shown])]
 
 
 def in_words(number: int, mark: Mark) -> str:

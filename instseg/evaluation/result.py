@@ -17,6 +17,7 @@ from instseg.evaluation.bootstrap import Range
 from instseg.evaluation.coco_ap import METRICS, Kind
 from instseg.evaluation.difference import ScoreDifference, difference_cells
 from instseg.evaluation.error_taxonomy import ErrorTaxonomy
+from instseg.evaluation.label_errors import LabelError
 from instseg.evaluation.operating_points import Calibration
 
 FORMAT = 1  # of metrics.json
@@ -221,6 +222,8 @@ class Evaluation:
         boundary: Metrics of mask boundaries; None if not requested.
         comparison: For each kind, the differences to the metrics of `against`; empty without it.
         data: Files, counts, resamples and seed.
+        label_errors: Annotations that are likely wrong, the most likely first; None if not
+            requested.
         files: The written files.
         model_file: The model file in which thresholds or metrics were stored, if requested.
     """
@@ -230,6 +233,7 @@ class Evaluation:
     boundary: KindScores | None
     comparison: Mapping[Kind, Mapping[str, ScoreDifference]]
     data: Json
+    label_errors: tuple[LabelError, ...] | None = None
     files: tuple[Path, ...] = ()
     model_file: Path | None = None
 

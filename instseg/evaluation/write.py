@@ -1,4 +1,4 @@
-"""The files of an evaluation: predictions.json, metrics.json and per_class.csv."""
+"""The files of an evaluation: predictions, metrics, classes and likely label errors."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from instseg import __version__
 from instseg.core.json_types import Json
-from instseg.evaluation.result import Evaluation
+from instseg.evaluation.result import FORMAT, Evaluation
 from instseg.files.instances_csv import plain_cell
 from instseg.system.atomic import replacing
 
 METRICS_JSON, PER_CLASS_CSV, PREDICTIONS_JSON = "metrics.json", "per_class.csv", "predictions.json"
+LABEL_ERRORS_JSON = "label_errors.json"
 
 
 def write_predictions(folder: Path, truth: Json, results: Sequence[Json]) -> Path:
@@ -38,3 +40,16 @@ def write_scores(folder: Path, evaluation: Evaluation) -> list[Path]:
         writer.writeheader()
         writer.writerows(rows)
     return [folder / METRICS_JSON, folder / PER_CLASS_CSV]
+
+
+def write_label_errors(folder: Path, evaluation: Evaluation) -> Path:
+    """Write label_errors.json; returns its path."""
+    content = {
+        "format": FORMAT,
+        "instseg": __version__,
+        "data": {key: evaluation.data[key] for key in ("coco_json", "results")},
+        "label_errors": [each.to_dict() for each in evaluation.label_errors or ()],
+    }
+    with replacing(folder / LABEL_ERRORS_JSON) as path:
+        path.write_text(json.dumps(content, indent=1, allow_nan=False) + os.linesep)
+    return folder / LABEL_ERRORS_JSON

@@ -7,7 +7,7 @@ import hashlib
 from functools import cache
 from importlib.resources import files
 
-STYLES = ("theme.css", "page.css", "components.css", "gallery.css")
+STYLES = ("theme.css", "page.css", "components.css", "gallery.css", "suggestions.css")
 HEAD_SCRIPTS = ("theme.js",)  # before anything is painted
 SCRIPTS = ("sections.js", "tables.js", "links.js")
 GALLERY_SCRIPTS = (  # later ones use earlier ones
@@ -20,6 +20,8 @@ GALLERY_SCRIPTS = (  # later ones use earlier ones
     "gallery_photo.js",
     "gallery_keys.js",
     "gallery_download.js",
+    "suggestion_changes.js",
+    "suggestions.js",
     "gallery.js",
 )
 

@@ -282,7 +282,8 @@ class Gallery:
         unit_per_px: Side of a pixel in `unit`, for areas in real units.
         unit: As "mm"; "" for pixels only.
         suggestions: Changes to annotations to accept or refuse; () for none.
-        dataset: The COCO dataset to which accepted changes are applied; None without suggestions.
+        dataset: The COCO dataset to which accepted changes are applied; None lets people choose
+            its file, as that of a large one.
     """
 
     photos: Iterable[Photo]

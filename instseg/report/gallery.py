@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -24,6 +24,7 @@ from instseg.core.json_types import Json
 from instseg.report.components import Gallery, Photo
 from instseg.report.photo_data import MAIN, PhotoData, photo_data
 from instseg.report.rendered import RenderedGallery, json_block, render
+from instseg.report.suggestion_data import suggestion_blocks
 from instseg.system.ahead import map_ahead
 from instseg.system.atomic import naming_file
 
@@ -90,11 +91,12 @@ def render_gallery(
     block = json_block("gallery-index", {**index, "photos": []})
     marker = Markup('"photos":[]')
     before, after = block.split(marker)
+    blocks = _blocks(before, found.entries, after, staging, beside, pictures == "page")
     return RenderedGallery(
         markup=render("gallery.html", gallery=gallery, lost=found.lost, count=len(found.entries)),
         files=tuple(files),
         tags=found.tags,
-        blocks=_blocks(before, found.entries, after, staging, beside, pictures == "page"),
+        blocks=chain(blocks, suggestion_blocks(gallery, found.names)),
         loads_scripts=beside,
     )
 

@@ -11,7 +11,9 @@
   const help = /** @type {HTMLElement} */ (document.getElementById("gallery-help"));
   const button = /** @type {HTMLElement} */ (document.getElementById("gallery-help-button"));
   const layers = galleryData.index ? galleryData.index.layers : [];
-  const taken = new Set(["o", "l", "a"]);
+  const reviews = Boolean(document.getElementById("suggestions")); // whose keys are a, r, u, n, p
+  const showAll = reviews ? "h" : "a";
+  const taken = new Set(["o", "l", showAll, ...(reviews ? "arunp" : "")]);
   /** Each layer's first letter that is free, as t for truth. @type {Map<string, string>} */
   const layerKeys = new Map();
   for (const name of layers) {
@@ -56,7 +58,7 @@
     0: () => view.zoom.reset(),
     o: () => galleryState.set({ style: styles[(styles.indexOf(state.style) + 1) % styles.length] }),
     l: () => galleryState.set({ labels: !state.labels }),
-    a: () => galleryState.showAll(view.current()),
+    [showAll]: () => galleryState.showAll(view.current()),
   };
   layerKeys.forEach((name, key) => {
     if (layers.length > 1) {
