@@ -38,7 +38,7 @@ def colors_by(color_by: ColorBy, names: Iterable[str], boxes_xyxy: ArrayLike) ->
         return class_shades(names)
     if color_by == "instance":
         return instance_colors(boxes_xyxy)
-    raise ValueError(f'color_by: expected "class" or "instance", got {color_by!r}')
+    raise ValueError(f'color_by: expected "class" or "instance", got "{color_by}"')
 
 
 def class_shades(names: Iterable[str]) -> list[Rgb]:

@@ -10,6 +10,7 @@ from instseg.core.boxes import shared_areas
 Pixels = NDArray[np.int64]
 
 _REACH = 3  # heights of a label between it and its box, at most
+_MOST_COLUMNS, _MOST_ROWS = 24, 48  # of the places that are tried around a box, about
 
 
 class Places:
@@ -62,8 +63,9 @@ def _around(box: Pixels, label_wh: tuple[int, int]) -> Pixels:
     """First corners of labels all over a box and a little beyond, near to far: (places, 2) x y."""
     (x0, y0, x1, y1), (w, h) = box.tolist(), label_wh
     reach = _REACH * h
-    columns = np.arange(x0 - w - reach, x1 + reach + 1, max(1, w // 4))
-    rows = np.arange(y0 - h - reach, y1 + reach + 1, max(1, h // 2))
+    left, top, right, bottom = x0 - w - reach, y0 - h - reach, x1 + reach, y1 + reach
+    columns = np.arange(left, right + 1, max(1, w // 4, (right - left) // _MOST_COLUMNS))
+    rows = np.arange(top, bottom + 1, max(1, h // 4, (bottom - top) // _MOST_ROWS))
     starts = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
     beyond = np.maximum(box[:2] - (starts + label_wh), starts - box[2:]).clip(0)
     from_corner = np.abs(starts - (x0, y0 - h)).sum(axis=1) / 100  # decides between equal ones

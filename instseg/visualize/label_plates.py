@@ -47,8 +47,8 @@ def draw_label_plates(
             if place is not None:
                 x0, y0, x1, y1 = place.tolist()
                 shown = letters[: y1 - y0, : x1 - x0, None]
-                ink = np.array(text_color(color))
-                canvas[y0:y1, x0:x1] = color + (ink - color) * shown.astype(np.int64) // 255
+                plate, ink = (np.array(c, np.int32) for c in (color, text_color(color)))
+                canvas[y0:y1, x0:x1] = plate + (ink - plate) * shown // 255
                 break
 
 

@@ -211,6 +211,52 @@ def test_where_there_is_no_room_the_best_scores_keep_their_labels():
     assert (drawn[best] == alone[best]).all()
 
 
+@pytest.mark.parametrize("size_hw", [(150, 200), (480, 640), (3000, 4000)])
+def test_labels_are_legible_and_apart_on_photos_of_any_size(size_hw):
+    """Each one is drawn as if it were alone, in letters of 10 px or more."""
+    height, width = size_hw
+    corners = [(x * width // 4, y * height // 5) for x in range(4) for y in range(5)]
+    boxes = [(x, y, x + width // 8, y + height // 8) for x, y in corners]
+    instances = make(rectangles(size_hw, *boxes), scores=np.linspace(0.5, 0.9, 20))
+    image = np.zeros((*size_hw, 3), np.uint8)
+    together = label_pixels(image, instances)
+    alone = [label_pixels(image, instances[i]) for i in range(0, 20, 7)]
+    assert together.sum() >= 0.7 * 20 * alone[0].sum()
+    for plate in alone:
+        assert 13 <= plate.any(axis=1).sum() <= height / 8
+    assert (label_pixels(image, instances) == together).all()
+
+
+@pytest.mark.parametrize("color_by", ["class", "instance"])
+def test_each_mask_is_visible_and_the_picture_always_the_same(color_by):
+    rng = np.random.default_rng(0)
+    start = rng.integers(0, 200, (25, 2))
+    boxes = np.hstack([start, start + rng.integers(3, 100, (25, 2))])
+    instances = make(rectangles((300, 300), *boxes.tolist()))
+    image = grey(300, 300)
+    drawn = mask_only(image, instances, color_by=color_by)
+    for i in range(25):
+        rest = [k for k in range(25) if k != i]
+        others = mask_only(image, instances[rest], color_by=color_by)
+        assert changed(drawn, others)[instances.masks.dense(i)].any()
+    again = draw_instances(image, instances, color_by=color_by)
+    assert (again == draw_instances(image, instances, color_by=color_by)).all()
+
+
+def test_neighbours_of_one_class_differ_clearly_when_coloured_by_instance():
+    instances = make(rectangles((100, 100), (0, 0, 50, 100), (50, 0, 100, 100)))
+    apart = {}
+    for color_by in ("class", "instance"):
+        drawn = mask_only(grey(100, 100), instances, opacity=1, color_by=color_by)
+        apart[color_by] = difference(drawn[50, 25], drawn[50, 75])
+    assert apart["instance"] > 25 > apart["class"]
+
+
+def test_a_wrong_way_to_colour_is_refused():
+    with pytest.raises(ValueError, match="color_by"):
+        draw_instances(grey(40, 50), Instances.empty((40, 50), NAMES), color_by="area")
+
+
 def test_a_long_name_shrinks_to_fit():
     names = ("BG", "a rather long name")
     instances = make(rectangles((120, 160), (40, 40, 80, 80)), class_names=names)
