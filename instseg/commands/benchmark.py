@@ -25,9 +25,10 @@ class Options:
 
     Args:
         what: infer (from photo files to RLE, 100 detections per photo), postprocess (from 100 soft
-            masks of a 12-megapixel photo to RLE), train (steps of SGD), evaluate (COCO AP of boxes
-            and masks, 100 detections per image), or read (a COCO JSON file of the size of
-            instances_train2017.json). The first three are compared with torchvision, the others
+            masks of a 12-megapixel photo to RLE), draw (20 instances on photos of 480 x 640 px, and
+            100 large ones on one of 12 megapixels), train (steps of SGD), evaluate (COCO AP of
+            boxes and masks, 100 detections per image), or read (a COCO JSON file of the size of
+            instances_train2017.json). The first four are compared with torchvision, the others
             with pycocotools.
         images: Photos, folders or globs; for train, the folder of the photos of --coco-json. If
             not given, drawn scenes of 480 x 640 px.
@@ -43,12 +44,12 @@ class Options:
         device: For train: device of both sides, cpu, cuda or cuda:1.
         repeats: Number of measurements of each side after one warm-up; the median is reported. For
             train, each is one step; the losses are written to --json and plotted beside it.
-        seed: Random seed of weights, soft masks, boxes and synthetic data.
+        seed: Random seed of weights, masks, boxes and synthetic data.
         json: File to write the results to.
         out: Folder for drawn scenes and synthetic files.
     """
 
-    what: Literal["infer", "postprocess", "train", "evaluate", "read"] | None = None
+    what: Literal["infer", "postprocess", "draw", "train", "evaluate", "read"] | None = None
     images: list[str] | None = None
     coco_json: Path | None = None
     images_count: int | None = None
@@ -94,6 +95,10 @@ def _figures(config: Options, on_event: OnEvent) -> dict[str, Any]:
             return measure_postprocessing(
                 repeats=config.repeats, seed=config.seed, on_event=on_event
             )
+        case "draw":
+            from instseg.benchmark.draw import measure_drawing
+
+            return measure_drawing(repeats=config.repeats, seed=config.seed, on_event=on_event)
         case "train":
             return _train(config, on_event)
         case _:

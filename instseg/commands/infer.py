@@ -51,6 +51,8 @@ class Options:
         recursive: Search subfolders too.
         coco_json: COCO dataset whose image ids are used in predictions.json.
         overlay: Write an overlay picture of each photo.
+        color_by: Colours in overlays: class (one for each class, a little lighter or darker from
+            instance to instance) or instance (neighbouring instances differ most).
         semantic_map: Also write a semantic map of each photo, labels/NAME.png, and the class
             names, labels/classes.json.
         overlap_rule: Which instance is on top in semantic maps where several overlap: score (the
@@ -86,6 +88,7 @@ class Options:
     recursive: bool = False
     coco_json: Path | None = None
     overlay: bool = True
+    color_by: Literal["class", "instance"] = "class"
     semantic_map: bool = renamed(False, "label_map")
     overlap_rule: Rule = "score"
     class_priority: list[str] | str | None = None
@@ -122,6 +125,7 @@ def run(config: Options) -> int:
                 rule=config.overlap_rule,
                 priority=_names(config.class_priority),
                 crops=config.crops,
+                color_by=config.color_by,
             ),
             csv=config.csv,
             polygons=config.polygons,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,13 @@ Floats = NDArray[np.float64]
 
 LEAST_DIFFERENCE = 6.0
 """Colours with a smaller `difference` are confused with one another in a picture."""
+
+INSTANCE_COLORS: tuple[Rgb, ...] = (
+    (30, 75, 165), (240, 180, 0), (210, 45, 0), (120, 210, 165), (165, 105, 255), (165, 75, 105),
+    (120, 255, 255), (150, 0, 15), (90, 165, 120), (0, 0, 240), (105, 210, 255), (135, 15, 105),
+    (165, 255, 135), (60, 120, 180), (255, 90, 0), (15, 165, 195),
+)  # fmt: skip
+"""Colours of instances side by side: no two have a `difference` below 11."""
 
 # Linear RGB to linear RGB as people without one kind of cones see it: G. M. Machado,
 # M. M. Oliveira, L. A. F. Fernandes, "A Physiologically-based Model for Simulation of Color Vision
@@ -72,12 +80,7 @@ def difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Floats:
     Returns:
         float64 (...), 0 to 100: distances in Oklab; black and white differ by 100.
     """
-    found = [
-        np.linalg.norm(_oklab(seen_as(first, each)) - _oklab(seen_as(second, each)), axis=-1)
-        for each in VISIONS
-    ]
-    least: Floats = 100 * np.min(found, axis=0)
-    return least
+    return _apart(_as_seen(first), _as_seen(second))
 
 
 def picture_colors(names: Sequence[str]) -> dict[str, Rgb]:
@@ -91,30 +94,50 @@ def picture_colors(names: Sequence[str]) -> dict[str, Rgb]:
         shade or hue that is not; with very many classes, the most different one available.
     """
     found: dict[str, Rgb] = {}
+    taken = np.empty((0, len(VISIONS), 3))
     for name in dict.fromkeys(names):
-        own = class_color(name)
-        taken = np.array(list(found.values()), dtype=np.uint8).reshape(-1, 3)
-        found[name] = own if _is_free(own, taken) else _shifted(own, taken)
+        color = class_color(name)
+        if (_apart(_one_as_seen(color), taken) < LEAST_DIFFERENCE).any():
+            color = _shifted(color, taken)
+        found[name] = color
+        taken = np.concatenate([taken, _one_as_seen(color)[None]])
     return found
 
 
-def _is_free(color: Rgb, taken: NDArray[np.uint8]) -> bool:
-    own = np.array(color, dtype=np.uint8)
-    return bool((difference(own, taken) >= LEAST_DIFFERENCE).all())
+def _shifted(color: Rgb, taken: Floats) -> Rgb:
+    """The colour nearest to this one that is far from those that are taken.
 
-
-def _shifted(color: Rgb, taken: NDArray[np.uint8]) -> Rgb:
-    """The colour nearest to this one that is far from those that are taken."""
-    own = np.array(color, dtype=np.uint8)
-    nearest = difference(_SPARE[:, None], taken[None]).min(axis=1)
+    Args:
+        color: r, g, b.
+        taken: One colour or more, from `_as_seen`: (N, visions, 3).
+    """
+    spare, seen = _spare_colors()
+    nearest = _apart(seen[:, None], taken).min(axis=1)
     far = nearest >= LEAST_DIFFERENCE
     if far.any():
-        distances = np.linalg.norm(_oklab(_SPARE) - _oklab(own), axis=-1)
+        distances = np.linalg.norm(seen[:, 0] - _one_as_seen(color)[0], axis=-1)
         place = int(np.where(far, distances, np.inf).argmin())
     else:
         place = int(nearest.argmax())
-    red, green, blue = _SPARE[place].tolist()
+    red, green, blue = spare[place].tolist()
     return red, green, blue
+
+
+def _as_seen(rgb: NDArray[np.uint8]) -> Floats:
+    """Colours (..., 3), uint8, in Oklab for each kind of vision: (..., visions, 3)."""
+    return np.stack([_oklab(seen_as(rgb, each)) for each in VISIONS], axis=-2)
+
+
+@cache
+def _one_as_seen(color: Rgb) -> Floats:
+    return _as_seen(np.array(color, dtype=np.uint8))
+
+
+def _apart(first: Floats, second: Floats) -> Floats:
+    """The `difference` of colours from `_as_seen`, of shapes that fit: 0 to 100."""
+    squares = ((first - second) ** 2).sum(axis=-1)
+    least: Floats = 100 * np.sqrt(squares.min(axis=-1))
+    return least
 
 
 def _linear(rgb: NDArray[np.uint8]) -> Floats:
@@ -130,14 +153,12 @@ def _oklab(rgb: NDArray[np.uint8]) -> Floats:
     return lab
 
 
-def _spare_colors() -> NDArray[np.uint8]:
-    """Colours that are neither dark, pale nor grey: uint8 (N, 3)."""
+@cache
+def _spare_colors() -> tuple[NDArray[np.uint8], Floats]:
+    """Colours that are neither dark, pale nor grey: uint8 (N, 3), and how they are seen."""
     steps = np.array([0, 60, 105, 150, 195, 240], dtype=np.uint8)
     grid = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
     lab = _oklab(grid)
     lively = (np.hypot(lab[:, 1], lab[:, 2]) > 0.08) & (grid.max(axis=1) >= 140)
     kept: NDArray[np.uint8] = grid[lively & (lab[:, 0] > 0.35) & (lab[:, 0] < 0.93)]
-    return kept
-
-
-_SPARE = _spare_colors()
+    return kept, _as_seen(kept)

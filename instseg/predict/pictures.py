@@ -17,6 +17,7 @@ from instseg.files.image import write_image
 from instseg.files.results import write_semantic_map
 from instseg.predict.photos import LONGEST_NAME, NamedPhoto, shorten
 from instseg.visualize.draw import draw_instances
+from instseg.visualize.instance_colors import ColorBy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,7 @@ class Pictures:
         rule: Which instance is on top in a semantic map where several overlap; see `to_semantic`.
         priority: Class names from highest to lowest priority, for the rule class-priority.
         crops: Each instance cut out of its photo, crops/PICTURE/NUMBER_CLASS.png.
+        color_by: Whether overlays have one colour for each class or for each instance.
     """
 
     overlay: bool = True
@@ -36,6 +38,7 @@ class Pictures:
     rule: Rule = "score"
     priority: Sequence[str] | None = None
     crops: bool = False
+    color_by: ColorBy = "class"
 
     def check(self, class_names: Sequence[str]) -> None:
         """Raise ArgumentError if no semantic map can be made of these classes."""
@@ -80,7 +83,7 @@ class Pictures:
         """
         if self.overlay:
             comment = f"instances found by instseg with the weights {weights}"
-            overlay = draw_instances(image, found)
+            overlay = draw_instances(image, found, color_by=self.color_by)
             write_image(out / f"{photo.picture}.png", overlay, comment=comment)
         if self.semantic_map:
             path = out / "labels" / f"{photo.picture}.png"

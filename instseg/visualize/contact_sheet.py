@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from instseg.visualize.draw import label_font
+from instseg.visualize.label_plates import label_font
 
 _GAP_PX = 8
 _FONT_PX = 13

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from instseg.core.instances import Instances, Masks
 from instseg.visualize.checks import check_lengths, whole_ids
-from instseg.visualize.draw import check_photo, instance_colors
+from instseg.visualize.draw import check_photo
+from instseg.visualize.instance_colors import ColorBy, colors_by
 from instseg.visualize.on_axes import (
     Color,
     add_box,
@@ -48,6 +49,7 @@ def display_instances(
     show_bbox: bool = True,
     colors: Sequence[ColorType] | None = None,
     captions: Sequence[str] | None = None,
+    color_by: ColorBy = "class",
 ) -> Axes: ...
 @overload
 def display_instances(
@@ -64,6 +66,7 @@ def display_instances(
     show_bbox: bool = True,
     colors: Sequence[ColorType] | None = None,
     captions: Sequence[str] | None = None,
+    color_by: ColorBy = "class",
 ) -> Axes: ...
 def display_instances(
     image: NDArray[np.uint8],
@@ -79,6 +82,7 @@ def display_instances(
     show_bbox: bool = True,
     colors: Sequence[ColorType] | None = None,
     captions: Sequence[str] | None = None,
+    color_by: ColorBy = "class",
 ) -> Axes:
     """Show a photo with masks, outlines, dashed boxes and captions.
 
@@ -101,15 +105,17 @@ def display_instances(
         show_mask: draw the masks, filled and outlined.
         show_bbox: draw the boxes.
         colors: N colours as matplotlib takes them, "red", "#ff0000" or (r, g, b) of 0 to 1, whose
-            opacity, if they have one, is left out; None: the stable colour of each class, varied.
+            opacity, if they have one, is left out; None: those of ``color_by``.
         captions: N texts instead of "name 0.987".
+        color_by: "class": the stable colour of each class, varied; "instance": 16 colours that
+            differ for colour-blind readers too, neighbours' most.
 
     Returns:
         The Axes drawn into.
 
     Raises:
         ValueError: N differs between the arguments, the masks have another size than the photo, a
-            class id has no name, or a colour is none.
+            class id has no name, a colour is none, or ``color_by`` is something else.
     """
     if isinstance(boxes, Instances):
         shown = _Shown(boxes.boxes[:, [1, 0, 3, 2]], boxes.masks, boxes.names, boxes.scores)
@@ -120,7 +126,11 @@ def display_instances(
         if isinstance(given, str):
             raise ValueError(f"{name}: expected {len(shown.names)} in a list, got {given!r}")
     check_lengths(len(shown.names), colors=colors, captions=captions)
-    rgb = _as_rgb(colors, shown.names)
+    if colors is None:
+        boxes_xyxy = shown.boxes_yxyx[:, [1, 0, 3, 2]]
+        rgb = [rgb01(color) for color in colors_by(color_by, shown.names, boxes_xyxy)]
+    else:
+        rgb = _as_rgb(colors)
     if captions is None:
         captions = captions_of(shown.names, shown.scores)
     axes = plt.subplots(figsize=figsize)[1] if ax is None else ax
@@ -162,10 +172,8 @@ def _from_arrays(
     return _Shown(boxes_yxyx, packed, [class_names[i] for i in ids], values)
 
 
-def _as_rgb(colors: Sequence[ColorType] | None, names: list[str]) -> list[Color]:
-    """The colour of each instance, those of the classes if none are given."""
-    if colors is None:
-        return [rgb01(color) for color in instance_colors(names)]
+def _as_rgb(colors: Sequence[ColorType]) -> list[Color]:
+    """The colour of each instance, as it was given."""
     found = []
     for color in colors:
         try:

@@ -7,12 +7,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Polygon, Rectangle
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image
 from skimage.measure import find_contours
 
 from instseg.core.colors import Rgb
 from instseg.core.masks import Masks
-from instseg.visualize.draw import draw_mask, text_color
+from instseg.visualize.label_plates import text_color
+from instseg.visualize.layers import blend_masks
 
 Color = tuple[float, float, float]  # r, g, b, 0 to 1
 
@@ -46,11 +46,10 @@ def filled(
     image: NDArray[np.uint8], masks: Masks, kept: list[int], colors: Sequence[Color]
 ) -> NDArray[np.uint8]:
     """A copy of the photo with the masks blended in, large ones first."""
-    canvas = Image.fromarray(image)
     areas = masks.areas()
-    for i in sorted(kept, key=lambda i: -areas[i]):
-        draw_mask(canvas, masks, i, rgb8(colors[i]), opacity=MASK_OPACITY, line_px=0)
-    return np.asarray(canvas)
+    order = sorted(kept, key=lambda i: -areas[i])
+    rgb = [rgb8(color) for color in colors]
+    return blend_masks(image, masks, order, rgb, opacity=MASK_OPACITY, line_px=0)
 
 
 def show_photo(axes: Axes, image: NDArray[np.uint8], title: str) -> None:

@@ -15,7 +15,8 @@ from instseg.core.masks import Masks
 from instseg.core.matterport_arrays import packed, yxyx
 from instseg.files.resizing import unmold_mask
 from instseg.visualize.checks import check_lengths, whole_ids
-from instseg.visualize.draw import check_photo, instance_colors
+from instseg.visualize.draw import check_photo
+from instseg.visualize.instance_colors import class_shades
 from instseg.visualize.on_axes import (
     Color,
     add_caption,
@@ -69,7 +70,7 @@ def draw_boxes(
     photo = as_uint8(image)
     colors: list[Color] | None = None
     if isinstance(boxes, Instances):
-        colors = [rgb01(color) for color in instance_colors(boxes.names)]
+        colors = [rgb01(color) for color in class_shades(boxes.names)]
         kept: Masks | None = boxes.masks
         captions = captions_of(boxes.names, boxes.scores) if captions is None else captions
         boxes = boxes.boxes[:, [1, 0, 3, 2]]

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from instseg.core.colors import Rgb
 from instseg.core.semantic import IGNORE
-from instseg.visualize.draw import Rgb, check_photo, label_font
+from instseg.visualize.draw import check_photo
+from instseg.visualize.label_plates import label_font
 from instseg.visualize.labels import IGNORED, distinct_palette, draw_labels
 
 Labels = NDArray[np.uint8]

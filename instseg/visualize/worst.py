@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from instseg.core.instances import Instances, Masks
-from instseg.visualize.draw import check_photo, draw_instances, label_font
+from instseg.visualize.draw import check_photo, draw_instances
+from instseg.visualize.label_plates import label_font
 
 SCORE_THRESHOLD = 0.5  # of the predictions that are drawn
 HEADINGS = ("truth (filled: missed)", "prediction (filled: wrong)")

@@ -88,6 +88,17 @@ def test_semantic_maps_measurements_and_crops_on_request(photos, tiny_weights, t
         assert np.count_nonzero(np.asarray(crop)[..., 3]) == annotations[0]["area"]
 
 
+def test_overlays_have_a_colour_for_each_class_or_for_each_instance(photos, tiny_weights, tmp_path):
+    shown = {}
+    for name, wish in (("default", {}), *((by, {"color_by": by}) for by in ("class", "instance"))):
+        assert run(config(photos / "a", tiny_weights, tmp_path / name, **wish)) == 0
+        shown[name] = read_image(tmp_path / name / "1.png")
+    assert (shown["default"] == shown["class"]).all()
+    assert (shown["instance"] != shown["class"]).any()
+    documents = [(tmp_path / name / "predictions.json").read_bytes() for name in shown]
+    assert documents[0] == documents[1] == documents[2]
+
+
 @pytest.fixture(scope="module")
 def overlapping_weights(tmp_path_factory) -> Path:
     """A model file of four classes that finds overlapping instances of several."""

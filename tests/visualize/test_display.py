@@ -117,6 +117,16 @@ def test_colours_are_those_of_the_class_or_the_given_ones(image, instances):
     assert axes.images[0].get_array()[6, 12].tolist() == pytest.approx([188, 60, 60], abs=1)
 
 
+def test_colours_by_instance(image, instances):
+    axes = display_instances(image, instances, color_by="instance")
+    plates = [text.get_bbox_patch().get_facecolor()[:3] for text in axes.texts]
+    assert len(set(plates)) == 3
+    given = display_instances(image, **matterport(instances), color_by="instance")
+    assert [text.get_bbox_patch().get_facecolor()[:3] for text in given.texts] == plates
+    with pytest.raises(ValueError, match='color_by: expected "class" or "instance", got "area"'):
+        display_instances(image, instances, color_by="area")
+
+
 def test_colours_by_name_hex_and_with_opacity(image, instances):
     given = ["red", "#00ff0080", np.array([0.0, 0.0, 1.0, 0.5])]
     axes = display_instances(image, instances, colors=given)

@@ -15,7 +15,8 @@ from instseg.core.classes import COCO_CATEGORY_IDS, COCO_CLASSES, class_color, p
 from instseg.core.colors import LEAST_DIFFERENCE, difference
 from instseg.core.instances import Instances, Masks
 from instseg.visualize import draw_instances
-from instseg.visualize.draw import instance_colors, text_color
+from instseg.visualize.instance_colors import class_shades
+from instseg.visualize.label_plates import text_color
 
 NAMES = ("BG", "cat", "dog")
 
@@ -117,10 +118,10 @@ def test_small_instances_lie_above_large_ones():
 
 
 def test_colours_belong_to_the_class_and_differ_a_little_among_its_instances():
-    colors = instance_colors(["cat", "dog", "cat", "cat"])
+    colors = class_shades(["cat", "dog", "cat", "cat"])
     assert colors[0] == class_color("cat") and colors[1] == class_color("dog")
     assert len(set(colors)) == 4
-    assert instance_colors(["dog", "cat"]) == [class_color("dog"), class_color("cat")]
+    assert class_shades(["dog", "cat"]) == [class_color("dog"), class_color("cat")]
 
 
 @pytest.mark.parametrize("name", COCO_CLASSES[1:])
@@ -129,9 +130,9 @@ def test_label_text_contrasts_with_every_plate(name):
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in color]
         return np.dot(linear, (0.2126, 0.7152, 0.0722))
 
-    for color in instance_colors([name] * 5):
+    for color in class_shades([name] * 5):
         pair = [luminance(np.array(c) / 255) + 0.05 for c in (color, text_color(color))]
-        assert max(pair) / min(pair) >= 2.9
+        assert max(pair) / min(pair) >= 4.5
 
 
 def test_no_instances_leave_the_photo_as_it_is():
@@ -208,6 +209,52 @@ def test_where_there_is_no_room_the_best_scores_keep_their_labels():
     alone = draw_instances(image, instances[29], show_masks=False, show_boxes=False)
     best = changed(image, alone)
     assert (drawn[best] == alone[best]).all()
+
+
+@pytest.mark.parametrize("size_hw", [(150, 200), (480, 640), (3000, 4000)])
+def test_labels_are_legible_and_apart_on_photos_of_any_size(size_hw):
+    """Each one is drawn as if it were alone, in letters of 10 px or more."""
+    height, width = size_hw
+    corners = [(x * width // 4, y * height // 5) for x in range(4) for y in range(5)]
+    boxes = [(x, y, x + width // 8, y + height // 8) for x, y in corners]
+    instances = make(rectangles(size_hw, *boxes), scores=np.linspace(0.5, 0.9, 20))
+    image = np.zeros((*size_hw, 3), np.uint8)
+    together = label_pixels(image, instances)
+    alone = [label_pixels(image, instances[i]) for i in range(0, 20, 7)]
+    assert together.sum() >= 0.7 * 20 * alone[0].sum()
+    for plate in alone:
+        assert 13 <= plate.any(axis=1).sum() <= height / 8
+    assert (label_pixels(image, instances) == together).all()
+
+
+@pytest.mark.parametrize("color_by", ["class", "instance"])
+def test_each_mask_is_visible_and_the_picture_always_the_same(color_by):
+    rng = np.random.default_rng(0)
+    start = rng.integers(0, 200, (25, 2))
+    boxes = np.hstack([start, start + rng.integers(3, 100, (25, 2))])
+    instances = make(rectangles((300, 300), *boxes.tolist()))
+    image = grey(300, 300)
+    drawn = mask_only(image, instances, color_by=color_by)
+    for i in range(25):
+        rest = [k for k in range(25) if k != i]
+        others = mask_only(image, instances[rest], color_by=color_by)
+        assert changed(drawn, others)[instances.masks.dense(i)].any()
+    again = draw_instances(image, instances, color_by=color_by)
+    assert (again == draw_instances(image, instances, color_by=color_by)).all()
+
+
+def test_neighbours_of_one_class_differ_clearly_when_coloured_by_instance():
+    instances = make(rectangles((100, 100), (0, 0, 50, 100), (50, 0, 100, 100)))
+    apart = {}
+    for color_by in ("class", "instance"):
+        drawn = mask_only(grey(100, 100), instances, opacity=1, color_by=color_by)
+        apart[color_by] = difference(drawn[50, 25], drawn[50, 75])
+    assert apart["instance"] > 25 > apart["class"]
+
+
+def test_a_wrong_way_to_colour_is_refused():
+    with pytest.raises(ValueError, match="color_by"):
+        draw_instances(grey(40, 50), Instances.empty((40, 50), NAMES), color_by="area")
 
 
 def test_a_long_name_shrinks_to_fit():
@@ -319,7 +366,7 @@ def test_of_two_classes_that_look_alike_the_rarer_is_shifted():
         if difference(*palette(["BG", *pair])[1:]) < LEAST_DIFFERENCE / 2
     )
     for common, rare in ((one, other), (other, one)):
-        colors = instance_colors([rare, common, common])
+        colors = class_shades([rare, common, common])
         assert colors[1] == class_color(common)
         assert colors[0] != class_color(rare)
         assert difference(*np.array(colors[:2], np.uint8)) >= LEAST_DIFFERENCE - 0.5

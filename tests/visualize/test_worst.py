@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from instseg.core.instances import Instances, Masks
-from instseg.visualize.draw import instance_colors
+from instseg.visualize.instance_colors import class_shades
 from instseg.visualize.worst import WorstPhoto, draw_worst
 
 NAMES = ("BG", "cat", "dog")
@@ -58,7 +58,7 @@ def blended(color, opacity=0.45):
 def test_truth_stands_left_and_predictions_right():
     row = compare(truth=[(100, 100)], predicted=[(250, 200)])
     left, right = photos(draw_worst([row]))
-    cat = blended(instance_colors(["cat"])[0])
+    cat = blended(class_shades(["cat"])[0])
     grey = (GREY,) * 3
     assert color_of(left, 115, 115) == pytest.approx(cat, abs=1)
     assert color_of(right, 265, 215) == pytest.approx(cat, abs=1)
@@ -69,7 +69,7 @@ def test_what_is_right_is_outlined_only_and_has_no_name():
     row = compare(truth=[(100, 100)], predicted=[(103, 100)], missed=[False], wrong=[False])
     for photo, x in zip(photos(draw_worst([row])), (100, 103), strict=True):
         assert color_of(photo, x + 15, 115) == (GREY,) * 3
-        assert color_of(photo, x, 115) == instance_colors(["cat"])[0]
+        assert color_of(photo, x, 115) == class_shades(["cat"])[0]
         drawn = (photo != GREY).any(axis=2) & (photo != PAPER).any(axis=2)
         assert drawn.sum() == 30 * 4 - 4
 
