@@ -88,9 +88,8 @@ def run(config: Options) -> int:
         _print_changes(repaired)
         changes = [each.to_json() for each in repaired.changes]
         written += [repaired.path, _write_json(config.out / _CHANGES, changes)]
-    console.print(
-        f"{config.coco_json}: {examination.summary()}; {' and '.join(map(str, written))} written"
-    )
+    files = ", ".join(map(str, written))
+    console.print(f"{config.coco_json}: {examination.summary()}; wrote {files}")
     return 0 if examination.ok else 1
 
 

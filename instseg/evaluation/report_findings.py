@@ -14,6 +14,7 @@ from instseg.evaluation.result import SUBJECTS, KindScores
 from instseg.report.components import Finding, Findings
 
 EXAMPLES = 12
+LARGE_COST = 0.02  # of AP50
 MOST_CONFUSIONS = 3
 LEAST_CONFUSIONS = 2
 MISLEADING = 0.1  # mean difference of score and precision
@@ -54,7 +55,7 @@ def _costliest(main: KindScores) -> Iterator[Finding]:
     if costs[worst] > 0:
         what, mend = WHAT[worst]
         yield Finding(
-            severity="warning",
+            severity="warning" if costs[worst] >= LARGE_COST else "note",
             text=f"Most AP is lost to {what}: AP50 would be {costs[worst]:.3f} higher without them",
             mend=mend,
         )
