@@ -14,8 +14,13 @@ demo: $(VENV)/installed
 	$(BIN)/python tools/infer.py out/demo/scenes/images --weights demo --out out/demo/found_scenes
 	@echo "Look at out/demo/found/cat.png and its neighbours, and at the drawn scenes in out/demo/found_scenes."
 
+# on drawn scenes; on photos: make compare COCO_JSON=val.json IMAGES=photos/
 compare: $(VENV)/installed
+ifdef COCO_JSON
+	$(BIN)/python tools/compare_unet.py --coco-json "$(COCO_JSON)" --images "$(IMAGES)" --weights photos --unet photos-unet --out out/compare
+else
 	$(BIN)/python tools/compare_unet.py --scenes 60 --out out/compare
+endif
 	@echo "Look at out/compare/comparison.md and the pictures beside it."
 
 test: $(VENV)/installed

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _PHOTOS_ON_SHEET = 30
 _CLASSES_SHOWN = 100
 _FINDINGS, _SHEET, _CHANGES = "findings.json", "contact_sheet.png", "changes.json"
+_REPORT = "report.html"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +39,9 @@ class Options:
         fix: Write the repaired dataset to this file, and all changes to changes.json.
         clear_crowds: With --fix, set iscrowd to 0 in all annotations: some tools set it for
             ordinary objects, which training then ignores.
+        report: Also write report.html: the findings with some photos of each, and statistics.
         contact_sheet: Draw contact_sheet.png: photos with their annotations and problems.
-        out: Output folder, for findings.json, contact_sheet.png and changes.json.
+        out: Output folder, for findings.json, report.html, contact_sheet.png and changes.json.
     """
 
     coco_json: Path
@@ -49,6 +51,7 @@ class Options:
     photos: Literal["no", "headers", "all"] = "all"
     fix: Path | None = None
     clear_crowds: bool = False
+    report: bool = False
     contact_sheet: bool = True
     out: Path = Path("out/doctor")
 
@@ -68,11 +71,13 @@ def run(config: Options) -> int:
             val_coco_json=config.val_coco_json,
             val_images=config.val_images,
             photos=config.photos,
+            report=config.out / _REPORT if config.report else None,
             on_event=listener,
         )
     _print_findings(examination.findings)
     _print_statistics(examination.statistics)
     written = [_write_findings(config, examination)]
+    written += [examination.report] if examination.report else []
     if config.images and config.contact_sheet:
         written += _write_sheet(config, examination)
     if config.fix:
@@ -94,7 +99,7 @@ def _check(config: Options) -> None:
     from instseg.doctor.repair import check_target
 
     inputs = [path for path in (config.coco_json, config.val_coco_json) if path and path.exists()]
-    written = [config.out / name for name in (_FINDINGS, _SHEET, _CHANGES)]
+    written = [config.out / name for name in (_FINDINGS, _SHEET, _CHANGES, _REPORT)]
     for path in written:
         if path.exists() and any(map(path.samefile, inputs)):
             raise InputError(f"{path} is an input, which stays as it is; choose another --out")

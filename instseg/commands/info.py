@@ -26,8 +26,8 @@ class Options:
     """Shows what a model file contains: architecture, classes, metrics, data and provenance.
 
     Args:
-        file: A model file (.safetensors), or the name of embedded weights: photos, demo or
-            unet-demo.
+        file: A model file (.safetensors), or the name of embedded weights: photos, photos-unet,
+            demo or unet-demo.
     """
 
     file: Path

@@ -52,7 +52,7 @@ class CompareOptions:
         weights: Mask R-CNN: coco-v2, coco-v1, photos, demo or the path of a model file or .pth
             file.
         architecture: Architecture of a .pth file: resnet50_fpn or resnet50_fpn_v2.
-        unet: unet-demo, or the model file of a U-Net or other semantic segmentation
+        unet: unet-demo, photos-unet, or the model file of a U-Net or other semantic segmentation
             network, as train-unet writes it.
         rule: Which instance of Mask R-CNN is on top where several overlap: score (the highest
             score), smallest-on-top or class-priority. The effect of all three is measured.
@@ -61,6 +61,8 @@ class CompareOptions:
         score_threshold: Minimum score of instances in the semantic maps, 0 to 1. The effect of
             other thresholds is measured.
         out: Output folder. If not given, the command line uses out/compare; Python writes nothing.
+        report: Also write report.html, which shows all of this, and photos with what both models
+            find; needs `out`.
         pictures: Number of images in each of the pictures best, median and worst; 0 draws none.
         speed: Measure time and memory of both models, each in a separate process.
         device: auto, cpu, cuda, cuda:1 or mps.
@@ -84,6 +86,7 @@ class CompareOptions:
     priority: str | Sequence[str] | None = None
     score_threshold: float = 0.5
     out: str | Path | None = None
+    report: bool = False
     pictures: int = 3
     speed: bool = True
     device: str = "auto"
@@ -102,6 +105,8 @@ class CompareOptions:
         require_between(0, 20, pictures=self.pictures)
         require_between(*RESAMPLES, resamples=self.resamples)
         require_between(0, 2**32, seed=self.seed)
+        if self.report and self.out is None:
+            raise ArgumentError("{report} needs {out}, the folder to write it to")
 
 
 @takes(CompareOptions)
@@ -115,6 +120,7 @@ def compare(options: CompareOptions) -> Comparison:
     """
     from instseg.comparison.measure import compare_models
     from instseg.comparison.pictures import TITLES, choose, draw_pictures
+    from instseg.comparison.report import REPORT, write_report
     from instseg.comparison.write import as_json, write_comparison
 
     out = None if options.out is None else Path(options.out)
@@ -145,6 +151,9 @@ def compare(options: CompareOptions) -> Comparison:
             written = write_comparison(out, content)
             draw_pictures(models, content["per_image"], chosen, out, options.on_event)
             written += [out / name for name in chosen]
+            if options.report:
+                write_report(out / REPORT, content, models, options.on_event)
+                written.append(out / REPORT)
     return Comparison.from_dict(content, tuple(written))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -84,3 +84,30 @@ def _rank(instances: Instances, rule: Rule, priority: Sequence[str] | None) -> N
         raise ValueError(f"priority: expected names among class_names, got {sorted(unknown)}")
     places = {name: place for place, name in enumerate(priority)}
     return np.array([places.get(name, len(places)) for name in instances.names], dtype=np.int64)
+
+
+def from_semantic(
+    labels: NDArray[np.uint8], class_names: Sequence[str], scores: Mapping[int, float] | None = None
+) -> Instances:
+    """All pixels of each class of a semantic map as one instance, by class id.
+
+    Args:
+        labels: uint8 (H, W), 0..K or 255; 0 and 255 are no class.
+        class_names: K+1 names, [0] is "BG".
+        scores: The score of each class id, 0..1; 1 where there is none.
+    """
+    found = [number for number in np.unique(labels).tolist() if 0 < number < IGNORE]
+    crops, offsets = [], []
+    for number in found:
+        mask = labels == number
+        rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+        crops.append(mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+        offsets.append((int(rows[0]), int(columns[0])))
+    masks = Masks.from_crops(crops, offsets, (labels.shape[0], labels.shape[1]))
+    return Instances(
+        boxes=masks.boxes_xyxy(),
+        class_ids=np.array(found, dtype=np.int64),
+        scores=np.array([(scores or {}).get(number, 1.0) for number in found]),
+        masks=masks,
+        class_names=tuple(class_names),
+    )

@@ -60,6 +60,7 @@ class Examination:
         table: The sound records.
         surroundings: What the document was compared with.
         coco_json: The file; None for a document that was not read from one.
+        report: The report, if one was written.
     """
 
     findings: tuple[Finding, ...]
@@ -68,6 +69,7 @@ class Examination:
     table: Table = field(repr=False)
     surroundings: Surroundings = field(repr=False)
     coco_json: Path | None = None
+    report: Path | None = None
 
     @property
     def ok(self) -> bool:

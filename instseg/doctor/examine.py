@@ -33,6 +33,7 @@ from instseg.doctor.photo_checks import (
     is_photo,
 )
 from instseg.doctor.photos import inspect_photos
+from instseg.doctor.report import check_report, write_report
 from instseg.doctor.table import image_records, tabulate
 from instseg.files.coco_json import read_document
 from instseg.files.near_names import NearNames, files_under, near_names
@@ -52,6 +53,8 @@ class ExamineOptions:
         val_images: Folder of its photos; by default that of `images`.
         photos: How thoroughly photos are checked: no (only that they exist), headers (also their
             sizes), or all (each is decoded, which finds damaged photos and duplicates).
+        report: Write an HTML page to this file: the findings with some photos of each, and
+            statistics.
         on_event: Called with `Progress`.
     """
 
@@ -61,6 +64,7 @@ class ExamineOptions:
     val_coco_json: str | Path | os.PathLike[str] | None = None
     val_images: str | Path | None = None
     photos: PhotoDepth = "all"
+    report: str | Path | None = None
     on_event: OnEvent = python_only(ignore)
 
 
@@ -69,8 +73,10 @@ def examine(options: ExamineOptions) -> Examination:
     """Examine a COCO dataset; see `ExamineOptions`.
 
     Raises:
-        InputError: A file is not JSON or a folder does not exist.
+        InputError: A file is not JSON, a folder does not exist, or the report is no .html file.
     """
+    if options.report is not None:
+        check_report(options.report, (options.coco_json, options.val_coco_json))
     val, images = None, photos_of(options.coco_json, options.images)
     if options.val_coco_json is not None:
         val_images = photos_of(options.val_coco_json, options.val_images) or images
@@ -87,7 +93,11 @@ def examine(options: ExamineOptions) -> Examination:
         on_event=options.on_event,
     )
     seen = examine_document(document, around, on_event=options.on_event)
-    return replace(seen, coco_json=coco_json)
+    seen = replace(seen, coco_json=coco_json)
+    if options.report is not None:
+        write_report(Path(options.report), seen)
+        seen = replace(seen, report=Path(options.report))
+    return seen
 
 
 def photos_of(coco_json: str | os.PathLike[str], images: str | Path | None) -> Path | None:

@@ -74,7 +74,9 @@ def examples(
             continue
         found = None
         if image.shape[:2] == (record["height"], record["width"]):
-            found = _instances(table, groups.get(number, np.array([], dtype=np.int64)), record)
+            found = stated_instances(
+                table, groups.get(number, np.array([], dtype=np.int64)), record
+            )
         names = Counter(found.names) if found else {}
         words = ", ".join(f"{name} {times}" for name, times in names.items())
         nothing = "no objects" if found is not None else "not of its stated size"
@@ -102,7 +104,8 @@ def _spread(numbers: Sequence[int], count: int) -> list[int]:
     return [numbers[place] for place in places]
 
 
-def _instances(table: Table, group: NDArray[np.int64], record: Any) -> Instances:
+def stated_instances(table: Table, group: NDArray[np.int64], record: Any) -> Instances:
+    """Annotations of an image, as indices of the table, with their stated boxes."""
     size_hw = (record["height"], record["width"])
     masks = Masks.concatenate([Masks.empty(size_hw), *(_mask(table, i, size_hw) for i in group)])
     boxes = np.hstack([table.boxes[group, :2], table.boxes[group, :2] + table.boxes[group, 2:]])

@@ -103,6 +103,11 @@ NAMED = {
             architecture="efficientnet_lite0_fpn",
             file_name="photos.safetensors",
         ),
+        NamedWeights(
+            name="photos-unet",
+            architecture="unet_efficientnet_lite0",
+            file_name="photos-unet.safetensors",
+        ),
         NamedWeights(name="demo", architecture="compact", file_name="demo.safetensors"),
         NamedWeights(
             name="unet-demo", architecture="unet_small", file_name="unet-demo.safetensors"

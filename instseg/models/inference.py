@@ -117,6 +117,31 @@ class Detector:
             )
         ]
 
+    @torch.inference_mode()
+    def masks_inside(self, image: Tensor, boxes: Tensor, class_ids: Tensor) -> Tensor:
+        """The soft masks of the objects in known boxes.
+
+        Args:
+            image: uint8 (3, H, W), RGB.
+            boxes: float32 (N, 4) xyxy in pixels of the image.
+            class_ids: int64 (N,), 1..K, of the model.
+
+        Returns:
+            float32 (N, 28, 28) on the CPU, probabilities inside the box.
+        """
+        outputs = torch.tensor(
+            [self.class_id_of_output.tolist().index(each) for each in class_ids.tolist()],
+            dtype=torch.int64,
+            device=self.device,
+        )
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            batch, _ = self.network.transform([image.to(self.device).float() / 255])
+            features = self.network.backbone(batch.tensors)
+            size = image.shape[-2], image.shape[-1]
+            scaled = resize_boxes(boxes.to(self.device), size, batch.image_sizes[0])
+            (masks,) = self._masks(features, [(scaled, outputs, outputs)], batch.image_sizes)
+        return masks.cpu()
+
     def _boxes(
         self,
         features: dict[str, Tensor],

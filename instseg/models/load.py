@@ -27,7 +27,7 @@ def load_model(
 
     Args:
         weights: The name of a Mask R-CNN (`coco-v2`, `coco-v1`, `photos`, `demo`) or of a U-Net
-            (`unet-demo`), or the path of a model file or of a torchvision state
+            (`photos-unet`, `unet-demo`), or the path of a model file or of a torchvision state
             dict (`.pth`).
         architecture: Architecture of a `.pth` file: `resnet50_fpn` or `resnet50_fpn_v2`. Named
             weights and model files contain it.

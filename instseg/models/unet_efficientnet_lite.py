@@ -2,7 +2,8 @@
 
 A U-Net (Ronneberger et al. 2015) whose encoder is EfficientNet-Lite0 with the last features that
 ImageNet's classifier sees, and whose decoder adds the encoder's maps as a feature pyramid does (Lin
-et al. 2017), down to stride 4.
+et al. 2017), down to stride 4. The last features also vote for classes directly, and the decoder
+refines these logits: few channels would lose what tells many classes apart.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class EfficientNetLiteUNet(nn.Module):
     def __init__(self, num_classes: int) -> None:
         super().__init__()
         self.backbone = EfficientNetLiteEncoder()
+        self.classes = nn.Conv2d(IMAGENET_CHANNELS, num_classes, 1)
         self.context = compact.ConvNorm(IMAGENET_CHANNELS, DECODER_WIDTHS[0], 1)
         inputs = (DECODER_WIDTHS[0], *DECODER_WIDTHS[:-1])
         self.reduce = nn.ModuleList(map(_pointwise, inputs, DECODER_WIDTHS))
@@ -80,13 +82,14 @@ class EfficientNetLiteUNet(nn.Module):
             the image, its border is repeated to a multiple of 32 pixels.
         """
         *finer, x = self.backbone(pad_to_multiple(images, MULTIPLE))
-        x = F.relu(self.context(x))
         x = x + x.mean((2, 3), keepdim=True)  # what the whole photo shows
+        classes = self.classes(x)
+        x = F.relu(self.context(x))
         layers = zip(self.reduce, self.lateral, self.smooth, finer[::-1], strict=True)
         for reduce, lateral, smooth, skip in layers:
             up = F.interpolate(reduce(x), scale_factor=2, mode="bilinear")
             x = F.relu(smooth(lateral(skip) + up))
-        return self.logits(x)
+        return self.logits(x) + F.interpolate(classes, size=x.shape[-2:], mode="bilinear")
 
 
 def _pointwise(in_channels: int, out_channels: int) -> nn.Conv2d:

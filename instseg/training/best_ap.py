@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeAlias
 
@@ -44,26 +44,30 @@ class BestByAP(BestWeights):
 
     Args:
         batch_size: Photos per batch for the losses.
+
+    Attributes:
+        worst: The photos of the lowest quality in the last validation.
     """
 
     task: Detection
     model: Model
     val: CocoData | None
     batch_size: int
+    worst: list[Row] = field(init=False, default_factory=list)
 
     def measure(self, model: Model, val: CocoData, on_event: OnEvent) -> Measured | None:
         """AP and losses; the photos are divided between the processes."""
         found = self._predict(model, val, on_event)
         if found is None:
             return None
-        results, worst = found
+        results, self.worst = found
         metrics = self._metrics(results)
         figures = {f"{NAMES[kind]}_AP": metrics[kind]["AP"] for kind in KINDS}
         return Measured(
             score=metrics["segm"]["AP"],
             figures={**self._losses(model, val), **figures},
             metrics=metrics,
-            pictures={"worst": self._draw_worst(val, worst)},
+            pictures={"worst": self._draw_worst(val, self.worst)},
         )
 
     @cached_property

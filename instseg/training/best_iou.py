@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,12 +39,17 @@ class BestByIoU(BestWeights):
     Args:
         class_pixels: Pixels per class of the training data, for the model file; for the others see
             `BestWeights`.
+
+    Attributes:
+        worst: The images of the lowest mIoU in the last validation: their place in the data, their
+            predicted semantic map (H, W), and their mIoU.
     """
 
     task: Segmentation
     model: SegmenterModel
     val: SemanticData | None
     class_pixels: dict[str, int]
+    worst: list[tuple[int, NDArray[np.uint8], float]] = field(init=False, default_factory=list)
 
     def look_at(self, epoch: int, on_event: OnEvent) -> bool:
         """As in `BestWeights`; also draws the training curves."""
@@ -106,11 +111,12 @@ class BestByIoU(BestWeights):
     ) -> NDArray[np.uint8]:
         """worst.png: the images with the lowest mIoU, with ground truth and prediction."""
         each = scores.of_images()["mIoU"]
-        tiles = []
+        tiles, self.worst = [], []
         side = SMALLEST_TILE
         for row in np.argsort(each, kind="stable")[:WORST].tolist():  # NaN comes last
             image, labels = val.load(row)
             photo, predicted = as_photo(image), segmenter(image)
+            self.worst.append((row, predicted, float(each[row])))
             side = max(side, *photo.shape[:2])
             tiles.append((photo, f"{val.name(row)}: mIoU {each[row]:.2f}", ""))
             for words, shown in (("truth", labels), ("prediction", predicted)):

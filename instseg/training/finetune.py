@@ -27,11 +27,13 @@ from instseg.training.detection_data import (
     epochs_for_steps,
     scene_classes,
 )
+from instseg.training.detection_report import DetectionShown
 from instseg.training.detection_start import DetectorStart, PseudoLabels, parse_init_classes
 from instseg.training.label_choices import check_labels, choose_mask_head, parse_pseudo
 from instseg.training.loop import Trainer
 from instseg.training.options import FinetuneOptions
 from instseg.training.recipe import usual_epochs
+from instseg.training.report import RunReport
 from instseg.training.result import FinetuneResult
 from instseg.training.resume import provenance_of
 from instseg.training.run import Run
@@ -82,7 +84,15 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
             path = options.folder / "batches.png"
             draw_batches(trainer, task, model.card.class_names, path)
             run.tell(Notice(text=f"{path}: what the network sees"))
-        finished = run.train(trainer, best)
+        report = RunReport(
+            folder=options.folder,
+            options=best.recipe,
+            trainer=trainer,
+            best=best,
+            shown=DetectionShown(best=best),
+            on_event=run.tell,
+        )
+        finished = run.train(trainer, best, report=report.write)
         return FinetuneResult(**run.result(trainer, best, finished))
 
 

@@ -16,6 +16,7 @@ from instseg.system.processes import joined_processes, process_count, process_ra
 from instseg.training.best import BestWeights
 from instseg.training.estimate import estimate, memory_in_use
 from instseg.training.loop import Trainer
+from instseg.training.report import REPORT_FILE
 from instseg.training.resume import (
     BEST_FILE,
     CHECKPOINT_FILE,
@@ -78,6 +79,7 @@ class Run:
         trainer: Trainer,
         best: BestWeights,
         scores: Callable[[], Mapping[str, float]] = dict,
+        report: Callable[[], None] = lambda: None,
     ) -> bool:
         """Run a trainer to its end, or until it is cancelled.
 
@@ -85,6 +87,8 @@ class Run:
             trainer: The trainer.
             best: Validates after each epoch.
             scores: Further figures of the last step, by name.
+            report: Writes the report of the run; called in the first process after each epoch, and
+                when all is logged.
 
         Returns:
             Whether it ended; if not, it can be resumed from the checkpoint.
@@ -93,17 +97,26 @@ class Run:
         kept = kept_options(self.folder, self.given) if first else {}
         if first and not self.resumed:
             # of an earlier run; a run without validation data would not replace it
-            (self.folder / "worst.png").unlink(missing_ok=True)
+            for name in ("worst.png", REPORT_FILE):
+                (self.folder / name).unlink(missing_ok=True)
             write_options(self.folder, self.verb, kept, ended=False)
         self._go_on(trainer)
         self.tell(started(trainer))
+        write_report = report if first else lambda: None
         with RunLog(self.folder, trainer.step) if first else nullcontext() as log:
             tell = in_turn(log, self.tell) if log else ignore
+
+            def after_epoch(epoch: int) -> bool:
+                done = best.look_at(epoch, tell)
+                write_report()
+                return done
+
             finished = trainer.run(
                 self.folder / CHECKPOINT_FILE,
                 after_step=lambda figures: tell(step_done(trainer, {**figures, **scores()})),
-                after_epoch=lambda epoch: best.look_at(epoch, tell),
+                after_epoch=after_epoch,
             )
+        write_report()
         if first and finished:
             write_options(self.folder, self.verb, kept, ended=True)
             drop_resume_files(self.folder)

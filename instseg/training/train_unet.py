@@ -21,6 +21,7 @@ from instseg.training.loop import Trainer
 from instseg.training.losses import parse_loss
 from instseg.training.options import TrainUnetOptions
 from instseg.training.recipe import usual_epochs
+from instseg.training.report import RunReport
 from instseg.training.result import TrainUnetResult
 from instseg.training.resume import provenance_of
 from instseg.training.run import Run
@@ -33,6 +34,7 @@ from instseg.training.segmentation_data import (
     require_same_classes,
     semantic_samples,
 )
+from instseg.training.segmentation_report import SegmentationShown
 from instseg.training.segmentation_start import SegmenterStart
 
 FROM_SCRATCH = 4  # epochs, as a multiple of those of fine-tuning
@@ -68,7 +70,15 @@ def train_unet(options: TrainUnetOptions) -> TrainUnetResult:
         statistics = checked_statistics(data, val, run.tell)
         trainer, task, model = make_trainer(options, data, statistics, run)
         best = best_of(options, trainer, task, model, data, val, statistics)
-        finished = run.train(trainer, best, task.scores)
+        report = RunReport(
+            folder=options.folder,
+            options=best.recipe,
+            trainer=trainer,
+            best=best,
+            shown=SegmentationShown(best=best),
+            on_event=run.tell,
+        )
+        finished = run.train(trainer, best, task.scores, report.write)
         if process_rank() == 0:
             best.draw_history()
         return TrainUnetResult(**run.result(trainer, best, finished))

@@ -179,3 +179,12 @@ def test_the_repaired_file_is_no_photo_and_no_folder(dataset, capsys):
     for wrong in (folder / "10.png", folder):
         assert doctor(path, folder, out, "--fix", wrong) == 2
         assert "name a .json file" in capsys.readouterr().err
+
+
+def test_the_report_is_written_beside_the_findings(dataset, capsys):
+    path, folder, out = dataset
+    assert doctor(path, folder, out, "--report") == 1
+    assert str(out / "report.html") in capsys.readouterr().out.splitlines()[-1]
+    text = (out / "report.html").read_text(encoding="utf-8")
+    assert "box-degenerate" in text and "101 in 10.png" in text
+    assert "\x1b[2J" not in text

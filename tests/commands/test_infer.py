@@ -382,3 +382,17 @@ def test_files_left_out_are_counted(photos, tiny_weights, tmp_path, capsys):
     finally:
         (photos / "a" / "notes.txt").unlink()
     assert f"{photos / 'a'}: 1 file is left out, no images by" in capsys.readouterr().out
+
+
+def test_a_report_on_request(photos, tiny_weights, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run(config(photos, tiny_weights, out, report=True, pixel_size="0.5mm")) == 0
+    assert f"{out}: wrote predictions.json, overlays, report.html: 12" in capsys.readouterr().out
+    assert "12 instances in 3 photos" in (out / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("options", [{"pixel_size": "1mm"}, {"embed": "all"}])
+def test_options_of_a_report_need_one(photos, tiny_weights, tmp_path, options):
+    with pytest.raises(ArgumentError) as caught:
+        run(config(photos, tiny_weights, tmp_path / "out", **options))
+    assert caught.value.as_options() == "--embed and --pixel-size need --report"

@@ -1,4 +1,4 @@
-"""Which instance is on top in a semantic map."""
+"""Semantic maps of instances, and instances of semantic maps."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 
 from instseg.core.instances import Instances, Masks
-from instseg.core.semantic import to_semantic
+from instseg.core.semantic import from_semantic, to_semantic
 from instseg.data.coco import CocoData
 
 SIZE_HW = (6, 8)
@@ -201,3 +201,13 @@ def test_wrong_arguments():
     with pytest.raises(ValueError, match=r"at most 254 classes .* got 255"):
         to_semantic(many)
     assert not to_semantic(Instances.empty(SIZE_HW, many.class_names[:255])).any()
+
+
+def test_classes_of_a_map_become_regions():
+    labels = np.zeros((6, 8), np.uint8)
+    labels[1:3, 2:5], labels[4, 0], labels[5, 7] = 2, 1, 255
+    found = from_semantic(labels, ("BG", "cup", "dog"), {2: 0.5})
+    assert found.names == ["cup", "dog"] and found.scores.tolist() == [1.0, 0.5]
+    assert found.boxes.tolist() == [[0, 4, 1, 5], [2, 1, 5, 3]]
+    assert found.masks.areas().tolist() == [1, 6]
+    assert len(from_semantic(np.full((2, 2), 255, np.uint8), ("BG",))) == 0

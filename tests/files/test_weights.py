@@ -165,7 +165,7 @@ def test_wrong_download_says_what_to_do(
         ("coco-v3", "did you mean coco-v"),
         ("dmeo", "did you mean demo"),
         ("photo", "did you mean photos"),
-        ("resnet", "the names are coco-v2, coco-v1, photos, demo"),
+        ("resnet", "the names are coco-v2, coco-v1, photos, photos-unet, demo"),
         ("mine.safetensors", "no such weights file"),
         ("runs/best", "no such weights file"),
     ],
@@ -200,7 +200,7 @@ def test_names_are_known_without_torch() -> None:
     assert done.stdout.strip() == "False"
 
 
-@pytest.mark.parametrize("name", ["photos", "demo", "unet-demo"])
+@pytest.mark.parametrize("name", ["photos", "photos-unet", "demo", "unet-demo"])
 def test_installed_package_carries_the_demo(tmp_path: Path, name: str) -> None:
     """Outside a checkout, as a wheel lays it out."""
     shutil.copytree(ROOT / "instseg", tmp_path / "site" / "instseg")

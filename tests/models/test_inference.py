@@ -171,3 +171,10 @@ def test_own_mask_logits_are_those_of_the_full_predictor(predictor, outputs):
 def test_every_batch_norm_is_folded(architecture):
     network = fold_batch_norms(build_detector(coco_card(architecture)).network)
     assert not any(isinstance(m, _BatchNorm | FrozenBatchNorm2d) for m in network.modules())
+
+
+def test_masks_inside_known_boxes_are_those_that_are_found(detector):
+    found = detect(detector, max_detections=9)
+    inside = detector.masks_inside(IMAGE, found.boxes, found.class_ids)
+    torch.testing.assert_close(inside, found.soft_masks, rtol=0, atol=1e-4)
+    assert len(detector.masks_inside(IMAGE, found.boxes[:0], found.class_ids[:0])) == 0
