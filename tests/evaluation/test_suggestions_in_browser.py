@@ -175,6 +175,12 @@ def test_the_file_of_a_large_dataset_is_chosen(page, dataset, tmp_path, monkeypa
     other.write_text(json.dumps({**document, "annotations": []}))
     page.get_by_label("Dataset to correct").set_input_files(other)
     told.get_by_text("this is another dataset").wait_for()
+    texts = [{**each, "id": str(each["id"])} for each in document["annotations"]]
+    (tmp_path / "texts.json").write_text(json.dumps({**document, "annotations": texts}))
+    with page.expect_download() as download:
+        page.get_by_label("Dataset to correct").set_input_files(tmp_path / "texts.json")
+    kept = json.loads(download.value.path().read_text())["annotations"]
+    assert kept == [each for each in texts if each["id"] != str(wrong["spurious"])]
     with page.expect_download() as download:
         page.get_by_label("Dataset to correct").set_input_files(tmp_path / "val.json")
     download.value.save_as(tmp_path / "corrected.json")
