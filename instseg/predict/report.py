@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -35,8 +35,8 @@ from instseg.report.components import (
     Table,
 )
 from instseg.report.page import Written, write_page
+from instseg.report.rendered import Embed
 
-Embed = Literal["auto", "all", "none"]
 Records = Callable[[], Iterable[Json]]
 
 MOST_BARS = 12
@@ -196,7 +196,7 @@ def _classes(totals: _Totals, names: Mapping[int, str], pixel_size: PixelSize | 
         )
         if pixel_size:
             rows[-1].append(area * pixel_size.value**2)
-    return Table(columns=columns, rows=rows, title="Classes", digits=3)
+    return Table(columns=columns, rows=rows, title="Classes")
 
 
 def _photo(
