@@ -20,6 +20,7 @@ from instseg.core.json_types import Json
 from instseg.core.wording import count
 from instseg.predict.photos import NamedPhoto
 from instseg.report.components import (
+    PREDICTION,
     Bar,
     Bars,
     Component,
@@ -211,7 +212,7 @@ def _photo(
     return Photo(
         name=name,
         image=paths.get(name, Path(name)),
-        layers=[Layer(name="prediction", instances=instances)],
+        layers=[Layer(name=PREDICTION, instances=instances)],
         image_id=image["id"],
     )
 

@@ -20,8 +20,8 @@ from markupsafe import Markup
 from instseg.core.classes import class_color
 from instseg.core.colors import hex_color, picture_colors
 from instseg.core.json_types import Json
-from instseg.report.components import Gallery, Photo
-from instseg.report.photo_data import MAIN, PhotoData, photo_data
+from instseg.report.components import PREDICTION, Gallery, Photo
+from instseg.report.photo_data import PhotoData, photo_data
 from instseg.report.rendered import (
     Embed,
     RenderedGallery,
@@ -163,7 +163,7 @@ def _index(gallery: Gallery, found: _Collected) -> Json:
         "colors": [hex_color(colors.get(n, class_color(n))) for n in names],
         "categories": list(gallery.category_ids),
         "layers": layers,
-        "main": MAIN if MAIN in layers else "",
+        "main": PREDICTION if PREDICTION in layers else "",
         "values": list(found.values),
         "tags": dict(found.tags),
         "marks": found.has_marks,
