@@ -118,6 +118,19 @@ def test_refused_changes_are_not_made(page, report, dataset, tmp_path):
     assert found["annotations"] == kept
 
 
+def test_ids_may_be_texts(page, dataset, tmp_path):
+    document, results, wrong = copy.deepcopy(dataset)
+    for each in document["annotations"]:
+        each["id"] = str(each["id"])
+    review(page, write(tmp_path, (document, results, wrong)))
+    accept_first_four(page, {"spurious", "wrong class"})
+    found = json.loads(save(page, tmp_path).read_text())
+    categories = {each["id"]: each["category_id"] for each in found["annotations"]}
+    assert str(wrong["spurious"]) not in categories
+    assert categories[str(wrong["wrong class"])] == 7
+    assert len(categories) == len(document["annotations"]) - 1
+
+
 def test_a_decision_is_taken_back_and_others_are_looked_at(page, report):
     review(page, report)
     number = page.locator("#suggestion-number")

@@ -66,16 +66,17 @@ const suggestionChanges = (() => {
     const accepted = suggestions.filter((_, number) => decisions.get(number) === "accepted");
     const removed = new Set(accepted.flatMap((each) => each.remove));
     const changed = new Map(accepted.flatMap((each) => each.change));
-    const ids = new Set(dataset.annotations.map((/** @type {any} */ each) => each.id));
+    const idOf = (/** @type {any} */ each) => Number(each.id); // some files have ids as text
+    const ids = new Set(dataset.annotations.map(idOf));
     const lost = [...removed, ...changed.keys()].filter((id) => !ids.has(id));
     if (lost.length) {
       throw new Error(`this is another dataset: it has no annotation ${lost[0]}`);
     }
     let last = dataset.annotations.reduce(
-      (/** @type {number} */ most, /** @type {any} */ each) => Math.max(most, Number(each.id) || 0), 0);
+      (/** @type {number} */ most, /** @type {any} */ each) => Math.max(most, idOf(each) || 0), 0);
     const annotations = dataset.annotations
-      .filter((/** @type {any} */ each) => !removed.has(each.id))
-      .map((/** @type {any} */ each) => (changed.has(each.id) ? { ...each, ...changed.get(each.id) } : each));
+      .filter((/** @type {any} */ each) => !removed.has(idOf(each)))
+      .map((/** @type {any} */ each) => (changed.has(idOf(each)) ? { ...each, ...changed.get(idOf(each)) } : each));
     const added = accepted.flatMap((each) => each.add).map((each) => ({ id: ++last, ...each }));
     return { ...dataset, annotations: [...annotations, ...added] };
   }
