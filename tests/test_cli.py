@@ -88,7 +88,7 @@ def test_every_tool_is_a_command():
         (["infer", "x.jpg", "--preset", "slow"], "--preset must be one of default, fast, not slow"),
         (
             ["benchmark", "x"],
-            "what must be one of infer, postprocess, train, evaluate, read, not x",
+            "what must be one of infer, postprocess, draw, train, evaluate, read, not x",
         ),
         (["doctor"], "--coco-json must be given; see instseg doctor --help"),
         (["infer"], "no inputs given"),

@@ -204,7 +204,7 @@ SEGMENTERS = UNETS | {
         kind="segmenter",
         build=unet_efficientnet_lite0,
         arguments=SegmenterArguments,
-        output_rows={"logits": 1},
+        output_rows={"logits": 1, "classes": 1},
         check_weights=check_encoder_weights,
         preprocessing=EFFICIENTNET_LITE,
     )

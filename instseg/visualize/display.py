@@ -66,6 +66,7 @@ def display_instances(
     show_bbox: bool = True,
     colors: Sequence[ColorType] | None = None,
     captions: Sequence[str] | None = None,
+    *,
     color_by: ColorBy = "class",
 ) -> Axes: ...
 def display_instances(
@@ -82,6 +83,7 @@ def display_instances(
     show_bbox: bool = True,
     colors: Sequence[ColorType] | None = None,
     captions: Sequence[str] | None = None,
+    *,
     color_by: ColorBy = "class",
 ) -> Axes:
     """Show a photo with masks, outlines, dashed boxes and captions.

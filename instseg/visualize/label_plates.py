@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -41,14 +41,12 @@ def draw_label_plates(
     small = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) < (6 * full_px) ** 2
     places = Places(size_wh, boxes[small], gap_px=max(1, full_px // 10))
     for text, box, color in zip(map(_one_line, texts), boxes, colors, strict=True):
-        for font_px in _sizes(text, full_px, size_wh[0]):
-            letters = _letters(text, font_px)
+        for letters in _of_sizes(text, full_px, size_wh[0]):
             place = places.take(box, letters.shape[::-1])
             if place is not None:
                 x0, y0, x1, y1 = place.tolist()
-                shown = letters[: y1 - y0, : x1 - x0, None]
-                plate, ink = (np.array(c, np.int32) for c in (color, text_color(color)))
-                canvas[y0:y1, x0:x1] = plate + (ink - plate) * shown // 255
+                mixtures = np.linspace(color, text_color(color), 256).astype(np.uint8)
+                canvas[y0:y1, x0:x1] = mixtures[letters[: y1 - y0, : x1 - x0]]
                 break
 
 
@@ -78,13 +76,15 @@ def _one_line(text: str) -> str:
     return " ".join(text.split()).encode("utf-8", "replace").decode()
 
 
-def _sizes(text: str, full_px: int, width: int) -> list[int]:
-    """Heights of letters to try, the best first; all but the smallest fit into the photo."""
-    length = label_font(full_px, text.isascii()).getlength(text)
-    fitting = int(full_px * (width - full_px / 2) / max(length, 1))
-    first = max(SMALLEST_LABEL_PX, min(full_px, fitting))
-    smaller = max(SMALLEST_LABEL_PX, round(0.75 * first))
-    return [first] if smaller == first else [first, smaller]
+def _of_sizes(text: str, full_px: int, width: int) -> Iterator[NDArray[np.uint8]]:
+    """A text in letters of two sizes, the larger first, of which no line is too long if it can."""
+    letters = _letters(text, full_px)
+    fitting_px = min(full_px, int(full_px * width / letters.shape[1]))
+    first_px = max(SMALLEST_LABEL_PX, fitting_px)
+    yield letters if first_px == full_px else _letters(text, first_px)
+    second_px = max(SMALLEST_LABEL_PX, round(0.75 * first_px))
+    if second_px < first_px:
+        yield _letters(text, second_px)
 
 
 @lru_cache(maxsize=1024)

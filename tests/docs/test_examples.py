@@ -17,6 +17,7 @@ BLOCK = re.compile(r"(<!-- not run: .*? -->\n)?^```python\n(.*?)^```$", re.MULTI
 ELSEWHERE = {  # options of all commands and of other programs
     *("--help", "--config", "--debug"),
     *("--constraint", "--logdir", "--nproc-per-node", "--standalone"),
+    "--peers",  # of a script in docs/tooling
 }
 STAND_INS = {
     '"coco-v2"': '"demo"',  # needs no download

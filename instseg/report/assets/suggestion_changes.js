@@ -66,7 +66,7 @@ const suggestionChanges = (() => {
     const accepted = suggestions.filter((_, number) => decisions.get(number) === "accepted");
     const removed = new Set(accepted.flatMap((each) => each.remove));
     const changed = new Map(accepted.flatMap((each) => each.change));
-    const idOf = (/** @type {any} */ each) => Number(each.id); // some files have ids as text
+    const idOf = (/** @type {any} */ each) => Number(each.id); // some tools write it as text
     const ids = new Set(dataset.annotations.map(idOf));
     const lost = [...removed, ...changed.keys()].filter((id) => !ids.has(id));
     if (lost.length) {
@@ -76,7 +76,7 @@ const suggestionChanges = (() => {
       (/** @type {number} */ most, /** @type {any} */ each) => Math.max(most, idOf(each) || 0), 0);
     const annotations = dataset.annotations
       .filter((/** @type {any} */ each) => !removed.has(idOf(each)))
-      .map((/** @type {any} */ each) => (changed.has(idOf(each)) ? { ...each, ...changed.get(idOf(each)) } : each));
+      .map((/** @type {any} */ each) => ({ ...each, ...changed.get(idOf(each)) }));
     const added = accepted.flatMap((each) => each.add).map((each) => ({ id: ++last, ...each }));
     return { ...dataset, annotations: [...annotations, ...added] };
   }
