@@ -3,7 +3,8 @@
     python -m venv peers && peers/bin/pip install hotcoco cleanlab
     python docs/tooling/label_errors.py --peers peers/bin/python
 
-Prints the tables of docs/label_errors.md. Scenes and predictions are kept in `--out`.
+Prints the first two tables of figures in docs/label_errors.md. Scenes and predictions are kept in
+`--out`.
 """
 
 from __future__ import annotations

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from instseg.commands.terminal import console, table
-from instseg.core.wording import LONGEST_NAME, number, printable
-
-if TYPE_CHECKING:
-    from instseg.evaluation.label_errors import LabelError
+from instseg.core.wording import LONGEST_NAME, count, number, printable
+from instseg.evaluation.label_errors import LIKELY, LabelError
 
 SHOWN = 20
 LONGEST_PHOTO = 40
@@ -38,11 +35,10 @@ def print_label_errors(errors: Sequence[LabelError]) -> None:
     table([*columns, "IoU"], rows)
     if len(errors) > SHOWN:
         console.print(f"the {SHOWN} most likely of {len(errors):,}; all in label_errors.json")
-    likely = Counter(each.kind for each in errors if each.score >= 0.5)
+    likely = Counter(each.kind for each in errors if each.score >= LIKELY)
     kinds = ", ".join(f"{n} {kind}" for kind, n in likely.most_common())
-    what = "error" if sum(likely.values()) == 1 else "errors"
     console.print(
-        f"{sum(likely.values()):,} {what} with a probability of at least 0.5"
+        f"{count(sum(likely.values()), 'error')} with a probability of at least {LIKELY}"
         f"{': ' if kinds else ''}{kinds}"
     )
 

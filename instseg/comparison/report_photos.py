@@ -15,7 +15,8 @@ from instseg.core.instances import Instances
 from instseg.core.json_types import Json
 from instseg.core.semantic import IGNORE, from_semantic
 from instseg.core.wording import number, printable
-from instseg.report.components import Layer, Photo
+from instseg.report.components import TRUTH, Layer, Photo
+from instseg.report.photo_names import unique_name
 
 PHOTOS = 6  # of each of `TITLES`
 
@@ -36,13 +37,10 @@ def compared_photos(
     for name, rows in choose(per_image, PHOTOS).items():
         for row in rows:
             tags.setdefault(row, []).append(TITLES[name])
-    names: set[str] = set()
+    taken: set[str] = set()
     for row in told(sorted(tags), on_event, "drawing the report"):
         photo = compared_photo(models, row, per_image[row], tags[row])
-        if photo.name in names:
-            photo = replace(photo, name=f"{photo.name} ({row})")
-        names.add(photo.name)
-        yield photo
+        yield replace(photo, name=unique_name(photo.name, str(row), taken))
 
 
 def compared_photo(models: ComparedModels, row: int, scores: Json, tags: Sequence[str]) -> Photo:
@@ -61,10 +59,10 @@ def compared_photo(models: ComparedModels, row: int, scores: Json, tags: Sequenc
         "U-Net": _means(maps["U-Net"], probability),
         "Mask R-CNN": _highest(found, models.names),
     }
-    layers = [Layer(name="truth", instances=from_semantic(truth, models.names))]
+    layers = [Layer(name=TRUTH, instances=from_semantic(truth, models.names))]
     for name, each in maps.items():
         regions = from_semantic(each, models.names, sure[name])
-        notes = [_iou(truth, each, number) for number in regions.class_ids.tolist()]
+        notes = [_iou(truth, each, class_id) for class_id in regions.class_ids.tolist()]
         layers.append(Layer(name=name, instances=regions, notes=notes))
     lines = [
         f"mIoU {number(scores['unet'])} by the U-Net, {number(scores['mask_rcnn'])} by Mask R-CNN"
@@ -86,10 +84,9 @@ def compared_photo(models: ComparedModels, row: int, scores: Json, tags: Sequenc
 
 
 def _iou(truth: Labels, predicted: Labels, class_id: int) -> str:
-    """The IoU of a class on one photo."""
+    """The IoU of a class on one photo, of which nothing is predicted where pixels do not count."""
     true, found = truth == class_id, predicted == class_id
-    counted = found & (truth != IGNORE)
-    return f"IoU {(true & found).sum() / (true | counted).sum():.2f}"
+    return f"IoU {(true & found).sum() / (true | found).sum():.2f}"
 
 
 def _means(labels: Labels, probability: NDArray[np.float32]) -> Mapping[int, float]:
@@ -97,8 +94,8 @@ def _means(labels: Labels, probability: NDArray[np.float32]) -> Mapping[int, flo
     pixels = np.bincount(labels.ravel(), minlength=IGNORE)
     sums = np.bincount(labels.ravel(), probability.ravel(), minlength=IGNORE)
     return {
-        number: min(float(sums[number] / pixels[number]), 1.0)
-        for number in np.flatnonzero(pixels).tolist()
+        class_id: min(float(sums[class_id] / pixels[class_id]), 1.0)
+        for class_id in np.flatnonzero(pixels).tolist()
     }
 
 

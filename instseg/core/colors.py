@@ -62,6 +62,11 @@ _TO_OKLAB = np.array(
 )
 
 
+def hex_color(color: Rgb) -> str:
+    """As "#ff8000"."""
+    return "#{:02x}{:02x}{:02x}".format(*color)
+
+
 def seen_as(rgb: NDArray[np.uint8], vision: str) -> NDArray[np.uint8]:
     """Colours (..., 3), uint8, as a reader with one of `VISIONS` sees them."""
     linear = np.clip(_linear(rgb) @ VISIONS[vision].T, 0, 1)

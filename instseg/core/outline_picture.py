@@ -8,7 +8,7 @@ from html import escape
 
 import numpy as np
 
-from instseg.core.colors import Rgb, picture_colors
+from instseg.core.colors import Rgb, hex_color, picture_colors
 from instseg.core.masks import Masks
 from instseg.core.outlines import exact_loops, rounded_loops, simplified_outlines, svg_path
 
@@ -63,7 +63,7 @@ def _outlines(masks: Masks, scale: float) -> list[str]:
 
 
 def _path(path: str, color: Rgb, text: str) -> str:
-    shade = "#{:02x}{:02x}{:02x}".format(*color)
+    shade = hex_color(color)
     return (
         f'<path d="{path}" fill="{shade}" fill-opacity=".4" fill-rule="evenodd" stroke="{shade}" '
         f'stroke-width="1.5"><title>{escape(text)}</title></path>'

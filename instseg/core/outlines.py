@@ -115,11 +115,6 @@ def simplified_outlines(
     return found
 
 
-def simplified_loops(loops: Sequence[NDArray[Any]], tolerance: float) -> list[Loop]:
-    """The loops of one mask with fewer corners; see `simplified_outlines`."""
-    return simplified_outlines([loops], tolerance)[0]
-
-
 def svg_path(loops: Iterable[NDArray[Any]], digits: int = 0) -> str:
     """Loops as the `d` of an SVG path, in short relative commands.
 

@@ -18,6 +18,7 @@ from instseg.doctor.table import Table
 from instseg.files.coco_json import leads_out
 from instseg.files.image import read_image
 from instseg.report.components import Layer, Photo
+from instseg.report.photo_names import unique_name
 
 WELL = "no finding"
 """The tag of photos that no finding concerns."""
@@ -50,11 +51,10 @@ class ChosenPhotos:
         """One photo after the other; only photos whose pixels are not those of a file are read."""
         table = self.examination.table
         groups = {int(table.image_ids[group[0]]): group for group in table.by_image()}
-        names: set[str] = set()
+        taken: set[str] = set()
         for number in self.numbers:
-            name = printable(table.image(number)["file_name"])
-            name = name if name not in names else f"{name} (image {number})"
-            names.add(name)
+            file_name = printable(table.image(number)["file_name"])
+            name = unique_name(file_name, f"image {number}", taken)
             yield self._photo(name, number, groups.get(number, _NONE))
 
     def _photo(self, name: str, number: int, group: NDArray[np.int64]) -> Photo:

@@ -19,6 +19,7 @@ LabelErrorKind = Literal["missing", "spurious", "wrong class", "badly placed"]
 
 KINDS: tuple[LabelErrorKind, ...] = get_args(LabelErrorKind)
 LEAST_PROBABILITY = 0.05  # of the errors that are listed
+LIKELY = 0.5  # from this probability on an error is called likely
 
 Record = Mapping[str, Any]
 Box = tuple[float, float, float, float]

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from instseg.evaluation.label_errors import KINDS, LabelError
+from instseg.evaluation.label_errors import KINDS, LIKELY, LabelError
 from instseg.evaluation.report_photos import Photos
 from instseg.report.components import Number, Numbers, Prose, Section, Table
 
 MOST_ROWS = 200
-LIKELY = 0.5
 
 
 def label_errors(errors: Sequence[LabelError], photos: Photos | None) -> Section:

@@ -19,14 +19,14 @@ from instseg.data.coco import CocoData
 from instseg.evaluation.judged import Judged
 from instseg.evaluation.photo_notes import detection_note, object_note
 from instseg.evaluation.record_instances import Record, instances_of
-from instseg.evaluation.suggestions import SUGGESTION, TAG, TRUTH, Suggested
+from instseg.evaluation.suggestions import SUGGESTION, TAG, Suggested
 from instseg.files.coco_json import leads_out
 from instseg.files.image import MAX_PIXELS, read_image
-from instseg.report.components import Gallery, Layer, Mark, Photo
+from instseg.report.components import PREDICTION, TRUTH, Gallery, Layer, Mark, Photo
 
 MOST_PHOTOS = 300  # in a report; of more, some of the worst, median and best
 EACH = 100
-PREDICTION, OTHER = "prediction", "other prediction"
+OTHER = "other prediction"
 BACKGROUND = "background"
 WORDS: dict[Mark, str] = {  # of wrong detections, in the plural
     "false positive": "false positives",

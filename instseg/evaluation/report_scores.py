@@ -137,7 +137,7 @@ def scores(found: Measured) -> list[Component]:
 
 
 def _distinct(columns: Sequence[str]) -> list[str]:
-    """The second "95% interval" with the name of its score."""
+    """With several kinds, each "95% interval" by the name of its kind, as headings must differ."""
     last = ""
     named = []
     for column in columns:

@@ -16,11 +16,11 @@ from instseg.core.rle import to_rle
 from instseg.data.coco import CocoData
 from instseg.evaluation.label_errors import LabelError
 from instseg.files.coco_json import read_content
-from instseg.report.components import Suggestion
+from instseg.report.components import TRUTH, Suggestion
 
 Record = Mapping[str, Any]
 
-TRUTH, SUGGESTION = "truth", "suggestion"
+SUGGESTION = "suggestion"  # name of the layer
 TAG = "with likely label errors"
 MOST = 500  # in a report
 MOST_DATASET_BYTES = 30_000_000  # of a dataset in a report; of a larger one people give the file

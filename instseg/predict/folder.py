@@ -25,7 +25,8 @@ from instseg.files.results import PredictionWriter, write_class_names
 from instseg.predict.photos import NamedPhoto
 from instseg.predict.pictures import Pictures
 from instseg.predict.predictor import Predictor
-from instseg.predict.report import Embed, PixelSize, write_report
+from instseg.predict.report import PixelSize, write_report
+from instseg.report.rendered import Embed
 from instseg.system.ahead import batched, map_ahead
 from instseg.system.atomic import is_full_disk, sweep
 from instseg.system.lock import only_run_in

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from instseg.core.json_types import Json
 from instseg.core.wording import count
 from instseg.predict.photos import NamedPhoto
 from instseg.report.components import (
+    PREDICTION,
     Bar,
     Bars,
     Component,
@@ -35,8 +36,8 @@ from instseg.report.components import (
     Table,
 )
 from instseg.report.page import Written, write_page
+from instseg.report.rendered import Embed
 
-Embed = Literal["auto", "all", "none"]
 Records = Callable[[], Iterable[Json]]
 
 MOST_BARS = 12
@@ -196,7 +197,7 @@ def _classes(totals: _Totals, names: Mapping[int, str], pixel_size: PixelSize | 
         )
         if pixel_size:
             rows[-1].append(area * pixel_size.value**2)
-    return Table(columns=columns, rows=rows, title="Classes", digits=3)
+    return Table(columns=columns, rows=rows, title="Classes")
 
 
 def _photo(
@@ -211,7 +212,7 @@ def _photo(
     return Photo(
         name=name,
         image=paths.get(name, Path(name)),
-        layers=[Layer(name="prediction", instances=instances)],
+        layers=[Layer(name=PREDICTION, instances=instances)],
         image_id=image["id"],
     )
 

@@ -28,10 +28,9 @@ GALLERY_SCRIPTS = (  # later ones use earlier ones
 
 @cache
 def joined(names: tuple[str, ...]) -> str:
-    """The text of these files of `assets/`, one after the other; missing ones are left out."""
+    """The text of these files of `assets/`, one after the other."""
     folder = files("instseg.report") / "assets"
-    found = [folder / name for name in names if (folder / name).is_file()]
-    return "\n".join(each.read_text(encoding="utf-8").strip() for each in found)
+    return "\n".join((folder / name).read_text(encoding="utf-8").strip() for name in names)
 
 
 def content_security_policy(

@@ -193,6 +193,9 @@ class Findings:
     title: str = ""
 
 
+TRUTH, PREDICTION = "truth", "prediction"
+"""Usual names of layers: a gallery counts predictions, and scripts know truth by its name."""
+
 Mark = Literal["", "hit", "false positive", "miss", "wrong class", "badly placed", "duplicate"]
 
 
@@ -201,7 +204,7 @@ class Layer:
     """Instances of a photo that are shown and hidden together.
 
     Attributes:
-        name: As "prediction" or "truth".
+        name: As `PREDICTION` or `TRUTH`.
         instances: N instances.
         marks: What is said of each, N of them; () for nothing.
         notes: A text about each for its row of the table, N of them; () for nothing.
@@ -271,7 +274,7 @@ class Gallery:
     """Photos with search, filters and sorting, and a view of each.
 
     Instances of one layer of each photo are counted, sorted by and drawn on thumbnails: of that
-    called "prediction", or else of its first one.
+    called `PREDICTION`, or else of its first one.
 
     Attributes:
         photos: They may be made one after the other, as for thousands of photos.

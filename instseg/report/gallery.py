@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 import shutil
 from collections import Counter
@@ -13,18 +12,26 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 from markupsafe import Markup
 
 from instseg.core.classes import class_color
-from instseg.core.colors import picture_colors
+from instseg.core.colors import hex_color, picture_colors
 from instseg.core.json_types import Json
-from instseg.report.components import Gallery, Photo
-from instseg.report.photo_data import MAIN, PhotoData, photo_data
-from instseg.report.rendered import RenderedGallery, json_block, render
+from instseg.report.components import PREDICTION, Gallery, Photo
+from instseg.report.photo_data import PhotoData, photo_data
+from instseg.report.rendered import (
+    Embed,
+    RenderedGallery,
+    compact_json,
+    json_block,
+    render,
+    script_safe,
+)
 from instseg.report.suggestion_data import suggestion_blocks
+from instseg.report.thumbnails import THUMBNAIL_PX
 from instseg.system.ahead import map_ahead
 from instseg.system.atomic import naming_file
 
@@ -52,9 +59,7 @@ class _Collected:
     picture_bytes: int = 0
 
 
-def render_gallery(
-    gallery: Gallery, folder: Path, embed: Literal["auto", "all", "none"], staging: Path
-) -> RenderedGallery:
+def render_gallery(gallery: Gallery, folder: Path, embed: Embed, staging: Path) -> RenderedGallery:
     """A gallery as HTML and the files that it loads; memory use does not depend on the photos.
 
     Args:
@@ -87,6 +92,7 @@ def render_gallery(
         "pictures": pictures,
         "beside": beside,
         "perChunk": PHOTOS_PER_CHUNK,
+        "thumbnailPx": THUMBNAIL_PX,
     }
     block = json_block("gallery-index", {**index, "photos": []})
     marker = Markup('"photos":[]')
@@ -117,7 +123,7 @@ def _collect(gallery: Gallery, staging: Path, *, with_pictures: bool) -> _Collec
             with naming_file(staging):
                 _add(found, photo, data)
                 _write_files(staging, len(found.entries), data)
-                records.write(_to_json(data.record) + "\n")
+                records.write(compact_json(data.record) + "\n")
     return found
 
 
@@ -126,7 +132,7 @@ def _prepared(photo: Photo, **options: Any) -> tuple[Photo, PhotoData]:
 
 
 def _add(found: _Collected, photo: Photo, data: PhotoData) -> None:
-    found.entries.append(_to_json(data.entry))
+    found.entries.append(compact_json(data.entry))
     found.names.add(photo.name)
     found.tags.update(set(photo.tags))
     found.values |= dict.fromkeys(photo.values)
@@ -154,10 +160,10 @@ def _index(gallery: Gallery, found: _Collected) -> Json:
     layers = list(found.layers)
     return {
         "classes": names,
-        "colors": ["#{:02x}{:02x}{:02x}".format(*colors.get(n, class_color(n))) for n in names],
+        "colors": [hex_color(colors.get(n, class_color(n))) for n in names],
         "categories": list(gallery.category_ids),
         "layers": layers,
-        "main": MAIN if MAIN in layers else "",
+        "main": PREDICTION if PREDICTION in layers else "",
         "values": list(found.values),
         "tags": dict(found.tags),
         "marks": found.has_marks,
@@ -173,12 +179,12 @@ def _blocks(
     """The elements that hold data, one after the other."""
     yield before + Markup('"photos":[')
     for number, entry in enumerate(entries):
-        yield Markup(("," if number else "") + _harmless(entry))
+        yield Markup("," if number else "") + script_safe(entry)
     yield Markup("]") + after
     if not beside:
         for number, records in enumerate(_chunks(staging), start=1):
-            opening = f'<script type="application/json" id="gallery-data-{number}">'
-            yield Markup(f"{opening}{_harmless(records)}</script>\n")
+            opening = Markup(f'<script type="application/json" id="gallery-data-{number}">')
+            yield opening + script_safe(records) + Markup("</script>\n")
         yield from _data_uris(staging / _THUMBNAILS, "thumbnail", "image/webp")
     if pictures:
         yield from _data_uris(staging / _PHOTOS, "picture", "image/jpeg")
@@ -205,7 +211,7 @@ def _write_chunks(staging: Path, folder: Path) -> Iterator[Path]:
     for number, records in enumerate(_chunks(staging), start=1):
         path = folder / _CHUNKS / f"{number:05d}.js"
         with naming_file(path):
-            path.write_text(f"galleryChunk({number},{_harmless(records)});\n", encoding="utf-8")
+            path.write_text(f"galleryChunk({number},{script_safe(records)});\n", encoding="utf-8")
         yield path
 
 
@@ -222,14 +228,3 @@ def _remove_earlier(folder: Path) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
-
-
-def _to_json(value: Json) -> str:
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
-
-
-def _harmless(text: str) -> str:
-    """JSON of which nothing ends or begins an element of HTML."""
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text

@@ -9,17 +9,14 @@ from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
 
 from markupsafe import Markup
 
 from instseg.report import assets
 from instseg.report.components import Gallery, Page
-from instseg.report.rendered import RenderedGallery, render
+from instseg.report.rendered import Embed, RenderedGallery, render
 from instseg.report.static import render_static
 from instseg.system.atomic import make_folder, replacing
-
-Embed = Literal["auto", "all", "none"]
 
 _BLOCKS = "<!-- data of the gallery -->"  # in the template, where it is written piece by piece
 

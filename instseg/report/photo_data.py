@@ -15,12 +15,11 @@ from instseg.core.masks import Masks
 from instseg.core.outlines import Loop, exact_loops, rounded_loops, simplified_outlines, svg_path
 from instseg.files.image import read_image
 from instseg.files.results import coco_annotations
-from instseg.report.components import Layer, Photo
+from instseg.report.components import PREDICTION, Layer, Photo
 from instseg.report.thumbnails import photo_jpeg, thumbnail_scale, thumbnail_webp
 
 SHOWN_PX = 1600  # of the longer side of an opened photo, on a large screen
 THUMBNAIL_TOLERANCE_PX = 0.7
-MAIN = "prediction"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +72,7 @@ def photo_data(photo: Photo, category_ids: Sequence[int], *, with_picture: bool)
 
 def main_layer(layers: Sequence[Layer]) -> Layer | None:
     """The layer whose instances are counted: that of predictions, or else the first."""
-    named = [layer for layer in layers if layer.name == MAIN]
+    named = [layer for layer in layers if layer.name == PREDICTION]
     return next(iter(named or layers), None)
 
 

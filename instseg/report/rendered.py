@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-_UNSAFE_IN_SCRIPTS = {ord(each): f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"}
+Embed = Literal["auto", "all", "none"]  # see `page.write_page`
+
+_UNSAFE_IN_SCRIPTS = {ord(each): f"\\u{ord(each):04x}" for each in "<>&"}
 
 # Of series where the style of reports is missing: seen on white and on black.
 _COLORS = (
@@ -61,10 +63,18 @@ def json_block(identity: str, value: Any) -> Markup:
     Raises:
         ValueError: The value holds NaN or infinity, which JSON lacks.
     """
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    safe = Markup(text.translate(_UNSAFE_IN_SCRIPTS))
     opening = Markup('<script type="application/json" id="{}">').format(identity)
-    return opening + safe + Markup("</script>")
+    return opening + script_safe(compact_json(value)) + Markup("</script>")
+
+
+def compact_json(value: Any) -> str:
+    """JSON in ASCII, without spaces; ValueError for NaN and infinity, which JSON lacks."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def script_safe(text: str) -> Markup:
+    """JSON of `compact_json` in which nothing begins or ends an element of HTML."""
+    return Markup(text.translate(_UNSAFE_IN_SCRIPTS))
 
 
 def figure(value: object, digits: int = 3) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from instseg.core.json_types import Json
 from instseg.core.wording import number, printable
 from instseg.report import components as parts
+from instseg.report.photo_names import unique_name
 from instseg.training.batch_pictures import detection_batches
 from instseg.training.best_ap import BestByAP
 from instseg.visualize.worst import SCORE_THRESHOLD
@@ -69,7 +70,7 @@ class DetectionShown:
     def _photos(self) -> Iterator[parts.Photo]:
         val = self.best.val
         assert val is not None, "only then are there worst photos"
-        names: set[str] = set()
+        taken: set[str] = set()
         for row, found, quality in self.best.worst:
             shown = found.scores >= SCORE_THRESHOLD
             missed: list[parts.Mark] = ["miss" if each else "hit" for each in quality.missed]
@@ -77,15 +78,12 @@ class DetectionShown:
             wrong: list[parts.Mark] = [
                 "false positive" if each else right for each in quality.wrong[shown]
             ]
-            name = printable(val.images[row].file_name)
-            name = name if name not in names else f"{name} ({row})"
-            names.add(name)
             yield parts.Photo(
-                name=name,
+                name=unique_name(printable(val.images[row].file_name), str(row), taken),
                 image=val.photo(row),
                 layers=[
-                    parts.Layer(name="truth", instances=val.objects(row), marks=missed),
-                    parts.Layer(name="prediction", instances=found[shown], marks=wrong),
+                    parts.Layer(name=parts.TRUTH, instances=val.objects(row), marks=missed),
+                    parts.Layer(name=parts.PREDICTION, instances=found[shown], marks=wrong),
                 ],
                 values={"panoptic quality": round(quality.value, 3), "mistakes": quality.mistakes},
                 lines=[quality.describe()],

@@ -12,6 +12,7 @@ from instseg.core.json_types import Json
 from instseg.core.semantic import IGNORE, from_semantic
 from instseg.core.wording import number, printable
 from instseg.report import components as parts
+from instseg.report.photo_names import unique_name
 from instseg.training.batch_pictures import semantic_batch
 from instseg.training.best_iou import SHOWN, BestByIoU
 from instseg.visualize.labels import as_photo
@@ -73,19 +74,18 @@ class SegmentationShown:
     def _photos(self) -> Iterator[parts.Photo]:
         val = self.best.val
         assert val is not None, "only then are there worst images"
-        names: set[str] = set()
+        taken: set[str] = set()
         for row, predicted, score in self.best.worst:
             image, labels = val.load(row)
             shown = np.where(labels == IGNORE, 0, predicted).astype(np.uint8)
-            name = printable(val.name(row))
-            name = name if name not in names else f"{name} ({row})"
-            names.add(name)
             yield parts.Photo(
-                name=name,
+                name=unique_name(printable(val.name(row)), str(row), taken),
                 image=as_photo(image),
                 layers=[
-                    parts.Layer(name="truth", instances=from_semantic(labels, val.class_names)),
-                    parts.Layer(name="prediction", instances=from_semantic(shown, val.class_names)),
+                    parts.Layer(name=parts.TRUTH, instances=from_semantic(labels, val.class_names)),
+                    parts.Layer(
+                        name=parts.PREDICTION, instances=from_semantic(shown, val.class_names)
+                    ),
                 ],
                 values={"mIoU": round(score, 3)} if np.isfinite(score) else {},
                 lines=[f"mIoU {number(score)}" if np.isfinite(score) else "nothing is labelled"],

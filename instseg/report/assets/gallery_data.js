@@ -13,7 +13,7 @@
  * @typedef {{classes: string[], colors: string[], categories: number[], layers: string[],
  *   main: string, values: string[], tags: Record<string, number>, marks: boolean, sort: string,
  *   unit: string, unitPerPx: number | null, folder: string, pictures: "page" | "beside" | "",
- *   beside: boolean, perChunk: number, photos: Entry[]}} GalleryIndex
+ *   beside: boolean, perChunk: number, thumbnailPx: number, photos: Entry[]}} GalleryIndex
  */
 
 const galleryData = (() => {

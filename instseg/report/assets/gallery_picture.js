@@ -56,8 +56,9 @@ const galleryPicture = (() => {
    * @returns {SVGElement}
    */
   function overlay(place) {
-    const photo = /** @type {GalleryIndex} */ (index).photos[place];
-    const scale = Math.min(1, 320 / Math.max(photo.width, photo.height));
+    const { photos, thumbnailPx } = /** @type {GalleryIndex} */ (index);
+    const photo = photos[place];
+    const scale = Math.min(1, thumbnailPx / Math.max(photo.width, photo.height));
     const box = `0 0 ${photo.width * scale} ${photo.height * scale}`;
     const svg = element("svg", { viewBox: box, "aria-hidden": "true" });
     /** @type {Map<number, string>} */
