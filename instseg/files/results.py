@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from instseg import __version__
 from instseg.core.classes import palette
-from instseg.core.errors import ArgumentError
+from instseg.core.errors import ArgumentError, InputError
 from instseg.core.instances import Instances
 from instseg.core.json_types import Json
 from instseg.files.image import write_indexed_png
@@ -157,6 +158,22 @@ class PredictionWriter:
         """What was written of each image: `image` and `annotations`, as in the document."""
         return islice(self._lines(), 1, None)
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """While records are used: errors that come of a damaged one name the journal.
+
+        Raises:
+            ArgumentError: A record is damaged.
+        """
+        try:
+            yield
+        except InputError:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+            raise ArgumentError(
+                f"{self._journal_path}: is damaged; remove it or run without {{resume}}"
+            ) from error
+
     def close(self) -> None:
         """Write the document. Nothing can be added afterwards."""
         if not self._journal.closed:
@@ -189,16 +206,12 @@ class PredictionWriter:
             journal.truncate(whole_bytes)
         if not whole_bytes:
             return False
-        try:
+        with self.reading():
             lines = self._lines()
             header = next(lines)
             categories, weights = header["categories"], header["info"].get("weights")
             for record in lines:
                 self._count(record["image"], record["annotations"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ArgumentError(
-                f"{self._journal_path}: is damaged; remove it or run without {{resume}}"
-            ) from error
         if categories != self._header["categories"]:
             raise ArgumentError(
                 f"{self._journal_path}: was made with other classes; "

@@ -139,6 +139,7 @@ def predict_folder(
             write_report(
                 out / "report.html",
                 predictions.records,
+                predictions.reading,
                 photos,
                 run.failures,
                 class_names=names,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -39,8 +40,10 @@ from instseg.report.page import Written, write_page
 from instseg.report.rendered import Embed
 
 Records = Callable[[], Iterable[Json]]
+Reading = Callable[[], AbstractContextManager[None]]
 
 MOST_BARS = 12
+LEAST_SIDE, MOST_SIDE = 1e-12, 1e12  # of a pixel, in any unit; areas of others are not finite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +58,10 @@ class PixelSize:
         """A size as "0.5mm" or "2.4 µm".
 
         Raises:
-            ArgumentError: It is not a positive number with a unit.
+            ArgumentError: It is not a number from 1e-12 to 1e12 with a unit.
         """
         found = re.fullmatch(r"\s*(\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+)\s*([^\W\d_]{1,12})\s*", text)
-        if found is None or not 0 < float(found[1]) < float("inf"):
+        if found is None or not LEAST_SIDE <= float(found[1]) <= MOST_SIDE:
             raise ArgumentError(
                 "{pixel_size} must be the side of a pixel with its unit, as 0.5mm", pixel_size=text
             )
@@ -68,6 +71,7 @@ class PixelSize:
 def write_report(
     path: Path,
     records: Records,
+    reading: Reading,
     photos: Sequence[NamedPhoto],
     failures: Mapping[str, str],
     *,
@@ -84,6 +88,7 @@ def write_report(
         path: The HTML file.
         records: Gives the images and annotations of the run and of runs that it resumed, one after
             the other; see `PredictionWriter.records`. It is called twice.
+        reading: A block in which records are used; see `PredictionWriter.reading`.
         photos: The photos of the run.
         failures: For each photo that failed, why.
         class_names: Names by class id.
@@ -92,18 +97,25 @@ def write_report(
         embed: See `write_page`.
         pixel_size: For areas in real units.
         on_event: Called with the progress.
+
+    Raises:
+        InputError: A file cannot be written, or a record is damaged.
     """
-    totals = _Totals(records())
+    names = dict(zip(category_ids, class_names, strict=True))
+    with reading():
+        totals = _Totals(records())
+        summary = _summary(totals, names, failures, made_by, pixel_size)
     by_category = dict(zip(category_ids, range(len(category_ids)), strict=True))
 
     def shown() -> Iterator[Photo]:
         paths = {photo.name: photo.path for photo in photos}
         for done, record in enumerate(records()):
             on_event(Progress(task="writing the report", done=done, total=totals.photos))
-            yield _photo(record, paths, class_names, by_category)
+            with reading():
+                photo = _photo(record, paths, class_names, by_category)
+            yield photo
         on_event(Progress(task="writing the report", done=totals.photos, total=totals.photos))
 
-    names = dict(zip(category_ids, class_names, strict=True))
     gallery = Gallery(
         photos=shown(),
         class_names=class_names,
@@ -112,7 +124,7 @@ def write_report(
         unit=pixel_size.unit if pixel_size else "",
     )
     sections = [
-        Section(title="Summary", components=_summary(totals, names, failures, made_by, pixel_size)),
+        Section(title="Summary", components=summary),
         Section(title="Photos", components=[gallery]),
     ]
     if failures:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -16,7 +17,7 @@ from instseg.report import assets
 from instseg.report.components import Gallery, Page
 from instseg.report.rendered import Embed, RenderedGallery, render
 from instseg.report.static import render_static
-from instseg.system.atomic import make_folder, replacing
+from instseg.system.atomic import make_folder, replacing, sweep
 
 _BLOCKS = "<!-- data of the gallery -->"  # in the template, where it is written piece by piece
 
@@ -47,7 +48,11 @@ def write_page(path: Path, page: Page, *, embed: Embed = "auto") -> Written:
         ValueError: The page has more than one gallery.
     """
     make_folder(path.parent)
-    with TemporaryDirectory(prefix=".instseg-", dir=path.parent) as staging, replacing(path) as new:
+    sweep(path.parent)
+    temporary = TemporaryDirectory(
+        prefix=f".instseg-{os.getpid()}-", suffix=".tmp", dir=path.parent
+    )
+    with temporary as staging, replacing(path) as new:
         folder = path.with_name(f"{path.stem}_files")
         gallery = _render_gallery(page, folder, embed, Path(staging))
         before, after = _html(page, gallery).split(_BLOCKS)

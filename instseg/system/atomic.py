@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,10 +28,13 @@ def make_folder(path: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove temporary files of `replacing` that killed processes left in a folder."""
+    """Remove temporary files and folders, `.instseg-PROCESS-*.tmp`, that killed processes left."""
     for path in folder.glob(".instseg-*.tmp"):
         process = path.name.split("-")[1]
         if not (process.isdecimal() and is_running(int(process))):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+                continue
             with suppress(OSError):
                 path.unlink()
 

@@ -116,6 +116,22 @@ def test_photos_that_are_gone_or_changed_are_listed(photos, predictor, tmp_path)
     assert annotations_in(text) == annotations_of(out)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("score", float("nan")), ("area", "large"), ("category_id", 99), ("bbox", None)],
+)
+def test_a_damaged_record_of_the_run_that_was_resumed(photos, predictor, tmp_path, field, value):
+    run(predictor, [photos / "0.png"], tmp_path)
+    journal = tmp_path / "predictions.jsonl"
+    header, record = map(json.loads, journal.read_text().splitlines())
+    record["annotations"][0][field] = value
+    journal.write_text(f"{json.dumps(header)}\n{json.dumps(record)}\n")
+    before = text_of(tmp_path)
+    with pytest.raises(ArgumentError, match=r"predictions\.jsonl: is damaged; remove it or run"):
+        run(predictor, photos.glob("*.png"), tmp_path, resume=True)
+    assert text_of(tmp_path) == before
+
+
 def test_areas_in_real_units(photos, predictor, tmp_path):
     run(predictor, photos.glob("*.png"), tmp_path, pixel_size="0.5 µm", embed="none")
     index = block(text_of(tmp_path), "gallery-index")
@@ -130,7 +146,9 @@ def test_sizes_of_pixels(text, value, unit):
     assert PixelSize.parse(text) == PixelSize(value=value, unit=unit)
 
 
-@pytest.mark.parametrize("text", ["", "5", "mm", "0mm", "-1mm", "1 mm 2", "nan mm", "1e999mm"])
+@pytest.mark.parametrize(
+    "text", ["", "5", "mm", "0mm", "-1mm", "1 mm 2", "nan mm", "1e999mm", "1e300mm", "1e-320mm"]
+)
 def test_sizes_of_pixels_that_are_none(text, predictor, photos, tmp_path):
     with pytest.raises(ArgumentError, match=r"0\.5mm"):
         run(predictor, photos.glob("*.png"), tmp_path / "out", pixel_size=text)

@@ -3,6 +3,9 @@
 import base64
 import hashlib
 import re
+import signal
+import subprocess
+import sys
 from html.parser import HTMLParser
 
 import pytest
@@ -92,3 +95,25 @@ def test_json_in_a_page_cannot_end_its_element():
     assert text.count("<") == 2 and "&" not in text and text.isascii()
     with pytest.raises(ValueError):
         json_block("a", float("nan"))
+
+
+def test_what_a_killed_process_was_writing_is_removed(tmp_path):
+    script = f"""
+import os, signal
+from pathlib import Path
+from instseg.report.components import Gallery, Page, Section
+
+def photos():
+    os.kill(os.getpid(), signal.SIGKILL)
+    yield
+
+gallery = Gallery(photos=photos(), class_names=["BG"], category_ids=[0])
+page = Page(title="", sections=[Section(title="", components=[gallery])])
+from instseg.report.page import write_page
+write_page(Path({str(tmp_path)!r}) / "report.html", page)
+"""
+    killed = subprocess.run([sys.executable, "-c", script], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert list(tmp_path.glob(".instseg-*")) and not (tmp_path / "report.html").exists()
+    write_page(tmp_path / "report.html", page_of_all())
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
