@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from instseg.evaluation.coco_ap import MAX_DETECTIONS, METRICS, SIZES, Metric
-from instseg.evaluation.matching import Bools, Floats, Ints, Matches
+from instseg.evaluation.coco_ap import MAX_DETECTIONS, METRICS, Metric
+from instseg.evaluation.matching import SIZES, Bools, Floats, Ints, Matches
 
 Weights = NDArray[np.float32]
 Range = tuple[float, float]  # low and high of an interval

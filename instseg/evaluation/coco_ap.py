@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from faster_coco_eval import COCO, COCOeval_faster, mask
 from numpy.typing import NDArray
-from pycocotools import mask as coco_mask
 
-from instseg.core.rle import to_rle
-from instseg.evaluation.matching import Matches, match
-from instseg.system.memory import no_garbage_collection
-
-Kind = Literal["bbox", "segm", "boundary"]
+from instseg.evaluation.matching import Floats, Ints, Matches, match
+from instseg.evaluation.shapes import Kind
 
 
 class Metric(NamedTuple):
@@ -51,7 +46,6 @@ METRICS = {
     "ARm": Metric("recall", _EVERY, 2, 2),
     "ARl": Metric("recall", _EVERY, 3, 2),
 }
-SIZES = ("all", "small", "medium", "large")  # by area in pixels: up to 32^2, up to 96^2, more
 MAX_DETECTIONS = (1, 10, 100)  # of one class in one image
 
 
@@ -73,7 +67,7 @@ class ApTables:
     max_detections: tuple[int, ...]
     precision: NDArray[np.float64]
     recall: NDArray[np.float64]
-    _evaluator: Any
+    matches: Matches
 
     @property
     def scores(self) -> dict[str, float]:
@@ -91,11 +85,6 @@ class ApTables:
     def per_class(self) -> dict[str, dict[str, float]]:
         """The twelve metrics of each class."""
         return {name: self._scores(slice(k, k + 1)) for k, name in enumerate(self.class_names)}
-
-    @cached_property
-    def matches(self) -> Matches:
-        """The match of each detection."""
-        return match(self._evaluator)
 
     def _scores(self, classes: slice) -> dict[str, float]:
         tables = {"precision": self.precision[:, :, classes], "recall": self.recall[:, classes]}
@@ -124,77 +113,71 @@ def measure_ap(
             CVPR 2021).
         max_detections: 1, 10, 100, and more if an image has more objects.
     """
-    with no_garbage_collection():
-        ground = COCO({**truth, "annotations": _objects(truth, kind)})
-        detected = COCO({**truth, "annotations": _detections(truth, results, kind)})
-        if kind == "segm":  # "bbox" spares it the coding of all masks
-            evaluator = _MaskEvaluator(ground, detected, "bbox")
-        else:
-            evaluator = COCOeval_faster(ground, detected, kind)
-        evaluator.params.maxDets = list(max_detections)
-        evaluator.evaluate()
-        evaluator.accumulate()
+    found = match(truth, results, kind, max_detections=max(max_detections))
     names = {category["id"]: category["name"] for category in truth["categories"]}
-    category_ids = evaluator.params.catIds
+    category_ids = found.category_ids.tolist()
     objects = Counter(a["category_id"] for a in truth["annotations"] if not a.get("iscrowd", 0))
+    tables = [_tables(found, most) for most in max_detections]
     return ApTables(
         class_names=tuple(names[i] for i in category_ids),
         objects=tuple(objects[i] for i in category_ids),
         max_detections=tuple(max_detections),
-        precision=evaluator.eval["precision"],
-        recall=evaluator.eval["recall"],
-        _evaluator=evaluator,
+        precision=np.stack([precision for precision, _ in tables], axis=-1),
+        recall=np.stack([recall for _, recall in tables], axis=-1),
+        matches=found,
     )
 
 
-class _MaskEvaluator(COCOeval_faster):
-    """Compares masks only if an image has detections and objects of a class.
+def _tables(matches: Matches, most: int) -> tuple[Floats, Floats]:
+    """Precision (T, 101, K, A) and recall (T, K, A), as pycocotools accumulates them.
 
-    The evaluator itself would decode and encode every mask of the dataset beforehand.
+    Args:
+        matches: Of all detections.
+        most: The number of detections of one class in one image that count.
     """
+    sides = (*matches.det_true.shape[:2], len(matches.category_ids))  # (A, T, K)
+    line, precision = _at_true(matches, most, sides)
+    hits = np.bincount(line, minlength=math.prod(sides)).reshape(sides)
+    starts = np.cumsum(hits).reshape(sides) - hits
+    objects = np.array(
+        [np.bincount(matches.gt_class[~i], minlength=sides[-1]) for i in matches.gt_ignored]
+    )
+    counts, of_count = np.unique(objects, return_inverse=True)
+    needed = np.array(
+        [np.searchsorted(np.arange(1, n + 1) / n, matches.recall_thresholds) for n in counts]
+    )[of_count].reshape(len(objects), 1, sides[-1], -1)  # hits to each recall, less one
+    reached = needed < hits[..., None]
+    table = np.zeros(reached.shape)
+    if len(line):
+        table[reached] = np.maximum.reduceat(precision, (starts[..., None] + needed)[reached])
+    table = np.maximum.accumulate(table[..., ::-1], axis=-1)[..., ::-1]
+    recall = hits / np.maximum(objects, 1)[:, None]
+    for each in (table, recall):
+        each[np.broadcast_to(objects[:, None] == 0, sides)] = -1
+    return table.transpose(1, 3, 2, 0), recall.transpose(1, 2, 0)
 
-    def computeIoU(self, imgId: int, catId: int) -> Any:  # noqa: N802, N803
-        """IoUs (detections by descending score, objects)."""
-        sides = (self.dt_dataset, self.gt_dataset)
-        found, objects = (s.get_instances([imgId], [catId], True)[0][0] for s in sides)
-        best = np.argsort([-d["score"] for d in found], kind="stable")[: self.params.maxDets[-1]]
-        return coco_mask.iou(
-            [found[i]["segmentation"] for i in best],
-            [each["segmentation"] for each in objects],
-            [int(each["iscrowd"]) for each in objects],
-        )
 
+def _at_true(matches: Matches, most: int, sides: tuple[int, ...]) -> tuple[Ints, Floats]:
+    """Precision at each true positive, where it has its maxima.
 
-def _objects(truth: Mapping[str, Any], kind: Kind) -> list[dict[str, Any]]:
-    """Copies of the annotations, because the evaluator modifies them; segmentations as RLE."""
-    copies = [{**a, "iscrowd": int(a.get("iscrowd") or 0)} for a in truth["annotations"]]
-    if kind == "segm":
-        sizes_hw = {image["id"]: (image["height"], image["width"]) for image in truth["images"]}
-        for each in copies:
-            each["segmentation"] = to_rle(each["segmentation"], sizes_hw[each["image_id"]])
-    return copies
-
-
-def _detections(
-    truth: Mapping[str, Any], results: Sequence[Mapping[str, Any]], kind: Kind
-) -> list[dict[str, Any]]:
-    """Results as annotations with id and area.
-
-    COCO's `loadRes` measures one mask at a time, which takes longer than the evaluation.
+    Returns:
+        Size, threshold and class as one number, ascending, and precision, each (N,).
     """
-    records: list[dict[str, Any]]
-    if kind == "bbox":
-        records = [{"bbox": r["bbox"], "area": r["bbox"][2] * r["bbox"][3]} for r in results]
-    else:
-        sizes_hw = {image["id"]: (image["height"], image["width"]) for image in truth["images"]}
-        rles = [to_rle(r["segmentation"], sizes_hw.get(r["image_id"], (0, 0))) for r in results]
-        areas = mask.area(rles).tolist()
-        records = [{"segmentation": r, "area": a} for r, a in zip(rles, areas, strict=True)]
-    for number, (record, result) in enumerate(zip(records, results, strict=True), start=1):
-        record["id"], record["iscrowd"] = number, 0
-        for key in ("image_id", "category_id", "score"):
-            record[key] = result[key]
-    return records
+    kept = matches.det_rank < most
+    lowest = matches.det_ignored[:, :1]  # at other thresholds few others are ignored
+    size, step, det = np.nonzero((matches.det_true | (matches.det_ignored != lowest)) & kept)
+    line = np.ravel_multi_index((size, step, matches.det_class[det]), sides)
+    true, ignored = matches.det_true[size, step, det], matches.det_ignored[size, step, det]
+    before = np.zeros((len(lowest), len(kept) + 1), dtype=np.int64)
+    np.cumsum(~lowest[:, 0] & kept, axis=1, out=before[:, 1:])
+    class_start = np.searchsorted(matches.det_class, matches.det_class[det])
+    more = np.cumsum(lowest[size, 0, det].astype(np.int64) - ignored)
+    first = np.searchsorted(line, line)
+    more -= np.where(first, more[first - 1], 0)
+    counted = before[size, det + 1] - before[size, class_start] + more
+    line, counted = line[true], counted[true]
+    hits = np.arange(1, len(line) + 1) - np.searchsorted(line, line)
+    return line, hits / (counted + np.spacing(1))
 
 
 def _mean(values: NDArray[np.float64]) -> float:
