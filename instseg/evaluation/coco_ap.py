@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -11,8 +10,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.evaluation.matching import Floats, Ints, Matches, match
+from instseg.evaluation.matching import Bools, Floats, Ints, Matches, match
 from instseg.evaluation.shapes import Kind
+from instseg.system.memory import no_garbage_collection
 
 
 class Metric(NamedTuple):
@@ -94,6 +94,7 @@ class ApTables:
         }
 
 
+@no_garbage_collection()
 def measure_ap(
     truth: Mapping[str, Any],
     results: Sequence[Mapping[str, Any]],
@@ -116,11 +117,12 @@ def measure_ap(
     found = match(truth, results, kind, max_detections=max(max_detections))
     names = {category["id"]: category["name"] for category in truth["categories"]}
     category_ids = found.category_ids.tolist()
-    objects = Counter(a["category_id"] for a in truth["annotations"] if not a.get("iscrowd", 0))
-    tables = [_tables(found, most) for most in max_detections]
+    objects = np.bincount(found.gt_class[~found.gt_ignored[0]], minlength=len(category_ids))
+    hits = _Hits.of(found)
+    tables = [_tables(found, *hits.precision(most)) for most in max_detections]
     return ApTables(
         class_names=tuple(names[i] for i in category_ids),
-        objects=tuple(objects[i] for i in category_ids),
+        objects=tuple(objects.tolist()),
         max_detections=tuple(max_detections),
         precision=np.stack([precision for precision, _ in tables], axis=-1),
         recall=np.stack([recall for _, recall in tables], axis=-1),
@@ -128,15 +130,15 @@ def measure_ap(
     )
 
 
-def _tables(matches: Matches, most: int) -> tuple[Floats, Floats]:
+def _tables(matches: Matches, line: Ints, precision: Floats) -> tuple[Floats, Floats]:
     """Precision (T, 101, K, A) and recall (T, K, A), as pycocotools accumulates them.
 
     Args:
         matches: Of all detections.
-        most: The number of detections of one class in one image that count.
+        line: As `_Hits.precision` returns it.
+        precision: Likewise.
     """
     sides = (*matches.det_true.shape[:2], len(matches.category_ids))  # (A, T, K)
-    line, precision = _at_true(matches, most, sides)
     hits = np.bincount(line, minlength=math.prod(sides)).reshape(sides)
     starts = np.cumsum(hits).reshape(sides) - hits
     objects = np.array(
@@ -157,27 +159,64 @@ def _tables(matches: Matches, most: int) -> tuple[Floats, Floats]:
     return table.transpose(1, 3, 2, 0), recall.transpose(1, 2, 0)
 
 
-def _at_true(matches: Matches, most: int, sides: tuple[int, ...]) -> tuple[Ints, Floats]:
-    """Precision at each true positive, where it has its maxima.
+@dataclass(frozen=True, kw_only=True)
+class _Hits:
+    """True positives, and what else differs from the lowest threshold: N entries, as `line` rises.
 
-    Returns:
-        Size, threshold and class as one number, ascending, and precision, each (N,).
+    Attributes:
+        matches: Of all detections.
+        det: (N,), a detection.
+        line: (N,), size, threshold and class as one number.
+        size: (N,).
+        true: (N,), whether it is a true positive.
+        more: (N,), 1 if it counts here and not at the lowest threshold, -1 the other way round.
     """
-    kept = matches.det_rank < most
-    lowest = matches.det_ignored[:, :1]  # at other thresholds few others are ignored
-    size, step, det = np.nonzero((matches.det_true | (matches.det_ignored != lowest)) & kept)
-    line = np.ravel_multi_index((size, step, matches.det_class[det]), sides)
-    true, ignored = matches.det_true[size, step, det], matches.det_ignored[size, step, det]
-    before = np.zeros((len(lowest), len(kept) + 1), dtype=np.int64)
-    np.cumsum(~lowest[:, 0] & kept, axis=1, out=before[:, 1:])
-    class_start = np.searchsorted(matches.det_class, matches.det_class[det])
-    more = np.cumsum(lowest[size, 0, det].astype(np.int64) - ignored)
-    first = np.searchsorted(line, line)
-    more -= np.where(first, more[first - 1], 0)
-    counted = before[size, det + 1] - before[size, class_start] + more
-    line, counted = line[true], counted[true]
-    hits = np.arange(1, len(line) + 1) - np.searchsorted(line, line)
-    return line, hits / (counted + np.spacing(1))
+
+    matches: Matches
+    det: Ints
+    line: Ints
+    size: Ints
+    true: Bools
+    more: Ints
+
+    @classmethod
+    def of(cls, matches: Matches) -> _Hits:
+        """At every size and threshold."""
+        true, ignored = matches.det_true, matches.det_ignored
+        lowest = ignored[:, :1]
+        entries = np.flatnonzero(true | (ignored != lowest))
+        size, step, det = np.unravel_index(entries, true.shape)
+        sides = (*true.shape[:2], len(matches.category_ids))
+        return cls(
+            matches=matches,
+            det=det,
+            line=np.ravel_multi_index((size, step, matches.det_class[det]), sides),
+            size=size,
+            true=true.ravel()[entries],
+            more=lowest[size, 0, det].astype(np.int64) - ignored.ravel()[entries],
+        )
+
+    def precision(self, most: int) -> tuple[Ints, Floats]:
+        """Precision at each true positive, where it has its maxima.
+
+        Args:
+            most: The number of detections of one class in one image that count.
+
+        Returns:
+            `line` and precision, each (n,).
+        """
+        kept = self.matches.det_rank < most
+        mine = kept[self.det]
+        det, line, size, true = (a[mine] for a in (self.det, self.line, self.size, self.true))
+        counted = np.zeros((len(self.matches.det_ignored), len(kept) + 1), dtype=np.int64)
+        np.cumsum(~self.matches.det_ignored[:, 0] & kept, axis=1, out=counted[:, 1:])
+        class_start = np.searchsorted(self.matches.det_class, self.matches.det_class)
+        more = np.cumsum(self.more[mine])
+        before = np.append(0, more)[np.searchsorted(line, line)]
+        counts = counted[size, det + 1] - counted[size, class_start[det]] + more - before
+        line = line[true]
+        hits = np.arange(1, len(line) + 1) - np.searchsorted(line, line)
+        return line, hits / (counts[true] + np.spacing(1))
 
 
 def _mean(values: NDArray[np.float64]) -> float:
@@ -193,4 +232,7 @@ def average_precision(
     See `measure_ap`. Values are 0..1, or -1 without ground truth.
     """
     found = measure_ap(truth, results, kind)
-    return found.scores | {"per_class": {n: s["AP"] for n, s in found.per_class.items()}}
+    of_class = np.moveaxis(found.precision[..., METRICS["AP"].size, METRICS["AP"].limit], -1, 0)
+    return found.scores | {
+        "per_class": dict(zip(found.class_names, map(_mean, of_class), strict=True))
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -77,18 +78,15 @@ def match(
         kind: Boxes, masks or boundaries.
         max_detections: Of one class in one image; those with the best scores.
     """
-    images, classes = (
-        _numbered([each["id"] for each in truth[k]]) for k in ("images", "categories")
-    )
-    sizes_hw = {}
-    if kind != "bbox":
-        sizes_hw = {image["id"]: (image["height"], image["width"]) for image in truth["images"]}
-    gt = _Arranged.of(truth["annotations"], images, classes)
+    image_ids = np.unique(np.array([image["id"] for image in truth["images"]], np.int64))
+    category_ids = np.unique(np.array([c["id"] for c in truth["categories"]], np.int64))
+    sizes_hw = {i["id"]: (i["height"], i["width"]) for i in truth["images"] if kind != "bbox"}
+    gt = _Arranged.of(truth["annotations"], image_ids, category_ids)
     crowd = np.array([bool(each.get("iscrowd")) for each in gt.records], dtype=bool)
     area = np.array([each["area"] for each in gt.records], dtype=np.float64)
     gt_ignored = crowd | _of_other_size(area)
 
-    det = _Arranged.of(results, images, classes, scored=True, most=max_detections)
+    det = _Arranged.of(results, image_ids, category_ids, scored=True, most=max_detections)
     shapes = Shapes.read(det.records, kind, sizes_hw)
     shared = np.flatnonzero(np.isin(gt.pair, det.pair))
     regions = Shapes.read([gt.records[i] for i in shared.tolist()], kind, sizes_hw)
@@ -105,8 +103,8 @@ def match(
         ignored[size, step, place[detections]] = on_ignored
     ignored |= _of_other_size(shapes.areas[best_first])[:, None] & ~true
     return Matches(
-        image_ids=np.array([*images], np.int64),
-        category_ids=np.array([*classes], np.int64),
+        image_ids=image_ids,
+        category_ids=category_ids,
         iou_thresholds=IOU_THRESHOLDS,
         recall_thresholds=RECALL_THRESHOLDS,
         det_image=det.image[best_first],
@@ -119,11 +117,6 @@ def match(
         gt_class=gt.class_,
         gt_ignored=gt_ignored,
     )
-
-
-def _numbered(ids: Sequence[Any]) -> dict[Any, int]:
-    """The place of each id among all of them, ascending."""
-    return {each: number for number, each in enumerate(sorted(set(ids)))}
 
 
 def _of_other_size(areas: Floats) -> Bools:
@@ -156,8 +149,8 @@ class _Arranged:
     def of(
         cls,
         records: Sequence[Mapping[str, Any]],
-        images: Mapping[Any, int],
-        classes: Mapping[Any, int],
+        image_ids: Ints,
+        category_ids: Ints,
         *,
         scored: bool = False,
         most: int | None = None,
@@ -166,18 +159,19 @@ class _Arranged:
 
         Args:
             records: Annotations or results.
-            images: The number of each image, by its id.
-            classes: The number of each class, by its id.
+            image_ids: The known images, ascending.
+            category_ids: The known classes, ascending.
             scored: Whether they have scores; else they stay in order.
             most: How many to keep of each image and class.
         """
-        count = len(records)
-        image = np.fromiter((images.get(r["image_id"], -1) for r in records), np.int64, count)
-        class_ = np.fromiter((classes.get(r["category_id"], -1) for r in records), np.int64, count)
-        score = np.zeros(count)
+        image, class_ = (
+            _place(np.fromiter(map(itemgetter(key), records), np.int64, len(records)), ids)
+            for key, ids in (("image_id", image_ids), ("category_id", category_ids))
+        )
+        score = np.zeros(len(records))
         if scored:
-            score = np.fromiter((r["score"] for r in records), np.float64, count)
-        pair = image * len(classes) + class_
+            score = np.fromiter(map(itemgetter("score"), records), np.float64, len(records))
+        pair = image * len(category_ids) + class_
         order = np.lexsort((-score, pair))  # stable
         order = order[(image[order] >= 0) & (class_[order] >= 0)]
         pair = pair[order]
@@ -192,6 +186,12 @@ class _Arranged:
             score=score[order],
             rank=rank,
         )
+
+
+def _place(ids: Ints, known: Ints) -> Ints:
+    """The place of each id among the known ones, ascending; -1 for others."""
+    place = np.searchsorted(known, ids)
+    return np.where(np.append(known, -1)[place] == ids, place, -1) if len(known) else place - 1
 
 
 def _assign(
@@ -230,7 +230,7 @@ def _assign(
         preferred = worth[pairs] + len(iou) * ~gt_ignored[:, objects]
         starts = np.flatnonzero(np.diff(found, prepend=-1))
         best = np.maximum.reduceat(np.where(possible, preferred, -1), starts, axis=1)
-        lane, column = np.nonzero(best >= 0)
+        lane, column = np.divmod(np.flatnonzero(best >= 0), len(starts))
         chosen = region[by_iou[best[lane, column] % len(iou)]]
         free[lane, chosen] = crowd[chosen]
         yield lane // steps, lane % steps, found[starts[column]], gt_ignored[lane, chosen]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from operator import itemgetter
 from typing import Any, Literal
 
@@ -54,10 +54,16 @@ class Shapes:
             sizes_hw: Height and width of each image, by its id, to draw polygons in.
         """
         if kind == "bbox":
-            sides = chain.from_iterable(map(itemgetter("bbox"), records))
+            sides = itertools.chain.from_iterable(map(itemgetter("bbox"), records))
             boxes_xywh = np.fromiter(sides, np.float64, 4 * len(records)).reshape(-1, 4)
             return cls(kind=kind, areas=boxes_xywh[:, 2] * boxes_xywh[:, 3], boxes_xywh=boxes_xywh)
-        rles = [_as_rle(r, sizes_hw) for r in records]
+        outlines = [record["segmentation"] for record in records]
+        rles = [
+            outline
+            if type(outline) is dict and type(outline["counts"]) is str
+            else to_rle(outline, sizes_hw[record["image_id"]])
+            for outline, record in zip(outlines, records, strict=True)
+        ]
         return cls(kind=kind, areas=_areas(rles), rles=rles)
 
     def corners(self, rows: Ints) -> Floats:
@@ -67,13 +73,6 @@ class Shapes:
             return corners_of(self.boxes_xywh[rows])
         boxes_xywh = coco_mask.toBbox([self.rles[i] for i in rows.tolist()])
         return corners_of(np.asarray(boxes_xywh, np.float64).reshape(-1, 4))
-
-
-def _as_rle(record: Mapping[str, Any], sizes_hw: Mapping[Any, Any]) -> Rle:
-    outline = record["segmentation"]
-    if isinstance(outline, dict) and not isinstance(outline["counts"], list):
-        return outline
-    return to_rle(outline, sizes_hw[record["image_id"]])
 
 
 def _areas(rles: Sequence[Rle]) -> Floats:
@@ -112,12 +111,15 @@ def overlapping(
     region_corners = regions.corners(np.arange(len(region_groups)))
     parts = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
     for rows in np.split(np.arange(len(groups)), limits):
-        used = rows[counts[rows] > 0]
-        count = counts[used]
-        shape = np.repeat(np.arange(len(used)), count)
-        region = np.arange(len(shape)) + np.repeat(first[used] - np.cumsum(count) + count, count)
-        common = shared_areas(shapes.corners(used)[shape], region_corners[region])
-        shape = used[shape]
+        count = counts[rows]
+        shape = np.repeat(rows, count)
+        region = np.arange(len(shape)) + np.repeat(first[rows] - np.cumsum(count) + count, count)
+        if shapes.rles is not None:  # to find few of the boxes
+            near = _highest_ious(np.inf, shapes, shape, regions, region, crowd) >= min_iou
+            shape, region = shape[near], region[near]
+        is_next = np.diff(shape, prepend=-1) > 0
+        corners = shapes.corners(shape[is_next])[np.cumsum(is_next) - 1]
+        common = shared_areas(corners, region_corners[region])
         iou = _highest_ious(common, shapes, shape, regions, region, crowd)
         enough = iou >= min_iou
         parts.append((shape[enough], region[enough], iou[enough]))
@@ -136,20 +138,28 @@ def overlapping(
 
 
 def _highest_ious(
-    common: Floats,
+    common: Floats | float,
     shapes: Shapes,
     shape: Ints,
     regions: Shapes,
     region: Ints,
     crowd: NDArray[np.bool_],
 ) -> Floats:
-    """IoUs of pairs of boxes; for masks, the highest that their boxes and areas permit."""
+    """IoUs of pairs of boxes; for masks, the highest that their areas permit.
+
+    Args:
+        common: (P,), in pixels; for masks, at most.
+        shapes: All of them.
+        shape: (P,).
+        regions: All of them.
+        region: (P,).
+        crowd: As in `overlapping`.
+    """
     area, region_area = shapes.areas[shape], regions.areas[region]
     if shapes.rles is not None:
         common = np.minimum(common, np.minimum(area, region_area))
     union = np.where(crowd[region], area, area + region_area - common)
-    ious: Floats = np.divide(common, union, out=np.zeros_like(common), where=common > 0)
-    return ious
+    return np.divide(common, union, out=np.zeros(len(shape)), where=np.greater(common, 0))
 
 
 def _mask_ious(
@@ -162,17 +172,16 @@ def _mask_ious(
 ) -> Floats:
     """IoUs of pairs of masks, one call of pycocotools for all pairs of a group."""
     ious = np.zeros(len(shape))
-    starts = np.flatnonzero(np.diff(group, prepend=-1))
-    for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(group)], strict=True):
-        pairs = slice(start, stop)
-        rows, row = np.unique(shape[pairs], return_inverse=True)
-        columns, column = np.unique(region[pairs], return_inverse=True)
+    limits = [*np.flatnonzero(np.diff(group, prepend=-1)).tolist(), len(group)]
+    for pairs in itertools.starmap(slice, itertools.pairwise(limits)):
+        rows, columns = shape[pairs].tolist(), region[pairs].tolist()
+        row, column = ({x: i for i, x in enumerate(dict.fromkeys(xs))} for xs in (rows, columns))
         table = coco_mask.iou(
-            [rles[i] for i in rows.tolist()],
-            [region_rles[i] for i in columns.tolist()],
-            crowd[columns].astype(np.uint8),
+            [rles[i] for i in row],
+            [region_rles[i] for i in column],
+            crowd[list(column)].astype(np.uint8),
         )
-        ious[pairs] = table[row, column]
+        ious[pairs] = table[[row[i] for i in rows], [column[i] for i in columns]]
     return ious
 
 
