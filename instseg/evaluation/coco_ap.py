@@ -1,4 +1,4 @@
-"""COCO average precision by the rules of pycocotools, computed with faster-coco-eval."""
+"""COCO average precision by the rules of pycocotools."""
 
 from __future__ import annotations
 
