@@ -136,9 +136,9 @@ def _score_class(table: Floats, matches: Matches, k: int, weights: Weights) -> N
         true, ignored = matches.det_true[size][:, dets], matches.det_ignored[size][:, dets]
         objects = weights[matches.gt_image[of_class & ~gt_ignored]].sum(axis=0).astype(np.int64)
         for limit, most in enumerate(MAX_DETECTIONS):
-            hits = _sums(*np.nonzero(true & (rank < most)), image, weights, len(true))
+            hits = _sums_of(true & (rank < most), image, weights)
             table[size, :, AR + limit] = hits / np.maximum(objects, 1)
-        step = max(1, CELLS // max(1, np.count_nonzero(true.any(axis=0))))
+        step = max(1, CELLS // max(1, int(np.count_nonzero(true.any(axis=0)))))
         for start in range(0, weights.shape[1], step):
             columns = slice(start, start + step)
             part = np.ascontiguousarray(weights[:, columns])
@@ -177,8 +177,8 @@ def _average_precision(
     sometimes: list[list[tuple[int, int]]] = [[] for _ in found]
     for t, det in np.argwhere(counted & ~always).tolist():
         sometimes[following[det]].append((t, image[det]))
-    totals = _sums(*np.nonzero(counted), image, weights, len(true))
-    hits = _sums(*np.nonzero(true), image, weights, len(true))
+    totals = _sums_of(counted, image, weights)
+    hits = _sums_of(true, image, weights)
     place = hits.astype(np.intp) + gains.start
     ap, best, spare = (np.zeros_like(hits) for _ in range(3))
     patterns, pattern = np.unique(true[:, found], axis=1, return_inverse=True)
@@ -200,13 +200,20 @@ def _average_precision(
             totals -= between[row]
             for t, i in sometimes[row]:
                 totals[t] -= weights[i]
-    return ap / gains.thresholds
+    ap /= gains.thresholds
+    return ap
 
 
 def _runs(chosen: Bools) -> list[slice]:
     """The runs of True."""
     edges = np.flatnonzero(np.diff(chosen, prepend=False, append=False)).tolist()
     return [slice(*edge) for edge in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _sums_of(chosen: Bools, image: Ints, weights: Weights) -> Weights:
+    """For each row of `chosen` (M, D), the sum of the weights of the detections' images: (M, R)."""
+    row, det = np.nonzero(chosen)
+    return _sums(row, det, image, weights, len(chosen))
 
 
 def _sums(row: Ints, det: Ints, image: Ints, weights: Weights, rows: int) -> Weights:

@@ -51,7 +51,7 @@ def boundaries(labels: Labels) -> NDArray[np.bool_]:
 
 def width_of(size_hw: tuple[int, ...]) -> int:
     """Width of boundaries in an image, in pixels."""
-    return max(1, round(WIDTH * float(np.hypot(*size_hw))))
+    return max(1, round(WIDTH * float(np.hypot(size_hw[0], size_hw[1]))))
 
 
 def near_edge(labels: Labels, reach: int) -> NDArray[np.bool_]:

@@ -207,16 +207,18 @@ class _Hits:
         """
         kept = self.matches.det_rank < most
         mine = kept[self.det]
-        det, line, size, true = (a[mine] for a in (self.det, self.line, self.size, self.true))
+        det, line, size = (each[mine] for each in (self.det, self.line, self.size))
         counted = np.zeros((len(self.matches.det_ignored), len(kept) + 1), dtype=np.int64)
         np.cumsum(~self.matches.det_ignored[:, 0] & kept, axis=1, out=counted[:, 1:])
         class_start = np.searchsorted(self.matches.det_class, self.matches.det_class)
         more = np.cumsum(self.more[mine])
         before = np.append(0, more)[np.searchsorted(line, line)]
         counts = counted[size, det + 1] - counted[size, class_start[det]] + more - before
+        true = self.true[mine]
         line = line[true]
         hits = np.arange(1, len(line) + 1) - np.searchsorted(line, line)
-        return line, hits / (counts[true] + np.spacing(1))
+        precision: Floats = hits / (counts[true] + np.spacing(1))
+        return line, precision
 
 
 def _mean(values: NDArray[np.float64]) -> float:
