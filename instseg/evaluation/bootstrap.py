@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from instseg.evaluation.coco_ap import MAX_DETECTIONS, METRICS, Metric
 from instseg.evaluation.matching import SIZES, Bools, Floats, Ints, Matches
@@ -218,6 +217,8 @@ def _sums_of(chosen: Bools, image: Ints, weights: Weights) -> Weights:
 
 def _sums(row: Ints, det: Ints, image: Ints, weights: Weights, rows: int) -> Weights:
     """For each row, the sum of the weights of the images of its detections: (rows, R)."""
+    from scipy.sparse import csr_array  # not for --help
+
     ones = np.ones(len(row), np.float32)
     chosen = csr_array((ones, (row, image[det])), shape=(rows, len(weights)))
     sums: Weights = chosen @ weights
