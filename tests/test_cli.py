@@ -7,12 +7,13 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from instseg import __version__
 from instseg.cli import VERBS, main
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = ("torch", "torchvision", "matplotlib", "skimage")
+HEAVY = ("torch", "torchvision", "matplotlib", "skimage", "scipy", "pycocotools.cocoeval")
 ASK = """
 import sys
 from instseg.cli import main
@@ -47,6 +48,19 @@ def test_help_is_tidy_and_loads_nothing_heavy(verb):
     assert not [option for option in options if "_" in option]
     assert "print" not in " ".join(options)
     assert not set(HEAVY) & set(loaded.split())
+
+
+def test_infer_loads_only_what_it_uses(tmp_path):
+    """Torch's compiler, which torchvision asks for, takes as long to load as torch itself."""
+    Image.new("RGB", (320, 240), "white").save(tmp_path / "photo.png")
+    options = ["--weights", "photos", "--out", str(tmp_path / "out")]
+    with process("-c", ASK, "infer", str(tmp_path / "photo.png"), *options) as infer_process:
+        text, errors = infer_process.communicate()
+    assert (infer_process.returncode, errors) == (0, "")
+    loaded = set(text.partition("loaded ")[2].split())
+    assert {"torch", "torchvision", "PIL.Image"} <= loaded
+    unused = {"torch._dynamo", "sympy", "scipy", "skimage", "matplotlib", "tifffile", "tensorboard"}
+    assert not loaded & {*unused, "faster_coco_eval", "instseg.training", "instseg.evaluation"}
 
 
 def test_overview_and_version(capsys):

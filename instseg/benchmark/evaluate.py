@@ -1,40 +1,53 @@
-"""COCO AP and reading of COCO files: ours beside pycocotools, each run in a fresh process."""
+"""COCO AP and reading of COCO files beside other libraries, each run in a fresh process."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
+import importlib.util
 import io
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from instseg.benchmark.made_up_coco import DETECTIONS, KINDS, write_evaluation, write_instances
-from instseg.benchmark.rounds import Measured, measure_in_fresh_processes
+from instseg.benchmark.rounds import SIDES, Measured, measure_in_fresh_processes
 from instseg.core.events import OnEvent, ignore
+from instseg.files.coco_json import read_document
 from instseg.system.memory import highest_memory_bytes
+
+EVALUATORS = {  # with the interface of pycocotools: where COCO is, and COCOeval
+    "peer": ("pycocotools.coco:COCO", "pycocotools.cocoeval:COCOeval"),
+    "faster-coco-eval": ("faster_coco_eval:COCO", "faster_coco_eval:COCOeval_faster"),
+    "hotcoco": ("hotcoco:COCO", "hotcoco:COCOeval"),
+    "ultrafast-pycocotools": ("ultrafast_pycocotools:COCO", "ultrafast_pycocotools:COCOeval"),
+}
 
 
 def measure_evaluation(
     images: int, repeats: int, seed: int, folder: Path, *, on_event: OnEvent = ignore
 ) -> dict[str, Any]:
-    """Seconds and memory of COCO AP for boxes and masks, 100 detections an image.
+    """Seconds and memory of COCO AP for boxes and masks, from files, 100 detections an image.
 
     Returns:
-        `ours` and `peer`, figures as `measure_in_fresh_processes` gives them, and `ratio` of
-        median seconds, for "bbox" and "segm".
+        `ours`, `peer` (pycocotools) and each other evaluator of `EVALUATORS` that is installed,
+        figures as `measure_in_fresh_processes` gives them, and `ratio` of median seconds of peer
+        and ours, for "bbox" and "segm".
 
     Raises:
-        RuntimeError: when both sides do not come to the same twelve numbers.
+        RuntimeError: when they do not all come to the same twelve numbers.
     """
     write_evaluation(folder, images, seed, on_event=on_event)
     tasks = {kind: (folder, kind) for kind in KINDS}
-    return measure_in_fresh_processes(evaluate_once, tasks, repeats, on_event=on_event) | {
-        "images": images,
-        "detections": DETECTIONS * images,
-        "unit": "s",
-    }
+    others = [n for n, (place, _) in EVALUATORS.items() if n not in SIDES and _installed(place)]
+    return measure_in_fresh_processes(
+        evaluate_once, tasks, repeats, sides=(*SIDES, *others), on_event=on_event
+    ) | {"images": images, "detections": DETECTIONS * images, "unit": "s"}
+
+
+def _installed(place: str) -> bool:
+    return importlib.util.find_spec(place.partition(":")[0]) is not None
 
 
 def measure_reading(
@@ -53,35 +66,38 @@ def measure_reading(
 
 
 def evaluate_once(side: str, folder: Path, kind: str) -> Measured:
-    """One evaluation; the files are read before the clock starts."""
-    truth = json.loads((folder / "truth.json").read_bytes())
-    results = json.loads((folder / f"{kind}.json").read_bytes())
-    run = _evaluate_ours if side == "ours" else _evaluate_peer
-    tiny = {**truth, "annotations": []}
-    run(tiny, [dict(results[0])], kind)  # what is loaded once does not count
-    return _measured(lambda: run(truth, results, kind))
+    """One evaluation, from files to the twelve numbers."""
+    files = folder / "truth.json", folder / f"{kind}.json"
+    run = _evaluate_ours if side == "ours" else _evaluator(*EVALUATORS[side])
+    if side == "ours":
+        import instseg.evaluation.coco_ap  # noqa: F401  # what is loaded once does not count
+    return _measured(lambda: run(*files, kind))
 
 
-def _evaluate_ours(truth: dict[str, Any], results: list[dict[str, Any]], kind: Any) -> list[float]:
+def _evaluate_ours(truth: Path, results: Path, kind: Any) -> list[float]:
     from instseg.evaluation.coco_ap import METRICS, average_precision
 
-    scores = average_precision(truth, results, kind)
+    scores = average_precision(read_document(truth), read_document(results), kind)
     return [scores[name] for name in METRICS]
 
 
-def _evaluate_peer(truth: dict[str, Any], results: list[dict[str, Any]], kind: str) -> list[float]:
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
+def _evaluator(*places: str) -> Callable[[Path, Path, str], list[float]]:
+    """An evaluator with the interface of pycocotools."""
+    coco, coco_eval = (
+        getattr(importlib.import_module(module), name)
+        for module, _, name in (place.partition(":") for place in places)
+    )
 
-    with contextlib.redirect_stdout(io.StringIO()):
-        ground = COCO()
-        ground.dataset = truth
-        ground.createIndex()
-        evaluator = COCOeval(ground, ground.loadRes(results), kind)
-        evaluator.evaluate()
-        evaluator.accumulate()
-        evaluator.summarize()
-    return [float(number) for number in evaluator.stats]
+    def evaluate(truth: Path, results: Path, kind: str) -> list[float]:
+        with contextlib.redirect_stdout(io.StringIO()):
+            ground = coco(str(truth))
+            evaluator = coco_eval(ground, ground.loadRes(str(results)), kind)
+            evaluator.evaluate()
+            evaluator.accumulate()
+            evaluator.summarize()
+        return [float(number) for number in evaluator.stats[:12]]
+
+    return evaluate
 
 
 def read_once(side: str, path: Path) -> Measured:
@@ -105,6 +121,11 @@ def read_once(side: str, path: Path) -> Measured:
 
 def _measured(work: Callable[[], list[float]]) -> Measured:
     before = highest_memory_bytes()
-    start = time.perf_counter()
+    start, start_processor = time.perf_counter(), time.process_time()
     numbers = work()
-    return Measured(time.perf_counter() - start, (highest_memory_bytes() - before) / 2**20, numbers)
+    return Measured(
+        time.perf_counter() - start,
+        (highest_memory_bytes() - before) / 2**20,
+        numbers,
+        time.process_time() - start_processor,
+    )

@@ -21,7 +21,8 @@ class Measured(NamedTuple):
 
     seconds: float
     peak_mb: float  # growth of the process' peak memory
-    numbers: list[float]  # the same on both sides
+    numbers: list[float]  # the same on all sides
+    processor_seconds: float = 0.0  # of all threads
 
 
 def time_by_turns(
@@ -59,25 +60,28 @@ def measure_in_fresh_processes(
     tasks: Mapping[str, tuple[Any, ...]],
     repeats: int,
     *,
+    sides: Sequence[str] = SIDES,
     on_event: OnEvent = ignore,
 ) -> dict[str, Any]:
-    """Run every task by both sides, one after the other, each time in a fresh process.
+    """Run every task by all sides, one after the other, each time in a fresh process.
 
     Args:
-        once: Called as `once(side, *arguments)`, side "ours" or "peer".
+        once: Called as `once(side, *arguments)`, side "ours", "peer" or another one.
         tasks: Arguments of each task.
         repeats: Runs of each.
+        sides: "ours", "peer" and others.
         on_event: Called with the progress.
 
     Returns:
-        For `ours` and `peer`, of each task: `TASK_s` (median), `TASK_fastest_s`,
-        `TASK_slowest_s`, `TASK_peak_mb` (the highest growth); and `ratio`, by task.
+        For each side, of each task: `TASK_s` (median), `TASK_fastest_s`, `TASK_slowest_s`,
+        `TASK_processor_s` (the lowest), `TASK_peak_mb` (the highest growth); and `ratio` of `peer`
+        and `ours`, by task.
 
     Raises:
-        RuntimeError: Both sides do not come to the same numbers.
+        RuntimeError: They do not come to the same numbers.
     """
-    figures: dict[str, Any] = {"ours": {}, "peer": {}, "ratio": {}}
-    rounds = [(task, side) for _ in range(repeats) for task in tasks for side in SIDES]
+    figures: dict[str, Any] = {**{side: {} for side in sides}, "ratio": {}}
+    rounds = [(task, side) for _ in range(repeats) for task in tasks for side in sides]
     runs: dict[tuple[str, str], list[Measured]] = {each: [] for each in rounds}
     for task, side in told(rounds, on_event, "measuring", unit="runs"):
         runs[task, side].append(in_fresh_process(once, side, *tasks[task]))
@@ -87,11 +91,13 @@ def measure_in_fresh_processes(
             f"{task}_s": statistics.median(seconds),
             f"{task}_fastest_s": min(seconds),
             f"{task}_slowest_s": max(seconds),
+            f"{task}_processor_s": min(run.processor_seconds for run in measured),
             f"{task}_peak_mb": max(run.peak_mb for run in measured),
         }
     for task in tasks:
-        differences = np.subtract(runs[task, "ours"][0].numbers, runs[task, "peer"][0].numbers)
-        if not np.allclose(differences, 0, rtol=0, atol=HIGHEST_DIFFERENCE):
-            raise RuntimeError(f"{task}: ours and pycocotools differ by {differences.tolist()}")
+        for side in sides:
+            differences = np.subtract(runs[task, "ours"][0].numbers, runs[task, side][0].numbers)
+            if not np.allclose(differences, 0, rtol=0, atol=HIGHEST_DIFFERENCE):
+                raise RuntimeError(f"{task}: ours and {side} differ by {differences.tolist()}")
         figures["ratio"][task] = figures["peer"][f"{task}_s"] / figures["ours"][f"{task}_s"]
     return figures

@@ -27,9 +27,10 @@ class Options:
         what: infer (from photo files to RLE, 100 detections per photo), postprocess (from 100 soft
             masks of a 12-megapixel photo to RLE), draw (20 instances on photos of 480 x 640 px, and
             100 large ones on one of 12 megapixels), train (steps of SGD), evaluate (COCO AP of
-            boxes and masks, 100 detections per image), or read (a COCO JSON file of the size of
-            instances_train2017.json). The first four are compared with torchvision, the others
-            with pycocotools.
+            boxes and masks, from files, 100 detections per image), or read (a COCO JSON file of the
+            size of instances_train2017.json). The first four are compared with torchvision, the
+            others with pycocotools; evaluate also with faster-coco-eval, hotcoco and
+            ultrafast-pycocotools, if they are installed.
         images: Photos, folders or globs; for train, the folder of the photos of --coco-json. If
             not given, drawn scenes of 480 x 640 px.
         coco_json: For train: annotations in COCO format; the first photos with objects are used.
@@ -70,7 +71,8 @@ def run(config: Options) -> int:
     with Listener() as listener:
         figures = _figures(config, listener)
     figures["versions"] = versions()
-    sides = ("ours", "peer")
+    measured = figures["ours"].keys()
+    sides = [n for n, each in figures.items() if isinstance(each, dict) and each.keys() == measured]
     table(
         ["side", *figures["ours"]],
         [(side, *(f"{value:.4g}" for value in figures[side].values())) for side in sides],

@@ -88,18 +88,7 @@ def polygons_to_rle(
     if not len(polygons):
         empty = {"size": [height, width], "counts": [height * width]}
         return dict(coco_mask.frPyObjects(empty, height, width))
-    parts = _checked(polygons)
-    starts = np.cumsum([0, *map(len, parts[:-1])]) // 2
-    points = np.concatenate(parts).reshape(-1, 2)
-    following = np.arange(1, len(points) + 1)
-    following[np.append(starts[1:], len(points)) - 1] = starts
-    length_px = np.abs(points - points[following]).max(axis=1).sum()
-    if length_px > LONGEST_OUTLINE_PX:
-        raise ValueError(
-            f"polygons: an outline of {length_px:,.0f} pixels is longer than the limit of "
-            f"{LONGEST_OUTLINE_PX:,}"
-        )
-    return union(coco_mask.frPyObjects(parts, height, width))
+    return union(coco_mask.frPyObjects(_checked(polygons), height, width))
 
 
 def union(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -107,7 +96,7 @@ def union(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     while len(parts) > 1:
         starts = range(0, len(parts), _MERGED_AT_ONCE)
         parts = [coco_mask.merge(parts[start : start + _MERGED_AT_ONCE]) for start in starts]
-    return dict(coco_mask.merge(parts))
+    return dict(parts[0])
 
 
 def _check_size(size_hw: tuple[int, int]) -> None:
@@ -119,16 +108,35 @@ def _check_size(size_hw: tuple[int, int]) -> None:
 
 def _checked(polygons: Sequence[Sequence[float]]) -> list[NDArray[np.float64]]:
     """Polygons as arrays, checked: all at once, as there may be many thousands."""
+    parts = _plain(polygons) or [_polygon(part) for part in polygons]
+    flat = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    if max(flat.max(), -flat.min()) * len(flat) <= LONGEST_OUTLINE_PX:
+        return parts  # as no step is longer than twice the farthest coordinate
+    starts = np.cumsum([0, *map(len, parts[:-1])]) // 2
+    points = flat.reshape(-1, 2)
+    following = np.arange(1, len(points) + 1)
+    following[np.append(starts[1:], len(points)) - 1] = starts
+    length_px = np.abs(points - points[following]).max(axis=1).sum()
+    if length_px > LONGEST_OUTLINE_PX:
+        raise ValueError(
+            f"polygons: an outline of {length_px:,.0f} pixels is longer than the limit of "
+            f"{LONGEST_OUTLINE_PX:,}"
+        )
+    return parts
+
+
+def _plain(polygons: Sequence[Sequence[float]]) -> list[NDArray[np.float64]] | None:
+    """Polygons as arrays; None unless all are lists of at least 3 points near enough."""
     lengths = [len(part) if type(part) is list else 0 for part in polygons]
     if any(length < 6 or length % 2 for length in lengths):
-        return [_polygon(part) for part in polygons]
+        return None
     try:
         flat = np.fromiter(chain.from_iterable(polygons), np.float64, sum(lengths))
     except (TypeError, ValueError):
-        return [_polygon(part) for part in polygons]
-    if not (np.abs(flat) < FARTHEST_PX).all():
-        return [_polygon(part) for part in polygons]
-    return np.split(flat, np.cumsum(lengths[:-1]))
+        return None
+    if not (flat.min() > -FARTHEST_PX and flat.max() < FARTHEST_PX):  # also for NaN
+        return None
+    return [flat] if len(lengths) == 1 else np.split(flat, np.cumsum(lengths[:-1]))
 
 
 def _polygon(flat_xy: Sequence[float]) -> NDArray[np.float64]:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
-from instseg.evaluation.coco_ap import MAX_DETECTIONS, METRICS, SIZES, Metric
-from instseg.evaluation.matching import Bools, Floats, Ints, Matches
+from instseg.evaluation.coco_ap import MAX_DETECTIONS, METRICS, Metric
+from instseg.evaluation.matching import SIZES, Bools, Floats, Ints, Matches
 
 Weights = NDArray[np.float32]
 Range = tuple[float, float]  # low and high of an interval
@@ -138,12 +135,15 @@ def _score_class(table: Floats, matches: Matches, k: int, weights: Weights) -> N
     for size, gt_ignored in enumerate(matches.gt_ignored):
         true, ignored = matches.det_true[size][:, dets], matches.det_ignored[size][:, dets]
         objects = weights[matches.gt_image[of_class & ~gt_ignored]].sum(axis=0).astype(np.int64)
-        step = max(1, CELLS // max(1, true.any(axis=0).sum()))
+        for limit, most in enumerate(MAX_DETECTIONS):
+            hits = _sums_of(true & (rank < most), image, weights)
+            table[size, :, AR + limit] = hits / np.maximum(objects, 1)
+        step = max(1, CELLS // max(1, int(np.count_nonzero(true.any(axis=0)))))
         for start in range(0, weights.shape[1], step):
             columns = slice(start, start + step)
             part = np.ascontiguousarray(weights[:, columns])
             gains = _Gains(matches.recall_thresholds, np.maximum(objects[columns], 1))
-            table[size][..., columns] = _score_size(true, ignored, image, rank, part, gains)
+            table[size, :, AP, columns] = _average_precision(true, ignored, image, part, gains)
         table[size][..., objects == 0] = np.nan
 
 
@@ -156,55 +156,71 @@ class _Gains:
         recall = hits / counts[:, None]
         passed = np.searchsorted(recall_thresholds, recall, side="right")
         passed[:, 0] = 0  # the first hit passes recall 0 too
-        self._table = np.diff(passed, axis=1, prepend=0).astype(np.float32).ravel()
-        self._offset = (column * len(hits)).astype(np.int32)
-        self.thresholds, self.objects = len(recall_thresholds), objects
-
-    def of(self, hits: Weights) -> Weights:
-        """By the running number of hits, (n, R)."""
-        return self._table.take(hits.astype(np.int32) + self._offset)
+        self.table = np.diff(passed, axis=1, prepend=0).astype(np.float32).ravel()
+        self.start = column * len(hits)  # (R,), where the row of each resample begins
+        self.thresholds = len(recall_thresholds)
 
 
-def _score_size(
-    true: Bools, ignored: Bools, image: Ints, rank: Ints, weights: Weights, gains: _Gains
-) -> Floats:
-    """AP, AR1, AR10 and AR100 at one object size: (T, 4, R).
+def _average_precision(
+    true: Bools, ignored: Bools, image: Ints, weights: Weights, gains: _Gains
+) -> Weights:
+    """AP at one object size: (T, R).
 
-    Precision has its maxima at true positives, so it is computed only there. The sums up to there
-    are nearly equal for all IoU thresholds: they are computed once, and corrected.
+    Precision has its maxima at true positives, so it is computed only there: from the last to the
+    first, with running sums of all resamples and IoU thresholds, which stay in the cache.
     """
     found = np.flatnonzero(true.any(axis=0))
-    after = np.searchsorted(found, np.arange(true.shape[1]))  # the next found one, or itself
-    counted = _cumulative(~ignored[0], after, image, weights, len(found))
-    table = np.zeros((len(true), 4, weights.shape[1]))
-    for t, (is_true, is_ignored) in enumerate(zip(true, ignored, strict=True)):
-        rows = np.flatnonzero(is_true[found])
-        total = counted[rows]
-        changed = ignored[0].astype(np.int8) - is_ignored
-        if changed.any():
-            total += _cumulative(changed, after, image, weights, len(found))[rows]
-        each = weights[image[found[rows]]]
-        hits = _run_down(np.add, each.copy())
-        precision = np.divide(hits, np.maximum(total, 1), dtype=np.float64)
-        _run_down(np.maximum, precision[::-1])  # the best at this recall or above
-        table[t, AP] = np.einsum("ij,ij,ij->j", each, gains.of(hits), precision) / gains.thresholds
-        for limit, most in enumerate(MAX_DETECTIONS):
-            table[t, AR + limit] = each[rank[found[rows]] < most].sum(axis=0) / gains.objects
-    return table
+    following = np.searchsorted(found, np.arange(true.shape[1]))  # the next found one, or itself
+    counted = ~ignored & (following < len(found))
+    always = counted.all(axis=0)
+    between = _sums(following[always], np.flatnonzero(always), image, weights, len(found))
+    sometimes: list[list[tuple[int, int]]] = [[] for _ in found]
+    for t, det in np.argwhere(counted & ~always).tolist():
+        sometimes[following[det]].append((t, image[det]))
+    totals = _sums_of(counted, image, weights)
+    hits = _sums_of(true, image, weights)
+    place = hits.astype(np.intp) + gains.start
+    ap, best, spare = (np.zeros_like(hits) for _ in range(3))
+    patterns, pattern = np.unique(true[:, found], axis=1, return_inverse=True)
+    runs = [_runs(each) for each in patterns.T]
+    with np.errstate(invalid="ignore"):  # 0 / 0 where nothing is left
+        for row in range(len(found) - 1, -1, -1):
+            weight = weights[image[found[row]]]
+            weight_int = weight.astype(np.intp)
+            for run in runs[pattern[row]]:
+                gained, highest, left, at = spare[run], best[run], hits[run], place[run]
+                np.divide(left, totals[run], out=gained)
+                np.fmax(highest, gained, out=highest)  # at this recall or above
+                gains.table.take(at, out=gained, mode="clip")
+                gained *= highest
+                gained *= weight
+                ap[run] += gained
+                left -= weight
+                at -= weight_int
+            totals -= between[row]
+            for t, i in sometimes[row]:
+                totals[t] -= weights[i]
+    ap /= gains.thresholds
+    return ap
 
 
-def _cumulative(
-    values: NDArray[np.int8] | Bools, after: Ints, image: Ints, weights: Weights, rows: int
-) -> Weights:
-    """Running weighted sum of values, read at each found detection: (rows, R)."""
-    used = np.flatnonzero(values & (after < rows))
-    shape = (rows, len(weights))
-    sums = csr_array((values[used].astype(np.float32), (after[used], image[used])), shape=shape)
-    return _run_down(np.add, sums @ weights)
+def _runs(chosen: Bools) -> list[slice]:
+    """The runs of True."""
+    edges = np.flatnonzero(np.diff(chosen, prepend=False, append=False)).tolist()
+    return [slice(*edge) for edge in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def _run_down(operation: np.ufunc, rows: NDArray[Any]) -> NDArray[Any]:
-    """Accumulate along axis 0, in place; numpy's own accumulation is several times slower there."""
-    for above, row in pairwise(rows):
-        operation(above, row, out=row)
-    return rows
+def _sums_of(chosen: Bools, image: Ints, weights: Weights) -> Weights:
+    """For each row of `chosen` (M, D), the sum of the weights of the detections' images: (M, R)."""
+    row, det = np.nonzero(chosen)
+    return _sums(row, det, image, weights, len(chosen))
+
+
+def _sums(row: Ints, det: Ints, image: Ints, weights: Weights, rows: int) -> Weights:
+    """For each row, the sum of the weights of the images of its detections: (rows, R)."""
+    from scipy.sparse import csr_array  # not for --help
+
+    ones = np.ones(len(row), np.float32)
+    chosen = csr_array((ones, (row, image[det])), shape=(rows, len(weights)))
+    sums: Weights = chosen @ weights
+    return sums

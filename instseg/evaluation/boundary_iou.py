@@ -46,7 +46,16 @@ def boundaries(labels: Labels) -> NDArray[np.bool_]:
     Returns:
         bool (H, W).
     """
-    reach = max(1, round(WIDTH * float(np.hypot(*labels.shape))))
+    return near_edge(labels, width_of(labels.shape))
+
+
+def width_of(size_hw: tuple[int, ...]) -> int:
+    """Width of boundaries in an image, in pixels."""
+    return max(1, round(WIDTH * float(np.hypot(size_hw[0], size_hw[1]))))
+
+
+def near_edge(labels: Labels, reach: int) -> NDArray[np.bool_]:
+    """The pixels at most `reach` steps away from another label or the map's border."""
     padded = np.pad(labels, reach, constant_values=IGNORE)
     highest = _in_windows(np.maximum, padded, 2 * reach + 1)
     near: NDArray[np.bool_] = highest != _in_windows(np.minimum, padded, 2 * reach + 1)

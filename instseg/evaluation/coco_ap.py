@@ -1,23 +1,18 @@
-"""COCO average precision by the rules of pycocotools, computed with faster-coco-eval."""
+"""COCO average precision by the rules of pycocotools."""
 
 from __future__ import annotations
 
-from collections import Counter
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from faster_coco_eval import COCO, COCOeval_faster, mask
 from numpy.typing import NDArray
-from pycocotools import mask as coco_mask
 
-from instseg.core.rle import to_rle
-from instseg.evaluation.matching import Matches, match
+from instseg.evaluation.matching import Bools, Floats, Ints, Matches, match
+from instseg.evaluation.shapes import Kind
 from instseg.system.memory import no_garbage_collection
-
-Kind = Literal["bbox", "segm", "boundary"]
 
 
 class Metric(NamedTuple):
@@ -51,7 +46,6 @@ METRICS = {
     "ARm": Metric("recall", _EVERY, 2, 2),
     "ARl": Metric("recall", _EVERY, 3, 2),
 }
-SIZES = ("all", "small", "medium", "large")  # by area in pixels: up to 32^2, up to 96^2, more
 MAX_DETECTIONS = (1, 10, 100)  # of one class in one image
 
 
@@ -73,7 +67,7 @@ class ApTables:
     max_detections: tuple[int, ...]
     precision: NDArray[np.float64]
     recall: NDArray[np.float64]
-    _evaluator: Any
+    matches: Matches
 
     @property
     def scores(self) -> dict[str, float]:
@@ -103,11 +97,6 @@ class ApTables:
             "mean 0.50:0.95": held.mean(axis=(0, 2)),
         }
 
-    @cached_property
-    def matches(self) -> Matches:
-        """The match of each detection."""
-        return match(self._evaluator)
-
     def _scores(self, classes: slice) -> dict[str, float]:
         tables = {"precision": self.precision[:, :, classes], "recall": self.recall[:, classes]}
         return {
@@ -116,6 +105,7 @@ class ApTables:
         }
 
 
+@no_garbage_collection()
 def measure_ap(
     truth: Mapping[str, Any],
     results: Sequence[Mapping[str, Any]],
@@ -135,77 +125,111 @@ def measure_ap(
             CVPR 2021).
         max_detections: 1, 10, 100, and more if an image has more objects.
     """
-    with no_garbage_collection():
-        ground = COCO({**truth, "annotations": _objects(truth, kind)})
-        detected = COCO({**truth, "annotations": _detections(truth, results, kind)})
-        if kind == "segm":  # "bbox" spares it the coding of all masks
-            evaluator = _MaskEvaluator(ground, detected, "bbox")
-        else:
-            evaluator = COCOeval_faster(ground, detected, kind)
-        evaluator.params.maxDets = list(max_detections)
-        evaluator.evaluate()
-        evaluator.accumulate()
+    found = match(truth, results, kind, max_detections=max(max_detections))
     names = {category["id"]: category["name"] for category in truth["categories"]}
-    category_ids = evaluator.params.catIds
-    objects = Counter(a["category_id"] for a in truth["annotations"] if not a.get("iscrowd", 0))
+    category_ids = found.category_ids.tolist()
+    objects = np.bincount(found.gt_class[~found.gt_ignored[0]], minlength=len(category_ids))
+    hits = _Hits.of(found)
+    tables = [_tables(found, *hits.precision(most)) for most in max_detections]
     return ApTables(
         class_names=tuple(names[i] for i in category_ids),
-        objects=tuple(objects[i] for i in category_ids),
+        objects=tuple(objects.tolist()),
         max_detections=tuple(max_detections),
-        precision=evaluator.eval["precision"],
-        recall=evaluator.eval["recall"],
-        _evaluator=evaluator,
+        precision=np.stack([precision for precision, _ in tables], axis=-1),
+        recall=np.stack([recall for _, recall in tables], axis=-1),
+        matches=found,
     )
 
 
-class _MaskEvaluator(COCOeval_faster):
-    """Compares masks only if an image has detections and objects of a class.
+def _tables(matches: Matches, line: Ints, precision: Floats) -> tuple[Floats, Floats]:
+    """Precision (T, 101, K, A) and recall (T, K, A), as pycocotools accumulates them.
 
-    The evaluator itself would decode and encode every mask of the dataset beforehand.
+    Args:
+        matches: Of all detections.
+        line: As `_Hits.precision` returns it.
+        precision: Likewise.
+    """
+    sides = (*matches.det_true.shape[:2], len(matches.category_ids))  # (A, T, K)
+    hits = np.bincount(line, minlength=math.prod(sides)).reshape(sides)
+    starts = np.cumsum(hits).reshape(sides) - hits
+    objects = np.array(
+        [np.bincount(matches.gt_class[~i], minlength=sides[-1]) for i in matches.gt_ignored]
+    )
+    counts, of_count = np.unique(objects, return_inverse=True)
+    needed = np.array(
+        [np.searchsorted(np.arange(1, n + 1) / n, matches.recall_thresholds) for n in counts]
+    )[of_count].reshape(len(objects), 1, sides[-1], -1)  # hits to each recall, less one
+    reached = needed < hits[..., None]
+    table = np.zeros(reached.shape)
+    if len(line):
+        table[reached] = np.maximum.reduceat(precision, (starts[..., None] + needed)[reached])
+    table = np.maximum.accumulate(table[..., ::-1], axis=-1)[..., ::-1]
+    recall = hits / np.maximum(objects, 1)[:, None]
+    for each in (table, recall):
+        each[np.broadcast_to(objects[:, None] == 0, sides)] = -1
+    return table.transpose(1, 3, 2, 0), recall.transpose(1, 2, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Hits:
+    """True positives, and what else differs from the lowest threshold: N entries, as `line` rises.
+
+    Attributes:
+        matches: Of all detections.
+        det: (N,), a detection.
+        line: (N,), size, threshold and class as one number.
+        size: (N,).
+        true: (N,), whether it is a true positive.
+        more: (N,), 1 if it counts here and not at the lowest threshold, -1 the other way round.
     """
 
-    def computeIoU(self, imgId: int, catId: int) -> Any:  # noqa: N802, N803
-        """IoUs (detections by descending score, objects)."""
-        sides = (self.dt_dataset, self.gt_dataset)
-        found, objects = (s.get_instances([imgId], [catId], True)[0][0] for s in sides)
-        best = np.argsort([-d["score"] for d in found], kind="stable")[: self.params.maxDets[-1]]
-        return coco_mask.iou(
-            [found[i]["segmentation"] for i in best],
-            [each["segmentation"] for each in objects],
-            [int(each["iscrowd"]) for each in objects],
+    matches: Matches
+    det: Ints
+    line: Ints
+    size: Ints
+    true: Bools
+    more: Ints
+
+    @classmethod
+    def of(cls, matches: Matches) -> _Hits:
+        """At every size and threshold."""
+        true, ignored = matches.det_true, matches.det_ignored
+        lowest = ignored[:, :1]
+        entries = np.flatnonzero(true | (ignored != lowest))
+        size, step, det = np.unravel_index(entries, true.shape)
+        sides = (*true.shape[:2], len(matches.category_ids))
+        return cls(
+            matches=matches,
+            det=det,
+            line=np.ravel_multi_index((size, step, matches.det_class[det]), sides),
+            size=size,
+            true=true.ravel()[entries],
+            more=lowest[size, 0, det].astype(np.int64) - ignored.ravel()[entries],
         )
 
+    def precision(self, most: int) -> tuple[Ints, Floats]:
+        """Precision at each true positive, where it has its maxima.
 
-def _objects(truth: Mapping[str, Any], kind: Kind) -> list[dict[str, Any]]:
-    """Copies of the annotations, because the evaluator modifies them; segmentations as RLE."""
-    copies = [{**a, "iscrowd": int(a.get("iscrowd") or 0)} for a in truth["annotations"]]
-    if kind == "segm":
-        sizes_hw = {image["id"]: (image["height"], image["width"]) for image in truth["images"]}
-        for each in copies:
-            each["segmentation"] = to_rle(each["segmentation"], sizes_hw[each["image_id"]])
-    return copies
+        Args:
+            most: The number of detections of one class in one image that count.
 
-
-def _detections(
-    truth: Mapping[str, Any], results: Sequence[Mapping[str, Any]], kind: Kind
-) -> list[dict[str, Any]]:
-    """Results as annotations with id and area.
-
-    COCO's `loadRes` measures one mask at a time, which takes longer than the evaluation.
-    """
-    records: list[dict[str, Any]]
-    if kind == "bbox":
-        records = [{"bbox": r["bbox"], "area": r["bbox"][2] * r["bbox"][3]} for r in results]
-    else:
-        sizes_hw = {image["id"]: (image["height"], image["width"]) for image in truth["images"]}
-        rles = [to_rle(r["segmentation"], sizes_hw.get(r["image_id"], (0, 0))) for r in results]
-        areas = mask.area(rles).tolist()
-        records = [{"segmentation": r, "area": a} for r, a in zip(rles, areas, strict=True)]
-    for number, (record, result) in enumerate(zip(records, results, strict=True), start=1):
-        record["id"], record["iscrowd"] = number, 0
-        for key in ("image_id", "category_id", "score"):
-            record[key] = result[key]
-    return records
+        Returns:
+            `line` and precision, each (n,).
+        """
+        kept = self.matches.det_rank < most
+        mine = kept[self.det]
+        det, line, size = (each[mine] for each in (self.det, self.line, self.size))
+        counted = np.zeros((len(self.matches.det_ignored), len(kept) + 1), dtype=np.int64)
+        np.cumsum(~self.matches.det_ignored[:, 0] & kept, axis=1, out=counted[:, 1:])
+        class_start = np.searchsorted(self.matches.det_class, self.matches.det_class)
+        more = np.cumsum(self.more[mine])
+        before = np.append(0, more)[np.searchsorted(line, line)]
+        counts = counted[size, det + 1] - counted[size, class_start[det]] + more - before
+        true = self.true[mine]
+        line = line[true]
+        hits = np.arange(1, len(line) + 1) - np.searchsorted(line, line)
+        precision: Floats = hits / (counts[true] + np.spacing(1))
+        return line, precision
 
 
 def _mean(values: NDArray[np.float64]) -> float:
@@ -221,4 +245,7 @@ def average_precision(
     See `measure_ap`. Values are 0..1, or -1 without ground truth.
     """
     found = measure_ap(truth, results, kind)
-    return found.scores | {"per_class": {n: s["AP"] for n, s in found.per_class.items()}}
+    of_class = np.moveaxis(found.precision[..., METRICS["AP"].size, METRICS["AP"].limit], -1, 0)
+    return found.scores | {
+        "per_class": dict(zip(found.class_names, map(_mean, of_class), strict=True))
+    }

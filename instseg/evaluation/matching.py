@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from instseg.evaluation.shapes import Kind, Shapes, overlapping
+
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
+RECALL_THRESHOLDS = np.linspace(0, 1, 101)
+SIZES = ("all", "small", "medium", "large")  # by area in pixels: up to 32^2, up to 96^2, more
+AREAS = np.array([[0, 1e10], [0, 32**2], [32**2, 96**2], [96**2, 1e10]])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,135 +61,176 @@ class Matches:
     gt_ignored: Bools
 
 
-def match(evaluator: Any) -> Matches:
+def match(
+    truth: Mapping[str, Any],
+    results: Sequence[Mapping[str, Any]],
+    kind: Kind,
+    *,
+    max_detections: int,
+) -> Matches:
     """Match detections with objects as COCO does: greedily, by descending score.
 
+    Annotations and results of images or categories that the truth does not list are ignored.
+
     Args:
-        evaluator: A `COCOeval_faster` that has been evaluated; its IoUs are used.
+        truth: A COCO document: images, annotations, categories.
+        results: COCO results: `image_id`, `category_id`, `score`, and `bbox` or `segmentation`.
+        kind: Boxes, masks or boundaries.
+        max_detections: Of one class in one image; those with the best scores.
     """
-    p = evaluator.params
-    image_ids, category_ids = np.array(p.imgIds, np.int64), np.array(p.catIds, np.int64)
-    gt = _Columns.read(evaluator.cocoGt.dataset["annotations"], image_ids, category_ids)
-    det = _Columns.read(evaluator.cocoDt.dataset["annotations"], image_ids, category_ids)
-    rank = det.ranks()
-    det, rank = det[rank < p.maxDets[-1]], rank[rank < p.maxDets[-1]]
-    low, high = np.array(p.areaRng, dtype=np.float64).T[:, :, None]  # (A, 1)
-    gt_ignored = (gt.area < low) | (gt.area > high) | gt.crowd
-    shape = (len(p.areaRng), len(p.iouThrs), len(det.image))
-    true, ignored = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
-    for dets, gts in _shared_pairs(det, gt):
-        pair = (image_ids[det.image[dets.start]], category_ids[det.category[dets.start]])
-        true[:, :, dets], ignored[:, :, dets] = _assign(
-            np.asarray(evaluator.ious[pair]), gt_ignored[:, gts], gt.crowd[gts], p.iouThrs
-        )
-    ignored |= ((det.area < low) | (det.area > high))[:, None] & ~true
-    best_first = np.lexsort((-det.score, det.category))  # stable: ties stay in order of images
+    image_ids = np.unique(np.array([image["id"] for image in truth["images"]], np.int64))
+    category_ids = np.unique(np.array([c["id"] for c in truth["categories"]], np.int64))
+    sizes_hw = {i["id"]: (i["height"], i["width"]) for i in truth["images"] if kind != "bbox"}
+    gt = _Arranged.of(truth["annotations"], image_ids, category_ids)
+    crowd = np.array([bool(each.get("iscrowd")) for each in gt.records], dtype=bool)
+    area = np.array([each["area"] for each in gt.records], dtype=np.float64)
+    gt_ignored = crowd | _of_other_size(area)
+
+    det = _Arranged.of(results, image_ids, category_ids, scored=True, most=max_detections)
+    shapes = Shapes.read(det.records, kind, sizes_hw)
+    shared = np.flatnonzero(np.isin(gt.pair, det.pair))
+    regions = Shapes.read([gt.records[i] for i in shared.tolist()], kind, sizes_hw)
+    detection, region, iou = overlapping(
+        shapes, det.pair, regions, gt.pair[shared], crowd[shared], IOU_THRESHOLDS[0]
+    )
+    best_first = np.lexsort((-det.score, det.class_))  # stable: ties stay in order of images
+    place = np.argsort(best_first)
+    true = np.zeros((len(AREAS), len(IOU_THRESHOLDS), len(place)), dtype=bool)
+    ignored = np.zeros_like(true)
+    lanes = _assign(detection, det.pair, shared[region], iou, gt_ignored, crowd)
+    for size, step, detections, on_ignored in lanes:
+        true[size, step, place[detections]] = ~on_ignored
+        ignored[size, step, place[detections]] = on_ignored
+    ignored |= _of_other_size(shapes.areas[best_first])[:, None] & ~true
     return Matches(
         image_ids=image_ids,
         category_ids=category_ids,
-        iou_thresholds=np.asarray(p.iouThrs),
-        recall_thresholds=np.asarray(p.recThrs),
+        iou_thresholds=IOU_THRESHOLDS,
+        recall_thresholds=RECALL_THRESHOLDS,
         det_image=det.image[best_first],
-        det_class=det.category[best_first],
+        det_class=det.class_[best_first],
         det_score=det.score[best_first],
-        det_rank=rank[best_first],
-        det_true=true[:, :, best_first],
-        det_ignored=ignored[:, :, best_first],
+        det_rank=det.rank[best_first],
+        det_true=true,
+        det_ignored=ignored,
         gt_image=gt.image,
-        gt_class=gt.category,
+        gt_class=gt.class_,
         gt_ignored=gt_ignored,
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Columns:
-    """Annotations or results as columns, sorted by image, then class, then descending score."""
+def _of_other_size(areas: Floats) -> Bools:
+    """Whether areas (N,) are outside of each range of sizes: (A, N)."""
+    low, high = AREAS.T[:, :, None]
+    return (areas < low) | (areas > high)
 
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Arranged:
+    """Records of known images and classes, sorted by image, then class, then descending score.
+
+    Attributes:
+        records: N annotations or results.
+        image: int64 (N,), by number.
+        class_: int64 (N,), by number.
+        pair: int64 (N,), ascending; the same for records of the same image and class.
+        score: float64 (N,).
+        rank: int64 (N,), place among the records of the same image and class.
+    """
+
+    records: list[Mapping[str, Any]]
     image: Ints
-    category: Ints
+    class_: Ints
+    pair: Ints
     score: Floats
-    area: Floats
-    crowd: Bools
+    rank: Ints
 
     @classmethod
-    def read(
-        cls, records: Sequence[dict[str, Any]], image_ids: Ints, category_ids: Ints
-    ) -> _Columns:
-        """The records of these images and categories."""
-        rows = [
-            (r["image_id"], r["category_id"], r.get("score", 0), r["area"], r.get("iscrowd", 0))
-            for r in records
-        ]
-        image, category, score, area, crowd = np.array(rows, dtype=np.float64).reshape(-1, 5).T
-        found = cls(
-            image=np.searchsorted(image_ids, image),
-            category=np.searchsorted(category_ids, category),
-            score=score,
-            area=area,
-            crowd=crowd > 0,
+    def of(
+        cls,
+        records: Sequence[Mapping[str, Any]],
+        image_ids: Ints,
+        category_ids: Ints,
+        *,
+        scored: bool = False,
+        most: int | None = None,
+    ) -> _Arranged:
+        """Arrange records.
+
+        Args:
+            records: Annotations or results.
+            image_ids: The known images, ascending.
+            category_ids: The known classes, ascending.
+            scored: Whether they have scores; else they stay in order.
+            most: How many to keep of each image and class.
+        """
+        image, class_ = (
+            _place(np.fromiter(map(itemgetter(key), records), np.int64, len(records)), ids)
+            for key, ids in (("image_id", image_ids), ("category_id", category_ids))
         )
-        known = np.isin(image, image_ids) & np.isin(category, category_ids)
-        order = np.lexsort((-score, found.category, found.image))  # stable
-        return found[order[known[order]]]
-
-    def __getitem__(self, rows: Ints | Bools) -> _Columns:
-        return _Columns(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
-
-    def starts(self) -> tuple[Ints, Ints]:
-        """For each pair of image and class that occurs: its number and first row."""
-        if not len(self.image):
-            return self.image, self.image
-        keys = self.image * 2**32 + self.category
-        first = np.flatnonzero(np.diff(keys, prepend=-1))
-        return keys[first], first
-
-    def ranks(self) -> Ints:
-        """Index of each row within its image and class, from 0."""
-        rows = np.arange(len(self.image))
-        _, first = self.starts()
-        return rows - np.repeat(first, np.diff(first, append=len(rows)))
+        score = np.zeros(len(records))
+        if scored:
+            score = np.fromiter(map(itemgetter("score"), records), np.float64, len(records))
+        pair = image * len(category_ids) + class_
+        order = np.lexsort((-score, pair))  # stable
+        order = order[(image[order] >= 0) & (class_[order] >= 0)]
+        pair = pair[order]
+        rank = np.arange(len(order)) - np.searchsorted(pair, pair)
+        if most is not None:
+            order, pair, rank = (each[rank < most] for each in (order, pair, rank))
+        return cls(
+            records=[records[i] for i in order.tolist()],
+            image=image[order],
+            class_=class_[order],
+            pair=pair,
+            score=score[order],
+            rank=rank,
+        )
 
 
-def _shared_pairs(det: _Columns, gt: _Columns) -> Iterator[tuple[slice, slice]]:
-    """Rows of detections and of objects, for each image and class that has both."""
-    det_keys, det_first = det.starts()
-    gt_keys, gt_first = gt.starts()
-    det_last, gt_last = [*det_first[1:], len(det.image)], [*gt_first[1:], len(gt.image)]
-    _, in_det, in_gt = np.intersect1d(det_keys, gt_keys, assume_unique=True, return_indices=True)
-    for i, j in zip(in_det.tolist(), in_gt.tolist(), strict=True):
-        yield slice(det_first[i], det_last[i]), slice(gt_first[j], gt_last[j])
+def _place(ids: Ints, known: Ints) -> Ints:
+    """The place of each id among the known ones, ascending; -1 for others."""
+    place = np.searchsorted(known, ids)
+    return np.where(np.append(known, -1)[place] == ids, place, -1) if len(known) else place - 1
 
 
 def _assign(
-    overlaps: Floats, gt_ignored: Bools, crowd: Bools, iou_thresholds: Floats
-) -> tuple[Bools, Bools]:
-    """COCO's greedy matching in one image and class, at every threshold and size at once.
+    detection: Ints, groups: Ints, region: Ints, iou: Floats, gt_ignored: Bools, crowd: Bools
+) -> Iterator[tuple[Ints, Ints, Ints, Bools]]:
+    """COCO's greedy matching, for all images, classes, thresholds and sizes at once.
 
     Objects that are not ignored are preferred, then higher IoUs, and of equal IoUs the last.
 
     Args:
-        overlaps: (D, G), detections by descending score.
+        detection: (P,), of each pair that overlaps enough, ascending.
+        groups: (D,), image and class of each detection; those of a group by descending score.
+        region: (P,), objects or crowds, ascending for each detection.
+        iou: (P,), of the pair.
         gt_ignored: (A, G).
         crowd: (G,); a crowd can match many detections.
-        iou_thresholds: (T,).
 
-    Returns:
-        Whether each detection matches an object, and whether it matches an ignored one: each bool
-        (A, T, D).
+    Yields:
+        In turn the best detections of all groups, the second best, and so on; of those that match:
+        the size, the threshold, the detection, and whether it matches an ignored object, each (N,).
     """
-    enough = np.minimum(iou_thresholds, 1 - 1e-10)
-    sizes, steps, count = len(gt_ignored), len(enough), overlaps.shape[1]
-    true = np.zeros((sizes, steps, len(overlaps)), dtype=bool)
-    ignored = np.zeros_like(true)
-    free = np.ones((sizes, steps, count), dtype=bool)
-    worth = np.where(gt_ignored, 0.0, 2.0)[:, None]  # (A, 1, G)
-    a, t = np.indices((sizes, steps))
-    for d in np.flatnonzero(overlaps.max(axis=1) >= enough.min()):
-        open_to = free & (overlaps[d] >= enough[:, None])
-        preference = np.where(open_to, overlaps[d] + worth, -1)
-        best = count - 1 - preference[..., ::-1].argmax(axis=-1)  # (A, T), the last of equals
-        found = open_to[a, t, best]
-        on_ignored = gt_ignored[a, best]
-        true[..., d], ignored[..., d] = found & ~on_ignored, found & on_ignored
-        free[a, t, best] &= ~found | crowd[best]
-    return true, ignored
+    sizes, steps = len(gt_ignored), len(IOU_THRESHOLDS)
+    enough = np.tile(np.minimum(IOU_THRESHOLDS, 1 - 1e-10), sizes)[:, None]  # (A T, 1)
+    gt_ignored = np.repeat(gt_ignored, steps, axis=0)
+    free = np.ones_like(gt_ignored)
+    by_iou = np.argsort(iou, kind="stable")
+    worth = np.argsort(by_iou)
+    first = np.flatnonzero(np.diff(detection, prepend=-1))  # pair of each detection
+    group = groups[detection[first]]
+    turn = np.arange(len(first)) - np.searchsorted(group, group)
+    turns = np.repeat(turn, np.diff(first, append=len(iou)))
+    by_turn = np.argsort(turns, kind="stable")
+    for pairs in np.split(by_turn, np.flatnonzero(np.diff(turns[by_turn])) + 1):
+        found, objects = detection[pairs], region[pairs]
+        possible = free[:, objects] & (iou[pairs] >= enough)
+        preferred = worth[pairs] + len(iou) * ~gt_ignored[:, objects]
+        starts = np.flatnonzero(np.diff(found, prepend=-1))
+        best = np.maximum.reduceat(np.where(possible, preferred, -1), starts, axis=1)
+        lane, column = np.divmod(np.flatnonzero(best >= 0), len(starts))
+        chosen = region[by_iou[best[lane, column] % len(iou)]]
+        free[lane, chosen] = crowd[chosen]
+        yield lane // steps, lane % steps, found[starts[column]], gt_ignored[lane, chosen]

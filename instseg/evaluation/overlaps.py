@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as coco_mask
 
-from instseg.core.rle import to_rle
+from instseg.evaluation.shapes import Shapes, overlapping
 
 Record = Mapping[str, Any]
 
@@ -146,31 +144,32 @@ def find_overlaps(
     found, found_image, found_class = found[best], found_image[best], found_class[best]
     as_annotated = np.arange(len(annotations))
     region, region_image, region_class = _arrange(annotations, as_annotated, images, classes)
-    crowd = np.array([annotations[i].get("iscrowd", 0) for i in region.tolist()], dtype=np.uint8)
+    crowd = np.array([bool(annotations[i].get("iscrowd")) for i in region.tolist()], dtype=bool)
 
-    detections, regions, ious = _pairs(
-        _shapes([results[i] for i in found.tolist()], kind, truth["images"]),
+    sizes_hw = {i["id"]: (i["height"], i["width"]) for i in truth["images"] if kind != "bbox"}
+    detections, regions, ious = overlapping(
+        Shapes.read([results[i] for i in found.tolist()], kind, sizes_hw),
         found_image,
-        _shapes([annotations[i] for i in region.tolist()], kind, truth["images"]),
+        Shapes.read([annotations[i] for i in region.tolist()], kind, sizes_hw),
         region_image,
         crowd,
         min_iou,
     )
     same = found_class[detections] == region_class[regions]
-    in_crowd = crowd[regions] == 1
+    in_crowd = crowd[regions]
     crowd_ious = np.zeros(len(found))
     np.maximum.at(crowd_ious, detections[in_crowd & same], ious[in_crowd & same])
 
     order = np.lexsort((~same, -ious, detections))
     order = order[~in_crowd[order]]
-    number = np.cumsum(crowd == 0) - 1  # of each region, counting those that are objects
+    number = np.cumsum(~crowd) - 1  # of each region, counting those that are objects
     return Overlaps(
         n_classes=len(classes),
         results=found,
-        annotations=region[crowd == 0],
+        annotations=region[~crowd],
         scores=scores[found],
         detection_classes=found_class,
-        object_classes=region_class[crowd == 0],
+        object_classes=region_class[~crowd],
         crowd_ious=crowd_ious,
         detections=detections[order],
         objects=number[regions[order]],
@@ -190,41 +189,3 @@ def _arrange(
     order = np.lexsort((key, image_of))
     order = order[(image_of[order] >= 0) & (class_of[order] >= 0)]
     return order, image_of[order], class_of[order]
-
-
-def _shapes(
-    records: Sequence[Record], kind: Literal["bbox", "segm"], images: Sequence[Record]
-) -> Any:
-    """Input of pycocotools: float64 (N, 4) xywh, or N RLE dicts."""
-    if kind == "bbox":
-        sides = chain.from_iterable(record["bbox"] for record in records)
-        return np.fromiter(sides, dtype=np.float64).reshape(-1, 4)
-    sizes_hw = {image["id"]: (image["height"], image["width"]) for image in images}
-    return [to_rle(r["segmentation"], sizes_hw[r["image_id"]]) for r in records]
-
-
-def _pairs(
-    shapes: Any,
-    shape_image: NDArray[np.int64],
-    regions: Any,
-    region_image: NDArray[np.int64],
-    crowd: NDArray[np.uint8],
-    min_iou: float,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Detection, region and IoU of every pair that overlaps enough; both are sorted by image."""
-    both = np.intersect1d(shape_image, region_image)
-    limits = [
-        np.searchsorted(shape_image, both),
-        np.searchsorted(shape_image, both, "right"),
-        np.searchsorted(region_image, both),
-        np.searchsorted(region_image, both, "right"),
-    ]
-    nothing = np.zeros(0, dtype=np.int64)
-    pairs = [(nothing, nothing, np.zeros(0))]
-    for start, stop, first, last in np.stack(limits, axis=1).tolist():
-        # pycocotools holds the GIL here: threads would gain nothing
-        ious = coco_mask.iou(shapes[start:stop], regions[first:last], crowd[first:last])
-        rows, columns = np.nonzero(ious >= min_iou)  # (detections, regions)
-        pairs.append((start + rows, first + columns, ious[rows, columns]))
-    detection, region, iou = zip(*pairs, strict=True)
-    return np.concatenate(detection), np.concatenate(region), np.concatenate(iou)

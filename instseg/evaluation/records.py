@@ -8,8 +8,8 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from faster_coco_eval import mask
 from numpy.typing import NDArray
+from pycocotools import mask
 
 from instseg.core.boxes import box_ious, corners_of
 

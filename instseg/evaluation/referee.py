@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
 from instseg.core.rle import to_rle
 from instseg.evaluation.coco_ap import METRICS
@@ -27,6 +25,9 @@ def referee_scores(
 
     Takes the arguments of `measure_ap`, and is slower.
     """
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
     shape = "bbox" if kind == "bbox" else "segmentation"  # not both: it would measure the box
     keys = ("image_id", "category_id", "score", shape)
     ground, found = COCO(), COCO()

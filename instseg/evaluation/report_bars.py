@@ -9,7 +9,7 @@ import numpy as np
 
 from instseg.core.wording import count
 from instseg.evaluation.assess import Assessment
-from instseg.evaluation.coco_ap import SIZES
+from instseg.evaluation.matching import SIZES
 from instseg.evaluation.result import SUBJECTS, finite_or_none
 from instseg.report.components import Bar, Bars
 

@@ -16,7 +16,7 @@ def versions() -> dict[str, Any]:
     return {
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,
-        **{name: version(name) for name in ("numpy", "pycocotools", "faster-coco-eval")},
+        **{name: version(name) for name in ("numpy", "pycocotools")},
         "python": platform.python_version(),
         "cores": os.cpu_count(),
         "cpu": torch.backends.cpu.get_cpu_capability(),

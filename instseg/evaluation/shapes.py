@@ -1,0 +1,200 @@
+"""Boxes and masks of a whole dataset, and the IoUs of those that overlap."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+
+from instseg.core.boxes import corners_of, shared_areas
+from instseg.core.masks import Masks, given_up
+from instseg.core.rle import to_rle
+from instseg.evaluation.boundary_iou import near_edge, width_of
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Kind = Literal["bbox", "segm", "boundary"]
+Rle = dict[str, Any]
+
+_MOST_AREAS = 255  # in one call of pycocotools, which keeps their number in 8 bits
+_MOST_PAIRS = 2**20  # that are compared at once, so that memory stays small
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shapes:
+    """N boxes or masks.
+
+    Attributes:
+        kind: What IoUs are of.
+        areas: float64 (N,), in pixels.
+        boxes_xywh: float64 (N, 4); None for masks.
+        rles: Compressed masks; None for boxes.
+    """
+
+    kind: Kind
+    areas: Floats
+    boxes_xywh: Floats | None = None
+    rles: Sequence[Rle] | None = None
+
+    @classmethod
+    def read(
+        cls, records: Sequence[Mapping[str, Any]], kind: Kind, sizes_hw: Mapping[Any, Any]
+    ) -> Shapes:
+        """The shapes of annotations or results.
+
+        Args:
+            records: With `bbox`, or `image_id` and `segmentation`.
+            kind: What to read and compare.
+            sizes_hw: Height and width of each image, by its id, to draw polygons in.
+        """
+        if kind == "bbox":
+            sides = itertools.chain.from_iterable(map(itemgetter("bbox"), records))
+            boxes_xywh = np.fromiter(sides, np.float64, 4 * len(records)).reshape(-1, 4)
+            return cls(kind=kind, areas=boxes_xywh[:, 2] * boxes_xywh[:, 3], boxes_xywh=boxes_xywh)
+        outlines = [record["segmentation"] for record in records]
+        rles = [
+            outline
+            if type(outline) is dict and type(outline["counts"]) is str
+            else to_rle(outline, sizes_hw[record["image_id"]])
+            for outline, record in zip(outlines, records, strict=True)
+        ]
+        return cls(kind=kind, areas=_areas(rles), rles=rles)
+
+    def corners(self, rows: Ints) -> Floats:
+        """The boxes of, or around, some of the shapes: xyxy (len(rows), 4)."""
+        if self.rles is None:
+            assert self.boxes_xywh is not None
+            return corners_of(self.boxes_xywh[rows])
+        boxes_xywh = coco_mask.toBbox([self.rles[i] for i in rows.tolist()])
+        return corners_of(np.asarray(boxes_xywh, np.float64).reshape(-1, 4))
+
+
+def _areas(rles: Sequence[Rle]) -> Floats:
+    parts = [rles[i : i + _MOST_AREAS] for i in range(0, len(rles), _MOST_AREAS)]
+    return np.concatenate([np.zeros(0), *map(coco_mask.area, parts)])
+
+
+def overlapping(
+    shapes: Shapes,
+    groups: Ints,
+    regions: Shapes,
+    region_groups: Ints,
+    crowd: NDArray[np.bool_],
+    min_iou: float,
+) -> tuple[Ints, Ints, Floats]:
+    """Compare the shapes and regions of each group, as pycocotools does.
+
+    Masks are compared only if their boxes and areas permit the IoU.
+
+    Args:
+        shapes: N detections.
+        groups: (N,), the group of each, ascending.
+        regions: M objects and crowd regions.
+        region_groups: (M,), ascending.
+        crowd: (M,), whether each is a crowd, where the IoU is the share of the shape inside.
+        min_iou: Above 0.
+
+    Returns:
+        The pairs of at least this IoU, sorted by shape, then by region: their shapes, regions and
+        IoUs, each (P,).
+    """
+    first = np.searchsorted(region_groups, groups)
+    counts = np.searchsorted(region_groups, groups, "right") - first
+    ends = np.cumsum(counts)
+    limits = np.searchsorted(ends, np.arange(_MOST_PAIRS, ends[-1:].sum(), _MOST_PAIRS))
+    region_corners = regions.corners(np.arange(len(region_groups)))
+    parts = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
+    for rows in np.split(np.arange(len(groups)), limits):
+        count = counts[rows]
+        shape = np.repeat(rows, count)
+        region = np.arange(len(shape)) + np.repeat(first[rows] - np.cumsum(count) + count, count)
+        if shapes.rles is not None:  # to find few of the boxes
+            near = _highest_ious(np.inf, shapes, shape, regions, region, crowd) >= min_iou
+            shape, region = shape[near], region[near]
+        is_next = np.diff(shape, prepend=-1) > 0
+        corners = shapes.corners(shape[is_next])[np.cumsum(is_next) - 1]
+        common = shared_areas(corners, region_corners[region])
+        iou = _highest_ious(common, shapes, shape, regions, region, crowd)
+        enough = iou >= min_iou
+        parts.append((shape[enough], region[enough], iou[enough]))
+    shape, region, iou = map(np.concatenate, zip(*parts, strict=True))
+    if shapes.rles is None or regions.rles is None:
+        return shape, region, iou
+    iou = _mask_ious(shapes.rles, shape, regions.rles, region, crowd, groups[shape])
+    if shapes.kind == "boundary":
+        enough = iou >= min_iou
+        shape, region, iou = shape[enough], region[enough], iou[enough]
+        edges, region_edges = _boundaries(shapes.rles, shape), _boundaries(regions.rles, region)
+        edge_iou = _mask_ious(edges, shape, region_edges, region, crowd, groups[shape])
+        iou = np.where(crowd[region], iou, np.minimum(iou, edge_iou))
+    enough = iou >= min_iou
+    return shape[enough], region[enough], iou[enough]
+
+
+def _highest_ious(
+    common: Floats | float,
+    shapes: Shapes,
+    shape: Ints,
+    regions: Shapes,
+    region: Ints,
+    crowd: NDArray[np.bool_],
+) -> Floats:
+    """IoUs of pairs of boxes; for masks, the highest that their areas permit.
+
+    Args:
+        common: (P,), in pixels; for masks, at most.
+        shapes: All of them.
+        shape: (P,).
+        regions: All of them.
+        region: (P,).
+        crowd: As in `overlapping`.
+    """
+    area, region_area = shapes.areas[shape], regions.areas[region]
+    if shapes.rles is not None:
+        common = np.minimum(common, np.minimum(area, region_area))
+    union = np.where(crowd[region], area, area + region_area - common)
+    return np.divide(common, union, out=np.zeros(len(shape)), where=np.greater(common, 0))
+
+
+def _mask_ious(
+    rles: Mapping[int, Rle] | Sequence[Rle],
+    shape: Ints,
+    region_rles: Mapping[int, Rle] | Sequence[Rle],
+    region: Ints,
+    crowd: NDArray[np.bool_],
+    group: Ints,
+) -> Floats:
+    """IoUs of pairs of masks, one call of pycocotools for all pairs of a group."""
+    ious = np.zeros(len(shape))
+    limits = [*np.flatnonzero(np.diff(group, prepend=-1)).tolist(), len(group)]
+    for pairs in itertools.starmap(slice, itertools.pairwise(limits)):
+        rows, columns = shape[pairs].tolist(), region[pairs].tolist()
+        row, column = ({x: i for i, x in enumerate(dict.fromkeys(xs))} for xs in (rows, columns))
+        table = coco_mask.iou(
+            [rles[i] for i in row],
+            [region_rles[i] for i in column],
+            crowd[list(column)].astype(np.uint8),
+        )
+        ious[pairs] = table[[row[i] for i in rows], [column[i] for i in columns]]
+    return ious
+
+
+def _boundaries(rles: Sequence[Rle], chosen: Ints) -> dict[int, Rle]:
+    """The boundaries of the chosen masks, by their index."""
+    return {i: boundary_of(rles[i]) for i in np.unique(chosen).tolist()}
+
+
+def boundary_of(rle: Rle) -> Rle:
+    """The pixels of a mask near its edge: at most 2% of the image's diagonal away."""
+    mask = Masks.from_rle([rle])
+    crop = mask.crops[0]
+    edge = crop & near_edge(crop.view(np.uint8), width_of(mask.size_hw))
+    return Masks(
+        size_hw=mask.size_hw, crops=(given_up(edge),), offsets_yx=mask.offsets_yx
+    ).to_rle()[0]
