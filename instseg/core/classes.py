@@ -54,7 +54,7 @@ def class_color(name: str) -> tuple[int, int, int]:
         start = 3 * COCO_CLASSES.index(name)
         red, green, blue = _COCO_COLORS[start : start + 3]
         return red, green, blue
-    shade, hue = divmod(zlib.crc32(name.encode()), 2**16)
+    shade, hue = divmod(zlib.crc32(name.encode(errors="surrogatepass")), 2**16)
     value, saturation = divmod(shade, 2**8)
     rgb = colorsys.hsv_to_rgb(hue / 2**16, 0.45 + 0.4 * saturation / 255, 0.8 + 0.2 * value / 255)
     return round(255 * rgb[0]), round(255 * rgb[1]), round(255 * rgb[2])

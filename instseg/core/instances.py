@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from instseg.core.html_table import html_table
 from instseg.core.masks import Index, Masks, read_only
 from instseg.core.outline_picture import outline_picture
+from instseg.core.wording import printable
 
 __all__ = ["Instances", "Masks"]
 
@@ -117,7 +118,8 @@ class Instances:
         return len(self.masks)
 
     def __repr__(self) -> str:
-        found = ", ".join(f"{count} {name}" for name, count in Counter(self.names).most_common())
+        counts = Counter(map(printable, self.names)).most_common()
+        found = ", ".join(f"{count} {name}" for name, count in counts)
         return f"Instances({len(self)} in {self.size_hw[0]} x {self.size_hw[1]}: {found})"
 
     def _repr_html_(self) -> str:
@@ -133,8 +135,9 @@ class Instances:
             photo: Address of the photo behind the outlines, as `data:image/jpeg;base64,...`; by
                 default they are on grey. `visualize.show_instances` takes the photo itself.
         """
+        names = [printable(name) for name in self.names]
         columns = zip(
-            self.names,
+            names,
             self.scores.tolist(),
             self.masks.areas().tolist(),
             self.boxes.tolist(),
@@ -152,9 +155,9 @@ class Instances:
             return table
         texts = [
             f"{i}: {name} {score:.2f}"
-            for i, (name, score) in enumerate(zip(self.names, self.scores.tolist(), strict=True))
+            for i, (name, score) in enumerate(zip(names, self.scores.tolist(), strict=True))
         ]
-        return outline_picture(self.masks, self.names, texts, photo=photo) + table
+        return outline_picture(self.masks, names, texts, photo=photo) + table
 
     def __getitem__(self, index: Index) -> Instances:
         """The chosen instances, as Instances: an int gives one of length 1."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -64,9 +63,10 @@ def render_gallery(gallery: Gallery, folder: Path, embed: Embed, staging: Path) 
 
     Args:
         gallery: Its photos are read once.
-        folder: For files beside the page; what an earlier gallery left there is removed.
+        folder: Where its files beside the page are going to be.
         embed: See `write_page`.
-        staging: An empty folder on the same disk, which is kept until the blocks are written.
+        staging: An empty folder on the same disk, which is kept until the blocks are written and
+            the files are in place.
 
     Raises:
         InputError: A file cannot be written.
@@ -80,12 +80,11 @@ def render_gallery(gallery: Gallery, folder: Path, embed: Embed, staging: Path) 
         pictures = ""
     elif embed == "auto" and (many or found.picture_bytes > MOST_EMBEDDED_BYTES):
         pictures = "beside"
-    _remove_earlier(folder)
-    moved = [_THUMBNAILS] if beside else []
-    moved += [_PHOTOS] if pictures == "beside" else []
-    files = list(_move(staging, folder, moved))
     if beside:
-        files += _write_chunks(staging, folder)
+        _write_chunks(staging)
+    moved = [_THUMBNAILS, _CHUNKS] if beside else []
+    moved += [_PHOTOS] if pictures == "beside" else []
+    files = [folder / name / each for name in moved for each in _names(staging / name)]
     index = {
         **_index(gallery, found),
         "folder": f"./{quote(os.fsencode(folder.name))}/",
@@ -104,6 +103,7 @@ def render_gallery(gallery: Gallery, folder: Path, embed: Embed, staging: Path) 
         tags=found.tags,
         blocks=chain(blocks, suggestion_blocks(gallery, found.names)),
         loads_scripts=beside,
+        place_files=partial(_place, staging, folder, moved),
     )
 
 
@@ -206,25 +206,30 @@ def _chunks(staging: Path) -> Iterator[str]:
             yield f"[{','.join(line.strip() for line in lines)}]"
 
 
-def _write_chunks(staging: Path, folder: Path) -> Iterator[Path]:
-    (folder / _CHUNKS).mkdir(parents=True, exist_ok=True)
+def _write_chunks(staging: Path) -> None:
+    (staging / _CHUNKS).mkdir()
     for number, records in enumerate(_chunks(staging), start=1):
-        path = folder / _CHUNKS / f"{number:05d}.js"
+        path = staging / _CHUNKS / f"{number:05d}.js"
         with naming_file(path):
             path.write_text(f"galleryChunk({number},{script_safe(records)});\n", encoding="utf-8")
-        yield path
 
 
-def _move(staging: Path, folder: Path, names: Iterable[str]) -> Iterator[Path]:
-    for name in names:
-        folder.mkdir(parents=True, exist_ok=True)
-        with naming_file(folder / name):
-            (staging / name).rename(folder / name)
-        yield from sorted((folder / name).iterdir())
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
-def _remove_earlier(folder: Path) -> None:
+def _place(staging: Path, folder: Path, moved: Iterable[str]) -> None:
+    """Let the files take the place of those of an earlier gallery, which go to the staging folder.
+
+    There are only renames here: a process that is killed on the way has hardly a chance to leave
+    the earlier page without its photos.
+    """
     for name in (_THUMBNAILS, _PHOTOS, _CHUNKS):
-        shutil.rmtree(folder / name, ignore_errors=True)
+        with naming_file(folder / name):
+            if (folder / name).exists():
+                (folder / name).rename(staging / f"earlier-{name}")
+            if name in moved:
+                folder.mkdir(parents=True, exist_ok=True)
+                (staging / name).rename(folder / name)
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()

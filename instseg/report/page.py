@@ -59,6 +59,7 @@ def write_page(path: Path, page: Page, *, embed: Embed = "auto") -> Written:
         # Names of files may hold what UTF-8 cannot.
         with new.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
             file.writelines(chain([before], gallery.blocks, [after]))
+        gallery.place_files()
     return Written(html=path, files=gallery.files)
 
 

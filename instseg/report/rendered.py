@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from numbers import Integral, Real
@@ -39,10 +39,12 @@ class RenderedGallery:
 
     Attributes:
         markup: Its HTML with its blocks of JSON (`json_block`); its root has the id `gallery`.
-        files: Files beside the page that it loads.
+        files: Files beside the page that it loads, once `place_files` has put them there.
         tags: The number of photos with each tag.
         blocks: Elements with its data, in pieces that are written one after the other.
         loads_scripts: Whether it loads data as scripts from files beside the page.
+        place_files: Puts its files beside the page and removes those of an earlier page; called
+            when all else of the page is written.
     """
 
     markup: Markup
@@ -50,6 +52,7 @@ class RenderedGallery:
     tags: Mapping[str, int] = field(default_factory=dict)
     blocks: Iterable[Markup] = ()
     loads_scripts: bool = False
+    place_files: Callable[[], None] = lambda: None
 
 
 def render(template: str, **values: Any) -> Markup:

@@ -38,6 +38,10 @@ def test_no_color_is_dark():
     assert len(np.unique(colors, axis=0)) == len(names)
 
 
+def test_any_name_has_a_color():
+    assert class_color("\ud800") != class_color("\ud801")  # JSON may hold what UTF-8 cannot
+
+
 def test_colors_are_the_same_in_another_process():
     names = ["person", "toothbrush", "Übergröße", "my class"]
     code = (

@@ -138,6 +138,9 @@ def test_a_notebook_shows_outlines_and_a_table_with_escaped_names():
     assert "<b>" not in shown and "<script" not in shown
     assert "and 5 more" in make_instances(105, size_hw=(300, 300), scores=[1] * 105)._repr_html_()
     assert make_instances(0)._repr_html_().count("<tr>") == 1
+    strange = make_instances(class_names=("BG", "\ud800x", "\x1b[31m", "cup"))
+    assert "<td>?x</td>" in strange._repr_html_() and strange._repr_html_().encode()
+    assert "1 ?[31m" in repr(strange)
 
 
 def test_numpy_only():

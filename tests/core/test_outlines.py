@@ -119,6 +119,15 @@ def test_simplified_loops_are_shorter_and_within_the_tolerance(seed, tolerance):
         assert min(distance_to(loop, point) for loop in short) <= tolerance + 1e-9
 
 
+def test_outlines_of_combs_are_simplified_within_the_tolerance():
+    comb = np.tile(np.arange(600) % 3 == 0, (40, 1))
+    comb[0] = True
+    ((outline,),) = [rounded_loops(exact_loops(comb))]
+    ((short,),) = simplified_outlines([[outline]], 0.5)
+    assert len(short) < len(outline)
+    assert max(distance_to(short, point) for point in outline) <= 0.5 + 1e-9
+
+
 def distance_to(loop: np.ndarray, point: np.ndarray) -> float:
     side = np.roll(loop, -1, axis=0) - loop
     along = ((point - loop) * side).sum(axis=1) / (side**2).sum(axis=1)

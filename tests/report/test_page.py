@@ -117,3 +117,43 @@ write_page(Path({str(tmp_path)!r}) / "report.html", page)
     assert list(tmp_path.glob(".instseg-*")) and not (tmp_path / "report.html").exists()
     write_page(tmp_path / "report.html", page_of_all())
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+@pytest.mark.parametrize(
+    "end", ["os.kill(os.getpid(), signal.SIGKILL)", "raise OSError(28, 'full')"]
+)
+def test_an_earlier_page_keeps_its_photos_until_the_new_one_is_written(tmp_path, end):
+    script = f"""
+import os, signal
+from pathlib import Path
+import numpy as np
+from instseg.report.components import Gallery, Page, Photo, Section
+from instseg.report.page import write_page
+
+class Last(str):
+    def __html__(self):
+        {end}
+
+def write(count, title):
+    pixels = np.zeros((4, 4, 3), dtype=np.uint8)
+    photos = (Photo(name=str(i), image=pixels) for i in range(count))
+    gallery = Gallery(photos=photos, class_names=["BG"], category_ids=[0])
+    page = Page(title=title, sections=[Section(title="", components=[gallery])])
+    write_page(Path({str(tmp_path)!r}) / "report.html", page)
+
+write(402, "first")
+write(401, Last())
+"""
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", script], check=False, stderr=subprocess.DEVNULL
+        ).returncode
+        != 0
+    )
+    assert "<title>first" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    counts = {
+        each.name: len(list(each.iterdir())) for each in (tmp_path / "report_files").iterdir()
+    }
+    assert counts == {"data": 17, "photos": 402, "thumbnails": 402}
+    write_page(tmp_path / "report.html", page_of_all())
+    assert not list(tmp_path.glob(".instseg-*"))
