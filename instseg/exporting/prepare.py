@@ -87,7 +87,9 @@ class PrepareForDetector(Prepare):
         size = size_of(image)
         sides = size.double()
         # a tensor, as torch computes `320 / sides` as 320 * (1 / sides), with another rounding
-        shortest, longest = (torch.scalar_tensor(each).double() for each in (self.min_size, self.max_size))
+        shortest, longest = (
+            torch.scalar_tensor(each).double() for each in (self.min_size, self.max_size)
+        )
         scale = torch.minimum(torch.div(shortest, sides.min()), torch.div(longest, sides.max()))
         resized = (sides * scale).floor().clamp(min=1).long()
         down, right = (self.padded_side(resized[axis]) for axis in (0, 1))
@@ -158,7 +160,9 @@ class PrepareForSegmenter(Prepare):
 
 def size_of(image: Tensor) -> Tensor:
     """Height and width of an image (H, W, C) as int64 (2,)."""
-    return torch.stack([torch.scalar_tensor(image.shape[axis], dtype=torch.int64) for axis in (0, 1)])
+    return torch.stack(
+        [torch.scalar_tensor(image.shape[axis], dtype=torch.int64) for axis in (0, 1)]
+    )
 
 
 def resize(image: Tensor, source: Tensor, target: Tensor, down: int, right: int) -> Tensor:

@@ -14,10 +14,10 @@ from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
 from torchvision.ops import MultiScaleRoIAlign, nms, roi_align
 
+from instseg.models.compact import LEVELS, PyramidRPN
 from instseg.models.efficientnet_lite_fpn import CONTEXT, ContextRoIAlign
 from instseg.models.inference import SMALLEST_BOX_PX, own_mask_logits
 from instseg.models.roi_align import PyramidRoIAlign
-from instseg.models.compact import LEVELS, PyramidRPN
 from instseg.models.shared_mask import mask_channels
 
 Features = dict[str, Tensor]
@@ -102,7 +102,9 @@ class Detect(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Boxes in pixels of the input, indices of their outputs, and scores, best first."""
         heads = self.heads
-        logits, deltas = heads.box_predictor(heads.box_head(pool(heads.box_roi_pool, features, proposals)))
+        logits, deltas = heads.box_predictor(
+            heads.box_head(pool(heads.box_roi_pool, features, proposals))
+        )
         boxes = decoded(heads.box_coder, deltas, proposals)  # [R,outputs,4]
         scores = logits.softmax(-1) * (self.class_id_of_output > 0).float()
         row, output = torch.where(scores > self.score_thresholds[1:].min())

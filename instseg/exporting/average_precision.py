@@ -1,0 +1,62 @@
+"""AP of a model and of its exported file on the same photos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from instseg.core.events import OnEvent, told
+from instseg.core.json_types import Json
+from instseg.data.coco import CocoData
+from instseg.evaluation.evaluate import evaluate
+from instseg.exporting.agreement import ApDifference, Reference, as_detections
+from instseg.exporting.runtimes import Run
+from instseg.models.inference import Detections
+from instseg.predict.dataset import coco_records
+from instseg.predict.predictor import to_instances
+
+LEAST_SCORE = 0.01  # AP needs low scores, as in `evaluate`
+
+
+def ap_differences(
+    data: CocoData, reference: Reference, run_all: Callable[[float], Run], on_event: OnEvent
+) -> dict[str, ApDifference]:
+    """AP of both with all scores above 0.01, and their difference with its interval.
+
+    Args:
+        data: Photos and ground truth.
+        reference: The model in torch.
+        run_all: Gives what runs the file, with this score threshold for all classes.
+        on_event: Called with progress.
+    """
+    run = run_all(LEAST_SCORE)
+    names = reference.class_names
+    of_model: list[Json] = []
+    of_file: list[Json] = []
+    for row in told(range(len(data)), on_event, "measuring AP", total=len(data)):
+        image = data.photo(row)
+
+        def records(
+            found: Detections, row: int = row, size: tuple[int, ...] = image.shape
+        ) -> list[Json]:
+            return [
+                each
+                for each in coco_records(to_instances(found, (size[0], size[1]), names), data, row)
+                if each["category_id"] in data.category_ids[1:]
+            ]
+
+        of_model += records(reference(image, LEAST_SCORE))
+        of_file += records(as_detections(run(image)))
+    measured = evaluate(data, results=of_file, against=of_model, plots=False)
+    table = {}
+    for kind, rows in measured.comparison.items():
+        row_ = rows["AP"]
+        scores = measured.segm if kind == "segm" else measured.bbox
+        if scores is None or row_.difference is None or row_.interval is None:
+            continue
+        table[kind] = ApDifference(
+            model=scores.AP - row_.difference,
+            file=scores.AP,
+            difference=row_.difference,
+            interval=row_.interval,
+        )
+    return table
