@@ -13,7 +13,7 @@ from torch import Tensor
 
 from instseg import __version__
 from instseg.exporting.detector import Detect
-from instseg.exporting.graph import joined
+from instseg.exporting.graph import THRESHOLDS, joined
 from instseg.exporting.prepare import PrepareForDetector, PrepareForSegmenter
 from instseg.exporting.segmenter import Label, multiple_of
 from instseg.models.inference import Detector
@@ -45,18 +45,20 @@ class DetectorLimits:
 def detector_graph(model: Model, limits: DetectorLimits) -> onnx.ModelProto:
     """The graph `image -> boxes, labels, scores, masks` of a Mask R-CNN."""
     detector = Detector(model, torch.device("cpu"), torch.float32)
-    network = Detect(
-        detector.network,
-        model.class_id_of_output,
-        limits.score_thresholds,
-        limits.max_detections,
-    )
+    network = Detect(detector.network, model.class_id_of_output, limits.max_detections)
     card = model.card.preprocessing
     prepare = PrepareForDetector(
         card["min_size"], card["max_size"], card["mean"], card["std"], MULTIPLE
     )
     image = torch.zeros((*EXAMPLE_HW, 3), dtype=torch.uint8)
-    return joined(prepare, network, image, multiple=MULTIPLE, outputs=DETECTOR_OUTPUTS)
+    return joined(
+        prepare,
+        network,
+        image,
+        multiple=MULTIPLE,
+        outputs=DETECTOR_OUTPUTS,
+        constants={THRESHOLDS: limits.score_thresholds},
+    )
 
 
 def segmenter_graph(model: SegmenterModel) -> onnx.ModelProto:

@@ -29,28 +29,24 @@ class Detect(nn.Module):
     Args:
         network: A Mask R-CNN prepared for inference, see `Detector.network`.
         class_id_of_output: int64 (outputs,), 0 where an output is unused.
-        score_thresholds: float32 (K + 1,), minimum score by class id.
         max_detections: At most this many detections.
     """
 
     class_id_of_output: Tensor
-    score_thresholds: Tensor
 
     def __init__(
         self,
         network: Any,
         class_id_of_output: Tensor,
-        score_thresholds: Tensor,
         max_detections: int,
     ) -> None:
         super().__init__()
         self.backbone, self.rpn, self.heads = network.backbone, network.rpn, network.roi_heads
         self.max_detections = max_detections
         self.register_buffer("class_id_of_output", class_id_of_output)
-        self.register_buffer("score_thresholds", score_thresholds)
 
     def forward(
-        self, inputs: Tensor, resized: Tensor, size: Tensor
+        self, inputs: Tensor, resized: Tensor, size: Tensor, score_thresholds: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Detect in one image.
 
@@ -58,6 +54,7 @@ class Detect(nn.Module):
             inputs: float32 (1, 3, h', w'), normalised and padded.
             resized: int64 (2,), height and width without the padding.
             size: int64 (2,), height and width of the photo.
+            score_thresholds: float32 (K + 1,), minimum score by class id.
 
         Returns:
             Boxes float32 (N, 4) xyxy in pixels of the photo, class ids int64 (N,), scores float32
@@ -65,7 +62,7 @@ class Detect(nn.Module):
         """
         features = self.backbone(inputs)
         proposals = self.proposals(inputs, features, resized)
-        boxes, outputs, scores = self.boxes(features, proposals, resized)
+        boxes, outputs, scores = self.boxes(features, proposals, resized, score_thresholds)
         pooled = self.heads.mask_head(pool(self.heads.mask_roi_pool, features, boxes))
         masks = mask_logits(self.heads.mask_predictor, pooled, outputs).sigmoid()
         ratio = size.float() / resized.float()
@@ -98,7 +95,7 @@ class Detect(nn.Module):
         return boxes[scores.argsort(descending=True)[: rpn.post_nms_top_n()]]
 
     def boxes(
-        self, features: Features, proposals: Tensor, resized: Tensor
+        self, features: Features, proposals: Tensor, resized: Tensor, score_thresholds: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Boxes in pixels of the input, indices of their outputs, and scores, best first."""
         heads = self.heads
@@ -107,7 +104,7 @@ class Detect(nn.Module):
         )
         boxes = decoded(heads.box_coder, deltas, proposals)  # [R,outputs,4]
         scores = logits.softmax(-1) * (self.class_id_of_output > 0).float()
-        row, output = torch.where(scores > self.score_thresholds[1:].min())
+        row, output = torch.where(scores > score_thresholds[1:].min())
         scores, boxes = scores[row, output], clipped(boxes[row, output], resized)
         large = torch.where(is_large(boxes, SMALLEST_BOX_PX))[0]
         boxes, scores, output = boxes[large], scores[large], output[large]
@@ -116,7 +113,7 @@ class Detect(nn.Module):
         apart = boxes + (output.float() * (furthest + 1))[:, None]
         kept = nms(apart, scores, heads.nms_thresh)[: self.max_detections]
         boxes, scores, output = boxes[kept], scores[kept], output[kept]
-        enough = scores > self.score_thresholds[self.class_id_of_output[output]]
+        enough = scores > score_thresholds[self.class_id_of_output[output]]
         kept = torch.where(enough)[0]
         return boxes[kept], output[kept], scores[kept]
 

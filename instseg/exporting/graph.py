@@ -16,6 +16,7 @@ from torch import Tensor, nn
 OPSET = 18
 BETWEEN = ("prepared", "resized", "size")  # values that the first part gives the second
 LARGEST_SIDE_PX = 16_384
+THRESHOLDS = "score_thresholds"  # the initializer of a detector's graph
 HALVED = 256  # tensors of more values than this are stored as fp16, if wanted
 
 
@@ -26,6 +27,7 @@ def joined(
     *,
     multiple: int,
     outputs: Sequence[str],
+    constants: Mapping[str, Tensor] | None = None,
 ) -> onnx.ModelProto:
     """The graph `image -> outputs` of two modules.
 
@@ -35,6 +37,8 @@ def joined(
         image: An image (H, W, C), to follow the modules with.
         multiple: Both sides of the prepared image are multiples of this.
         outputs: Names of the outputs.
+        constants: Further arguments of the network by name, which become initializers that users
+            may change: nothing is computed from them beforehand.
     """
     sides = {axis: torch.export.Dim(name, min=2, max=LARGEST_SIDE_PX) for axis, name in _SIDES}
     first = _exported(prepare, (image,), ({0: sides[0], 1: sides[1]},), ["image"], BETWEEN)
@@ -43,9 +47,16 @@ def joined(
     multiples = [torch.export.Dim(name, min=2, max=LARGEST_SIDE_PX) for name in ("down", "right")]
     padded = {2 + axis: multiple * each for axis, each in enumerate(multiples)}
     inputs = [f"{name}_in" for name in BETWEEN]
-    second = _exported(network, given, (padded, None, None), inputs, outputs)
+    fixed = constants or {}
+    dynamic = (padded, None, None, *(None for _ in fixed))
+    second = _exported(network, (*given, *fixed.values()), dynamic, [*inputs, *fixed], outputs)
     first = compose.add_prefix(first, "prepare.", rename_inputs=False, rename_outputs=False)
-    return compose.merge_models(first, second, io_map=list(zip(BETWEEN, inputs, strict=True)))
+    model = compose.merge_models(first, second, io_map=list(zip(BETWEEN, inputs, strict=True)))
+    for name, value in fixed.items():
+        (unset,) = (each for each in model.graph.input if each.name == name)
+        model.graph.input.remove(unset)
+        model.graph.initializer.append(numpy_helper.from_array(value.numpy(), name))
+    return model
 
 
 _SIDES = ((0, "height"), (1, "width"))
@@ -100,7 +111,7 @@ def with_thresholds(model: onnx.ModelProto, threshold: float) -> onnx.ModelProto
     copied = onnx.ModelProto()
     copied.CopyFrom(model)
     for tensor in copied.graph.initializer:
-        if tensor.name == "score_thresholds":
+        if tensor.name == THRESHOLDS:
             values = np.full_like(numpy_helper.to_array(tensor), threshold)
             tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
     return copied
