@@ -47,7 +47,7 @@ def ap_differences(
         of_model += records(reference(image, LEAST_SCORE))
         of_file += records(as_detections(run(image)))
     measured = evaluate(data, results=of_file, against=of_model, plots=False)
-    table = {}
+    table: dict[str, ApDifference] = {}
     for kind, rows in measured.comparison.items():
         row_ = rows["AP"]
         scores = measured.segm if kind == "segm" else measured.bbox

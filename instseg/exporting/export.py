@@ -119,10 +119,11 @@ def export(options: ExportOptions) -> Exported:
     if isinstance(model, str | Path):
         progress = download_progress(options.on_event)
         model = load_model(model, architecture=options.architecture, progress=progress)
-    detects = isinstance(model, Model)
-    if options.coco_json is not None and not detects:
+    if isinstance(model, Model):
+        return _export_detector(options, model)
+    if options.coco_json is not None:
         raise ArgumentError("{coco_json} measures AP of instances, and {weights} predicts none")
-    return _export_detector(options, model) if detects else _export_segmenter(options, model)
+    return _export_segmenter(options, model)
 
 
 def _check(options: ExportOptions) -> None:

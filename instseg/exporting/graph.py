@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 OPSET = 18
 BETWEEN = ("prepared", "resized", "size")  # values that the first part gives the second
-LARGEST_SIDE_PX = 16_384
+LEAST_SIDE_PX, LARGEST_SIDE_PX = 32, 16_384
 THRESHOLDS = "score_thresholds"  # the initializer of a detector's graph
 HALVED = 256  # tensors of more values than this are stored as fp16, if wanted
 
@@ -44,7 +44,11 @@ def joined(
     first = _exported(prepare, (image,), ({0: sides[0], 1: sides[1]},), ["image"], BETWEEN)
     with torch.no_grad():
         given = prepare(image)
-    multiples = [torch.export.Dim(name, min=2, max=LARGEST_SIDE_PX) for name in ("down", "right")]
+    # torch would treat the first layers in another way below 17 pixels, the graph does not
+    least = 2 if multiple > 1 else LEAST_SIDE_PX
+    multiples = [
+        torch.export.Dim(name, min=least, max=LARGEST_SIDE_PX) for name in ("down", "right")
+    ]
     padded = {2 + axis: multiple * each for axis, each in enumerate(multiples)}
     inputs = [f"{name}_in" for name in BETWEEN]
     fixed = constants or {}

@@ -132,7 +132,7 @@ class PrepareForSegmenter(Prepare):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Prepare an image (H, W, C), uint8 or float32; as `PrepareForDetector`."""
         size = size_of(image)
-        resized = self.resized(size) if self.resizes else size
+        resized = self.resized(size) if self.resizes else size.clone()  # an output of its own
         down, right = (self.padded_side(resized[axis], 2) for axis in (0, 1))
         if self.resizes:
             rows = mean_weights(size[0], resized[0], image.shape[0], down)

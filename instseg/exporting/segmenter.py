@@ -44,7 +44,8 @@ class Label(nn.Module):
             rows, columns = torch.arange(height), torch.arange(width)
             cells = logits[:, rows][:, :, columns].permute(1, 2, 0)
         highest, labels = cells.max(2)
-        return labels.to(torch.uint8), (highest - cells.logsumexp(2)).exp()
+        score = 1 / (cells - highest[..., None]).exp().sum(2)  # of the softmax
+        return labels.to(torch.uint8), score
 
 
 def multiple_of(network: nn.Module) -> int:
