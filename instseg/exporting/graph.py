@@ -56,11 +56,24 @@ def joined(
     second = _exported(network, (*given, *fixed.values()), dynamic, [*inputs, *fixed], outputs)
     first = compose.add_prefix(first, "prepare.", rename_inputs=False, rename_outputs=False)
     model = compose.merge_models(first, second, io_map=list(zip(BETWEEN, inputs, strict=True)))
+    # both parts have sizes named u0: ONNX Runtime would take them for equal, and share memory
+    del model.graph.value_info[:]
+    _name_sizes(model)
     for name, value in fixed.items():
         (unset,) = (each for each in model.graph.input if each.name == name)
         model.graph.input.remove(unset)
         model.graph.initializer.append(numpy_helper.from_array(value.numpy(), name))
     return model
+
+
+def _name_sizes(model: onnx.ModelProto) -> None:
+    """Name the sizes of the inputs and outputs that differ from photo to photo."""
+    is_detector = model.graph.output[0].name == "boxes"
+    for each in (*model.graph.input, *model.graph.output):
+        names = ("detections",) if is_detector and each.name != "image" else ("height", "width")
+        for size, name in zip(each.type.tensor_type.shape.dim, names, strict=False):
+            if size.HasField("dim_param"):
+                size.dim_param = name
 
 
 _SIDES = ((0, "height"), (1, "width"))
