@@ -31,13 +31,14 @@ class ApDifference:
         model: AP of the model in torch.
         file: AP of the exported file.
         difference: The file's minus the model's.
-        interval: Its 95% confidence interval.
+        interval: Its 95% confidence interval; None if both have the same AP in
+            all half-samples of the photos.
     """
 
     model: float
     file: float
     difference: float
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from instseg.core.events import OnEvent, told
+from instseg.core.instances import Instances
 from instseg.core.json_types import Json
 from instseg.data.coco import CocoData
 from instseg.evaluation.evaluate import evaluate
 from instseg.exporting.agreement import ApDifference, Reference, as_detections
 from instseg.exporting.runtimes import Run
-from instseg.models.inference import Detections
 from instseg.predict.dataset import coco_records
 from instseg.predict.predictor import to_instances
 
@@ -34,29 +34,28 @@ def ap_differences(
     of_file: list[Json] = []
     for row in told(range(len(data)), on_event, "measuring AP", total=len(data)):
         image = data.photo(row)
-
-        def records(
-            found: Detections, row: int = row, size: tuple[int, ...] = image.shape
-        ) -> list[Json]:
-            return [
-                each
-                for each in coco_records(to_instances(found, (size[0], size[1]), names), data, row)
-                if each["category_id"] in data.category_ids[1:]
-            ]
-
-        of_model += records(reference(image, LEAST_SCORE))
-        of_file += records(as_detections(run(image)))
+        size_hw = (image.shape[0], image.shape[1])
+        expected = to_instances(reference(image, LEAST_SCORE), size_hw, names)
+        found = to_instances(as_detections(run(image)), size_hw, names)
+        of_model += _known(expected, data, row)
+        of_file += _known(found, data, row)
     measured = evaluate(data, results=of_file, against=of_model, plots=False)
     table: dict[str, ApDifference] = {}
     for kind, rows in measured.comparison.items():
-        row_ = rows["AP"]
+        change = rows["AP"]
         scores = measured.segm if kind == "segm" else measured.bbox
-        if scores is None or row_.difference is None or row_.interval is None:
+        if scores is None or change.difference is None:
             continue
         table[kind] = ApDifference(
-            model=scores.AP - row_.difference,
+            model=scores.AP - change.difference,
             file=scores.AP,
-            difference=row_.difference,
-            interval=row_.interval,
+            difference=change.difference,
+            interval=change.interval,
         )
     return table
+
+
+def _known(instances: Instances, data: CocoData, row: int) -> list[Json]:
+    """The instances of the dataset's classes in a photo as COCO results."""
+    ids = data.category_ids[1:]
+    return [each for each in coco_records(instances, data, row) if each["category_id"] in ids]

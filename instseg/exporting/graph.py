@@ -13,6 +13,8 @@ from onnx import TensorProto, compose, helper, numpy_helper
 from onnxscript import optimizer
 from torch import Tensor, nn
 
+from instseg.exporting.prepare import Prepare
+
 OPSET = 18
 BETWEEN = ("prepared", "resized", "size")  # values that the first part gives the second
 LEAST_SIDE_PX, LARGEST_SIDE_PX = 32, 16_384
@@ -21,7 +23,7 @@ HALVED = 256  # tensors of more values than this are stored as fp16, if wanted
 
 
 def joined(
-    prepare: nn.Module,
+    prepare: Prepare,
     network: nn.Module,
     image: Tensor,
     *,
@@ -42,8 +44,7 @@ def joined(
     """
     sides = {axis: torch.export.Dim(name, min=2, max=LARGEST_SIDE_PX) for axis, name in _SIDES}
     first = _exported(prepare, (image,), ({0: sides[0], 1: sides[1]},), ["image"], BETWEEN)
-    with torch.no_grad():
-        given = prepare(image)
+    given = _example(len(prepare.mean), multiple)
     # torch would treat the first layers in another way below 17 pixels, the graph does not
     least = 2 if multiple > 1 else LEAST_SIDE_PX
     multiples = [
@@ -64,6 +65,18 @@ def joined(
         model.graph.input.remove(unset)
         model.graph.initializer.append(numpy_helper.from_array(value.numpy(), name))
     return model
+
+
+def _example(channels: int, multiple: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Values of `BETWEEN` in which no side of a feature map is 1, which torch would take as fixed.
+
+    Args:
+        channels: Of the prepared image.
+        multiple: A power of two.
+    """
+    down, right = (count * max(multiple, LEAST_SIDE_PX) for count in (11, 13))
+    resized = torch.tensor([down - 3, right - 5])
+    return torch.zeros(1, channels, down, right), resized, 2 * resized
 
 
 def _name_sizes(model: onnx.ModelProto) -> None:
