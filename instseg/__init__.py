@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from instseg.doctor.examine import examine
     from instseg.doctor.repair import repair
     from instseg.evaluation.evaluate import evaluate
+    from instseg.exporting.export import export
     from instseg.files.image import read_image, write_image
     from instseg.models.load import load_model
     from instseg.predict.predictor import Predictor
@@ -40,6 +41,7 @@ __all__ = [
     "draw_instances",
     "evaluate",
     "examine",
+    "export",
     "finetune",
     "load_model",
     "make_scenes",
@@ -62,6 +64,7 @@ _HOME = {
     "draw_instances": "instseg.visualize",
     "evaluate": "instseg.evaluation.evaluate",
     "examine": "instseg.doctor.examine",
+    "export": "instseg.exporting.export",
     "finetune": "instseg.training.finetune",
     "load_model": "instseg.models.load",
     "make_scenes": "instseg.scenes.make_scenes",

@@ -47,6 +47,7 @@ VERBS = {
         summary="measure speed against torchvision and pycocotools",
         positional="what",
     ),
+    "export": Verb(summary="export a model to ONNX or OpenVINO", positional="weights"),
     "download": Verb(summary="download weights ahead", positional="weights"),
     "info": Verb(summary="show what a model file contains", positional="file"),
 }

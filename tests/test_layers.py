@@ -18,7 +18,7 @@ LAYERS = [  # each imports only from lower layers and, within its own, only from
     {"data"},
     {"predict"},
     {"evaluation"},
-    {"training", "comparison"},
+    {"training", "comparison", "exporting"},
     {"benchmark"},
     {"commands"},
     {"cli"},

@@ -1,0 +1,174 @@
+"""A Mask R-CNN as one plain function of tensors, from a prepared image to its instances.
+
+The same steps as in `instseg.models.inference`, for one image, in operations that `torch.export`
+follows for any size of the image and any number of boxes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.detection._utils import BoxCoder
+from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
+from torchvision.ops import MultiScaleRoIAlign, nms, roi_align
+
+from instseg.models.compact import LEVELS, PyramidRPN
+from instseg.models.efficientnet_lite_fpn import CONTEXT, ContextRoIAlign
+from instseg.models.inference import SMALLEST_BOX_PX, own_mask_logits
+from instseg.models.roi_align import PyramidRoIAlign
+from instseg.models.shared_mask import mask_channels
+
+Features = dict[str, Tensor]
+
+
+class Detect(nn.Module):
+    """The network behind `PrepareForDetector`.
+
+    Args:
+        network: A Mask R-CNN prepared for inference, see `Detector.network`.
+        class_id_of_output: int64 (outputs,), 0 where an output is unused.
+        max_detections: At most this many detections.
+    """
+
+    class_id_of_output: Tensor
+
+    def __init__(
+        self,
+        network: Any,
+        class_id_of_output: Tensor,
+        max_detections: int,
+    ) -> None:
+        super().__init__()
+        self.backbone, self.rpn, self.heads = network.backbone, network.rpn, network.roi_heads
+        self.max_detections = max_detections
+        self.register_buffer("class_id_of_output", class_id_of_output)
+
+    def forward(
+        self, inputs: Tensor, resized: Tensor, size: Tensor, score_thresholds: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Detect in one image.
+
+        Args:
+            inputs: float32 (1, 3, h', w'), normalised and padded.
+            resized: int64 (2,), height and width without the padding.
+            size: int64 (2,), height and width of the photo.
+            score_thresholds: float32 (K + 1,), minimum score by class id.
+
+        Returns:
+            Boxes float32 (N, 4) xyxy in pixels of the photo, class ids int64 (N,), scores float32
+            (N,) in descending order, and masks float32 (N, 28, 28), probabilities inside the box.
+        """
+        features = self.backbone(inputs)
+        proposals = self.proposals(inputs, features, resized)
+        boxes, outputs, scores = self.boxes(features, proposals, resized, score_thresholds)
+        pooled = self.heads.mask_head(pool(self.heads.mask_roi_pool, features, boxes))
+        masks = mask_logits(self.heads.mask_predictor, pooled, outputs).sigmoid()
+        ratio = size.float() / resized.float()
+        boxes = boxes * ratio.flip(0).repeat(2)
+        return boxes, self.class_id_of_output[outputs], scores, masks
+
+    def proposals(self, inputs: Tensor, features: Features, resized: Tensor) -> Tensor:
+        """The proposals of the network, (R, 4) in pixels of its input, best first."""
+        rpn = self.rpn
+        names = LEVELS if isinstance(rpn, PyramidRPN) else tuple(features)
+        levels = zip(*rpn.head([features[name] for name in names]), strict=True)
+        found = []
+        for (logits, deltas), cells in zip(levels, rpn.anchor_generator.cell_anchors, strict=True):
+            count, height, width = logits.shape[1:]
+            scores = logits[0].permute(1, 2, 0).flatten()  # [h*w*A]
+            best, at = scores.topk(torch.sym_min(rpn.pre_nms_top_n(), scores.shape[0]))
+            deltas = deltas.view(count, 4, height * width).permute(2, 0, 1).reshape(-1, 4)
+            stride_y, stride_x = inputs.shape[2] // height, inputs.shape[3] // width
+            cell = torch.div(at, count, rounding_mode="floor")
+            y = torch.div(cell, width, rounding_mode="floor")
+            x = cell - y * width
+            corner = torch.stack([x * stride_x, y * stride_y], dim=1).float()
+            anchors = cells[at - cell * count] + corner.repeat(1, 2)
+            boxes = clipped(decoded(rpn.box_coder, deltas[at], anchors)[:, 0], resized)
+            large = torch.where(is_large(boxes, rpn.min_size))[0]
+            boxes, best = boxes[large], best[large].sigmoid()
+            kept = nms(boxes, best, rpn.nms_thresh)
+            found.append((boxes[kept], best[kept]))
+        boxes, scores = (torch.cat(each) for each in zip(*found, strict=True))
+        return boxes[scores.argsort(descending=True)[: rpn.post_nms_top_n()]]
+
+    def boxes(
+        self, features: Features, proposals: Tensor, resized: Tensor, score_thresholds: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Boxes in pixels of the input, indices of their outputs, and scores, best first."""
+        heads = self.heads
+        logits, deltas = heads.box_predictor(
+            heads.box_head(pool(heads.box_roi_pool, features, proposals))
+        )
+        boxes = decoded(heads.box_coder, deltas, proposals)  # [R,outputs,4]
+        scores = logits.softmax(-1) * (self.class_id_of_output > 0).float()
+        row, output = torch.where(scores > score_thresholds[1:].min())
+        scores, boxes = scores[row, output], clipped(boxes[row, output], resized)
+        large = torch.where(is_large(boxes, SMALLEST_BOX_PX))[0]
+        boxes, scores, output = boxes[large], scores[large], output[large]
+        # as `torchvision.ops.batched_nms`: classes are moved so far apart that they do not overlap
+        furthest = torch.cat([boxes.flatten(), boxes.new_zeros(1)]).max()
+        apart = boxes + (output.float() * (furthest + 1))[:, None]
+        kept = nms(apart, scores, heads.nms_thresh)[: self.max_detections]
+        boxes, scores, output = boxes[kept], scores[kept], output[kept]
+        enough = scores > score_thresholds[self.class_id_of_output[output]]
+        kept = torch.where(enough)[0]
+        return boxes[kept], output[kept], scores[kept]
+
+
+def decoded(coder: BoxCoder, deltas: Tensor, boxes: Tensor) -> Tensor:
+    """Deltas (N, 4 * K) of boxes (N, 4) -> boxes (N, K, 4)."""
+    found: Tensor = coder.decode_single(deltas, boxes)
+    return found.view(found.shape[0], found.shape[1] // 4, 4)
+
+
+def clipped(boxes: Tensor, size: Tensor) -> Tensor:
+    """Boxes (N, 4) inside an image whose height and width are `size`."""
+    return torch.minimum(boxes.clamp(min=0), size.float().flip(0).repeat(2))
+
+
+def is_large(boxes: Tensor, least: float) -> Tensor:
+    """Whether both sides of the boxes (N, 4) have this many pixels: bool (N,)."""
+    return ((boxes[:, 2:] - boxes[:, :2]) >= least).all(1)
+
+
+def pool(pooler: nn.Module, features: Features, boxes: Tensor) -> Tensor:
+    """Cells of boxes (N, 4), as `pooler` gives them, by ONNX's own RoIAlign."""
+    if isinstance(pooler, MultiScaleRoIAlign):
+        pooler = PyramidRoIAlign(tuple(pooler.featmap_names), pooler.output_size[0])
+    assert isinstance(pooler, PyramidRoIAlign)
+    rois = torch.cat([torch.zeros_like(boxes[:, :1]), boxes], dim=1)
+    if len(pooler.levels) == 1:
+        (name,) = pooler.levels
+        cells = roi_align(features[name], rois, pooler.bins, 1 / pooler.finest_stride, 2)
+    else:
+        cells = _pool_levels(pooler, features, rois)
+    if not isinstance(pooler, ContextRoIAlign):
+        return cells
+    context = features[CONTEXT]
+    inside = roi_align(context, rois, 2, 1 / 32, 2).mean((2, 3))
+    around = context.mean((2, 3)).expand(rois.shape[0], -1)
+    return torch.cat([cells.flatten(1), inside, around], dim=1)
+
+
+def _pool_levels(pooler: PyramidRoIAlign, features: Features, rois: Tensor) -> Tensor:
+    level = pooler.level_of(rois[:, 1:])
+    rows = [torch.where(level == k)[0] for k in range(len(pooler.levels))]
+    pooled = [
+        roi_align(features[name], rois[at], pooler.bins, 1 / (pooler.finest_stride * 2**k), 2)
+        for k, (name, at) in enumerate(zip(pooler.levels, rows, strict=True))
+    ]
+    return torch.cat(pooled)[torch.cat(rows).argsort()]
+
+
+def mask_logits(predictor: nn.Module, x: Tensor, outputs: Tensor) -> Tensor:
+    """The logits (N, 2M, 2M) of cells (N, C, M, M), each for its own output."""
+    if isinstance(predictor, MaskRCNNPredictor):
+        return own_mask_logits(predictor, x, outputs)
+    logits = mask_channels(predictor, x)
+    if logits.shape[1] == 1:
+        return logits[:, 0]
+    chosen = outputs[:, None, None, None].expand(-1, 1, *logits.shape[2:])
+    return logits.gather(1, chosen)[:, 0]

@@ -1,0 +1,209 @@
+"""The first part of an exported graph: from an image of any size to the input of the network.
+
+Resizing is written as a sum of pixels, in the order of operations of
+`torch.nn.functional.interpolate`: the `Resize` of ONNX rounds the places of the pixels in another
+way, which moves boxes in large photos.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+GREY = (0.2989, 0.587, 0.114)  # weights of red, green and blue
+
+
+class Prepare(nn.Module):
+    """Resizes, normalises and pads one image.
+
+    Args:
+        mean: Of each channel of the network.
+        std: Of each channel.
+        multiple: Both sides of the result are multiples of this.
+        unit: What a pixel is divided by before `mean` is subtracted.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, mean: Sequence[float], std: Sequence[float], multiple: int, unit: float = 255.0
+    ) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean))
+        self.register_buffer("std", torch.tensor(std))
+        self.multiple, self.unit = multiple, unit
+
+    def normalised(self, pixels: Tensor) -> Tensor:
+        """(h, w, channels of the image) -> (1, channels of the network, h, w)."""
+        scaled = pixels / self.unit
+        if len(self.mean) == 1 and pixels.shape[2] == 3:
+            scaled = (scaled * scaled.new_tensor(GREY)).sum(2, keepdim=True)
+        return ((scaled - self.mean) / self.std).permute(2, 0, 1)[None]
+
+    def padded_side(self, side: Tensor, least: int = 1) -> int:
+        """The next multiple that holds a side, as a number whose value the graph computes."""
+        whole = torch.div(side + self.multiple - 1, self.multiple, rounding_mode="floor")
+        multiples = cast(int, whole.clamp(min=least).item())  # `int()` would need its value now
+        torch._check(multiples >= least)
+        return multiples * self.multiple
+
+
+class PrepareForDetector(Prepare):
+    """As torchvision's `GeneralizedRCNNTransform`: bilinear, padded with zeros.
+
+    Args:
+        min_size: Pixels of the shorter side after resizing.
+        max_size: Most pixels of the longer side after resizing.
+        mean: Of red, green and blue, 0..1.
+        std: Of red, green and blue.
+        multiple: Both sides of the result are multiples of this.
+    """
+
+    def __init__(
+        self,
+        min_size: int,
+        max_size: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+        multiple: int,
+    ) -> None:
+        super().__init__(mean, std, multiple)
+        self.min_size, self.max_size = min_size, max_size
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Prepare an image.
+
+        Args:
+            image: uint8 (H, W, 3), RGB.
+
+        Returns:
+            The input of the network float32 (1, 3, h', w'); height and width (2,) int64 after
+            resizing, without the padding; those of the image.
+        """
+        size = size_of(image)
+        sides = size.double()
+        # a tensor, as torch computes `320 / sides` as 320 * (1 / sides), with another rounding
+        shortest, longest = (
+            torch.scalar_tensor(each).double() for each in (self.min_size, self.max_size)
+        )
+        scale = torch.minimum(torch.div(shortest, sides.min()), torch.div(longest, sides.max()))
+        resized = (sides * scale).floor().clamp(min=1).long()
+        down, right = (self.padded_side(resized[axis]) for axis in (0, 1))
+        inputs = self.normalised(resize(image, size, resized, down, right))
+        inside = [
+            (torch.arange(side) < resized[axis]).float() for axis, side in enumerate((down, right))
+        ]
+        return inputs * inside[0][:, None] * inside[1], resized, size
+
+
+class PrepareForSegmenter(Prepare):
+    """As `Segmenter`: resized with antialiasing if at all, the last row and column repeated.
+
+    Args:
+        min_size: Pixels of the shorter side after resizing; None for those of the image.
+        max_size: Most pixels of the longer side after resizing; None for any.
+        mean: Of each channel of the network.
+        std: Of each channel.
+        multiple: Both sides of the result are multiples of this, at least two.
+        unit: What a pixel is divided by before `mean` is subtracted.
+    """
+
+    def __init__(
+        self,
+        min_size: int | None,
+        max_size: int | None,
+        mean: Sequence[float],
+        std: Sequence[float],
+        multiple: int,
+        unit: float,
+    ) -> None:
+        super().__init__(mean, std, multiple, unit)
+        self.min_size, self.max_size = min_size, max_size
+
+    @property
+    def resizes(self) -> bool:
+        """Whether images are resized at all."""
+        return bool(self.min_size or self.max_size)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Prepare an image (H, W, C), uint8 or float32; as `PrepareForDetector`."""
+        size = size_of(image)
+        resized = self.resized(size) if self.resizes else size.clone()  # an output of its own
+        down, right = (self.padded_side(resized[axis], 2) for axis in (0, 1))
+        if self.resizes:
+            rows = mean_weights(size[0], resized[0], image.shape[0], down)
+            columns = mean_weights(size[1], resized[1], image.shape[1], right)
+            pixels = torch.einsum("hy,ywc->hwc", rows, image.float())
+            pixels = torch.einsum("vw,hwc->hvc", columns, pixels)
+        else:
+            last = size - 1
+            rows = torch.minimum(torch.arange(down), last[0])
+            columns = torch.minimum(torch.arange(right), last[1])
+            pixels = image[rows][:, columns].float()
+        return self.normalised(pixels), resized, size
+
+    def resized(self, size: Tensor) -> Tensor:
+        """Height and width after resizing, int64 (2,)."""
+        sides = size.double()
+        scale = torch.ones(()).double()
+        if self.min_size:
+            scale = torch.scalar_tensor(self.min_size).double() / sides.min()
+        if self.max_size:
+            most = torch.scalar_tensor(self.max_size).double() / sides.max()
+            scale = torch.minimum(scale, most)
+        return (sides * scale).round().clamp(min=1).long()
+
+
+def size_of(image: Tensor) -> Tensor:
+    """Height and width of an image (H, W, C) as int64 (2,)."""
+    return torch.stack(
+        [torch.scalar_tensor(image.shape[axis], dtype=torch.int64) for axis in (0, 1)]
+    )
+
+
+def resize(image: Tensor, source: Tensor, target: Tensor, down: int, right: int) -> Tensor:
+    """Resize the top left part of an image bilinearly, and repeat its last row and column.
+
+    Args:
+        image: (H, W, C).
+        source: int64 (2,), height and width of the part.
+        target: int64 (2,), its height and width after resizing.
+        down: Height of the result, with the rows that repeat the last one.
+        right: Width of the result.
+
+    Returns:
+        float32 (down, right, C).
+    """
+    above, below, share = neighbours(source[0], target[0], down)
+    strip = image[above].float() * (1 - share[:, None, None])
+    strip = strip + image[below].float() * share[:, None, None]  # [down,W,C]
+    before, after, share = neighbours(source[1], target[1], right)
+    return strip[:, before] * (1 - share[:, None]) + strip[:, after] * share[:, None]
+
+
+def neighbours(source: Tensor, target: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """For each of `target` cells the two of `source` between which it lies.
+
+    Returns:
+        Indices of the first and the second, int64, and the share of the second, float32. The last
+        cell is repeated up to `count`.
+    """
+    scale = source.float() / target.float()
+    middles = torch.minimum(torch.arange(count), target - 1).double() + 0.5
+    places = (middles * scale.double() - 0.5).float().clamp(min=0)
+    low = places.floor()
+    first = torch.minimum(low.long(), source - 1)
+    return first, torch.minimum(first + 1, source - 1), places - low
+
+
+def mean_weights(source: Tensor, target: Tensor, columns: int, count: int) -> Tensor:
+    """The weights (count, columns) of bilinear resizing with antialiasing along one axis."""
+    scale = source.float() / target.float()
+    middles = (torch.minimum(torch.arange(count), target - 1).float() + 0.5) * scale
+    apart = torch.arange(columns).float() + 0.5 - middles[:, None]
+    weights = (1 - apart.abs() / scale.clamp(min=1)).clamp(min=0)
+    return weights / weights.sum(1, keepdim=True)

@@ -1,0 +1,47 @@
+"""The verb `export`: files, certificates, and what it refuses."""
+
+import json
+import subprocess
+import sys
+
+import onnx
+import pytest
+
+import instseg
+from instseg.core.errors import InputError
+
+
+def test_a_certificate_with_ap_travels_in_the_file(tmp_path):
+    scenes = instseg.make_scenes(out=tmp_path / "scenes", images=4, size=128)
+    out = tmp_path / "demo.onnx"
+    done = instseg.export("demo", out=out, images=scenes.images, coco_json=scenes.coco_json)
+    assert done.accepted
+    assert done.file == out
+    assert done.agreement.photos == 4
+    assert abs(done.agreement.ap["segm"].difference) < 1e-3
+    texts = {each.key: each.value for each in onnx.load(out).metadata_props}
+    assert json.loads(texts["certificate"])["box_px"] == done.agreement.box_px
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"out": "model.xml"}, r"must end in \.onnx"),
+        ({"coco_json": "val.json"}, "coco_json needs images"),
+        ({"images": "photos", "check": False}, "need check"),
+        ({"score_threshold": 2.0}, "score_threshold=2.0 must lie between 0 and 1"),
+        ({"format": "tflite"}, "format"),
+    ],
+)
+def test_arguments_that_do_not_go_together(given, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=words):
+        instseg.export("demo", **given)
+
+
+def test_a_missing_package_is_named_with_its_extra(tmp_path):
+    code = "import sys; sys.modules.update(onnxscript=None, onnxruntime=None)\n"
+    code += f"import instseg; instseg.export('demo', out={str(tmp_path / 'a.onnx')!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    last = done.stderr.splitlines()[-1]
+    assert 'needs onnxscript and onnxruntime: pip install "instseg[export,onnxruntime]"' in last
