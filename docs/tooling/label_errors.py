@@ -3,13 +3,14 @@
     python -m venv peers && peers/bin/pip install hotcoco cleanlab
     python docs/tooling/label_errors.py --peers peers/bin/python
 
-Prints the first two tables of figures in docs/label_errors.md. Scenes and predictions are kept in
+Prints the tables of figures in docs/label_errors.md. Scenes and predictions are kept in
 `--out`.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
@@ -31,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SEEDS = (201, 202, 203)  # others than those that the ranking was developed on
 SCENES, SIZE, PER_KIND = 400, 320, 50
 FIRST = (100, 200)
+PROBABILITIES = (1, 0.9, 0.7, 0.5, 0.3, 0.1, 0.05)
 SAME_PLACE = 0.5  # IoU of a suggested box and a deleted object
 
 
@@ -42,12 +44,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "label_errors")
     given = parser.parse_args()
     found: dict[str, list[list[set[int]]]] = {}
+    probable: list[tuple[float, bool]] = []  # the probabilities of this project, and hits
     planted: list[list[Json]] = []
     for seed in given.seeds:
         rankings, errors = ranked(given.out / str(seed), seed, given.peers)
         planted.append(errors)
         for name, suspects in rankings.items():
             found.setdefault(name, []).append(hits(suspects, errors))
+        scores = [each["score"] for each in rankings["instseg"]]
+        probable += zip(scores, map(bool, found["instseg"][-1]), strict=True)
     say("| | " + " | ".join(f"{n} first" for n in FIRST for _ in given.seeds) + " |")
     for name, of_seeds in found.items():
         shares = [share(each, n) for n in FIRST for each in of_seeds]
@@ -59,6 +64,11 @@ def main() -> None:
             pairs = zip(of_seeds, planted, strict=True)
             counts.append(sum(of_kind(each, errors, kind) for each, errors in pairs))
         say(f"| {name} | " + " | ".join(map(str, counts)) + " |")
+    say("\n| probability | errors | mean probability | share of planted errors |")
+    for high, low in itertools.pairwise(PROBABILITIES):
+        inside = [each for each in probable if low <= each[0] < high or each[0] == high == 1]
+        means = (f"{sum(values) / len(inside):.2f}" for values in zip(*inside, strict=True))
+        say(f"| {low} to {high} | {len(inside)} | {' | '.join(means)} |")
 
 
 def say(line: str) -> None:
@@ -97,6 +107,7 @@ def by_instseg(broken: Path, results: Sequence[Json]) -> list[Json]:
     return [
         {
             "kind": each.kind,
+            "score": each.score,
             "image_id": each.image_id,
             "annotation_id": each.annotation_id,
             "bbox": each.suggested_bbox,
