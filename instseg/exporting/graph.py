@@ -13,11 +13,11 @@ from onnx import TensorProto, compose, helper, numpy_helper
 from onnxscript import optimizer
 from torch import Tensor, nn
 
-from instseg.exporting.prepare import Prepare
+from instseg.exporting.prepare import LARGEST_SIDE_PX, Prepare
 
 OPSET = 18
 BETWEEN = ("prepared", "resized", "size")  # values that the first part gives the second
-LEAST_SIDE_PX, LARGEST_SIDE_PX = 32, 16_384
+LEAST_SIDE_PX = 32
 THRESHOLDS = "score_thresholds"  # the initializer of a detector's graph
 HALVED = 256  # tensors of more values than this are stored as fp16, if wanted
 

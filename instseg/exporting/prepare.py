@@ -8,11 +8,15 @@ way, which moves boxes in large photos.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+LARGEST_SIDE_PX = 16_384
+ERROR_UNITS = 2**20
+TIE = 1e-5  # halfway, doubles are rounded to the even number, which these are
 GREY = (0.2989, 0.587, 0.114)  # weights of red, green and blue
 
 
@@ -63,6 +67,9 @@ class PrepareForDetector(Prepare):
         multiple: Both sides of the result are multiples of this.
     """
 
+    min_size_errors: Tensor
+    max_size_errors: Tensor
+
     def __init__(
         self,
         min_size: int,
@@ -73,6 +80,8 @@ class PrepareForDetector(Prepare):
     ) -> None:
         super().__init__(mean, std, multiple)
         self.min_size, self.max_size = min_size, max_size
+        self.register_buffer("min_size_errors", scale_errors(min_size))
+        self.register_buffer("max_size_errors", scale_errors(max_size))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Prepare an image.
@@ -85,19 +94,43 @@ class PrepareForDetector(Prepare):
             resizing, without the padding; those of the image.
         """
         size = size_of(image)
-        sides = size.double()
-        # a tensor, as torch computes `320 / sides` as 320 * (1 / sides), with another rounding
-        shortest, longest = (
-            torch.scalar_tensor(each).double() for each in (self.min_size, self.max_size)
-        )
-        scale = torch.minimum(torch.div(shortest, sides.min()), torch.div(longest, sides.max()))
-        resized = (sides * scale).floor().clamp(min=1).long()
+        resized = self.resized(size)
         down, right = (self.padded_side(resized[axis]) for axis in (0, 1))
         inputs = self.normalised(resize(image, size, resized, down, right))
         inside = [
             (torch.arange(side) < resized[axis]).float() for axis, side in enumerate((down, right))
         ]
         return inputs * inside[0][:, None] * inside[1], resized, size
+
+    def resized(self, size: Tensor) -> Tensor:
+        """Height and width after resizing, int64 (2,), as torchvision has them.
+
+        It computes `floor(side * (320 / shorter))` in double precision, which not every program
+        has. The result differs from exact integers where the product is rounded to less than a
+        whole number: from the error of the scale and the spacing of doubles below that number.
+        """
+        shortest, longest = size.min(), size.max()
+        by_shortest = self.min_size * longest <= self.max_size * shortest
+        target = torch.where(by_shortest, self.min_size, self.max_size)
+        side = torch.where(by_shortest, shortest, longest)
+        last = len(self.min_size_errors) - 1
+        errors = torch.where(by_shortest, self.min_size_errors, self.max_size_errors)
+        error = errors[side.clamp(max=last)].float() / ERROR_UNITS
+        resized = size * target // side
+        is_whole = resized * side == size * target
+        half_spacing = torch.exp2(torch.log2(resized.float() - 0.5).floor())
+        lost = is_whole & (resized * error > half_spacing * (1 + TIE))
+        return (resized - lost.long()).clamp(min=1)
+
+
+def scale_errors(target: int) -> Tensor:
+    """By how much the double `target / side` is too small, int32 (sides,), for sides from 0 on.
+
+    In relative terms, in units of 2**-53 / `ERROR_UNITS`; 0 where it is exact or too large.
+    """
+    exact = (target - Fraction(target / side) * side for side in range(1, LARGEST_SIDE_PX + 1))
+    errors = [max(round(each / target * 2**53 * ERROR_UNITS), 0) for each in exact]
+    return torch.tensor([0, *errors], dtype=torch.int32)
 
 
 class PrepareForSegmenter(Prepare):
@@ -194,6 +227,7 @@ def neighbours(source: Tensor, target: Tensor, count: int) -> tuple[Tensor, Tens
     """
     scale = source.float() / target.float()
     middles = torch.minimum(torch.arange(count), target - 1).double() + 0.5
+    # rounded once, as processors do it that multiply and add in one step
     places = (middles * scale.double() - 0.5).float().clamp(min=0)
     low = places.floor()
     first = torch.minimum(low.long(), source - 1)
