@@ -33,7 +33,7 @@ def make_scenes(scenes, out):
 
 
 def examine(scenes, out):
-    return instseg.examine(scenes.coco_json, scenes.images)
+    return instseg.examine(scenes.coco_json, scenes.images, report=out / "report.html")
 
 
 def repair(scenes, out):
@@ -56,12 +56,13 @@ def draw(scenes, out):
 
 def evaluate(scenes, out):
     given = {"images": scenes.images, "weights": "demo", "resamples": 100}
+    given |= {"report": True, "label_errors": True}
     return instseg.evaluate(scenes.coco_json, **given, out=out)
 
 
 def compare(scenes, out):
     given = {"images": scenes.images, "resamples": 100, "pictures": 1, "speed": False}
-    return instseg.compare(scenes.coco_json, **given, out=out)
+    return instseg.compare(scenes.coco_json, **given, report=True, out=out)
 
 
 def finetune(scenes, out):
@@ -72,6 +73,10 @@ def finetune(scenes, out):
 
 def train_unet(scenes, out):
     return instseg.train_unet(scenes.coco_json, scenes.images, size=32, out=out, **QUICK)
+
+
+def export(scenes, out):
+    return instseg.export("unet-demo", out=out / "unet.onnx")
 
 
 VERBS = [
@@ -85,6 +90,7 @@ VERBS = [
     compare,
     finetune,
     train_unet,
+    export,
 ]
 
 

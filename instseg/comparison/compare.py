@@ -105,8 +105,6 @@ class CompareOptions:
         require_between(0, 20, pictures=self.pictures)
         require_between(*RESAMPLES, resamples=self.resamples)
         require_between(0, 2**32, seed=self.seed)
-        if self.report and self.out is None:
-            raise ArgumentError("{report} needs {out}, the folder to write it to")
 
 
 @takes(CompareOptions)
@@ -124,6 +122,8 @@ def compare(options: CompareOptions) -> Comparison:
     from instseg.comparison.write import as_json, write_comparison
 
     out = None if options.out is None else Path(options.out)
+    if options.report and out is None:
+        raise ArgumentError("{report} needs {out}, the folder to write it to")
     with _folder_of(out) as folder:
         models, described = _read(options, folder)
         for words, left_out in not_compared(models.left_out):

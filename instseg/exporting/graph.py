@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,21 @@ def _name_sizes(model: onnx.ModelProto) -> None:
 _SIDES = ((0, "height"), (1, "width"))
 
 
+@contextmanager
+def _no_progress_thread() -> Iterator[None]:
+    """Keep torch from leaving a thread behind: that of tqdm, which it uses where installed."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        yield
+        return
+    interval, tqdm.monitor_interval = tqdm.monitor_interval, 0
+    try:
+        yield
+    finally:
+        tqdm.monitor_interval = interval
+
+
 def _exported(
     module: nn.Module,
     args: tuple[Tensor, ...],
@@ -100,7 +116,7 @@ def _exported(
     outputs: Sequence[str],
 ) -> onnx.ModelProto:
     """A module as an ONNX graph."""
-    with torch.no_grad(), warnings.catch_warnings():
+    with torch.no_grad(), warnings.catch_warnings(), _no_progress_thread():
         warnings.simplefilter("ignore")  # of torch and torchvision about each other
         program = torch.export.export(module.eval(), args, dynamic_shapes=dynamic, strict=False)
         found = torch.onnx.export(

@@ -105,3 +105,10 @@ def test_a_folder_that_cannot_be_made(files, tmp_path, capsys):
     printed = capsys.readouterr().err
     assert len(printed.splitlines()) == 1
     assert "cannot be made (Not a directory)" in printed
+
+
+def test_a_report_needs_no_folder_on_the_command_line(files, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = [each for each in arguments(files, "") if not each.startswith("--out")]
+    assert main(["compare-unet", *options, "--no-speed", "--pictures=0", "--report"]) == 0
+    assert (tmp_path / "out" / "compare" / "report.html").exists()
