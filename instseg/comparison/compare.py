@@ -62,7 +62,7 @@ class CompareOptions:
             other thresholds is measured.
         out: Output folder. If not given, the command line uses out/compare; Python writes nothing.
         report: Also write report.html, which shows all of this, and photos with what both models
-            find; needs `out`.
+            find; Python needs `out` for it.
         pictures: Number of images in each of the pictures best, median and worst; 0 draws none.
         speed: Measure time and memory of both models, each in a separate process.
         device: auto, cpu, cuda, cuda:1 or mps.
