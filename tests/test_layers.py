@@ -15,6 +15,7 @@ LAYERS = [  # each imports only from lower layers and, within its own, only from
     {"files"},
     {"report"},
     {"models", "doctor", "scenes", "visualize"},
+    {"engines"},
     {"data"},
     {"predict"},
     {"evaluation"},

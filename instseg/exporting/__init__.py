@@ -1,1 +1,1 @@
-"""Models as files for other runtimes, and how closely they agree."""
+"""Export: a model as a file for other runtimes, and how closely it agrees with the model."""

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from instseg.core.json_types import Json
 from instseg.core.wording import count
-from instseg.exporting.build import DetectorLimits
-from instseg.exporting.runtimes import Outputs, Run
+from instseg.engines.build import DetectorLimits
+from instseg.engines.runtimes import Outputs, Run
 from instseg.models.inference import Choice, Detections, Detector
 from instseg.models.mask_rcnn import Model
 

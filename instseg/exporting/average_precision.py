@@ -8,9 +8,9 @@ from instseg.core.events import OnEvent, told
 from instseg.core.instances import Instances
 from instseg.core.json_types import Json
 from instseg.data.coco import CocoData
+from instseg.engines.runtimes import Run
 from instseg.evaluation.evaluate import evaluate
 from instseg.exporting.agreement import ApDifference, Reference, as_detections
-from instseg.exporting.runtimes import Run
 from instseg.predict.dataset import coco_records
 from instseg.predict.predictor import to_instances
 

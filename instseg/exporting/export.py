@@ -13,7 +13,7 @@ from instseg.core.errors import ArgumentError, require_between
 from instseg.core.events import Notice, OnEvent, Warned, download_progress, ignore, told
 from instseg.core.options import python_only, takes
 from instseg.data.coco import CocoData
-from instseg.exporting.runtimes import require_packages
+from instseg.engines.runtimes import require_packages
 from instseg.files.image import read_image
 from instseg.files.listing import list_images
 from instseg.files.weights import NAMED
@@ -144,9 +144,9 @@ def _check(options: ExportOptions) -> None:
 def _export_detector(options: ExportOptions, model: Model) -> Exported:
     import torch
 
+    from instseg.engines.build import DetectorLimits, detector_graph, metadata
     from instseg.exporting import agreement as compared
     from instseg.exporting.average_precision import ap_differences
-    from instseg.exporting.build import DetectorLimits, detector_graph, metadata
 
     card = model.card
     stored = card.thresholds if options.score_threshold is None else {}
@@ -174,8 +174,8 @@ def _export_detector(options: ExportOptions, model: Model) -> Exported:
 
 
 def _export_segmenter(options: ExportOptions, model: SegmenterModel) -> Exported:
+    from instseg.engines.build import metadata, segmenter_graph
     from instseg.exporting.agreement import segmenter_agreement
-    from instseg.exporting.build import metadata, segmenter_graph
     from instseg.predict.segmenter import Segmenter
 
     made = _Made(options, segmenter_graph(model))
@@ -190,7 +190,7 @@ class _Made:
     """The graph in the wanted format and type."""
 
     def __init__(self, options: ExportOptions, graph: Any) -> None:
-        from instseg.exporting.graph import store_halves
+        from instseg.engines.graph import store_halves
 
         self.options, self.graph = options, graph
         self.halves = options.dtype == "fp16"
@@ -199,26 +199,26 @@ class _Made:
         self.model = self._in_format(graph)
 
     def _in_format(self, graph: Any) -> Any:
-        from instseg.exporting.runtimes import to_openvino
+        from instseg.engines.runtimes import to_openvino
 
         return graph if self.options.format == "onnx" else to_openvino(graph, halves=self.halves)
 
     def run(self, model: Any = None) -> Any:
         """What runs the file."""
-        from instseg.exporting.runtimes import run_onnx, run_openvino
+        from instseg.engines.runtimes import run_onnx, run_openvino
 
         model = self.model if model is None else model
         return run_onnx(model) if self.options.format == "onnx" else run_openvino(model)
 
     def run_all(self, threshold: float) -> Any:
         """What runs the file, with one score threshold for all classes."""
-        from instseg.exporting.graph import with_thresholds
+        from instseg.engines.graph import with_thresholds
 
         return self.run(self._in_format(with_thresholds(self.graph, threshold)))
 
     def written(self, texts: dict[str, str], found: Agreement | None) -> Exported:
         """Write the file and tell whether it is as close to the model as promised."""
-        from instseg.exporting.runtimes import write_onnx, write_openvino
+        from instseg.engines.runtimes import write_onnx, write_openvino
 
         options = self.options
         if found is not None:

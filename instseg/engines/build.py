@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from instseg import __version__
-from instseg.exporting.detector import Detect
-from instseg.exporting.graph import THRESHOLDS, joined
-from instseg.exporting.prepare import PrepareForDetector, PrepareForSegmenter
-from instseg.exporting.segmenter import Label, multiple_of
+from instseg.engines.detector import Detect
+from instseg.engines.graph import THRESHOLDS, joined
+from instseg.engines.prepare import PrepareForDetector, PrepareForSegmenter
+from instseg.engines.segmenter import Label, multiple_of
 from instseg.models.inference import Detector
 from instseg.models.mask_rcnn import Model
 from instseg.models.segmenters import SegmenterModel

@@ -91,7 +91,7 @@ def to_openvino(model: Any, *, halves: bool) -> Any:
 
 def write_onnx(model: Any, texts: Mapping[str, str], path: Path) -> None:
     """Write an ONNX graph with its metadata."""
-    from instseg.exporting.graph import set_metadata
+    from instseg.engines.graph import set_metadata
 
     set_metadata(model, texts)
     with replacing(path, durable=True) as temporary:

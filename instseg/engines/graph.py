@@ -14,7 +14,7 @@ from onnx import TensorProto, compose, helper, numpy_helper
 from onnxscript import optimizer
 from torch import Tensor, nn
 
-from instseg.exporting.prepare import LARGEST_SIDE_PX, Prepare
+from instseg.engines.prepare import LARGEST_SIDE_PX, Prepare
 
 OPSET = 18
 BETWEEN = ("prepared", "resized", "size")  # values that the first part gives the second

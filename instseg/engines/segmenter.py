@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from instseg.exporting.prepare import resize
+from instseg.engines.prepare import resize
 from instseg.models.semantic_networks import AnySize
 from instseg.models.unet import UNet
 from instseg.models.unet_efficientnet_lite import MULTIPLE

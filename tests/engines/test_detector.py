@@ -13,16 +13,16 @@ import torch
 from PIL import Image
 from stand_in import TINY_CARD, stand_in_model
 
-from instseg.exporting.agreement import Reference, as_detections, detector_agreement
-from instseg.exporting.build import DetectorLimits, detector_graph, metadata
-from instseg.exporting.graph import store_halves, with_thresholds
-from instseg.exporting.runtimes import (
+from instseg.engines.build import DetectorLimits, detector_graph, metadata
+from instseg.engines.graph import store_halves, with_thresholds
+from instseg.engines.runtimes import (
     run_onnx,
     run_openvino,
     to_openvino,
     write_onnx,
     write_openvino,
 )
+from instseg.exporting.agreement import Reference, as_detections, detector_agreement
 from instseg.models.load import load_model
 from instseg.models.mask_rcnn import coco_card
 from instseg.scenes.scene import SceneConfig, draw_scene

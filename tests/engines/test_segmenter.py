@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from instseg.engines.build import segmenter_graph
+from instseg.engines.runtimes import run_onnx, run_openvino, to_openvino
 from instseg.exporting.agreement import segmenter_agreement
-from instseg.exporting.build import segmenter_graph
-from instseg.exporting.runtimes import run_onnx, run_openvino, to_openvino
 from instseg.models.load import load_model
 from instseg.models.segmenters import fresh_segmenter
 from instseg.predict.segmenter import Segmenter

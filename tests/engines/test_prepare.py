@@ -6,7 +6,7 @@ import pytest
 import torch
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
-from instseg.exporting.prepare import PrepareForDetector
+from instseg.engines.prepare import PrepareForDetector
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
