@@ -140,7 +140,7 @@ def broken(records: object, what: str, fields: Sequence[str]) -> Iterator[str]:
     if not isinstance(records, Sequence) or isinstance(records, str):
         yield f"{what}: expected a list of records, got {_shown(records)}"
         return
-    for index, record in enumerate(records):
+    for index, record in enumerate(() if _are(dict, records) else records):
         if not isinstance(record, Mapping):
             yield f"{what}[{index}]: expected a record of {', '.join(fields)}, got {_shown(record)}"
             return
@@ -219,7 +219,7 @@ def _all_rles(values: Sequence[Any]) -> bool:
     if not _are(list, sizes) or {*map(len, sizes)} - {2}:
         return False
     sides = [*chain.from_iterable(sizes)]
-    return _are(int, sides) and (not sides or (0 < min(sides) and max(sides) < 2**31))
+    return _are(int, sides) and (not sides or (min(sides) > 0 and max(sides) < 2**31))
 
 
 def _are(kind: type, values: Iterable[object]) -> bool:

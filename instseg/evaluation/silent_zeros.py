@@ -25,10 +25,12 @@ from instseg.evaluation.truth_problems import (
     misleading,
     serious,
 )
+from instseg.system.memory import no_garbage_collection
 
 BETTER = 0.2  # minimum improvement of agreement with the truth for another interpretation, 0 to 1
 
 
+@no_garbage_collection()
 def explain_zeros(
     truth: Mapping[str, Any],
     results: Sequence[Mapping[str, Any]],
