@@ -24,6 +24,7 @@ def measure_inference(
     weights: str,
     architecture: str | None = None,
     precision: str = "fp32",
+    detections: int = DETECTIONS,
     repeats: int,
     seed: int = 0,
     on_event: OnEvent = ignore,
@@ -35,6 +36,7 @@ def measure_inference(
         weights: A name or a path; "random" for weights of which every detection counts.
         architecture: Of random weights, or what a .pth file holds.
         precision: Of ours; torchvision's runs in fp32.
+        detections: At most this many per photo.
         repeats: Photos that are measured, after one to warm up.
         seed: Of random weights.
         on_event: Called with the progress.
@@ -43,16 +45,17 @@ def measure_inference(
 
     from instseg.predict.predictor import Predictor
 
-    model, threshold = _model(weights, architecture, seed)
+    model, threshold = benchmark_model(weights, architecture, seed)
     predictor = Predictor(
         model,
         device="cpu",
         precision=precision,
         score_threshold=threshold,
-        max_detections=DETECTIONS,
+        max_detections=detections,
     )
     network = model.network
     network.roi_heads.score_thresh = threshold
+    network.roi_heads.detections_per_img = detections
 
     def ours(path: Path) -> Rles:
         return predictor(path).masks.to_rle()
@@ -67,12 +70,19 @@ def measure_inference(
     return time_by_turns(ours, peer, inputs, on_event=on_event) | {
         "photos": len(photos),
         "weights": weights,
+        "detections": detections,
         "unit": "s/photo",
     }
 
 
-def _model(weights: str, architecture: str | None, seed: int) -> tuple[Model, float]:
-    """The network of both sides, and the score from which a detection counts."""
+def benchmark_model(weights: str, architecture: str | None, seed: int) -> tuple[Model, float]:
+    """The network of a benchmark, and the score from which a detection counts.
+
+    Args:
+        weights: A name or a path; "random" for weights of which every detection counts.
+        architecture: Of random weights (`resnet50_fpn` if not given), or what a .pth file holds.
+        seed: Of random weights.
+    """
     import torch
 
     from instseg.models.mask_rcnn import build_detector, coco_card, load_detector
