@@ -34,10 +34,11 @@ class _Sections(msgspec.Struct):
 
 def recognises(path: Path) -> bool:
     """Whether a file, or a file in a folder, has images, annotations and categories."""
-    return any(_is_coco(file, panoptic=False) for file in coco_files(path))
+    return any(is_coco(file, panoptic=False) for file in coco_files(path))
 
 
-def _is_coco(file: Path, *, panoptic: bool) -> bool:
+def is_coco(file: Path, *, panoptic: bool) -> bool:
+    """Whether a file is a COCO dataset, of instances or of panoptic segments."""
     try:
         found = msgspec.json.decode(read_content(file), type=_Sections)
     except (InputError, OSError, msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -57,14 +58,15 @@ def read(path: Path, reading: Reading) -> Labels:
 def _read_file(file: Path, reading: Reading) -> Labels:
     document = read_document(file)
     records = document.get("images") if isinstance(document, dict) else None
-    photos = photos_of(file, _names(records), reading.images)
+    photos = photos_of(file, image_names(records), reading.images)
 
     def size(name: str) -> tuple[int, int] | None:
         return photo_size(photos, name) if photos else None
 
     table, findings = tabulate(document, size)
-    if any(each.code == "not-coco" for each in findings):
-        raise InputError(f"{file}: no COCO dataset: {findings[0].message}")
+    for each in findings:
+        if each.code in ("not-coco", "section-missing"):
+            raise InputError(f"{file}: no COCO dataset: {each.message}")
     found = table.document
     notes = Notes()
     for each in findings:
@@ -85,7 +87,8 @@ def _read_file(file: Path, reading: Reading) -> Labels:
     )
 
 
-def _names(records: Any) -> list[str]:
+def image_names(records: Any) -> list[str]:
+    """The file names of image records that have one."""
     records = records if isinstance(records, list) else []
     names = [each.get("file_name") for each in records if isinstance(each, dict)]
     return [name for name in names if isinstance(name, str)]
