@@ -163,7 +163,7 @@ class Predictor:
         """The instances in each of several photos, of any sizes."""
         if isinstance(images, str | Path):
             raise ArgumentError("{images} must be a list of images", images=images)
-        return self._predict([as_array(image) for image in images])
+        return self._predict([as_array(image, copy=False) for image in images])
 
     def stream(self, images: Iterable[ImageLike]) -> Iterator[Instances]:
         """The instances of one photo after another, in order; memory use does not grow.
@@ -339,8 +339,12 @@ def name_of(number: int, image: object) -> str:
     return str(image) if isinstance(image, str | Path) else f"images[{number}]"
 
 
-def as_array(image: ImageLike) -> NDArray[np.uint8]:
-    """Any accepted image as uint8 RGB (H, W, 3).
+def as_array(image: ImageLike, *, copy: bool = True) -> NDArray[np.uint8]:
+    """Any accepted image as uint8 RGB (H, W, 3), contiguous and writable, as torch requires.
+
+    Args:
+        image: A path, an array or a tensor.
+        copy: Copy an array also where it is so already, since its owner may change it.
 
     Raises:
         InputError: A file cannot be read; an array or tensor has another shape or type.
@@ -361,4 +365,4 @@ def as_array(image: ImageLike) -> NDArray[np.uint8]:
         raise ArgumentError("{image} must be a path, an array or a tensor", image=image)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise InputError(f"image array: expected uint8 (H, W, 3), got {image.dtype} {image.shape}")
-    return image.copy()  # contiguous and writable, as torch requires
+    return image.copy() if copy else np.require(image, requirements="CW")
