@@ -124,7 +124,6 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
     """
     from instseg.data.labels import doubtful_truth
     from instseg.evaluation.assess import detection_limits
-    from instseg.evaluation.predict_results import predict_results
     from instseg.evaluation.read_results import results_of
     from instseg.evaluation.truth_problems import explain_truth
     from instseg.evaluation.write import write_predictions
@@ -143,6 +142,8 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
             given = results_of(options.results, data, name=options.name, on_event=options.on_event)
             return _measure(options, data, truth, given)
         assert options.weights is not None  # as `_check` has seen
+        from instseg.evaluation.predict_results import predict_results  # which loads torch
+
         with joined_processes():
             found = predict_results(
                 options.weights,
