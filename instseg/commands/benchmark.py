@@ -12,7 +12,6 @@ from instseg.commands.listener import Listener
 from instseg.commands.terminal import console, table
 from instseg.core.errors import ArgumentError, require_between
 from instseg.core.events import OnEvent
-from instseg.files.listing import list_images
 from instseg.system.atomic import replacing
 from instseg.system.versions import versions
 
@@ -139,6 +138,7 @@ def _figures(config: Options, on_event: OnEvent) -> dict[str, Any]:
 
 def _infer(config: Options, on_event: OnEvent) -> dict[str, Any]:
     from instseg.benchmark.infer import draw_photos, measure_inference
+    from instseg.files.listing import list_images
 
     photos = list_images(config.images) if config.images else draw_photos(config.out)
     options: dict[str, Any] = {

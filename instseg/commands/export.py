@@ -8,7 +8,7 @@ from pathlib import Path
 from instseg.commands.listener import Listener
 from instseg.commands.terminal import console, table
 from instseg.core.wording import interval, number
-from instseg.exporting.export import ExportOptions, export
+from instseg.exporting.export import ExportOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,8 @@ Options.__doc__ = ExportOptions.__doc__  # the help text
 
 def run(config: Options) -> int:
     """Exports, prints the certificate; returns 1 if the file differs too much, else 0."""
+    from instseg.exporting.export import export
+
     with Listener() as show:
         done = export(**{**vars(config), "on_event": show})
     if done.agreement is not None:

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from instseg.commands.listener import Listener
-from instseg.commands.stand_in import stands_in
 from instseg.commands.terminal import console, printable, table
 from instseg.core.errors import ArgumentError
 from instseg.core.events import Notice, OnEvent, Warned, download_progress
 from instseg.core.options import renamed
-from instseg.core.semantic import Rule
+from instseg.core.overlap_rule import Rule
 from instseg.core.wording import count
-from instseg.files.listing import list_images
 from instseg.files.weights import DEFAULT, EMBEDDED, NAMED, NoDownloadError, needs_download
 
 if TYPE_CHECKING:
@@ -103,6 +101,8 @@ class Options:
 
 def run(config: Options) -> int:
     """Returns 0, 1 if some photos failed, 2 if all did."""
+    from instseg.files.listing import list_images
+
     _check(config)
     with Listener() as listener:
         paths = list_images(config.inputs, recursive=config.recursive, on_event=listener)
@@ -169,6 +169,8 @@ def _load(config: Options, on_event: OnEvent) -> Predictor:
     except NoDownloadError as problem:
         if not problem.unreachable:
             raise
+        from instseg.commands.stand_in import stands_in
+
         on_event(Warned(text=stands_in(problem)))
         return _predictor(config, EMBEDDED, on_event)
 

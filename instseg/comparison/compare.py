@@ -11,20 +11,18 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 from instseg import __version__
-from instseg.comparison.result import Comparison
-from instseg.comparison.verdict import not_compared, verdict
 from instseg.core.errors import ArgumentError, InputError, require_between
 from instseg.core.events import OnEvent, Warned, ignore
-from instseg.core.instances import Instances
 from instseg.core.json_types import Json
 from instseg.core.options import python_only, takes
-from instseg.core.semantic import Rule
+from instseg.core.overlap_rule import Rule
 from instseg.core.wording import some
 from instseg.system.lock import only_run_in
 from instseg.system.versions import versions
 
 if TYPE_CHECKING:
     from instseg.comparison.compared_models import ComparedModels
+    from instseg.comparison.result import Comparison
     from instseg.data.coco import CocoData
     from instseg.models.mask_rcnn import Model
     from instseg.models.segmenters import SegmenterModel
@@ -119,6 +117,8 @@ def compare(options: CompareOptions) -> Comparison:
     from instseg.comparison.measure import compare_models
     from instseg.comparison.pictures import TITLES, choose, draw_pictures
     from instseg.comparison.report import REPORT, write_report
+    from instseg.comparison.result import Comparison
+    from instseg.comparison.verdict import not_compared, verdict
     from instseg.comparison.write import as_json, write_comparison
 
     out = None if options.out is None else Path(options.out)
@@ -175,6 +175,7 @@ def _read(options: CompareOptions, folder: Path) -> tuple[ComparedModels, dict[s
     """The data and both models, and what comparison.json says of the models."""
     from instseg.comparison.compared_models import ComparedModels, compared_names
     from instseg.comparison.load import class_order, described, load_mask_rcnn, load_unet, name_of
+    from instseg.core.instances import Instances
     from instseg.data.semantic_data import CocoSemantic
     from instseg.predict.predictor import Predictor
 

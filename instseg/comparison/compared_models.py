@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from instseg.core.errors import InputError
 from instseg.core.json_types import Json
-from instseg.core.semantic import IGNORE, Rule, to_semantic
+from instseg.core.overlap_rule import Rule
+from instseg.core.semantic import IGNORE, to_semantic
 from instseg.core.wording import some
 from instseg.files.results import coco_annotations
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instseg.core.instances import Instances, Masks
 from instseg.core.options import checks_types
+from instseg.core.overlap_rule import Rule
 
-Rule = Literal["score", "smallest-on-top", "class-priority"]
 IGNORE = 255
 """The label of ignored pixels."""
 

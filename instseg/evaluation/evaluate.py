@@ -13,30 +13,12 @@ from instseg.core.errors import ArgumentError, InputError, require_between
 from instseg.core.events import OnEvent, Warned, ignore
 from instseg.core.json_types import Json
 from instseg.core.options import python_only, takes
-from instseg.data.coco import CocoData
-from instseg.data.labels import doubtful_truth
-from instseg.evaluation.assess import detection_limits, score_differences
-from instseg.evaluation.checked import assess_checked
-from instseg.evaluation.label_errors import label_errors_of
-from instseg.evaluation.plots import write_plots
-from instseg.evaluation.predict_results import predict_results
-from instseg.evaluation.read_results import measurable_kinds, results_of
-from instseg.evaluation.report import photos_of, write_report
-from instseg.evaluation.report_scores import Measured
-from instseg.evaluation.result import Evaluation
-from instseg.evaluation.save_to_model import check_model_file, save_to_model
-from instseg.evaluation.truth_problems import explain_truth
-from instseg.evaluation.write import (
-    METRICS_JSON,
-    PREDICTIONS_JSON,
-    write_label_errors,
-    write_predictions,
-    write_scores,
-)
 from instseg.system.lock import only_run_in
 from instseg.system.processes import from_first, joined_processes, process_rank
 
 if TYPE_CHECKING:
+    from instseg.data.coco import CocoData
+    from instseg.evaluation.result import Evaluation
     from instseg.models.mask_rcnn import Model
 
 MOST_RESAMPLES = 100_000  # memory use grows with it
@@ -140,6 +122,12 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
         InputError: Arguments do not go together, a file is broken, or the metrics would be
             meaningless.
     """
+    from instseg.data.labels import doubtful_truth
+    from instseg.evaluation.assess import detection_limits
+    from instseg.evaluation.read_results import results_of
+    from instseg.evaluation.truth_problems import explain_truth
+    from instseg.evaluation.write import write_predictions
+
     _check(options)
     data = _dataset(options)
     truth = data.document()
@@ -154,6 +142,8 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
             given = results_of(options.results, data, name=options.name, on_event=options.on_event)
             return _measure(options, data, truth, given)
         assert options.weights is not None  # as `_check` has seen
+        from instseg.evaluation.predict_results import predict_results  # which loads torch
+
         with joined_processes():
             found = predict_results(
                 options.weights,
@@ -173,10 +163,13 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
 
 def _check(options: EvaluateOptions) -> None:
     """Raise InputError for options that do not go together."""
+    from instseg.evaluation.save_to_model import check_model_file
+    from instseg.evaluation.write import METRICS_JSON, PREDICTIONS_JSON
+
     if (options.weights is None) == (options.results is None):
         raise ArgumentError("say what to measure: {weights} with {images}, or {results}")
-    needs_images = options.weights is not None and not isinstance(options.coco_json, CocoData)
-    if needs_images and not options.images:
+    is_file = isinstance(options.coco_json, str | Path)
+    if options.weights is not None and is_file and not options.images:
         raise ArgumentError("{weights} needs {images}, the folder of the dataset's photos")
     if options.report and options.out is None:
         raise ArgumentError("{report} needs {out}, the folder to write it to")
@@ -204,6 +197,8 @@ def _check(options: EvaluateOptions) -> None:
 
 
 def _dataset(options: EvaluateOptions) -> CocoData:
+    from instseg.data.coco import CocoData
+
     given = options.coco_json
     if isinstance(given, CocoData):
         return replace(given, folder=Path(options.images)) if options.images else given
@@ -233,6 +228,17 @@ def _measure(
     options: EvaluateOptions, data: CocoData, truth: Json, results: Sequence[Json]
 ) -> Evaluation:
     """Assess each kind, compare, and write the files."""
+    from instseg.data.coco import CocoData
+    from instseg.evaluation.assess import score_differences
+    from instseg.evaluation.checked import assess_checked
+    from instseg.evaluation.label_errors import label_errors_of
+    from instseg.evaluation.plots import write_plots
+    from instseg.evaluation.read_results import measurable_kinds, results_of
+    from instseg.evaluation.report import photos_of, write_report
+    from instseg.evaluation.report_scores import Measured
+    from instseg.evaluation.result import Evaluation
+    from instseg.evaluation.write import write_label_errors, write_scores
+
     kinds = measurable_kinds(
         truth, results, boundary=options.boundary, coco_json=data.coco_json, name=options.name
     )
@@ -279,6 +285,8 @@ def _measure(
 
 def _stored(options: EvaluateOptions, evaluation: Evaluation) -> Evaluation:
     """Store what is asked for in the model file."""
+    from instseg.evaluation.save_to_model import save_to_model
+
     if not (options.save_thresholds or options.save_metrics):
         return evaluation
     stored = save_to_model(

@@ -72,7 +72,8 @@ def match(tables: Tables, *, max_detections: int) -> Matches:
         det.shapes, det.pair, gt.shapes, gt.pair, crowd, IOU_THRESHOLDS[0]
     )
     best_first = np.lexsort((-det.score, det.class_))  # stable: ties stay in order of images
-    place = np.argsort(best_first)
+    place = np.empty_like(best_first)
+    place[best_first] = np.arange(len(place))
     true = np.zeros((len(AREAS), len(IOU_THRESHOLDS), len(place)), dtype=bool)
     ignored = np.zeros_like(true)
     lanes = _assign(detection, det.pair, region, iou, gt_ignored, crowd)

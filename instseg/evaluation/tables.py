@@ -119,16 +119,18 @@ def _read(
         for key, ids in (("image_id", image_ids), ("category_id", category_ids))
     )
     pair = image * len(category_ids) + class_
-    rows = np.lexsort((-score, pair))  # stable
-    if len(rows) and min(image.min(), class_.min()) < 0:
-        rows = rows[(image[rows] >= 0) & (class_[rows] >= 0)]
+    known = np.flatnonzero((image >= 0) & (class_ >= 0))
+    if len(known) < len(records):
+        records = [records[i] for i in known.tolist()]
+    order = np.lexsort((-score[known], pair[known]))  # stable
+    rows = known[order]
     return Table(
         rows=rows,
         image=image[rows],
         class_=class_[rows],
         pair=pair[rows],
         score=score[rows],
-        shapes=Shapes.read([records[i] for i in rows.tolist()], kind, sizes_hw),
+        shapes=Shapes.read(records, kind, sizes_hw).take(order),
     )
 
 

@@ -12,15 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from instseg.core.errors import ArgumentError, require_between
 from instseg.core.events import Notice, OnEvent, Warned, download_progress, ignore, told
 from instseg.core.options import python_only, takes
-from instseg.data.coco import CocoData
-from instseg.engines.runtimes import require_packages
-from instseg.files.image import read_image
-from instseg.files.listing import list_images
 from instseg.files.weights import NAMED
-from instseg.scenes.scene import SceneConfig, draw_scene
 from instseg.system.atomic import make_folder
 
 if TYPE_CHECKING:
+    from instseg.data.coco import CocoData
     from instseg.exporting.agreement import Agreement, Photo
     from instseg.models.mask_rcnn import Model
     from instseg.models.segmenters import SegmenterModel
@@ -109,6 +105,8 @@ def export(options: ExportOptions) -> Exported:
     Raises:
         InputError: Packages are missing, arguments do not go together, or a file is broken.
     """
+    from instseg.engines.runtimes import require_packages
+
     _check(options)
     require_packages(options.format, to_run=options.check)
     from instseg.models.load import load_model
@@ -235,6 +233,8 @@ class _Made:
 
 
 def _truth(options: ExportOptions) -> CocoData | None:
+    from instseg.data.coco import CocoData
+
     given = options.coco_json
     if given is None or (isinstance(given, CocoData) and options.images is None):
         return given if isinstance(given, CocoData) else None
@@ -245,6 +245,10 @@ def _truth(options: ExportOptions) -> CocoData | None:
 
 def _photos(options: ExportOptions) -> Iterator[Photo]:
     """Photos by name: the dataset's, those given, or drawn scenes."""
+    from instseg.files.image import read_image
+    from instseg.files.listing import list_images
+    from instseg.scenes.scene import SceneConfig, draw_scene
+
     data = _truth(options)
     photos: Iterator[Photo]
     total = len(DRAWN)

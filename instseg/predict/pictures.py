@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from instseg.core.errors import ArgumentError
 from instseg.core.instances import Instances
-from instseg.core.semantic import Rule, to_semantic
+from instseg.core.overlap_rule import Rule
+from instseg.core.semantic import to_semantic
 from instseg.files.image import write_image
 from instseg.files.results import write_semantic_map
 from instseg.predict.photos import LONGEST_NAME, NamedPhoto, shorten
