@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from instseg.benchmark.peaks import finish
 from instseg.benchmark.rounds import SIDES, time_by_turns
 from instseg.benchmark.train_task import HeldSamples, Start, Task
 from instseg.core.events import OnEvent, ignore
@@ -205,14 +206,6 @@ def with_torchvision_pools(network: GeneralizedRCNN) -> GeneralizedRCNN:
             sizes = {"canonical_scale": pool.finest_px, "canonical_level": finest}
             setattr(heads, name, MultiScaleRoIAlign(list(pool.levels), pool.bins, 2, **sizes))
     return network
-
-
-def finish(device: str) -> None:
-    """Wait until the device has done all that it was told to."""
-    import torch
-
-    if device.startswith("cuda"):
-        torch.cuda.synchronize(device)
 
 
 def measure_peak(side: str, start: Start, task: Task, run: Run) -> float:

@@ -224,7 +224,7 @@ def own_mask_logits(predictor: nn.Module, x: Tensor, outputs: Tensor) -> Tensor:
         weight = predictor.mask_fcn_logits.weight[outputs, :, 0, 0]  # [N,C]
         bias = predictor.mask_fcn_logits.bias[outputs]
         return torch.einsum("nchw,nc->nhw", cells, weight) + bias[:, None, None]
-    return predictor(x)[torch.arange(len(outputs)), outputs]
+    return predictor(x)[torch.arange(len(outputs), device=outputs.device), outputs]
 
 
 def fold_batch_norms(network: GeneralizedRCNN) -> GeneralizedRCNN:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 
 def axis_cells(
-    start: Tensor, length: Tensor, bins: int, samples: int, size: int
+    start: Tensor, length: Tensor, bins: int, samples: int, size: int | Tensor
 ) -> tuple[Tensor, Tensor]:
     """The cells that each bin sums along one axis, and their weights.
 
@@ -23,7 +23,7 @@ def axis_cells(
         length: (N,) how long it is, in cells.
         bins: Output cells along the axis.
         samples: Sampling points a bin.
-        size: Cells of the feature map along the axis.
+        size: Cells of the feature map along the axis; an int64 (N, 1, 1) gives each box its own.
 
     Returns:
         Indices int64 and weights float32, both (N, bins, 2 * samples). Samples more than a cell
@@ -35,7 +35,7 @@ def axis_cells(
     steps = torch.arange(samples, device=start.device) + 0.5
     points = bin_start + steps * bin_length / samples  # [N,bins,samples]
     inside = ((points >= -1) & (points <= size)).to(points.dtype)
-    points = points.clamp(0, size - 1)
+    points = points.clamp(0 * size, size - 1)
     low = points.floor()
     share = points - low
     cells = low.nan_to_num(0).to(torch.int64)  # a box that is not finite gives NaN, no error
