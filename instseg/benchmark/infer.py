@@ -7,7 +7,6 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from instseg.benchmark.peaks import GpuMemory, share_of_peak
 from instseg.benchmark.postprocess import DETECTIONS, Rles, encode
 from instseg.benchmark.rounds import SIDES, time_by_turns
 from instseg.core.events import OnEvent, ignore
@@ -30,6 +29,7 @@ def measure_inference(
     precision: str = "fp32",
     device: str = "cpu",
     batch_size: int = 1,
+    detections: int = DETECTIONS,
     repeats: int,
     seed: int = 0,
     on_event: OnEvent = ignore,
@@ -43,29 +43,34 @@ def measure_inference(
         precision: Of ours; torchvision's runs in fp32.
         device: Of both.
         batch_size: Photos that both sides are given at once.
+        detections: At most this many per photo.
         repeats: Batches that are measured, after one to warm up.
         seed: Of random weights.
         on_event: Called with the progress.
 
     Returns:
         `ours` and `peer`, figures as `time_by_turns` gives them, on a GPU with `peak_mb`; `ratio`;
-        on a GPU `network`, as `share_of_peak` gives it, of the batch that is first.
+        on a GPU also `network`, what `share_of_peak` finds for the first batch.
     """
     import torch
 
+    from instseg.benchmark.peaks import GpuMemory, share_of_peak
+    from instseg.models.batch_detector import detector_for
     from instseg.predict.predictor import Predictor
 
-    model, threshold = _model(weights, architecture, seed)
+    model, threshold = benchmark_model(weights, architecture, seed)
     predictor = Predictor(
         model,
         device=device,
         precision=precision,
         score_threshold=threshold,
-        max_detections=DETECTIONS,
+        max_detections=detections,
     )
-    place = predictor.device
+    place, dtype = predictor.device, predictor.dtype
+    detector = detector_for(model, place, dtype) if place.type == "cuda" else None
     network = model.network.to(place)
     network.roi_heads.score_thresh = threshold
+    network.roi_heads.detections_per_img = detections
 
     def ours(paths: Sequence[Path]) -> list[Rles]:
         return [found.masks.to_rle() for found in predictor.predict_batch(paths)]
@@ -84,10 +89,10 @@ def measure_inference(
     for side in SIDES:
         figures[side] = {name: value / batch_size for name, value in figures[side].items()}
         figures[side] |= {"peak_mb": memory.peak_mb[side]} if memory.peak_mb else {}
-    if place.type == "cuda":
+    if detector is not None:
         images = [_tensor(path) for path in batches[0]]
         figures["network"] = share_of_peak(
-            lambda: predictor.detect_batch(images), place, predictor.dtype, repeats
+            lambda: detector(images, predictor.choice), dtype, place, repeats
         )
     return figures | {
         "photos": len(photos),
@@ -95,6 +100,7 @@ def measure_inference(
         "batch_size": batch_size,
         "precision": precision,
         "device": str(place),
+        "detections": detections,
         "unit": "s/photo",
     }
 
@@ -106,8 +112,14 @@ def _tensor(path: Path) -> torch.Tensor:
     return torch.from_numpy(read_image(path)).permute(2, 0, 1)
 
 
-def _model(weights: str, architecture: str | None, seed: int) -> tuple[Model, float]:
-    """The network of both sides, and the score from which a detection counts."""
+def benchmark_model(weights: str, architecture: str | None, seed: int) -> tuple[Model, float]:
+    """The network of a benchmark, and the score from which a detection counts.
+
+    Args:
+        weights: A name or a path; "random" for weights of which every detection counts.
+        architecture: Of random weights (`resnet50_fpn` if not given), or what a .pth file holds.
+        seed: Of random weights.
+    """
     import torch
 
     from instseg.models.mask_rcnn import build_detector, coco_card, load_detector

@@ -1,4 +1,4 @@
-"""What a device can do at its best, what a work needs of it, and the memory that this takes."""
+"""What a device can do at its best, how near to it a work comes, and the memory it takes."""
 
 from __future__ import annotations
 
@@ -7,25 +7,23 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import torch
+import torch
+import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
-SIDES_OF_MATRICES = {"cuda": 8192, "cpu": 1024}  # large enough for the full rate
-TRIALS = 5
+RATE_ROUNDS = 6  # of which the fastest counts
 
 
 def finish(device: str | torch.device) -> None:
     """Wait until the device has done all that it was told to."""
-    import torch
-
     if torch.device(device).type == "cuda":
         torch.cuda.synchronize(device)
 
 
-def seconds_of(work: Callable[[], object], device: torch.device, repeats: int) -> float:
-    """Median seconds of a work, to its end on the device, after one run to warm up."""
+def seconds_of(work: Callable[[], object], device: torch.device, repeats: int) -> list[float]:
+    """Seconds of each of several runs of a work, to its end on the device, after one to warm up."""
     seconds = []
     for _ in range(repeats + 1):
         finish(device)
@@ -33,48 +31,55 @@ def seconds_of(work: Callable[[], object], device: torch.device, repeats: int) -
         work()
         finish(device)
         seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[1:])
+    return seconds[1:]
 
 
-def matmul_rate(device: torch.device, dtype: torch.dtype) -> float:
-    """Floating-point operations a second of a large matrix product: the device's practical peak.
+@torch.inference_mode()
+def operations_per_second(dtype: torch.dtype, device: torch.device) -> float:
+    """The rate of a matrix product or of a 3x3 convolution, whichever is higher.
 
-    In float32 a GPU uses TF32, as its convolutions do unless PyTorch is told otherwise.
+    Float32 on a GPU is TF32, as in its convolutions unless PyTorch is told otherwise.
     """
-    import torch
+    large = device.type == "cuda"
+    side, (images, height, width) = (8192, (8, 200, 272)) if large else (1024, (1, 100, 136))
+    channels, last = 256, torch.channels_last
+    square = torch.rand(side, side, device=device).to(dtype)
+    image = torch.rand(images, channels, height, width, device=device)
+    image = image.to(dtype, memory_format=last)
+    kernel = torch.rand(channels, channels, 3, 3, device=device).to(dtype, memory_format=last)
+    with _tf32():
+        product = min(seconds_of(lambda: square @ square, device, RATE_ROUNDS))
+    convolution = min(seconds_of(lambda: F.conv2d(image, kernel, padding=1), device, RATE_ROUNDS))
+    of_convolution = 2 * channels**2 * 9 * images * height * width
+    return max(2 * side**3 / product, of_convolution / convolution)
 
-    side = SIDES_OF_MATRICES.get(device.type, 1024)
-    one, other = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
-    with _tf32_as_in_convolutions():
-        seconds = seconds_of(lambda: one @ other, device, TRIALS)
-    return 2 * side**3 / seconds
 
-
-def operations(work: Callable[[], object]) -> int:
-    """Floating-point operations of the convolutions and matrix products of a work."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with FlopCounterMode(display=False) as counter:
-        work()
-    return counter.get_total_flops()
+@torch.inference_mode()
+def bytes_per_second(device: torch.device) -> float:
+    """The rate of copying, reads and writes together."""
+    source = torch.zeros((256 if device.type == "cuda" else 64) * 2**20, device=device)
+    target = torch.zeros_like(source)
+    return 2 * source.nbytes / min(seconds_of(lambda: target.copy_(source), device, RATE_ROUNDS))
 
 
 def share_of_peak(
-    work: Callable[[], object], device: torch.device, dtype: torch.dtype, repeats: int
+    work: Callable[[], object], dtype: torch.dtype, device: torch.device, repeats: int
 ) -> dict[str, float]:
-    """How near a work comes to the device's practical peak in a precision.
+    """How near the convolutions and matrix products of a work come to the device's best rate.
 
     Returns:
-        `seconds` of the work, its `operations`, `peak_per_s`, those that the device does in a
-        second, and `share`, of that peak.
+        Median `seconds` of the work, its `gflop`, the rate of the device in this precision,
+        `gflop_per_s`, and the `share` of it that the work reaches.
     """
-    needed, rate = operations(work), matmul_rate(device, dtype)
-    seconds = seconds_of(work, device, repeats)
+    with FlopCounterMode(display=False) as counter:
+        work()
+    gflop, rate = counter.get_total_flops() / 1e9, operations_per_second(dtype, device) / 1e9
+    seconds = statistics.median(seconds_of(work, device, repeats))
     return {
         "seconds": seconds,
-        "operations": needed,
-        "peak_per_s": rate,
-        "share": needed / seconds / rate,
+        "gflop": gflop,
+        "gflop_per_s": rate,
+        "share": gflop / seconds / rate,
     }
 
 
@@ -83,7 +88,7 @@ class GpuMemory:
     """Memory of a GPU that works take, beyond what is held before they begin.
 
     Attributes:
-        device: The GPU; for other devices nothing is measured.
+        device: The GPU; of other devices nothing is measured.
         peak_mb: By the name of the work, the most of all its runs.
     """
 
@@ -91,10 +96,9 @@ class GpuMemory:
     peak_mb: dict[str, float] = field(default_factory=dict)
 
     def watched(self, name: str, work: Callable[[Any], object]) -> Callable[[Any], object]:
-        """The same work; each call is measured, and ends when the device is done."""
+        """The same work, measured in each run, which ends when the device has done it."""
         if self.device.type != "cuda":
             return work
-        import torch
 
         def run(argument: Any) -> object:
             torch.cuda.reset_peak_memory_stats(self.device)
@@ -109,9 +113,7 @@ class GpuMemory:
 
 
 @contextmanager
-def _tf32_as_in_convolutions() -> Iterator[None]:
-    import torch
-
+def _tf32() -> Iterator[None]:
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high")
     try:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from instseg.benchmark.peaks import GpuMemory
 from instseg.benchmark.rounds import SIDES, time_by_turns
 from instseg.core.events import OnEvent, ignore
 from instseg.system.fresh_process import in_fresh_process
@@ -26,6 +25,7 @@ def measure_postprocessing(
     *, repeats: int, device: str = "cpu", seed: int = 0, on_event: OnEvent = ignore
 ) -> dict[str, Any]:
     """Seconds and memory from soft masks on a device to RLE; on a GPU, the memory is the GPU's."""
+    from instseg.benchmark.peaks import GpuMemory
     from instseg.system.device import choose_device
 
     place = choose_device(device)

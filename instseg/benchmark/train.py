@@ -10,7 +10,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from instseg.benchmark.peaks import finish
 from instseg.benchmark.rounds import SIDES, time_by_turns
 from instseg.benchmark.train_task import HeldSamples, Start, Task
 from instseg.core.events import OnEvent, ignore
@@ -63,6 +62,7 @@ def measure_training(
     """
     import torch
 
+    from instseg.benchmark.peaks import finish
     from instseg.system.device import choose_device
 
     start = Start(weights=weights, architecture=architecture, seed=seed)
@@ -214,6 +214,8 @@ def measure_peak(side: str, start: Start, task: Task, run: Run) -> float:
     On a GPU the peak of its memory.
     """
     import torch
+
+    from instseg.benchmark.peaks import finish
 
     model = start.model()
     samples = task.samples(model.card.class_names)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from instseg.commands.listener import Listener
 from instseg.commands.terminal import console, table
-from instseg.core.errors import require_between
+from instseg.core.errors import ArgumentError, require_between
 from instseg.core.events import OnEvent
 from instseg.files.listing import list_images
 from instseg.system.atomic import replacing
@@ -24,7 +24,7 @@ class Options:
     A ratio above 1 means that instseg is faster.
 
     Args:
-        what: infer (from photo files to RLE, 100 detections per photo), postprocess (from 100 soft
+        what: infer (from photo files to RLE), postprocess (from 100 soft
             masks of a 12-megapixel photo to RLE), draw (20 instances on photos of 480 x 640 px, and
             100 large ones on one of 12 megapixels), train (steps of SGD), evaluate (COCO AP of
             boxes and masks, from files, 100 detections per image), or read (a COCO JSON file of the
@@ -40,6 +40,11 @@ class Options:
             zero, so that both sides do the same work.
         architecture: Architecture of random weights (default: resnet50_fpn) or of a .pth file:
             resnet50_fpn, resnet50_fpn_v2, or for train also compact.
+        detections: For infer: at most this many detections per photo.
+        stages: For infer: instead of comparing, show how long each stage of instseg takes for a
+            photo, from file to RLE, drawing and PNG, beside its floor, the least it could take: its
+            floating-point operations at the rate, or its bytes at the bandwidth, that are measured
+            on this machine.
         batch_size: For train: images per step.
         precision: Floating-point precision of instseg; torchvision runs in fp32.
         device: For train: device of both sides, cpu, cuda or cuda:1.
@@ -56,6 +61,8 @@ class Options:
     images_count: int | None = None
     weights: str = "random"
     architecture: str | None = None
+    detections: int = 100
+    stages: bool = False
     batch_size: int = 2
     precision: Literal["auto", "fp32", "bf16"] = "fp32"
     device: str = "cpu"
@@ -68,23 +75,46 @@ class Options:
 def run(config: Options) -> int:
     """Measures, prints a table, and returns the exit code."""
     require_between(1, repeats=config.repeats, images_count=config.images_count)
+    require_between(1, 10_000, detections=config.detections)
+    if config.stages and config.what != "infer":
+        raise ArgumentError("{stages} goes with infer; leave it out, or run benchmark infer")
     with Listener() as listener:
         figures = _figures(config, listener)
     figures["versions"] = versions()
+    if config.stages:
+        _show_stages(figures)
+    else:
+        _show_sides(figures, config.what)
+    if config.json:
+        with replacing(config.json) as temporary:
+            temporary.write_text(json.dumps(figures, indent=1) + os.linesep)
+    return 0
+
+
+def _show_stages(figures: dict[str, Any]) -> None:
+    header = ["stage", "median s", "fastest", "slowest", "floor s", "GFLOP", "MB", "median / floor"]
+    rows = []
+    for stage, figure in figures["stages"].items():
+        share = figure["median"] / figure["floor"] if figure["floor"] else float("nan")
+        rows.append((stage, *(f"{value:.4g}" for value in (*figure.values(), share))))
+    table(header, rows)
+    console.print(
+        f"{figures['precision']}, threads: {figures['threads']}; measured rates: "
+        f"{figures['gflop_per_s']:.0f} GFLOP/s, {figures['gb_per_s']:.1f} GB/s"
+    )
+
+
+def _show_sides(figures: dict[str, Any], what: str | None) -> None:
     measured = figures["ours"].keys()
     sides = [n for n, each in figures.items() if isinstance(each, dict) and each.keys() == measured]
     table(
         ["side", *figures["ours"]],
         [(side, *(f"{value:.4g}" for value in figures[side].values())) for side in sides],
     )
-    if config.json:
-        with replacing(config.json) as temporary:
-            temporary.write_text(json.dumps(figures, indent=1) + os.linesep)
     ratio = figures["ratio"]
-    peer = "pycocotools" if config.what in ("evaluate", "read") else "torchvision"
-    for task, times in (ratio if isinstance(ratio, dict) else {config.what: ratio}).items():
+    peer = "pycocotools" if what in ("evaluate", "read") else "torchvision"
+    for task, times in (ratio if isinstance(ratio, dict) else {what: ratio}).items():
         console.print(f"{task}: {times:.2f} times as fast as {peer}")
-    return 0
 
 
 def _figures(config: Options, on_event: OnEvent) -> dict[str, Any]:
@@ -111,15 +141,20 @@ def _infer(config: Options, on_event: OnEvent) -> dict[str, Any]:
     from instseg.benchmark.infer import draw_photos, measure_inference
 
     photos = list_images(config.images) if config.images else draw_photos(config.out)
-    return measure_inference(
-        photos,
-        weights=config.weights,
-        architecture=config.architecture,
-        precision=config.precision,
-        repeats=config.repeats,
-        seed=config.seed,
-        on_event=on_event,
-    )
+    options: dict[str, Any] = {
+        "weights": config.weights,
+        "architecture": config.architecture,
+        "precision": config.precision,
+        "detections": config.detections,
+        "repeats": config.repeats,
+        "seed": config.seed,
+        "on_event": on_event,
+    }
+    if config.stages:
+        from instseg.benchmark.stages import measure_stages
+
+        return measure_stages(photos, folder=config.out, **options)
+    return measure_inference(photos, **options)
 
 
 def _train(config: Options, on_event: OnEvent) -> dict[str, Any]:

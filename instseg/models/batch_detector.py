@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torchvision.models.detection._utils import BoxCoder
+from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.image_list import ImageList
 
 from instseg.models.inference import (
@@ -23,6 +24,7 @@ from instseg.models.inference import (
     Kept,
     widen_sliver,
 )
+from instseg.models.mask_rcnn import Model
 from instseg.models.parallel_nms import parallel_nms
 from instseg.models.table_roi_align import as_pyramid, on_device, pool_from_table
 
@@ -152,6 +154,41 @@ class BatchDetector(Detector):
             )
             for each, soft in zip(rows.split([len(each) for each in masks]), masks, strict=True)
         ]
+
+
+def detector_for(
+    model: Model,
+    device: torch.device,
+    dtype: torch.dtype,
+    scale: float = 1.0,
+    *,
+    compiled: bool = False,
+) -> Detector:
+    """The detector for a device.
+
+    Args:
+        model: As for `Detector`, as are `device`, `dtype` and `scale`.
+        device: See above.
+        dtype: See above.
+        scale: See above.
+        compiled: Compile the parts of the network.
+    """
+    kind = BatchDetector if device.type == "cuda" else Detector
+    detector = kind(model, device, dtype, scale)
+    if compiled:
+        compile_parts(detector.network)
+    return detector
+
+
+def compile_parts(network: GeneralizedRCNN) -> None:
+    """Compile trunk, RPN head, box head and mask head, in place, each when it is first used.
+
+    One compilation is for any size of image and any number of boxes, so none need be padded.
+    """
+    heads = network.roi_heads
+    parts = network.backbone, network.rpn.head, heads.box_head, heads.box_predictor
+    for part in (*parts, heads.mask_head):
+        part.compile(dynamic=True)
 
 
 def pool(layer: torch.nn.Module, features: Features, boxes: list[Tensor]) -> Tensor:
