@@ -29,6 +29,7 @@ def measure_inference(
     precision: str = "fp32",
     device: str = "cpu",
     batch_size: int = 1,
+    compiled: bool = False,
     detections: int = DETECTIONS,
     repeats: int,
     seed: int = 0,
@@ -43,6 +44,7 @@ def measure_inference(
         precision: Of ours; torchvision's runs in fp32.
         device: Of both.
         batch_size: Photos that both sides are given at once.
+        compiled: Compile the network of ours.
         detections: At most this many per photo.
         repeats: Batches that are measured, after one to warm up.
         seed: Of random weights.
@@ -65,6 +67,7 @@ def measure_inference(
         precision=precision,
         score_threshold=threshold,
         max_detections=detections,
+        compile=compiled,
     )
     place, dtype = predictor.device, predictor.dtype
     detector = detector_for(model, place, dtype) if place.type == "cuda" else None
@@ -98,6 +101,7 @@ def measure_inference(
         "photos": len(photos),
         "weights": weights,
         "batch_size": batch_size,
+        "compiled": compiled,
         "precision": precision,
         "device": str(place),
         "detections": detections,

@@ -20,13 +20,12 @@ from instseg.models.inference import (
     Choice,
     Detections,
     Detector,
-    Features,
     Kept,
     widen_sliver,
 )
 from instseg.models.mask_rcnn import Model
 from instseg.models.parallel_nms import parallel_nms
-from instseg.models.table_roi_align import as_pyramid, on_device, pool_from_table
+from instseg.models.roi_align import numbers_on
 
 CANDIDATES = 1000  # of an image, best first, among which detections are chosen
 
@@ -46,7 +45,7 @@ class BatchDetector(Detector):
             pixels = pixels.pin_memory()
         pixels = pixels.to(self.device, non_blocking=True).float() / 255
         mean, std = (
-            on_device(tuple(each), self.device)[:, None, None]
+            numbers_on(tuple(each), self.device)[:, None, None]
             for each in (transform.image_mean, transform.image_std)
         )
         planes = widen_sliver(((pixels - mean) / std).flatten(0, 1), transform.max_size)
@@ -86,12 +85,6 @@ class BatchDetector(Detector):
         found = groups.view(images, -1, 4).gather(1, at[..., None].expand(-1, -1, 4))
         return list(torch.where(best[..., None] >= 0, found, 0))
 
-    def pool_boxes(
-        self, features: Features, proposals: list[Tensor], image_sizes: list[tuple[int, int]]
-    ) -> Tensor:
-        """The cells of the proposals of all images, one after the other: (R, C, 7, 7)."""
-        return pool(self.network.roi_heads.box_roi_pool, features, proposals)
-
     def select(
         self,
         logits: Tensor,
@@ -126,12 +119,6 @@ class BatchDetector(Detector):
         parts = (each.split(numbers) for each in flat)
         return [Kept(*each) for each in zip(*parts, strict=True)]
 
-    def pool_masks(
-        self, features: Features, kept: list[Kept], image_sizes: list[tuple[int, int]]
-    ) -> Tensor:
-        """The cells of the detections of all images, one after the other: (N, C, 14, 14)."""
-        return pool(self.network.roi_heads.mask_roi_pool, features, [each.boxes for each in kept])
-
     def detections(
         self,
         kept: list[Kept],
@@ -141,7 +128,7 @@ class BatchDetector(Detector):
     ) -> list[Detections]:
         """Boxes in pixels of the original images; all but the masks on the CPU, in one copy."""
         (height, width), (resized_h, resized_w) = sizes[0], image_sizes[0]
-        ratios = on_device((width / resized_w, height / resized_h) * 2, self.device)
+        ratios = numbers_on((width / resized_w, height / resized_h) * 2, self.device)
         boxes, outputs, scores = (torch.cat(each) for each in zip(*kept, strict=True))
         ids = self.class_id_of_output[outputs]
         rows = torch.cat([boxes * ratios, ids[:, None], scores[:, None]], 1).cpu()
@@ -180,7 +167,7 @@ def detector_for(
     return detector
 
 
-def compile_parts(network: GeneralizedRCNN) -> None:
+def compile_parts(network: GeneralizedRCNN, backend: str = "inductor") -> None:
     """Compile trunk, RPN head, box head and mask head, in place, each when it is first used.
 
     One compilation is for any size of image and any number of boxes, so none need be padded.
@@ -188,21 +175,14 @@ def compile_parts(network: GeneralizedRCNN) -> None:
     heads = network.roi_heads
     parts = network.backbone, network.rpn.head, heads.box_head, heads.box_predictor
     for part in (*parts, heads.mask_head):
-        part.compile(dynamic=True)
-
-
-def pool(layer: torch.nn.Module, features: Features, boxes: list[Tensor]) -> Tensor:
-    """Pool the boxes of each image."""
-    flat = torch.cat(boxes)
-    numbers = [torch.full_like(each[:, 0], i) for i, each in enumerate(boxes)]
-    return pool_from_table(as_pyramid(layer), features, flat, torch.cat(numbers).long())
+        part.compile(dynamic=True, backend=backend)
 
 
 def decode(steps: Tensor, boxes: Tensor, coder: BoxCoder) -> Tensor:
     """Move and stretch boxes (..., 4) xyxy by a network's steps (..., 4), as torchvision does."""
     size = boxes[..., 2:] - boxes[..., :2]
-    shift = steps[..., :2] / on_device(tuple(coder.weights[:2]), steps.device)
-    stretch = steps[..., 2:] / on_device(tuple(coder.weights[2:]), steps.device)
+    shift = steps[..., :2] / numbers_on(tuple(coder.weights[:2]), steps.device)
+    stretch = steps[..., 2:] / numbers_on(tuple(coder.weights[2:]), steps.device)
     centre = shift * size + (boxes[..., :2] + 0.5 * size)
     half = 0.5 * (stretch.clamp(max=coder.bbox_xform_clip).exp() * size)
     return torch.cat([centre - half, centre + half], -1)
