@@ -46,8 +46,8 @@ class Options:
         tile: Split photos larger than this into overlapping tiles of this many pixels.
         overlap: Overlap of neighbouring tiles, as a share of their size, 0 to 0.9.
         batch_size: Photos of equal size, or tiles, per batch.
-        compile: Compile the network in the first few predictions, which takes a minute or two; meant
-            for GPUs, where it was not measured yet.
+        compile: Compile the network during the first predictions, which takes a minute or two; for
+            GPUs, where it has not been measured yet.
         flip: Run on the horizontally flipped photo too and merge the results (test-time
             augmentation).
         recursive: Search subfolders too.

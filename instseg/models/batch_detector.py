@@ -2,8 +2,8 @@
 
 Torchvision's steps go from image to image and from level to level, and wait for the device each
 time to learn how many boxes are left. Here what is not left is marked, so that sizes are known
-beforehand. However large the batch, the host waits for the device three times: for the proposals to
-settle, for the number of detections, and for the detections.
+beforehand. However large the batch, the host waits for the device four times: until the proposals
+are final, until the detections are, for the number of detections, and for the detections.
 """
 
 from __future__ import annotations

@@ -15,9 +15,7 @@ ROUNDS = 16  # between two questions whether anything has changed, each of which
 PAIRS_AT_ONCE = 2**25  # of boxes whose overlap is in memory
 
 
-def parallel_nms(
-    boxes: Tensor, classes: Tensor | None, valid: Tensor, threshold: float
-) -> Tensor:
+def parallel_nms(boxes: Tensor, classes: Tensor | None, valid: Tensor, threshold: float) -> Tensor:
     """Suppress boxes that overlap a better one of their group and class.
 
     Args:

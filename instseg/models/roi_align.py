@@ -164,7 +164,7 @@ class PyramidRoIAlign(nn.Module):
             .flatten(1)
             .to(table.dtype),
         )
-        return pooled.view(len(boxes), self.bins, self.bins, -1).permute(0, 3, 1, 2)
+        return pooled.unflatten(0, (len(boxes), self.bins, self.bins)).permute(0, 3, 1, 2)
 
     def level_of(self, boxes: Tensor) -> Tensor:
         """Index of the level that each (N, 4) box is pooled from, int64 (N,)."""

@@ -67,8 +67,8 @@ class Predictor:
         flip: Run on the horizontally flipped photo too and merge the results (test-time
             augmentation).
         batch_size: Images of equal size, or tiles, per batch.
-        compile: Compile the network with `torch.compile`, in the first few predictions, which takes
-            a minute or two. It was not measured on a GPU yet.
+        compile: Compile the network with `torch.compile` during the first predictions, which takes a
+            minute or two; for GPUs, where it has not been measured yet.
         progress: Called with the bytes downloaded and the total, while weights are downloaded.
 
     Attributes:
@@ -281,9 +281,7 @@ class Predictor:
                 (height, width), (seen_h, seen_w) = images[i].shape[:2], looks[i].shape[:2]
                 if (height, width) != (seen_h, seen_w):
                     factors = torch.tensor([width / seen_w, height / seen_h])
-                    results[k] = replace(
-                        results[k], boxes=results[k].boxes * factors.repeat(2)
-                    )
+                    results[k] = replace(results[k], boxes=results[k].boxes * factors.repeat(2))
             sizes = [(images[i].shape[0], images[i].shape[1]) for i in rows]
             found |= zip(rows, all_to_instances(results, sizes, self.class_names), strict=True)
         return [found[i] for i in range(len(images))]
