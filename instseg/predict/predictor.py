@@ -67,8 +67,8 @@ class Predictor:
         flip: Run on the horizontally flipped photo too and merge the results (test-time
             augmentation).
         batch_size: Images of equal size, or tiles, per batch.
-        compile: Compile the network with `torch.compile` during the first predictions, which takes a
-            minute or two; for GPUs, where it has not been measured yet.
+        compile: Compile the network with `torch.compile` during the first predictions, which takes
+            a minute or two; for GPUs, where it has not been measured yet.
         progress: Called with the bytes downloaded and the total, while weights are downloaded.
 
     Attributes:
