@@ -226,7 +226,8 @@ def _show(config: Options, done: PredictedFolder) -> None:
     names += ["report.html"] if config.report else []
     line = f"{config.out}: wrote {', '.join(names) or 'nothing new'}: "
     line += f"{count(sum(done.counts.values()), 'instance')} in {count(done.done, 'photo')}, "
-    line += f"{done.seconds:.1f} s ({done.done / done.seconds:.2g} photos/s)"
+    line += f"{done.seconds:.1f} s ({done.done / done.seconds:.2g} photos/s, "
+    line += f"network busy {done.busy:.0%})"
     if done.skipped:
         line += f"; {count(done.skipped, 'photo')} done before"
     if done.failed:

@@ -16,7 +16,7 @@ from torchvision.ops import MultiScaleRoIAlign, nms, roi_align
 
 from instseg.models.compact import LEVELS, PyramidRPN
 from instseg.models.efficientnet_lite_fpn import CONTEXT, ContextRoIAlign
-from instseg.models.inference import SMALLEST_BOX_PX, own_mask_logits
+from instseg.models.inference import SMALLEST_BOX_PX
 from instseg.models.roi_align import PyramidRoIAlign
 from instseg.models.shared_mask import mask_channels
 
@@ -29,24 +29,22 @@ class Detect(nn.Module):
     Args:
         network: A Mask R-CNN prepared for inference, see `Detector.network`.
         class_id_of_output: int64 (outputs,), 0 where an output is unused.
-        max_detections: At most this many detections.
     """
 
     class_id_of_output: Tensor
 
-    def __init__(
-        self,
-        network: Any,
-        class_id_of_output: Tensor,
-        max_detections: int,
-    ) -> None:
+    def __init__(self, network: Any, class_id_of_output: Tensor) -> None:
         super().__init__()
         self.backbone, self.rpn, self.heads = network.backbone, network.rpn, network.roi_heads
-        self.max_detections = max_detections
         self.register_buffer("class_id_of_output", class_id_of_output)
 
     def forward(
-        self, inputs: Tensor, resized: Tensor, size: Tensor, score_thresholds: Tensor
+        self,
+        inputs: Tensor,
+        resized: Tensor,
+        size: Tensor,
+        score_thresholds: Tensor,
+        max_detections: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Detect in one image.
 
@@ -54,7 +52,9 @@ class Detect(nn.Module):
             inputs: float32 (1, 3, h', w'), normalised and padded.
             resized: int64 (2,), height and width without the padding.
             size: int64 (2,), height and width of the photo.
-            score_thresholds: float32 (K + 1,), minimum score by class id.
+            score_thresholds: float32 (K + 1,), minimum score by class id; classes above 1 are left
+                out before anything else is chosen.
+            max_detections: int64 (), at most this many detections.
 
         Returns:
             Boxes float32 (N, 4) xyxy in pixels of the photo, class ids int64 (N,), scores float32
@@ -62,7 +62,11 @@ class Detect(nn.Module):
         """
         features = self.backbone(inputs)
         proposals = self.proposals(inputs, features, resized)
-        boxes, outputs, scores = self.boxes(features, proposals, resized, score_thresholds)
+        found = self.boxes(features, proposals, resized, score_thresholds)
+        most = torch.where(torch.arange(found[0].shape[0]) < max_detections)[0]
+        boxes, outputs, scores = (each[most] for each in found)
+        enough = torch.where(scores > score_thresholds[self.class_id_of_output[outputs]])[0]
+        boxes, outputs, scores = boxes[enough], outputs[enough], scores[enough]
         pooled = self.heads.mask_head(pool(self.heads.mask_roi_pool, features, boxes))
         masks = mask_logits(self.heads.mask_predictor, pooled, outputs).sigmoid()
         ratio = size.float() / resized.float()
@@ -103,7 +107,8 @@ class Detect(nn.Module):
             heads.box_head(pool(heads.box_roi_pool, features, proposals))
         )
         boxes = decoded(heads.box_coder, deltas, proposals)  # [R,outputs,4]
-        scores = logits.softmax(-1) * (self.class_id_of_output > 0).float()
+        wanted = (self.class_id_of_output > 0) & (score_thresholds[self.class_id_of_output] <= 1)
+        scores = logits.softmax(-1) * wanted.float()
         row, output = torch.where(scores > score_thresholds[1:].min())
         scores, boxes = scores[row, output], clipped(boxes[row, output], resized)
         large = torch.where(is_large(boxes, SMALLEST_BOX_PX))[0]
@@ -111,10 +116,7 @@ class Detect(nn.Module):
         # as `torchvision.ops.batched_nms`: classes are moved so far apart that they do not overlap
         furthest = torch.cat([boxes.flatten(), boxes.new_zeros(1)]).max()
         apart = boxes + (output.float() * (furthest + 1))[:, None]
-        kept = nms(apart, scores, heads.nms_thresh)[: self.max_detections]
-        boxes, scores, output = boxes[kept], scores[kept], output[kept]
-        enough = scores > score_thresholds[self.class_id_of_output[output]]
-        kept = torch.where(enough)[0]
+        kept = nms(apart, scores, heads.nms_thresh)
         return boxes[kept], output[kept], scores[kept]
 
 
@@ -166,7 +168,13 @@ def _pool_levels(pooler: PyramidRoIAlign, features: Features, rois: Tensor) -> T
 def mask_logits(predictor: nn.Module, x: Tensor, outputs: Tensor) -> Tensor:
     """The logits (N, 2M, 2M) of cells (N, C, M, M), each for its own output."""
     if isinstance(predictor, MaskRCNNPredictor):
-        return own_mask_logits(predictor, x, outputs)
+        cells = predictor.relu(predictor.conv5_mask(x))  # [N,C,2M,2M]
+        if len(predictor.mask_fcn_logits.bias) == 1:  # which all classes share
+            outputs = torch.zeros_like(outputs)
+        weight = predictor.mask_fcn_logits.weight[outputs, :, 0, 0]  # [N,C]
+        bias = predictor.mask_fcn_logits.bias[outputs]
+        logits = torch.bmm(weight[:, None], cells.flatten(2)) + bias[:, None, None]
+        return logits.view(-1, *cells.shape[2:])
     logits = mask_channels(predictor, x)
     if logits.shape[1] == 1:
         return logits[:, 0]

@@ -6,8 +6,8 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from operator import length_hint
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +27,16 @@ from instseg.models.batch_detector import detector_for
 from instseg.models.inference import Choice, Detections
 from instseg.models.mask_rcnn import Model, load_detector
 from instseg.predict.paste import paste_batch
+from instseg.predict.pipeline import look_ahead, raised
 from instseg.predict.tiles import drop_repeats, join_flipped, join_tiles, tile_windows
-from instseg.system.ahead import batched, map_ahead
+from instseg.system.ahead import batched
 from instseg.system.device import choose_device, choose_dtype
+from instseg.system.threads import Workers, workers_for
 
 ImageLike = str | Path | NDArray[np.uint8] | Tensor
+MANY = 1_000_000  # photos, of an iterator without a length
 PRESETS = {"default": 1.0, "fast": 0.6}  # share of the architecture's input size
 DEFAULT_SCORE = 0.5  # minimum score of classes without a stored threshold
-READERS = 2  # threads that read photos in `stream`
 IMPORTED_IN = os.getpid()  # another number after a fork
 SLIVER_PIXELS = (
     4_000_000  # very narrow photos are thinned if the network would enlarge them to more
@@ -170,16 +172,30 @@ class Predictor:
         return self._predict([as_array(image) for image in images])
 
     def stream(self, images: Iterable[ImageLike]) -> Iterator[Instances]:
-        """The instances of one photo after another; memory use does not grow.
+        """The instances of one photo after another, in order; memory use does not grow.
 
-        Threads read the next few photos while the network works, so a few items are taken from
-        `images` in advance.
+        Threads read and predict the next few photos meanwhile, so a few items are taken from
+        `images` in advance. On a CPU, several photos are predicted at once, by one thread each:
+        as many as torch has threads (see `torch.set_num_threads`), at most 4.
+
+        Raises:
+            InputError: A photo cannot be read, after the instances of those before it. This, like
+                any other exception, says which photo it is.
         """
         if isinstance(images, str | Path):  # a text is a sequence too, of letters
             raise ArgumentError("{images} must be a list of images", images=images)
-        with ThreadPoolExecutor(READERS) as pool:
-            for batch in batched(map_ahead(pool, as_array, images), self.batch_size):
-                yield from self._predict(batch)
+        seen = look_ahead(
+            images,
+            as_array,
+            self._predict,
+            batch_size=self.batch_size,
+            workers=self.workers(length_hint(images, MANY)),
+        )
+        return raised(seen, name_of)
+
+    def workers(self, photos: int) -> Workers:
+        """The threads that share the work on this many photos."""
+        return workers_for(self.device, -(-photos // self.batch_size))
 
     def detect(
         self, images: Sequence[NDArray[np.uint8]], verbose: int = 0
@@ -334,6 +350,11 @@ def all_to_instances(
         )
         for each, masks in zip(found, pasted, strict=True)
     ]
+
+
+def name_of(number: int, image: object) -> str:
+    """The path of an image, or else its number."""
+    return str(image) if isinstance(image, str | Path) else f"images[{number}]"
 
 
 def as_array(image: ImageLike) -> NDArray[np.uint8]:

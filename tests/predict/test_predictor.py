@@ -135,7 +135,7 @@ def test_stream_is_lazy_and_keeps_the_order(model, batch_size):
     seen = []
     for found in stream:
         seen.append(found.size_hw)
-        assert len(taken) <= min(len(sizes), -(-len(seen) // batch_size) * batch_size + AHEAD)
+        assert len(taken) <= min(len(sizes), -(-len(seen) // batch_size + 1) * batch_size + AHEAD)
     assert seen == sizes
     assert list(predictor.stream([])) == []
 
