@@ -31,8 +31,8 @@ def measure_postprocessing(
     place = choose_device(device)
     sides = {side: postprocessing(side, place, seed) for side in SIDES}
     memory = GpuMemory(place)
-    watched = [memory.watched(*side) for side in sides.items()]
-    figures = time_by_turns(*watched, range(repeats + 1), on_event=on_event)
+    ours, peer = (memory.watched(side, sides[side]) for side in SIDES)
+    figures = time_by_turns(ours, peer, range(repeats + 1), on_event=on_event)
     for side in SIDES:
         peak = memory.peak_mb.get(side)
         figures[side]["peak_mb"] = (

@@ -122,7 +122,7 @@ class BatchDetector(Detector):
     def detections(
         self,
         kept: list[Kept],
-        masks: tuple[Tensor, ...],
+        masks: list[Tensor],
         image_sizes: list[tuple[int, int]],
         sizes: list[tuple[int, int]],
     ) -> list[Detections]:

@@ -263,7 +263,7 @@ class Detector:
     def detections(
         self,
         kept: list[Kept],
-        masks: tuple[Tensor, ...],
+        masks: list[Tensor],
         image_sizes: list[tuple[int, int]],
         sizes: list[tuple[int, int]],
     ) -> list[Detections]:

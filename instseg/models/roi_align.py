@@ -39,13 +39,19 @@ def axis_cells(
     steps = torch.arange(samples, device=start.device) + 0.5
     points = bin_start + steps * bin_length / samples  # [N,bins,samples]
     inside = ((points >= -1) & (points <= size)).to(points.dtype)
-    points = points.clamp(0 * size, size - 1)
+    points = _up_to(points, size - 1)
     low = points.floor()
     share = points - low
     cells = low.nan_to_num(0).to(torch.int64)  # a box that is not finite gives NaN, no error
-    indices = torch.stack([cells, (cells + 1).clamp(max=size - 1)], dim=-1)
+    indices = torch.stack([cells, _up_to(cells + 1, size - 1)], dim=-1)
     weights = torch.stack([(1 - share) * inside, share * inside], dim=-1) / samples
     return indices.flatten(2), weights.flatten(2)
+
+
+def _up_to(values: Tensor, most: int | Tensor) -> Tensor:
+    if isinstance(most, int):
+        return values.clamp(0, most)
+    return torch.minimum(values.clamp(min=0), most)
 
 
 def roi_align(
