@@ -6,8 +6,8 @@
 # Runs the tests marked `cuda`; then, beside torchvision in the same process, inference with one photo
 # and with 16 at once, training and post-processing, and a profile of the stages of inference. Writes
 # figures.json, summary.txt and log.txt to FOLDER (by default $OUT, or out/gpu_check). A part that
-# fails or takes too long is reported, and the others go on. `--device cpu` is a trial with small
-# numbers.
+# fails or takes too long is reported, and the others go on. `--device cpu` is a trial of the script,
+# with small numbers and more time.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 out=${OUT:-out/gpu_check} device=cuda python=python3
@@ -24,14 +24,19 @@ mkdir -p "$out" || exit 2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export PYTHONPATH=$PWD INSTSEG_GPU=$device PYTHONUNBUFFERED=1
-DEADLINE=460 # seconds
+deadline=460 # seconds
 failed=()
 SECONDS=0
+if [[ $device == cpu ]]; then
+  few=1 many=1 batch=2 model=(--weights demo) patience=10
+else
+  few=5 many=20 batch=16 model=() patience=1
+fi
 
 part() { # NAME SECONDS COMMAND...
-  local name=$1 limit=$2 start=$SECONDS code=0
+  local name=$1 limit=$(($2 * patience)) left=$((deadline * patience - SECONDS)) start=$SECONDS code=0
   shift 2
-  ((limit > DEADLINE - SECONDS)) && limit=$((DEADLINE - SECONDS))
+  ((limit > left)) && limit=$left
   echo "== $name" | tee -a "$out/log.txt"
   if ((limit < 5)); then
     code=124
@@ -50,11 +55,6 @@ bench() { # NAME SECONDS OPTIONS...
 }
 
 : >"$out/log.txt"
-if [[ $device == cpu ]]; then
-  few=1 many=1 batch=2 model=(--weights demo)
-else
-  few=5 many=20 batch=16 model=()
-fi
 mapfile -t marked < <(grep -rl --include='test_*.py' 'mark.cuda' tests)
 
 part tests 150 "$python" -m pytest -q -rfEs -p no:cacheprovider -m cuda "${marked[@]}"

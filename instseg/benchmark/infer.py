@@ -52,7 +52,7 @@ def measure_inference(
 
     Returns:
         `ours` and `peer`, figures as `time_by_turns` gives them, on a GPU with `peak_mb`; `ratio`;
-        on a GPU also `network`, what `share_of_peak` finds for the first batch.
+        on a GPU also `network`, what `share_of_peak` finds for the first batch, if not `compiled`.
     """
     import torch
 
@@ -70,7 +70,8 @@ def measure_inference(
         compile=compiled,
     )
     place, dtype = predictor.device, predictor.dtype
-    detector = detector_for(model, place, dtype) if place.type == "cuda" else None
+    measuring_network = place.type == "cuda" and not compiled
+    detector = detector_for(model, place, dtype) if measuring_network else None
     network = model.network.to(place)
     network.roi_heads.score_thresh = threshold
     network.roi_heads.detections_per_img = detections

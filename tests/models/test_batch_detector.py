@@ -97,8 +97,7 @@ def test_compiled_parts_find_the_same_in_images_of_other_sizes(model):
 @pytest.mark.cuda
 def test_float32_on_the_gpu_is_that_of_the_cpu(model, gpu):
     choice = Choice(score_threshold=0.3, max_detections=20)
-    with torch.backends.cudnn.flags(allow_tf32=False):
-        found = detector_for(model, gpu, torch.float32)(IMAGES, choice)
+    found = detector_for(model, gpu, torch.float32)(IMAGES, choice)
     expected = Detector(model, CPU, torch.float32)(IMAGES, choice)
     assert_near(found, expected)
 
@@ -107,9 +106,8 @@ def test_float32_on_the_gpu_is_that_of_the_cpu(model, gpu):
 def test_compiled_on_the_gpu(model, gpu):
     choice = Choice(score_threshold=0.3, max_detections=20)
     compiled = gpu.type == "cuda"  # the compiler for CPUs takes minutes
-    with torch.backends.cudnn.flags(allow_tf32=False):
-        detector = detector_for(model, gpu, torch.float32, compiled=compiled)
-        found = [detector(images, choice) for images in (IMAGES, [IMAGE[:, :200]])]
+    detector = detector_for(model, gpu, torch.float32, compiled=compiled)
+    found = [detector(images, choice) for images in (IMAGES, [IMAGE[:, :200]])]
     plain = Detector(model, CPU, torch.float32)
     assert_near(found[0], plain(IMAGES, choice))
     assert_near(found[1], plain([IMAGE[:, :200]], choice))
