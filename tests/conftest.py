@@ -48,6 +48,18 @@ def real_or_drawn_coco_dir(request) -> Path:
 
 
 @pytest.fixture(scope="session")
+def gpu():
+    """The GPU, for tests marked `cuda`, without TF32; INSTSEG_GPU=cpu tries them without a GPU."""
+    import torch
+
+    name = os.environ.get("INSTSEG_GPU", "cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no GPU with CUDA")
+    torch.backends.cudnn.allow_tf32 = False
+    return torch.device(name)
+
+
+@pytest.fixture(scope="session")
 def photos_dir() -> Path:
     """The real COCO photos, for numbers that were measured on them."""
     if not PHOTOS.is_dir():

@@ -44,9 +44,11 @@ class Options:
             photo, from file to RLE, drawing and PNG, beside its floor, the least it could take: its
             floating-point operations at the rate, or its bytes at the bandwidth, that are measured
             on this machine.
-        batch_size: For train: images per step.
+        batch_size: Photos that both sides are given at once for infer (default: 1), or images per
+            step for train (default: 2).
         precision: Floating-point precision of instseg; torchvision runs in fp32.
-        device: For train: device of both sides, cpu, cuda or cuda:1.
+        device: For infer, postprocess and train: device of both sides, cpu, cuda or cuda:1.
+        compile: For infer: compile the network of instseg, as `infer --compile` does.
         repeats: Number of measurements of each side after one warm-up; the median is reported. For
             train, each is one step; the losses are written to --json and plotted beside it.
         seed: Random seed of weights, masks, boxes and synthetic data.
@@ -62,9 +64,10 @@ class Options:
     architecture: str | None = None
     detections: int = 100
     stages: bool = False
-    batch_size: int = 2
+    batch_size: int | None = None
     precision: Literal["auto", "fp32", "bf16"] = "fp32"
     device: str = "cpu"
+    compile: bool = False
     repeats: int = 5
     seed: int = 0
     json: Path | None = None
@@ -75,6 +78,7 @@ def run(config: Options) -> int:
     """Measures, prints a table, and returns the exit code."""
     require_between(1, repeats=config.repeats, images_count=config.images_count)
     require_between(1, 10_000, detections=config.detections)
+    require_between(1, 1024, batch_size=config.batch_size)
     if config.stages and config.what != "infer":
         raise ArgumentError("{stages} goes with infer; leave it out, or run benchmark infer")
     with Listener() as listener:
@@ -110,6 +114,12 @@ def _show_sides(figures: dict[str, Any], what: str | None) -> None:
         ["side", *figures["ours"]],
         [(side, *(f"{value:.4g}" for value in figures[side].values())) for side in sides],
     )
+    if "network" in figures:
+        network = figures["network"]
+        console.print(
+            f"network: {network['share']:.0%} of {network['gflop_per_s'] / 1000:.1f} TFLOP/s, the "
+            "rate measured for matrix products and convolutions"
+        )
     ratio = figures["ratio"]
     peer = "pycocotools" if what in ("evaluate", "read") else "torchvision"
     for task, times in (ratio if isinstance(ratio, dict) else {what: ratio}).items():
@@ -124,7 +134,7 @@ def _figures(config: Options, on_event: OnEvent) -> dict[str, Any]:
             return _infer(config, on_event)
         case "postprocess":
             return measure_postprocessing(
-                repeats=config.repeats, seed=config.seed, on_event=on_event
+                repeats=config.repeats, device=config.device, seed=config.seed, on_event=on_event
             )
         case "draw":
             from instseg.benchmark.draw import measure_drawing
@@ -145,6 +155,7 @@ def _infer(config: Options, on_event: OnEvent) -> dict[str, Any]:
         "weights": config.weights,
         "architecture": config.architecture,
         "precision": config.precision,
+        "device": config.device,
         "detections": config.detections,
         "repeats": config.repeats,
         "seed": config.seed,
@@ -154,7 +165,8 @@ def _infer(config: Options, on_event: OnEvent) -> dict[str, Any]:
         from instseg.benchmark.stages import measure_stages
 
         return measure_stages(photos, folder=config.out, **options)
-    return measure_inference(photos, **options)
+    batch_size = 1 if config.batch_size is None else config.batch_size
+    return measure_inference(photos, batch_size=batch_size, compiled=config.compile, **options)
 
 
 def _train(config: Options, on_event: OnEvent) -> dict[str, Any]:
@@ -165,7 +177,7 @@ def _train(config: Options, on_event: OnEvent) -> dict[str, Any]:
         architecture=config.architecture,
         coco_json=config.coco_json,
         images=Path(config.images[0]) if config.images else None,
-        batch_size=config.batch_size,
+        batch_size=2 if config.batch_size is None else config.batch_size,
         precision=config.precision,
         device=config.device,
         repeats=config.repeats,

@@ -44,6 +44,8 @@ class Options:
         tile: Split photos larger than this into overlapping tiles of this many pixels.
         overlap: Overlap of neighbouring tiles, as a share of their size, 0 to 0.9.
         batch_size: Photos of equal size, or tiles, per batch.
+        compile: Compile the network during the first predictions, which takes a minute or two; for
+            GPUs, where it has not been measured yet.
         flip: Run on the horizontally flipped photo too and merge the results (test-time
             augmentation).
         recursive: Search subfolders too.
@@ -82,6 +84,7 @@ class Options:
     tile: int | None = None
     overlap: float = 0.2
     batch_size: int = 1
+    compile: bool = False
     flip: bool = False
     recursive: bool = False
     coco_json: Path | None = None
@@ -192,6 +195,7 @@ def _predictor(config: Options, weights: str, on_event: OnEvent) -> Predictor:
         overlap=config.overlap,
         flip=config.flip,
         batch_size=config.batch_size,
+        compile=config.compile,
         progress=download_progress(on_event),
     )
 

@@ -40,7 +40,7 @@ class Detections:
         boxes: float32 (N, 4) xyxy in pixels of the original image.
         class_ids: int64 (N,), 1..K.
         scores: float32 (N,), in descending order.
-        soft_masks: float32 (N, 28, 28), probabilities inside the box.
+        soft_masks: float32 (N, 28, 28), probabilities inside the box; those of a GPU stay there.
     """
 
     boxes: Tensor
@@ -124,17 +124,8 @@ class Detector:
             kept = self.select(*self.box_head(cells), proposals, batch.image_sizes, choice)
             cells = self.pool_masks(features, kept, batch.image_sizes)
             masks = self.mask_head(cells, kept)
-        return [
-            Detections(
-                boxes=resize_boxes(each.boxes, resized, image.shape[-2:]).cpu(),
-                class_ids=self.class_id_of_output[each.outputs].cpu(),
-                scores=each.scores.cpu(),
-                soft_masks=soft.cpu(),
-            )
-            for each, soft, resized, image in zip(
-                kept, masks, batch.image_sizes, images, strict=True
-            )
-        ]
+        sizes = [(image.shape[-2], image.shape[-1]) for image in images]
+        return self.detections(kept, masks, batch.image_sizes, sizes)
 
     @torch.inference_mode()
     def masks_inside(self, image: Tensor, boxes: Tensor, class_ids: Tensor) -> Tensor:
@@ -274,6 +265,24 @@ class Detector:
         logits = own_mask_logits(heads.mask_predictor, heads.mask_head(cells), outputs)
         return list(logits.float().sigmoid().split(counts))
 
+    def detections(
+        self,
+        kept: list[Kept],
+        masks: list[Tensor],
+        image_sizes: list[tuple[int, int]],
+        sizes: list[tuple[int, int]],
+    ) -> list[Detections]:
+        """What is kept, in pixels of the original images, whose `sizes` are height and width."""
+        return [
+            Detections(
+                boxes=resize_boxes(each.boxes, resized, size).cpu(),
+                class_ids=self.class_id_of_output[each.outputs].cpu(),
+                scores=each.scores.cpu(),
+                soft_masks=soft.cpu(),
+            )
+            for each, soft, resized, size in zip(kept, masks, image_sizes, sizes, strict=True)
+        ]
+
 
 def widen_sliver(image: Tensor, max_size: int) -> Tensor:
     """Widen an image (C, H, W) so narrow that resizing would reduce its shorter side to 0."""
@@ -302,7 +311,7 @@ def own_mask_logits(predictor: nn.Module, x: Tensor, outputs: Tensor) -> Tensor:
         weight = predictor.mask_fcn_logits.weight[outputs, :, 0, 0].to(cells.dtype)  # [N,C]
         bias = predictor.mask_fcn_logits.bias[outputs]
         return torch.einsum("nchw,nc->nhw", cells, weight) + bias[:, None, None]
-    return predictor(x)[torch.arange(len(outputs)), outputs]
+    return predictor(x)[torch.arange(len(outputs), device=outputs.device), outputs]
 
 
 def fold_batch_norms(network: GeneralizedRCNN) -> GeneralizedRCNN:

@@ -23,9 +23,10 @@ from instseg.core.options import checks_types
 from instseg.core.wording import printable
 from instseg.files.image import read_image
 from instseg.files.weights import NAMED
-from instseg.models.inference import Choice, Detections, Detector
+from instseg.models.batch_detector import detector_for
+from instseg.models.inference import Choice, Detections
 from instseg.models.mask_rcnn import Model, load_detector
-from instseg.predict.paste import paste_masks
+from instseg.predict.paste import paste_batch
 from instseg.predict.pipeline import look_ahead, raised
 from instseg.predict.tiles import drop_repeats, join_flipped, join_tiles, tile_windows
 from instseg.system.ahead import batched
@@ -68,6 +69,8 @@ class Predictor:
         flip: Run on the horizontally flipped photo too and merge the results (test-time
             augmentation).
         batch_size: Images of equal size, or tiles, per batch.
+        compile: Compile the network with `torch.compile` during the first predictions, which takes
+            a minute or two; for GPUs, where it has not been measured yet.
         progress: Called with the bytes downloaded and the total, while weights are downloaded.
 
     Attributes:
@@ -97,6 +100,7 @@ class Predictor:
         overlap: float = 0.2,
         flip: bool = False,
         batch_size: int = 1,
+        compile: bool = False,  # noqa: A002
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         require_between(0, 1, score_threshold=score_threshold)
@@ -130,7 +134,9 @@ class Predictor:
         )
         self.cross_class_nms, self.tile, self.overlap = cross_class_nms, tile, overlap
         self.flip, self.batch_size = flip, batch_size
-        self._detector = Detector(model, self.device, self.dtype, PRESETS[preset])
+        self._detector = detector_for(
+            model, self.device, self.dtype, PRESETS[preset], compiled=compile
+        )
 
     def __repr__(self) -> str:
         return f"Predictor({self.card.in_words()})"
@@ -287,12 +293,13 @@ class Predictor:
         for rows in groups.values():
             tensors = [torch.from_numpy(looks[i]).permute(2, 0, 1) for i in rows]
             results = self._detector(tensors, choice)
-            for i, result in zip(rows, results, strict=True):
+            for k, i in enumerate(rows):
                 (height, width), (seen_h, seen_w) = images[i].shape[:2], looks[i].shape[:2]
                 if (height, width) != (seen_h, seen_w):
                     factors = torch.tensor([width / seen_w, height / seen_h])
-                    result = replace(result, boxes=result.boxes * factors.repeat(2))
-                found[i] = to_instances(result, (height, width), self.class_names)
+                    results[k] = replace(results[k], boxes=results[k].boxes * factors.repeat(2))
+            sizes = [(images[i].shape[0], images[i].shape[1]) for i in rows]
+            found |= zip(rows, all_to_instances(results, sizes, self.class_names), strict=True)
         return [found[i] for i in range(len(images))]
 
 
@@ -325,13 +332,24 @@ def to_instances(
     found: Detections, size_hw: tuple[int, int], class_names: tuple[str, ...]
 ) -> Instances:
     """Paste the soft masks and convert torch to numpy."""
-    return Instances(
-        boxes=found.boxes.numpy(),
-        class_ids=found.class_ids.numpy(),
-        scores=found.scores.numpy(),
-        masks=paste_masks(found.soft_masks, found.boxes, size_hw),
-        class_names=class_names,
-    )
+    return all_to_instances([found], [size_hw], class_names)[0]
+
+
+def all_to_instances(
+    found: Sequence[Detections], sizes_hw: Sequence[tuple[int, int]], class_names: tuple[str, ...]
+) -> list[Instances]:
+    """The same for several photos, whose masks may be on a GPU."""
+    pasted = paste_batch([e.soft_masks for e in found], [e.boxes for e in found], sizes_hw)
+    return [
+        Instances(
+            boxes=each.boxes.numpy(),
+            class_ids=each.class_ids.numpy(),
+            scores=each.scores.numpy(),
+            masks=masks,
+            class_names=class_names,
+        )
+        for each, masks in zip(found, pasted, strict=True)
+    ]
 
 
 def name_of(number: int, image: object) -> str:
