@@ -15,6 +15,7 @@ from instseg.files.listing import list_images
 if TYPE_CHECKING:
     from instseg.models.mask_rcnn import Model
 
+CALIBRATION_PHOTOS = 8  # speed does not depend on them
 LOWEST_SCORE = 0.05  # of named weights, as torchvision's own default
 
 
@@ -23,6 +24,7 @@ def measure_inference(
     *,
     weights: str,
     architecture: str | None = None,
+    engine: str = "torch",
     precision: str = "fp32",
     repeats: int,
     seed: int = 0,
@@ -34,7 +36,8 @@ def measure_inference(
         photos: Taken over and over.
         weights: A name or a path; "random" for weights of which every detection counts.
         architecture: Of random weights, or what a .pth file holds.
-        precision: Of ours; torchvision's runs in fp32.
+        engine: Of ours.
+        precision: Of ours; torchvision's runs in fp32. `int8` is calibrated with the first photos.
         repeats: Photos that are measured, after one to warm up.
         seed: Of random weights.
         on_event: Called with the progress.
@@ -47,9 +50,12 @@ def measure_inference(
     predictor = Predictor(
         model,
         device="cpu",
+        engine=engine,
         precision=precision,
+        calibration=photos[:CALIBRATION_PHOTOS] if precision == "int8" else None,
         score_threshold=threshold,
         max_detections=DETECTIONS,
+        on_event=on_event,
     )
     network = model.network
     network.roi_heads.score_thresh = threshold

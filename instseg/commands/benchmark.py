@@ -41,7 +41,9 @@ class Options:
         architecture: Architecture of random weights (default: resnet50_fpn) or of a .pth file:
             resnet50_fpn, resnet50_fpn_v2, or for train also compact.
         batch_size: For train: images per step.
-        precision: Floating-point precision of instseg; torchvision runs in fp32.
+        engine: For infer: what runs instseg's side, torch, openvino or onnxruntime.
+        precision: Floating-point precision of instseg; torchvision runs in fp32. For infer with
+            openvino or onnxruntime also int8, calibrated with the photos.
         device: For train: device of both sides, cpu, cuda or cuda:1.
         repeats: Number of measurements of each side after one warm-up; the median is reported. For
             train, each is one step; the losses are written to --json and plotted beside it.
@@ -57,7 +59,8 @@ class Options:
     weights: str = "random"
     architecture: str | None = None
     batch_size: int = 2
-    precision: Literal["auto", "fp32", "bf16"] = "fp32"
+    engine: Literal["auto", "torch", "openvino", "onnxruntime"] = "torch"
+    precision: Literal["auto", "fp32", "bf16", "int8"] = "fp32"
     device: str = "cpu"
     repeats: int = 5
     seed: int = 0
@@ -115,6 +118,7 @@ def _infer(config: Options, on_event: OnEvent) -> dict[str, Any]:
         photos,
         weights=config.weights,
         architecture=config.architecture,
+        engine=config.engine,
         precision=config.precision,
         repeats=config.repeats,
         seed=config.seed,
