@@ -46,7 +46,9 @@ class Options:
             on this machine.
         batch_size: Photos that both sides are given at once for infer (default: 1), or images per
             step for train (default: 2).
-        precision: Floating-point precision of instseg; torchvision runs in fp32.
+        engine: For infer: what runs instseg's side, torch, openvino or onnxruntime.
+        precision: Floating-point precision of instseg; torchvision runs in fp32. For infer with
+            openvino or onnxruntime also int8, calibrated with the photos.
         device: For infer, postprocess and train: device of both sides, cpu, cuda or cuda:1.
         compile: For infer: compile the network of instseg, as `infer --compile` does.
         repeats: Number of measurements of each side after one warm-up; the median is reported. For
@@ -65,7 +67,8 @@ class Options:
     detections: int = 100
     stages: bool = False
     batch_size: int | None = None
-    precision: Literal["auto", "fp32", "bf16"] = "fp32"
+    engine: Literal["auto", "torch", "openvino", "onnxruntime"] = "torch"
+    precision: Literal["auto", "fp32", "bf16", "int8"] = "fp32"
     device: str = "cpu"
     compile: bool = False
     repeats: int = 5
@@ -166,7 +169,9 @@ def _infer(config: Options, on_event: OnEvent) -> dict[str, Any]:
 
         return measure_stages(photos, folder=config.out, **options)
     batch_size = 1 if config.batch_size is None else config.batch_size
-    return measure_inference(photos, batch_size=batch_size, compiled=config.compile, **options)
+    return measure_inference(
+        photos, engine=config.engine, batch_size=batch_size, compiled=config.compile, **options
+    )
 
 
 def _train(config: Options, on_event: OnEvent) -> dict[str, Any]:

@@ -36,7 +36,8 @@ class EvaluateOptions:
     Args:
         coco_json: Ground truth: a COCO dataset.
         images: Folder of its photos; needed to evaluate a model.
-        weights: Model to evaluate: coco-v2, coco-v1, photos, demo or a path; or give `results`.
+        weights: Model to evaluate: coco-v2, coco-v1, photos, demo or a path, also of an exported
+            file; or give `results`.
         architecture: Architecture of a .pth file: resnet50_fpn or resnet50_fpn_v2.
         results: Existing results to evaluate instead of a model: a COCO results list or a
             predictions.json of infer.
@@ -62,7 +63,10 @@ class EvaluateOptions:
         report: Write report.html: all of this on one page, with the photos of `images`, their
             objects and detections, and what is right and wrong.
         device: auto, cpu, cuda, cuda:1 or mps.
+        engine: What runs the model: torch, openvino or onnxruntime; auto is torch, or what runs an
+            exported file.
         precision: Floating-point precision; auto uses bf16 if the processor supports it natively.
+            int8 is for exported int8 files.
         seed: Random seed of the half-samples.
         on_event: Called with progress and warnings.
     """
@@ -87,7 +91,8 @@ class EvaluateOptions:
     label_errors: bool = False
     report: bool = False
     device: str = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    engine: Literal["auto", "torch", "openvino", "onnxruntime"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
     seed: int = 0
     on_event: OnEvent = python_only(ignore)
 
@@ -151,6 +156,7 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
                 name=options.name,
                 architecture=options.architecture,
                 device=options.device,
+                engine=options.engine,
                 precision=options.precision,
                 score_threshold=options.score_threshold,
                 max_detections=options.max_detections or detection_limits(truth)[-1],
