@@ -19,6 +19,7 @@ class Options(ExportOptions):
     images: Path | None = None
     coco_json: Path | None = None
     out: Path | None = None
+    calibrate: str | list[str] | None = None
 
 
 Options.__doc__ = ExportOptions.__doc__  # the help text
@@ -34,15 +35,16 @@ def run(config: Options) -> int:
         console.print(str(done.agreement))
         rows = [
             [
-                kind,
-                number(ap.model),
-                number(ap.file),
-                f"{ap.difference:+.5f}",
-                interval(ap.interval, "+"),
+                name,
+                number(score.model),
+                number(score.file),
+                f"{score.difference:+.5f}",
+                interval(score.interval, "+"),
             ]
-            for kind, ap in done.agreement.ap.items()
+            for name, score in done.agreement.scores.items()
         ]
         if rows:
-            table(["AP", "model", "file", "difference", "95% interval"], rows)
-    console.print(f"{done.file}: wrote {config.format}, {config.dtype}")
+            table(["score", "model", "file", "difference", "95% interval"], rows)
+    dtype = "int8" if config.int8 else config.dtype
+    console.print(f"{done.file}: wrote {config.format}, {dtype}")
     return 0 if done.accepted else 1

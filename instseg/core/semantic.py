@@ -110,3 +110,13 @@ def from_semantic(
         masks=masks,
         class_names=tuple(class_names),
     )
+
+
+def translation(own: Sequence[str], shared: Sequence[str], *, other: int = 0) -> NDArray[np.uint8]:
+    """The shared label of each label, uint8 (256,): `other` where there is none, 255 of 255."""
+    table = np.full(IGNORE + 1, other, dtype=np.uint8)
+    for label, name in enumerate(own):
+        if name in shared:
+            table[label] = shared.index(name)
+    table[IGNORE] = IGNORE
+    return table
