@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 class Options(EvaluateOptions):
     """The options of the command line: only paths, and a default output folder."""
 
-    coco_json: Path
+    coco_json: Path | None = None
     images: Path | None = None
+    data: Path | None = None
     weights: str | None = None
     results: Path | None = None
     against: Path | None = None

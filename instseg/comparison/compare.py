@@ -45,6 +45,8 @@ class CompareOptions:
     Args:
         coco_json: Ground truth: a COCO dataset. Where objects overlap, the smallest is on top.
         images: Folder of its photos.
+        data: Instead of `coco_json`: labels of any format that convert reads; of several splits,
+            val or else test. `images` is only needed if the photos are not where the labels say.
         scenes: Compare on this many drawn scenes instead, written into the folder `out`. They
             differ from all that train-unet and finetune draw with seeds below 999,999.
         weights: Mask R-CNN: coco-v2, coco-v1, photos, demo or the path of a model file or .pth
@@ -76,6 +78,7 @@ class CompareOptions:
     coco_json: str | Path | CocoData | None = None
     images: str | Path | None = None
     _: KW_ONLY
+    data: str | Path | None = None
     scenes: int = 0
     weights: str | Path | Model = "demo"
     architecture: str | None = None
@@ -94,8 +97,10 @@ class CompareOptions:
     on_event: OnEvent = python_only(ignore)
 
     def __post_init__(self) -> None:
-        if bool(self.coco_json) == bool(self.scenes):
-            raise ArgumentError("say what to compare on: {scenes}, or {coco_json} with {images}")
+        if sum(map(bool, (self.coco_json, self.data, self.scenes))) != 1:
+            raise ArgumentError(
+                "say what to compare on: {scenes}, {data}, or {coco_json} with {images}"
+            )
         if isinstance(self.coco_json, str | Path) and not self.images:
             raise ArgumentError("{coco_json} needs {images}, the folder of its photos")
         require_between(0, 1_000_000, scenes=self.scenes)
@@ -215,10 +220,14 @@ def _read(options: CompareOptions, folder: Path) -> tuple[ComparedModels, dict[s
 
 def _data(options: CompareOptions, folder: Path) -> CocoData:
     """The dataset; scenes are drawn first."""
+    from instseg.data.any_format import FOR_MEASURING, read_dataset
     from instseg.data.coco import CocoData
     from instseg.scenes.scene import SceneConfig, write_scenes
 
-    if isinstance(options.coco_json, CocoData):
+    if options.data:
+        found = read_dataset(options.data, options.images, on_event=options.on_event)
+        data = found.coco(found.first_of(FOR_MEASURING, options.on_event, "compares on"), folder)
+    elif isinstance(options.coco_json, CocoData):
         data = options.coco_json
         if options.images:
             data = replace(data, folder=Path(options.images))
@@ -289,4 +298,6 @@ def _settings(options: CompareOptions, priority: Sequence[str]) -> Json:
             "coco_json": options.coco_json.coco_json,
             "images": options.images or options.coco_json.folder,
         }
+    elif options.data:
+        found |= {"coco_json": options.data}
     return found | {"priority": priority}

@@ -36,6 +36,8 @@ class EvaluateOptions:
     Args:
         coco_json: Ground truth: a COCO dataset.
         images: Folder of its photos; needed to evaluate a model.
+        data: Instead of `coco_json`: labels of any format that convert reads; of several splits,
+            val or else test. `images` is only needed if the photos are not where the labels say.
         weights: Model to evaluate: coco-v2, coco-v1, photos, demo or a path, also of an exported
             file; or give `results`.
         architecture: Architecture of a .pth file: resnet50_fpn or resnet50_fpn_v2.
@@ -71,9 +73,10 @@ class EvaluateOptions:
         on_event: Called with progress and warnings.
     """
 
-    coco_json: str | Path | CocoData
+    coco_json: str | Path | CocoData | None = None
     images: str | Path | None = None
     _: KW_ONLY
+    data: str | Path | None = None
     weights: str | Path | Model | None = None
     architecture: str | None = None
     results: Results | None = None
@@ -172,10 +175,13 @@ def _check(options: EvaluateOptions) -> None:
     from instseg.evaluation.save_to_model import check_model_file
     from instseg.evaluation.write import METRICS_JSON, PREDICTIONS_JSON
 
+    if (options.coco_json is None) == (options.data is None):
+        raise ArgumentError("say what to measure on: {coco_json} or {data}")
     if (options.weights is None) == (options.results is None):
         raise ArgumentError("say what to measure: {weights} with {images}, or {results}")
     is_file = isinstance(options.coco_json, str | Path)
-    if options.weights is not None and is_file and not options.images:
+    needs_images = options.weights is not None and is_file
+    if needs_images and not options.images:
         raise ArgumentError("{weights} needs {images}, the folder of the dataset's photos")
     if options.report and options.out is None:
         raise ArgumentError("{report} needs {out}, the folder to write it to")
@@ -203,9 +209,15 @@ def _check(options: EvaluateOptions) -> None:
 
 
 def _dataset(options: EvaluateOptions) -> CocoData:
+    from instseg.data.any_format import FOR_MEASURING, read_dataset
     from instseg.data.coco import CocoData
 
     given = options.coco_json
+    if options.data is not None:
+        found = read_dataset(options.data, options.images, on_event=options.on_event)
+        split = found.first_of(FOR_MEASURING, options.on_event, "measures on")
+        return found.coco(split, options.folder)
+    assert given is not None, "the options were checked"
     if isinstance(given, CocoData):
         return replace(given, folder=Path(options.images)) if options.images else given
     path, folder = Path(given), Path(options.images or "")
@@ -234,7 +246,6 @@ def _measure(
     options: EvaluateOptions, data: CocoData, truth: Json, results: Sequence[Json]
 ) -> Evaluation:
     """Assess each kind, compare, and write the files."""
-    from instseg.data.coco import CocoData
     from instseg.evaluation.assess import score_differences
     from instseg.evaluation.checked import assess_checked
     from instseg.evaluation.label_errors import label_errors_of
@@ -282,7 +293,8 @@ def _measure(
         files += [write_label_errors(options.folder, evaluation)] if options.label_errors else []
         if options.report:
             measured = Measured(evaluation=evaluation, truth=truth, found=found, other=other)
-            has_photos = options.images is not None or isinstance(options.coco_json, CocoData)
+            is_file = isinstance(options.coco_json, str | Path)
+            has_photos = options.images is not None or not is_file
             photos = photos_of(measured, data if has_photos else None, options.on_event)
             files.append(write_report(options.folder, measured, photos).html)
         evaluation = replace(evaluation, files=tuple(files))

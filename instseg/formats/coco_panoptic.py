@@ -23,7 +23,7 @@ from instseg.formats.coco_files import coco_files, photos_of, split_of
 from instseg.formats.format import Format, Reading, Writing
 from instseg.formats.joined import joined
 from instseg.formats.labels import Labels, Notes, Record
-from instseg.formats.photo_names import photo_names, place_photo
+from instseg.formats.photo_names import copy_photos, photo_names
 from instseg.formats.shapes import has_mask, mask_of, of_mask, size_of
 
 _MOST_IDS = 2**24
@@ -157,7 +157,8 @@ def write(labels: Labels, folder: Path, writing: Writing) -> None:
     notes = Notes()
     records: dict[str, list[Record]] = {}
     images: dict[str, list[Record]] = {}
-    for image in told(labels.images, writing.on_event, "writing segments"):
+    all_images = copy_photos(labels, folder, writing) if writing.copy_photos else labels.images
+    for image in told(all_images, writing.on_event, "writing segments"):
         split = image.get("split")
         title = f"panoptic_{split}" if split else "panoptic"
         mask = PurePosixPath(names[image["id"]]).with_suffix(".png").as_posix()
@@ -165,9 +166,6 @@ def write(labels: Labels, folder: Path, writing: Writing) -> None:
         write_image(folder / title / mask, _colours(ids))
         record = {"image_id": image["id"], "file_name": mask, "segments_info": infos}
         records.setdefault(title, []).append(record)
-        if writing.copy_photos:
-            image = {**image, "file_name": names[image["id"]]}
-            place_photo(labels, image, folder / "images" / image["file_name"], copy=True)
         images.setdefault(title, []).append(image)
     categories = [{"isthing": 1, **each} for each in labels.categories]
     for title, own in images.items() or {"panoptic": []}.items():

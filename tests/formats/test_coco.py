@@ -126,6 +126,18 @@ def test_photos_are_copied_on_demand(tmp_path):
     assert all((again.photos / image["file_name"]).is_file() for image in again.images)
 
 
+def test_photos_of_one_name_in_two_splits_are_both_copied(tmp_path):
+    for seed, split in enumerate(("train", "val")):
+        write_photos(tmp_path / "data" / split, seed=seed)
+        written(tmp_path / "data" / split, sound(), "_annotations.coco.json")
+    done = convert(tmp_path / "data", tmp_path / "out", to="coco", copy_photos=True)
+    photos = [(done.path / "images" / split / "10.png").read_bytes() for split in ("train", "val")]
+    assert photos[0] != photos[1]
+    labels, _ = read_labels(done.path / "val.json")
+    assert labels.images[0]["file_name"] == "val/10.png"
+    assert labels.photos == done.path / "images"
+
+
 @pytest.mark.parametrize("content", ["[]", "{}", '{"images": 3}', "nothing", "[" * 100_000])
 def test_other_json_is_of_no_format(tmp_path, content):
     (tmp_path / "a.json").write_text(content)
