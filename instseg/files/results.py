@@ -22,6 +22,8 @@ from instseg.core.json_types import Json
 from instseg.files.image import write_indexed_png
 from instseg.system.atomic import naming_file, replacing
 
+UNREADABLE = (ValueError, msgspec.MsgspecError)
+
 
 def coco_annotations(
     instances: Instances, category_ids: Sequence[int], *, polygons: bool = False
@@ -170,7 +172,7 @@ class PredictionWriter:
             yield
         except InputError:
             raise
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        except (*UNREADABLE, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ArgumentError(
                 f"{self._journal_path}: is damaged; remove it or run without {{resume}}"
             ) from error
@@ -232,7 +234,7 @@ class PredictionWriter:
 
     def _raw_records(self) -> Iterator[_RawRecord]:
         decode = msgspec.json.Decoder(_RawRecord).decode
-        with self._journal_path.open("rb") as journal:
+        with self.reading(), self._journal_path.open("rb") as journal:
             yield from (decode(line) for line in islice(journal, 1, None) if line.endswith(b"\n"))
 
     def _assemble(self) -> None:
