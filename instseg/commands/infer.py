@@ -29,8 +29,8 @@ class Options:
     Args:
         inputs: Photos, folders, globs, or @list.txt, a text file with one path per line.
         weights: coco-v2, coco-v1, photos (embedded), demo, or the path of a model file, a .pth
-            file, or an exported .onnx or .xml file. By default coco-v2; if it is not on this machine and cannot be downloaded, photos,
-            with a warning.
+            file, or an exported .onnx or .xml file. By default coco-v2; if it is not on this
+            machine and cannot be downloaded, photos, with a warning.
         architecture: Architecture of a .pth file: resnet50_fpn or resnet50_fpn_v2.
         out: Output folder.
         device: auto, cpu, cuda, cuda:1 or mps.
