@@ -26,17 +26,20 @@ class Verb:
 
     Args:
         summary: One line for `instseg --help`.
-        positional: The one option that is given without its name, if any.
+        positional: The options that are given without their names, if any.
     """
 
     summary: str
-    positional: str | None = None
+    positional: str | Sequence[str] = ()
 
 
 VERBS = {
     "infer": Verb(summary="find the instances in photos", positional="inputs"),
     "finetune": Verb(summary="fine-tune on COCO annotations"),
     "train-unet": Verb(summary="train a U-Net or another semantic network"),
+    "convert": Verb(
+        summary="convert labels between the formats of tools", positional=("source", "out")
+    ),
     "doctor": Verb(summary="check a COCO dataset, and repair it"),
     "evaluate": Verb(
         summary="measure COCO AP, with confidence intervals and causes of errors",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from instseg.benchmark.postprocess import DETECTIONS, Rles, encode
-from instseg.benchmark.rounds import time_by_turns
+from instseg.benchmark.rounds import SIDES, time_by_turns
 from instseg.core.events import OnEvent, ignore
 from instseg.files.image import read_image
 from instseg.files.listing import list_images
 
 if TYPE_CHECKING:
+    import torch
+
     from instseg.models.mask_rcnn import Model
 
 CALIBRATION_PHOTOS = 8  # speed does not depend on them
@@ -26,11 +29,15 @@ def measure_inference(
     architecture: str | None = None,
     engine: str = "torch",
     precision: str = "fp32",
+    device: str = "cpu",
+    batch_size: int = 1,
+    compiled: bool = False,
+    detections: int = DETECTIONS,
     repeats: int,
     seed: int = 0,
     on_event: OnEvent = ignore,
 ) -> dict[str, Any]:
-    """Seconds a photo, from file to RLE, on the CPU.
+    """Seconds a photo, from file to RLE.
 
     Args:
         photos: Taken over and over.
@@ -38,47 +45,92 @@ def measure_inference(
         architecture: Of random weights, or what a .pth file holds.
         engine: Of ours.
         precision: Of ours; torchvision's runs in fp32. `int8` is calibrated with the first photos.
-        repeats: Photos that are measured, after one to warm up.
+        device: Of both.
+        batch_size: Photos that both sides are given at once.
+        compiled: Compile the network of ours.
+        detections: At most this many per photo.
+        repeats: Batches that are measured, after one to warm up.
         seed: Of random weights.
         on_event: Called with the progress.
+
+    Returns:
+        `ours` and `peer`, figures as `time_by_turns` gives them, on a GPU with `peak_mb`; `ratio`;
+        on a GPU also `network`, what `share_of_peak` finds for the first batch, if not `compiled`.
     """
     import torch
 
+    from instseg.benchmark.peaks import GpuMemory, share_of_peak
+    from instseg.models.batch_detector import detector_for
     from instseg.predict.predictor import Predictor
 
-    model, threshold = _model(weights, architecture, seed)
+    model, threshold = benchmark_model(weights, architecture, seed)
     predictor = Predictor(
         model,
-        device="cpu",
+        device=device,
         engine=engine,
         precision=precision,
         calibration=photos[:CALIBRATION_PHOTOS] if precision == "int8" else None,
         score_threshold=threshold,
-        max_detections=DETECTIONS,
+        max_detections=detections,
+        compile=compiled,
         on_event=on_event,
     )
-    network = model.network
+    place, dtype = predictor.device, predictor.dtype
+    measuring_network = place.type == "cuda" and not compiled
+    detector = detector_for(model, place, dtype) if measuring_network else None
+    network = model.network.to(place)
     network.roi_heads.score_thresh = threshold
+    network.roi_heads.detections_per_img = detections
 
-    def ours(path: Path) -> Rles:
-        return predictor(path).masks.to_rle()
+    def ours(paths: Sequence[Path]) -> list[Rles]:
+        return [found.masks.to_rle() for found in predictor.predict_batch(paths)]
 
-    def peer(path: Path) -> Rles:
-        image = torch.from_numpy(read_image(path)).permute(2, 0, 1).float() / 255
+    def peer(paths: Sequence[Path]) -> list[Rles]:
+        images = [_tensor(path).to(place).float() / 255 for path in paths]
         with torch.inference_mode():
-            found = network([image])[0]
-        return encode(found["masks"])
+            return [encode(found["masks"]) for found in network(images)]
 
-    inputs = [photos[i % len(photos)] for i in range(repeats + 1)]
-    return time_by_turns(ours, peer, inputs, on_event=on_event) | {
+    endless = cycle(photos)
+    batches = [list(islice(endless, batch_size)) for _ in range(repeats + 1)]
+    memory = GpuMemory(place)
+    figures = time_by_turns(
+        memory.watched("ours", ours), memory.watched("peer", peer), batches, on_event=on_event
+    )
+    for side in SIDES:
+        figures[side] = {name: value / batch_size for name, value in figures[side].items()}
+        figures[side] |= {"peak_mb": memory.peak_mb[side]} if memory.peak_mb else {}
+    if detector is not None:
+        images = [_tensor(path) for path in batches[0]]
+        figures["network"] = share_of_peak(
+            lambda: detector(images, predictor.choice), dtype, place, repeats
+        )
+    return figures | {
         "photos": len(photos),
         "weights": weights,
+        "batch_size": batch_size,
+        "compiled": compiled,
+        "precision": precision,
+        "device": str(place),
+        "detections": detections,
         "unit": "s/photo",
     }
 
 
-def _model(weights: str, architecture: str | None, seed: int) -> tuple[Model, float]:
-    """The network of both sides, and the score from which a detection counts."""
+def _tensor(path: Path) -> torch.Tensor:
+    """A photo as uint8 (3, H, W)."""
+    import torch
+
+    return torch.from_numpy(read_image(path)).permute(2, 0, 1)
+
+
+def benchmark_model(weights: str, architecture: str | None, seed: int) -> tuple[Model, float]:
+    """The network of a benchmark, and the score from which a detection counts.
+
+    Args:
+        weights: A name or a path; "random" for weights of which every detection counts.
+        architecture: Of random weights (`resnet50_fpn` if not given), or what a .pth file holds.
+        seed: Of random weights.
+    """
     import torch
 
     from instseg.models.mask_rcnn import build_detector, coco_card, load_detector

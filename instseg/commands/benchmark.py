@@ -10,9 +10,8 @@ from typing import Any, Literal
 
 from instseg.commands.listener import Listener
 from instseg.commands.terminal import console, table
-from instseg.core.errors import require_between
+from instseg.core.errors import ArgumentError, require_between
 from instseg.core.events import OnEvent
-from instseg.files.listing import list_images
 from instseg.system.atomic import replacing
 from instseg.system.versions import versions
 
@@ -24,27 +23,35 @@ class Options:
     A ratio above 1 means that instseg is faster.
 
     Args:
-        what: infer (from photo files to RLE, 100 detections per photo), postprocess (from 100 soft
+        what: infer (from photo files to RLE), postprocess (from 100 soft
             masks of a 12-megapixel photo to RLE), draw (20 instances on photos of 480 x 640 px, and
             100 large ones on one of 12 megapixels), train (steps of SGD), evaluate (COCO AP of
-            boxes and masks, from files, 100 detections per image), or read (a COCO JSON file of the
-            size of instances_train2017.json). The first four are compared with torchvision, the
-            others with pycocotools; evaluate also with faster-coco-eval, hotcoco and
-            ultrafast-pycocotools, if they are installed.
+            boxes and masks, from files, 100 detections per image), read (a COCO JSON file of the
+            size of instances_train2017.json), or convert (10,000 masks from COCO to YOLO polygons
+            and back). The first four are compared with torchvision, evaluate and read with
+            pycocotools; evaluate also with faster-coco-eval, hotcoco and ultrafast-pycocotools, and
+            convert with supervision, if they are installed.
         images: Photos, folders or globs; for train, the folder of the photos of --coco-json. If
             not given, drawn scenes of 480 x 640 px.
         coco_json: For train: annotations in COCO format; the first photos with objects are used.
-        images_count: Number of synthetic images for evaluate (default: 500) and read (default:
-            100,000).
+        images_count: Number of synthetic images for evaluate (default: 500), read (default:
+            100,000) and convert (default: 1,370).
         weights: coco-v1, coco-v2, a path, or random. With random weights, all score thresholds are
             zero, so that both sides do the same work.
         architecture: Architecture of random weights (default: resnet50_fpn) or of a .pth file:
             resnet50_fpn, resnet50_fpn_v2, or for train also compact.
-        batch_size: For train: images per step.
+        detections: For infer: at most this many detections per photo.
+        stages: For infer: instead of comparing, show how long each stage of instseg takes for a
+            photo, from file to RLE, drawing and PNG, beside its floor, the least it could take: its
+            floating-point operations at the rate, or its bytes at the bandwidth, that are measured
+            on this machine.
+        batch_size: Photos that both sides are given at once for infer (default: 1), or images per
+            step for train (default: 2).
         engine: For infer: what runs instseg's side, torch, openvino or onnxruntime.
         precision: Floating-point precision of instseg; torchvision runs in fp32. For infer with
             openvino or onnxruntime also int8, calibrated with the photos.
-        device: For train: device of both sides, cpu, cuda or cuda:1.
+        device: For infer, postprocess and train: device of both sides, cpu, cuda or cuda:1.
+        compile: For infer: compile the network of instseg, as `infer --compile` does.
         repeats: Number of measurements of each side after one warm-up; the median is reported. For
             train, each is one step; the losses are written to --json and plotted beside it.
         seed: Random seed of weights, masks, boxes and synthetic data.
@@ -52,16 +59,21 @@ class Options:
         out: Folder for drawn scenes and synthetic files.
     """
 
-    what: Literal["infer", "postprocess", "draw", "train", "evaluate", "read"] | None = None
+    what: Literal["infer", "postprocess", "draw", "train", "evaluate", "read", "convert"] | None = (
+        None
+    )
     images: list[str] | None = None
     coco_json: Path | None = None
     images_count: int | None = None
     weights: str = "random"
     architecture: str | None = None
-    batch_size: int = 2
+    detections: int = 100
+    stages: bool = False
+    batch_size: int | None = None
     engine: Literal["auto", "torch", "openvino", "onnxruntime"] = "torch"
     precision: Literal["auto", "fp32", "bf16", "int8"] = "fp32"
     device: str = "cpu"
+    compile: bool = False
     repeats: int = 5
     seed: int = 0
     json: Path | None = None
@@ -71,23 +83,54 @@ class Options:
 def run(config: Options) -> int:
     """Measures, prints a table, and returns the exit code."""
     require_between(1, repeats=config.repeats, images_count=config.images_count)
+    require_between(1, 10_000, detections=config.detections)
+    require_between(1, 1024, batch_size=config.batch_size)
+    if config.stages and config.what != "infer":
+        raise ArgumentError("{stages} goes with infer; leave it out, or run benchmark infer")
     with Listener() as listener:
         figures = _figures(config, listener)
     figures["versions"] = versions()
+    if config.stages:
+        _show_stages(figures)
+    else:
+        _show_sides(figures, config.what)
+    if config.json:
+        with replacing(config.json) as temporary:
+            temporary.write_text(json.dumps(figures, indent=1) + os.linesep)
+    return 0
+
+
+def _show_stages(figures: dict[str, Any]) -> None:
+    header = ["stage", "median s", "fastest", "slowest", "floor s", "GFLOP", "MB", "median / floor"]
+    rows = []
+    for stage, figure in figures["stages"].items():
+        share = figure["median"] / figure["floor"] if figure["floor"] else float("nan")
+        rows.append((stage, *(f"{value:.4g}" for value in (*figure.values(), share))))
+    table(header, rows)
+    console.print(
+        f"{figures['precision']}, threads: {figures['threads']}; measured rates: "
+        f"{figures['gflop_per_s']:.0f} GFLOP/s, {figures['gb_per_s']:.1f} GB/s"
+    )
+
+
+def _show_sides(figures: dict[str, Any], what: str | None) -> None:
     measured = figures["ours"].keys()
     sides = [n for n, each in figures.items() if isinstance(each, dict) and each.keys() == measured]
     table(
         ["side", *figures["ours"]],
         [(side, *(f"{value:.4g}" for value in figures[side].values())) for side in sides],
     )
-    if config.json:
-        with replacing(config.json) as temporary:
-            temporary.write_text(json.dumps(figures, indent=1) + os.linesep)
+    if "network" in figures:
+        network = figures["network"]
+        console.print(
+            f"network: {network['share']:.0%} of {network['gflop_per_s'] / 1000:.1f} TFLOP/s, the "
+            "rate measured for matrix products and convolutions"
+        )
     ratio = figures["ratio"]
-    peer = "pycocotools" if config.what in ("evaluate", "read") else "torchvision"
-    for task, times in (ratio if isinstance(ratio, dict) else {config.what: ratio}).items():
+    peers = {"evaluate": "pycocotools", "read": "pycocotools", "convert": "supervision"}
+    peer = peers.get(what or "", "torchvision")
+    for task, times in (ratio if isinstance(ratio, dict) else {what: ratio}).items():
         console.print(f"{task}: {times:.2f} times as fast as {peer}")
-    return 0
 
 
 def _figures(config: Options, on_event: OnEvent) -> dict[str, Any]:
@@ -98,7 +141,7 @@ def _figures(config: Options, on_event: OnEvent) -> dict[str, Any]:
             return _infer(config, on_event)
         case "postprocess":
             return measure_postprocessing(
-                repeats=config.repeats, seed=config.seed, on_event=on_event
+                repeats=config.repeats, device=config.device, seed=config.seed, on_event=on_event
             )
         case "draw":
             from instseg.benchmark.draw import measure_drawing
@@ -106,23 +149,39 @@ def _figures(config: Options, on_event: OnEvent) -> dict[str, Any]:
             return measure_drawing(repeats=config.repeats, seed=config.seed, on_event=on_event)
         case "train":
             return _train(config, on_event)
+        case "convert":
+            from instseg.benchmark.convert import measure_conversion
+
+            images = config.images_count or 1370  # of 10,000 masks
+            return measure_conversion(
+                images, config.repeats, config.seed, config.out, on_event=on_event
+            )
         case _:
             return _coco(config, on_event)
 
 
 def _infer(config: Options, on_event: OnEvent) -> dict[str, Any]:
     from instseg.benchmark.infer import draw_photos, measure_inference
+    from instseg.files.listing import list_images
 
     photos = list_images(config.images) if config.images else draw_photos(config.out)
+    options: dict[str, Any] = {
+        "weights": config.weights,
+        "architecture": config.architecture,
+        "precision": config.precision,
+        "device": config.device,
+        "detections": config.detections,
+        "repeats": config.repeats,
+        "seed": config.seed,
+        "on_event": on_event,
+    }
+    if config.stages:
+        from instseg.benchmark.stages import measure_stages
+
+        return measure_stages(photos, folder=config.out, **options)
+    batch_size = 1 if config.batch_size is None else config.batch_size
     return measure_inference(
-        photos,
-        weights=config.weights,
-        architecture=config.architecture,
-        engine=config.engine,
-        precision=config.precision,
-        repeats=config.repeats,
-        seed=config.seed,
-        on_event=on_event,
+        photos, engine=config.engine, batch_size=batch_size, compiled=config.compile, **options
     )
 
 
@@ -134,7 +193,7 @@ def _train(config: Options, on_event: OnEvent) -> dict[str, Any]:
         architecture=config.architecture,
         coco_json=config.coco_json,
         images=Path(config.images[0]) if config.images else None,
-        batch_size=config.batch_size,
+        batch_size=2 if config.batch_size is None else config.batch_size,
         precision=config.precision,
         device=config.device,
         repeats=config.repeats,

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from instseg.commands.listener import Listener
-from instseg.commands.stand_in import stands_in
 from instseg.commands.terminal import console, printable, table
 from instseg.core.errors import ArgumentError
 from instseg.core.events import Notice, OnEvent, Warned, download_progress
 from instseg.core.options import renamed
-from instseg.core.semantic import Rule
+from instseg.core.overlap_rule import Rule
 from instseg.core.wording import count
-from instseg.files.listing import list_images
 from instseg.files.weights import DEFAULT, EMBEDDED, NAMED, NoDownloadError, needs_download
 
 if TYPE_CHECKING:
@@ -49,6 +47,8 @@ class Options:
         tile: Split photos larger than this into overlapping tiles of this many pixels.
         overlap: Overlap of neighbouring tiles, as a share of their size, 0 to 0.9.
         batch_size: Photos of equal size, or tiles, per batch.
+        compile: Compile the network during the first predictions, which takes a minute or two; for
+            GPUs, where it has not been measured yet.
         flip: Run on the horizontally flipped photo too and merge the results (test-time
             augmentation).
         recursive: Search subfolders too.
@@ -88,6 +88,7 @@ class Options:
     tile: int | None = None
     overlap: float = 0.2
     batch_size: int = 1
+    compile: bool = False
     flip: bool = False
     recursive: bool = False
     coco_json: Path | None = None
@@ -107,6 +108,8 @@ class Options:
 
 def run(config: Options) -> int:
     """Returns 0, 1 if some photos failed, 2 if all did."""
+    from instseg.files.listing import list_images
+
     _check(config)
     with Listener() as listener:
         paths = list_images(config.inputs, recursive=config.recursive, on_event=listener)
@@ -173,6 +176,8 @@ def _load(config: Options, on_event: OnEvent) -> Predictor:
     except NoDownloadError as problem:
         if not problem.unreachable:
             raise
+        from instseg.commands.stand_in import stands_in
+
         on_event(Warned(text=stands_in(problem)))
         return _predictor(config, EMBEDDED, on_event)
 
@@ -195,6 +200,7 @@ def _predictor(config: Options, weights: str, on_event: OnEvent) -> Predictor:
         overlap=config.overlap,
         flip=config.flip,
         batch_size=config.batch_size,
+        compile=config.compile,
         progress=download_progress(on_event),
         on_event=on_event,
     )
@@ -228,7 +234,8 @@ def _show(config: Options, done: PredictedFolder) -> None:
     names += ["report.html"] if config.report else []
     line = f"{config.out}: wrote {', '.join(names) or 'nothing new'}: "
     line += f"{count(sum(done.counts.values()), 'instance')} in {count(done.done, 'photo')}, "
-    line += f"{done.seconds:.1f} s ({done.done / done.seconds:.2g} photos/s)"
+    line += f"{done.seconds:.1f} s ({done.done / done.seconds:.2g} photos/s, "
+    line += f"network busy {done.busy:.0%})"
     if done.skipped:
         line += f"; {count(done.skipped, 'photo')} done before"
     if done.failed:

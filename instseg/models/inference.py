@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 import itertools
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
+from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
+from torchvision.models.detection.rpn import concat_box_prediction_layers
 from torchvision.models.detection.transform import resize_boxes
 from torchvision.ops import (
     FrozenBatchNorm2d,
@@ -19,11 +22,14 @@ from torchvision.ops import (
     remove_small_boxes,
 )
 
+from instseg.models.compact import LEVELS, PyramidRPN
 from instseg.models.mask_rcnn import Model
 from instseg.models.quick import QUICK_LAYERS, folded, with_layers
+from instseg.models.shrinking import is_shrunk, shrunk
 
 NORMS = (nn.BatchNorm2d, FrozenBatchNorm2d)
 SMALLEST_BOX_PX = 1e-2  # torchvision's
+Features = dict[str, Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +40,7 @@ class Detections:
         boxes: float32 (N, 4) xyxy in pixels of the original image.
         class_ids: int64 (N,), 1..K.
         scores: float32 (N,), in descending order.
-        soft_masks: float32 (N, 28, 28), probabilities inside the box.
+        soft_masks: float32 (N, 28, 28), probabilities inside the box; those of a GPU stay there.
     """
 
     boxes: Tensor
@@ -58,8 +64,25 @@ class Choice:
     class_ids: frozenset[int] | None = None
 
 
+class Kept(NamedTuple):
+    """What is kept in one image.
+
+    Attributes:
+        boxes: float32 (N, 4) xyxy in pixels of the network's input.
+        outputs: int64 (N,), outputs of the network.
+        scores: float32 (N,), in descending order.
+    """
+
+    boxes: Tensor
+    outputs: Tensor
+    scores: Tensor
+
+
 class Detector:
     """A network prepared for inference on one device.
+
+    The methods from `prepare` to `mask_head` are its steps, in this order. They are called in
+    inference mode and, if `dtype` is not float32, under autocast.
 
     BatchNorm is folded into the convolutions, memory is laid out channels last, unwanted classes
     are dropped before their boxes and masks are computed, and masks are computed only for the kept
@@ -93,29 +116,16 @@ class Detector:
             images: uint8 (3, H, W), RGB.
             choice: Which detections are kept.
         """
+        with self._autocast():
+            batch = self.prepare(images)
+            features = self.trunk(batch)
+            proposals = self.proposals(batch, *self.rpn_head(features))
+            cells = self.pool_boxes(features, proposals, batch.image_sizes)
+            kept = self.select(*self.box_head(cells), proposals, batch.image_sizes, choice)
+            cells = self.pool_masks(features, kept, batch.image_sizes)
+            masks = self.mask_head(cells, kept)
         sizes = [(image.shape[-2], image.shape[-1]) for image in images]
-        scaled = [
-            widen_sliver(image.to(self.device).float() / 255, self.network.transform.max_size)
-            for image in images
-        ]
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            batch, _ = self.network.transform(scaled)
-            inputs = batch.tensors.contiguous(memory_format=torch.channels_last)
-            features = self.network.backbone(inputs)
-            proposals, _ = self.network.rpn(batch, features)
-            kept = self._boxes(features, proposals, batch.image_sizes, choice)
-            masks = self._masks(features, kept, batch.image_sizes)
-        return [
-            Detections(
-                boxes=resize_boxes(boxes, resized, size).cpu(),
-                class_ids=self.class_id_of_output[outputs].cpu(),
-                scores=scores.cpu(),
-                soft_masks=soft.cpu(),
-            )
-            for (boxes, outputs, scores), soft, resized, size in zip(
-                kept, masks, batch.image_sizes, sizes, strict=True
-            )
-        ]
+        return self.detections(kept, masks, batch.image_sizes, sizes)
 
     @torch.inference_mode()
     def masks_inside(self, image: Tensor, boxes: Tensor, class_ids: Tensor) -> Tensor:
@@ -134,27 +144,84 @@ class Detector:
             dtype=torch.int64,
             device=self.device,
         )
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            batch, _ = self.network.transform([image.to(self.device).float() / 255])
-            features = self.network.backbone(batch.tensors)
+        with self._autocast():
+            batch = self.prepare([image])
+            features = self.trunk(batch)
             size = image.shape[-2], image.shape[-1]
             scaled = resize_boxes(boxes.to(self.device), size, batch.image_sizes[0])
-            (masks,) = self._masks(features, [(scaled, outputs, outputs)], batch.image_sizes)
+            known = [Kept(scaled, outputs, torch.ones_like(scaled[:, 0]))]
+            (masks,) = self.mask_head(self.pool_masks(features, known, batch.image_sizes), known)
         return masks.cpu()
 
-    def _boxes(
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
+
+    def prepare(self, images: list[Tensor]) -> ImageList:
+        """Resize, normalise and pad images uint8 (3, H, W) to a batch."""
+        transform = self.network.transform
+        scaled = []
+        for image in (each.to(self.device) for each in images):
+            if is_shrunk(image, transform):
+                scaled.append(shrunk(image, transform))
+            else:
+                wide = transform.normalize(widen_sliver(image.float() / 255, transform.max_size))
+                scaled.append(transform.resize(wide)[0])
+        tensors = transform.batch_images(scaled, size_divisible=transform.size_divisible)
+        sizes = [(image.shape[-2], image.shape[-1]) for image in scaled]
+        return ImageList(tensors.contiguous(memory_format=torch.channels_last), sizes)
+
+    def trunk(self, batch: ImageList) -> Features:
+        """The feature maps (B, C, h, w) of a batch, by name."""
+        features: Features = self.network.backbone(batch.tensors)
+        return features
+
+    def rpn_head(self, features: Features) -> tuple[list[Tensor], list[Tensor]]:
+        """Of each level logits (B, A, h, w) and deltas (B, 4 * A, h, w), float32."""
+        logits, deltas = self.network.rpn.head(self._levels(features))
+        return logits, deltas
+
+    def _levels(self, features: Features) -> list[Tensor]:
+        """The maps that proposals come from."""
+        names = LEVELS if isinstance(self.network.rpn, PyramidRPN) else tuple(features)
+        return [features[name] for name in names]
+
+    def proposals(
+        self, batch: ImageList, logits: list[Tensor], deltas: list[Tensor]
+    ) -> list[Tensor]:
+        """The proposals of each image (R_i, 4), in pixels of the network's input, best first."""
+        rpn = self.network.rpn
+        anchors = rpn.anchor_generator(batch, logits)
+        counts = [each[0].numel() for each in logits]
+        flat_logits, flat_deltas = concat_box_prediction_layers(logits, deltas)
+        boxes = rpn.box_coder.decode(flat_deltas, anchors).view(len(anchors), -1, 4)
+        found: list[Tensor]
+        found, _ = rpn.filter_proposals(boxes, flat_logits, batch.image_sizes, counts)
+        return found
+
+    def pool_boxes(
+        self, features: Features, proposals: list[Tensor], image_sizes: list[tuple[int, int]]
+    ) -> Tensor:
+        """The cells of the proposals of all images, one after the other: (R, C, 7, 7)."""
+        cells: Tensor = self.network.roi_heads.box_roi_pool(features, proposals, image_sizes)
+        return cells
+
+    def box_head(self, cells: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (R, outputs) and deltas (R, 4 * outputs), float32, of pooled proposals."""
+        heads = self.network.roi_heads
+        logits, deltas = heads.box_predictor(heads.box_head(cells))
+        return logits.float(), deltas.float()
+
+    def select(
         self,
-        features: dict[str, Tensor],
+        logits: Tensor,
+        deltas: Tensor,
         proposals: list[Tensor],
         image_sizes: list[tuple[int, int]],
         choice: Choice,
-    ) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """Boxes, output indices and scores of each image."""
-        heads = self.network.roi_heads
-        pooled = heads.box_roi_pool(features, proposals, image_sizes)
-        logits, deltas = heads.box_predictor(heads.box_head(pooled))
-        boxes = heads.box_coder.decode(deltas.float(), proposals)  # [R,outputs,4]
-        scores = logits.float().softmax(-1) * self._wanted(choice)
+    ) -> list[Kept]:
+        """Decode the boxes of each image and keep the best."""
+        boxes = self.network.roi_heads.box_coder.decode(deltas, proposals)  # [R,outputs,4]
+        scores = logits.softmax(-1) * self._wanted(choice)
         counts = [len(p) for p in proposals]
         per_image = zip(boxes.split(counts), scores.split(counts), image_sizes, strict=True)
         return [self._select(b, s, size, choice) for b, s, size in per_image]
@@ -169,7 +236,7 @@ class Detector:
 
     def _select(
         self, boxes: Tensor, scores: Tensor, size_hw: tuple[int, int], choice: Choice
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> Kept:
         """Threshold, drop empty boxes, suppress per class, keep the best."""
         row, output = torch.where(scores > choice.score_threshold)
         found = scores[row, output]
@@ -178,23 +245,43 @@ class Detector:
         candidates, found, output = candidates[large], found[large], output[large]
         best = batched_nms(candidates, found, output, self.network.roi_heads.nms_thresh)
         best = best[: choice.max_detections]
-        return candidates[best], output[best], found[best]
+        return Kept(candidates[best], output[best], found[best])
 
-    def _masks(
-        self,
-        features: dict[str, Tensor],
-        kept: list[tuple[Tensor, Tensor, Tensor]],
-        image_sizes: list[tuple[int, int]],
-    ) -> tuple[Tensor, ...]:
-        """Soft masks of each image: (N_i, 28, 28)."""
+    def pool_masks(
+        self, features: Features, kept: list[Kept], image_sizes: list[tuple[int, int]]
+    ) -> Tensor:
+        """The cells of the detections of all images, one after the other: (N, C, 14, 14)."""
+        boxes = [each.boxes for each in kept]
+        cells: Tensor = self.network.roi_heads.mask_roi_pool(features, boxes, image_sizes)
+        return cells
+
+    def mask_head(self, cells: Tensor, kept: list[Kept]) -> list[Tensor]:
+        """Soft masks of the detections of each image: float32 (N_i, 28, 28)."""
         heads = self.network.roi_heads
-        boxes = [b for b, _, _ in kept]
-        outputs = torch.cat([o for _, o, _ in kept])
-        if not len(outputs):
-            return tuple(b.new_zeros((0, 28, 28)) for b in boxes)
-        pooled = heads.mask_head(heads.mask_roi_pool(features, boxes, image_sizes))
-        logits = own_mask_logits(heads.mask_predictor, pooled, outputs)
-        return logits.float().sigmoid().split([len(b) for b in boxes])
+        counts = [len(each.outputs) for each in kept]
+        if not sum(counts):
+            return [cells.new_zeros((0, 28, 28), dtype=torch.float32)] * len(kept)
+        outputs = torch.cat([each.outputs for each in kept])
+        logits = own_mask_logits(heads.mask_predictor, heads.mask_head(cells), outputs)
+        return list(logits.float().sigmoid().split(counts))
+
+    def detections(
+        self,
+        kept: list[Kept],
+        masks: list[Tensor],
+        image_sizes: list[tuple[int, int]],
+        sizes: list[tuple[int, int]],
+    ) -> list[Detections]:
+        """What is kept, in pixels of the original images, whose `sizes` are height and width."""
+        return [
+            Detections(
+                boxes=resize_boxes(each.boxes, resized, size).cpu(),
+                class_ids=self.class_id_of_output[each.outputs].cpu(),
+                scores=each.scores.cpu(),
+                soft_masks=soft.cpu(),
+            )
+            for each, soft, resized, size in zip(kept, masks, image_sizes, sizes, strict=True)
+        ]
 
 
 def widen_sliver(image: Tensor, max_size: int) -> Tensor:
@@ -221,10 +308,10 @@ def own_mask_logits(predictor: nn.Module, x: Tensor, outputs: Tensor) -> Tensor:
         cells = predictor.relu(predictor.conv5_mask(x))
         if len(predictor.mask_fcn_logits.bias) == 1:  # which all classes share
             outputs = torch.zeros_like(outputs)
-        weight = predictor.mask_fcn_logits.weight[outputs, :, 0, 0]  # [N,C]
+        weight = predictor.mask_fcn_logits.weight[outputs, :, 0, 0].to(cells.dtype)  # [N,C]
         bias = predictor.mask_fcn_logits.bias[outputs]
         return torch.einsum("nchw,nc->nhw", cells, weight) + bias[:, None, None]
-    return predictor(x)[torch.arange(len(outputs)), outputs]
+    return predictor(x)[torch.arange(len(outputs), device=outputs.device), outputs]
 
 
 def fold_batch_norms(network: GeneralizedRCNN) -> GeneralizedRCNN:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from instseg.core.events import OnEvent, ignore, told
 from instseg.core.instances import Instances
 from instseg.core.json_types import Json
 from instseg.files.results import coco_annotations
-from instseg.system.ahead import batched, map_ahead
+from instseg.predict.pipeline import look_ahead, raised
 from instseg.system.processes import process_count, process_rank, to_first
 
 if TYPE_CHECKING:
     from instseg.data.coco import CocoData
     from instseg.predict.predictor import Predictor
-
-THREADS = 2  # to read photos
 
 Item = TypeVar("Item")
 
@@ -67,11 +64,15 @@ def predicted_instances(
     """
     data.require_photos()
     mine = range(process_rank(), len(data), process_count())
-    with ThreadPoolExecutor(THREADS) as pool:
-        batches = batched(map_ahead(pool, data.photo, mine), predictor.batch_size)
-        stream = (each for batch in batches for each in predictor.predict_batch(batch))
-        instances = told(stream, on_event, "predicting", total=len(mine))
-        yield from zip(mine, instances, strict=True)
+    seen = look_ahead(
+        mine,
+        data.photo,
+        predictor.predict_batch,
+        batch_size=predictor.batch_size,
+        workers=predictor.workers(len(mine)),
+    )
+    found = raised(seen, lambda _, row: data.images[row].file_name)
+    yield from zip(mine, told(found, on_event, "predicting", total=len(mine)), strict=True)
 
 
 def coco_records(instances: Instances, data: CocoData, row: int) -> list[Json]:

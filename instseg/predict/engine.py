@@ -19,7 +19,8 @@ from instseg.engines.choice import EXPORT_INT8, EngineChoice, engine_for_file, e
 from instseg.files.exported_file import ExportedFile, is_exported, read_exported
 from instseg.files.model_card import ModelCard
 from instseg.files.weights import NAMED, locate
-from instseg.models.inference import Choice, Detections, Detector
+from instseg.models.batch_detector import detector_for
+from instseg.models.inference import Choice, Detections
 from instseg.models.mask_rcnn import Model, load_detector
 from instseg.system.device import PRECISIONS, choose_device, choose_dtype
 
@@ -62,6 +63,7 @@ class Wish:
     engine: str
     precision: str
     scale: float
+    compiled: bool
     calibration: Sequence[NDArray[np.uint8]] | None
     on_event: OnEvent
 
@@ -109,11 +111,11 @@ def choose_detector(
             device=device,
             dtype=dtype,
             engine="torch",
-            detector=Detector(model, device, dtype, wish.scale),
+            detector=detector_for(model, device, dtype, wish.scale, compiled=wish.compiled),
         )
     from instseg.engines.convert import converted
 
-    device = _processor(wish.device, choice)
+    device = _processor(wish, choice)
     file = converted(
         model,
         model.card.architecture if isinstance(weights, Model) else Path(name).stem,
@@ -137,16 +139,18 @@ def _of_file(path: Path, wish: Wish, architecture: str | None) -> Chosen:
         raise ArgumentError(f"{path} has a fixed input size; leave {{preset}} out")
     if wish.calibration is not None:
         raise ArgumentError(f"{path} cannot be calibrated any more; leave {{calibration}} out")
-    device = _processor(wish.device, choice)
+    device = _processor(wish, choice)
     return _running(printable(path.name), file.card, device, choice, file)
 
 
-def _processor(device: str | torch.device, choice: EngineChoice) -> torch.device:
-    if str(device) not in ("auto", "cpu"):
+def _processor(wish: Wish, choice: EngineChoice) -> torch.device:
+    if str(wish.device) not in ("auto", "cpu"):
         raise ArgumentError(
             f"{{engine}} {choice.engine} runs on the processor; leave {{device}} out",
-            device=str(device),
+            device=str(wish.device),
         )
+    if wish.compiled:
+        raise ArgumentError(f"{{compile}} is for {{engine}} torch, not {choice.engine}")
     return torch.device("cpu")
 
 

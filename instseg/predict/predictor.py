@@ -6,8 +6,8 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from operator import length_hint
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,16 @@ from instseg.files.listing import list_images
 from instseg.models.inference import Choice, Detections
 from instseg.models.mask_rcnn import Model
 from instseg.predict.engine import Wish, choose_detector
-from instseg.predict.paste import paste_masks
+from instseg.predict.paste import paste_batch
+from instseg.predict.pipeline import look_ahead, raised
 from instseg.predict.tiles import drop_repeats, join_flipped, join_tiles, tile_windows
-from instseg.system.ahead import batched, map_ahead
+from instseg.system.ahead import batched
+from instseg.system.threads import Workers, workers_for
 
 ImageLike = str | Path | NDArray[np.uint8] | Tensor
+MANY = 1_000_000  # photos, of an iterator without a length
 PRESETS = {"default": 1.0, "fast": 0.6}  # share of the architecture's input size
 DEFAULT_SCORE = 0.5  # minimum score of classes without a stored threshold
-READERS = 2  # threads that read photos in `stream`
 IMPORTED_IN = os.getpid()  # another number after a fork
 SLIVER_PIXELS = (
     4_000_000  # very narrow photos are thinned if the network would enlarge them to more
@@ -73,6 +75,8 @@ class Predictor:
         flip: Run on the horizontally flipped photo too and merge the results (test-time
             augmentation).
         batch_size: Images of equal size, or tiles, per batch.
+        compile: Compile the network with `torch.compile` during the first predictions, which takes
+            a minute or two; for GPUs, where it has not been measured yet.
         progress: Called with the bytes downloaded and the total, while weights are downloaded.
         on_event: Called when weights are converted for another engine.
 
@@ -106,6 +110,7 @@ class Predictor:
         overlap: float = 0.2,
         flip: bool = False,
         batch_size: int = 1,
+        compile: bool = False,  # noqa: A002
         progress: Callable[[int, int], None] | None = None,
         on_event: OnEvent = ignore,
     ) -> None:
@@ -122,6 +127,7 @@ class Predictor:
             engine=engine,
             precision=precision,
             scale=PRESETS[preset],
+            compiled=compile,
             calibration=_photos(calibration),
             on_event=on_event,
         )
@@ -174,19 +180,33 @@ class Predictor:
         """The instances in each of several photos, of any sizes."""
         if isinstance(images, str | Path):
             raise ArgumentError("{images} must be a list of images", images=images)
-        return self._predict([as_array(image) for image in images])
+        return self._predict([as_array(image, copy=False) for image in images])
 
     def stream(self, images: Iterable[ImageLike]) -> Iterator[Instances]:
-        """The instances of one photo after another; memory use does not grow.
+        """The instances of one photo after another, in order; memory use does not grow.
 
-        Threads read the next few photos while the network works, so a few items are taken from
-        `images` in advance.
+        Threads read and predict the next few photos meanwhile, so a few items are taken from
+        `images` in advance. On a CPU, several photos are predicted at once, by one thread each:
+        as many as torch has threads (see `torch.set_num_threads`), at most 4.
+
+        Raises:
+            InputError: A photo cannot be read, after the instances of those before it. This, like
+                any other exception, says which photo it is.
         """
         if isinstance(images, str | Path):  # a text is a sequence too, of letters
             raise ArgumentError("{images} must be a list of images", images=images)
-        with ThreadPoolExecutor(READERS) as pool:
-            for batch in batched(map_ahead(pool, as_array, images), self.batch_size):
-                yield from self._predict(batch)
+        seen = look_ahead(
+            images,
+            as_array,
+            self._predict,
+            batch_size=self.batch_size,
+            workers=self.workers(length_hint(images, MANY)),
+        )
+        return raised(seen, name_of)
+
+    def workers(self, photos: int) -> Workers:
+        """The threads that share the work on this many photos."""
+        return workers_for(self.device, -(-photos // self.batch_size))
 
     def detect(
         self, images: Sequence[NDArray[np.uint8]], verbose: int = 0
@@ -283,12 +303,13 @@ class Predictor:
         for rows in groups.values():
             tensors = [torch.from_numpy(looks[i]).permute(2, 0, 1) for i in rows]
             results = self._detector(tensors, choice)
-            for i, result in zip(rows, results, strict=True):
+            for k, i in enumerate(rows):
                 (height, width), (seen_h, seen_w) = images[i].shape[:2], looks[i].shape[:2]
                 if (height, width) != (seen_h, seen_w):
                     factors = torch.tensor([width / seen_w, height / seen_h])
-                    result = replace(result, boxes=result.boxes * factors.repeat(2))
-                found[i] = to_instances(result, (height, width), self.class_names)
+                    results[k] = replace(results[k], boxes=results[k].boxes * factors.repeat(2))
+            sizes = [(images[i].shape[0], images[i].shape[1]) for i in rows]
+            found |= zip(rows, all_to_instances(results, sizes, self.class_names), strict=True)
         return [found[i] for i in range(len(images))]
 
 
@@ -331,17 +352,37 @@ def to_instances(
     found: Detections, size_hw: tuple[int, int], class_names: tuple[str, ...]
 ) -> Instances:
     """Paste the soft masks and convert torch to numpy."""
-    return Instances(
-        boxes=found.boxes.numpy(),
-        class_ids=found.class_ids.numpy(),
-        scores=found.scores.numpy(),
-        masks=paste_masks(found.soft_masks, found.boxes, size_hw),
-        class_names=class_names,
-    )
+    return all_to_instances([found], [size_hw], class_names)[0]
 
 
-def as_array(image: ImageLike) -> NDArray[np.uint8]:
-    """Any accepted image as uint8 RGB (H, W, 3).
+def all_to_instances(
+    found: Sequence[Detections], sizes_hw: Sequence[tuple[int, int]], class_names: tuple[str, ...]
+) -> list[Instances]:
+    """The same for several photos, whose masks may be on a GPU."""
+    pasted = paste_batch([e.soft_masks for e in found], [e.boxes for e in found], sizes_hw)
+    return [
+        Instances(
+            boxes=each.boxes.numpy(),
+            class_ids=each.class_ids.numpy(),
+            scores=each.scores.numpy(),
+            masks=masks,
+            class_names=class_names,
+        )
+        for each, masks in zip(found, pasted, strict=True)
+    ]
+
+
+def name_of(number: int, image: object) -> str:
+    """The path of an image, or else its number."""
+    return str(image) if isinstance(image, str | Path) else f"images[{number}]"
+
+
+def as_array(image: ImageLike, *, copy: bool = True) -> NDArray[np.uint8]:
+    """Any accepted image as uint8 RGB (H, W, 3), contiguous and writable, as torch requires.
+
+    Args:
+        image: A path, an array or a tensor.
+        copy: Copy an array also where it is so already, since its owner may change it.
 
     Raises:
         InputError: A file cannot be read; an array or tensor has another shape or type.
@@ -362,4 +403,4 @@ def as_array(image: ImageLike) -> NDArray[np.uint8]:
         raise ArgumentError("{image} must be a path, an array or a tensor", image=image)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise InputError(f"image array: expected uint8 (H, W, 3), got {image.dtype} {image.shape}")
-    return image.copy()  # contiguous and writable, as torch requires
+    return image.copy() if copy else np.require(image, requirements=["C", "W"])

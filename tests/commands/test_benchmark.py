@@ -30,6 +30,22 @@ def test_inference_with_a_pth_file(tmp_path):
     assert main(["benchmark", "infer", *options, "--architecture", "compact"]) == 0
 
 
+def test_stages_of_inference(tiny_weights, tmp_path, capsys):
+    path = tmp_path / "figures.json"
+    options = ["--weights", str(tiny_weights), "--repeats", "1", "--detections", "3"]
+    options += ["--json", str(path), "--out", str(tmp_path)]
+    assert main(["benchmark", "infer", "--stages", *options]) == 0
+    figures = json.loads(path.read_text())
+    assert figures["stages"]["total"]["median"] > 0
+    shown = capsys.readouterr().out
+    assert all(words in shown for words in ("box RoIAlign", "floor s", "GFLOP/s"))
+
+
+def test_stages_go_with_inference(capsys):
+    assert main(["benchmark", "draw", "--stages"]) == 2
+    assert "--stages goes with infer" in capsys.readouterr().err
+
+
 def test_figures_of_evaluation_for_boxes_and_masks(tmp_path, capsys):
     path = tmp_path / "figures.json"
     options = ["--images-count", "8", "--repeats", "1", "--json", str(path)]
