@@ -59,6 +59,7 @@ class Tables:
     Attributes:
         kind: Boxes, masks or boundaries.
         image_ids: int64 (I,), ascending.
+        listed: int64 (I,), where the truth lists each image.
         category_ids: int64 (K,), ascending.
         annotations: The records that `truth` numbers.
         truth: All annotations.
@@ -68,6 +69,7 @@ class Tables:
 
     kind: Kind
     image_ids: Ints
+    listed: Ints
     category_ids: Ints
     annotations: Sequence[Record]
     truth: Table
@@ -83,8 +85,8 @@ class Tables:
             results: `image_id`, `category_id`, `score`, and `bbox` or `segmentation`.
             kind: Boxes, masks or boundaries.
         """
-        image_ids, category_ids = (
-            np.unique(np.array([each["id"] for each in truth[key]], np.int64))
+        (image_ids, listed), (category_ids, _) = (
+            np.unique(np.array([each["id"] for each in truth[key]], np.int64), return_index=True)
             for key in ("images", "categories")
         )
         sizes_hw = {i["id"]: (i["height"], i["width"]) for i in truth["images"] if kind != "bbox"}
@@ -97,6 +99,7 @@ class Tables:
         return cls(
             kind=kind,
             image_ids=image_ids,
+            listed=listed,
             category_ids=category_ids,
             annotations=annotations,
             truth=table,
