@@ -22,6 +22,7 @@ from instseg.core.instances import Instances
 from instseg.files.image import read_image, write_image
 from instseg.models.inference import Choice, Detector
 from instseg.predict.paste import paste_masks
+from instseg.system.allocation import keep_freed_memory
 from instseg.system.device import choose_dtype
 from instseg.visualize.draw import draw_instances
 
@@ -120,6 +121,7 @@ def measure_stages(
         (seconds), and the medians of `gflop` and `megabytes`; `gflop_per_s`, `gb_per_s` and the
         number of `threads`.
     """
+    keep_freed_memory()
     cpu = torch.device("cpu")
     dtype = choose_dtype(precision, cpu)
     model, threshold = benchmark_model(weights, architecture, seed)

@@ -14,6 +14,7 @@ from instseg.core.wording import count
 from instseg.evaluation.evaluate import EvaluateOptions, evaluate
 from instseg.evaluation.operating_points import LEAST_OBJECTS
 from instseg.evaluation.result import SUBJECTS, Evaluation
+from instseg.system.allocation import keep_freed_memory
 from instseg.system.processes import process_rank
 
 
@@ -35,6 +36,7 @@ Options.__doc__ = EvaluateOptions.__doc__  # the help text
 
 def run(config: Options) -> int:
     """Evaluates, prints, writes; returns 0."""
+    keep_freed_memory()
     with Listener() as show:
         options = {**vars(config), "on_event": ignore if process_rank() else show}
         found = evaluate(**options)

@@ -16,6 +16,7 @@ from instseg.core.semantic import Rule
 from instseg.core.wording import count
 from instseg.files.listing import list_images
 from instseg.files.weights import DEFAULT, EMBEDDED, NAMED, NoDownloadError, needs_download
+from instseg.system.allocation import keep_freed_memory
 
 if TYPE_CHECKING:
     from instseg.predict.folder import PredictedFolder
@@ -104,6 +105,7 @@ class Options:
 def run(config: Options) -> int:
     """Returns 0, 1 if some photos failed, 2 if all did."""
     _check(config)
+    keep_freed_memory()
     with Listener() as listener:
         paths = list_images(config.inputs, recursive=config.recursive, on_event=listener)
         predictor = _load(config, listener)

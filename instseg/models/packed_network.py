@@ -17,8 +17,10 @@ from torchvision.ops import FeaturePyramidNetwork
 from instseg.models import compact, efficientnet_lite
 from instseg.models.compact import BasicBlock, DenseMaskPredictor
 from instseg.models.efficientnet_lite import InvertedResidual, SameConv2d
+from instseg.models.efficientnet_lite_fpn import ContextRoIAlign
 from instseg.models.packed import PackedConv2d, PackedLinear, PackedSameConv2d
 from instseg.models.quick import Layers, QuickBottleneck, with_layers
+from instseg.models.roi_align import PyramidRoIAlign
 
 ACTIVATION_LAYERS = {nn.ReLU: "relu", nn.ReLU6: "relu6"}
 Packed = PackedConv2d | PackedLinear
@@ -35,12 +37,38 @@ def packed_network(network: GeneralizedRCNN, dtype: torch.dtype) -> GeneralizedR
     network = with_layers(network, BLOCKS)
     heads = network.roi_heads
     heads.mask_predictor = PackedMaskPredictor(heads.mask_predictor, dtype)
+    _take_cells_last(heads, dtype)
     _pack_children(heads.box_predictor, torch.float32)
     _pack_children(network, dtype)
     for module in network.modules():
         if isinstance(module, FUSING):
             module.fuse()
     return network
+
+
+def _take_cells_last(heads: Any, dtype: torch.dtype) -> None:
+    """Let the first dense layer of the box head take cells in their order in memory.
+
+    Torchvision's takes all cells of a channel after one another, for which they would be copied.
+    """
+    if isinstance(heads.box_roi_pool, ContextRoIAlign):
+        return  # its result is flat
+    box_head: Any = heads.box_head
+    if isinstance(box_head, TwoMLPHead):
+        box_head.fc6 = _cells_last(box_head.fc6, heads.box_roi_pool, dtype)
+        return
+    for i, layer in enumerate(box_head):
+        if isinstance(layer, nn.Flatten):
+            box_head[i] = FlatCells()
+            box_head[i + 1] = _cells_last(box_head[i + 1], heads.box_roi_pool, dtype)
+            box_head[i + 2] = nn.Identity()
+            return
+
+
+def _cells_last(layer: nn.Linear, pool: Any, dtype: torch.dtype) -> PackedLinear:
+    bins = pool.bins if isinstance(pool, PyramidRoIAlign) else pool.output_size[0]
+    weight = layer.weight.unflatten(1, (-1, bins * bins)).transpose(1, 2).flatten(1)
+    return PackedLinear(weight, layer.bias, dtype, "relu")
 
 
 def _pack_children(parent: nn.Module, dtype: torch.dtype) -> None:
@@ -137,6 +165,14 @@ class PackedPyramid(FeaturePyramidNetwork):
         return OrderedDict(zip(names, levels, strict=True))
 
 
+class FlatCells(nn.Flatten):
+    """(N, C, M, M) -> (N, M * M * C), without a copy if channels last."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As described above."""
+        return x.permute(0, 2, 3, 1).flatten(1)
+
+
 class PackedMLPHead(TwoMLPHead):
     """Torchvision's box head."""
 
@@ -147,7 +183,8 @@ class PackedMLPHead(TwoMLPHead):
 
     def forward(self, x: Tensor) -> Tensor:
         """As the base class."""
-        return self.fc7(self.fc6(x.flatten(1)))
+        flat = x.permute(0, 2, 3, 1).flatten(1) if x.dim() == 4 else x
+        return self.fc7(self.fc6(flat))
 
 
 class PackedMaskPredictor(nn.Module):
