@@ -109,6 +109,20 @@ def tiny_weights(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def demo_graph():
+    """The demo weights, limits with a threshold of 0.3, and their graph; not to be changed."""
+    import torch
+
+    from instseg.engines.build import DetectorLimits, detector_graph
+    from instseg.models.load import load_model
+
+    model = load_model("demo")
+    thresholds = torch.full((len(model.card.class_names),), 0.3)
+    limits = DetectorLimits(score_thresholds=thresholds, max_detections=100)
+    return model, limits, detector_graph(model, limits)
+
+
 @pytest.fixture(scope="module")
 def chromium():
     """A browser; tests that ask for it are skipped where there is none."""

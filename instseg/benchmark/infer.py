@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from instseg.models.mask_rcnn import Model
 
+CALIBRATION_PHOTOS = 8  # speed does not depend on them
 LOWEST_SCORE = 0.05  # of named weights, as torchvision's own default
 
 
@@ -26,6 +27,7 @@ def measure_inference(
     *,
     weights: str,
     architecture: str | None = None,
+    engine: str = "torch",
     precision: str = "fp32",
     device: str = "cpu",
     batch_size: int = 1,
@@ -41,7 +43,8 @@ def measure_inference(
         photos: Taken over and over.
         weights: A name or a path; "random" for weights of which every detection counts.
         architecture: Of random weights, or what a .pth file holds.
-        precision: Of ours; torchvision's runs in fp32.
+        engine: Of ours.
+        precision: Of ours; torchvision's runs in fp32. `int8` is calibrated with the first photos.
         device: Of both.
         batch_size: Photos that both sides are given at once.
         compiled: Compile the network of ours.
@@ -64,10 +67,13 @@ def measure_inference(
     predictor = Predictor(
         model,
         device=device,
+        engine=engine,
         precision=precision,
+        calibration=photos[:CALIBRATION_PHOTOS] if precision == "int8" else None,
         score_threshold=threshold,
         max_detections=detections,
         compile=compiled,
+        on_event=on_event,
     )
     place, dtype = predictor.device, predictor.dtype
     measuring_network = place.type == "cuda" and not compiled

@@ -12,7 +12,6 @@ from instseg.commands.listener import Listener
 from instseg.commands.terminal import console, table
 from instseg.core.errors import ArgumentError, require_between
 from instseg.core.events import OnEvent
-from instseg.files.listing import list_images
 from instseg.system.atomic import replacing
 from instseg.system.versions import versions
 
@@ -27,15 +26,16 @@ class Options:
         what: infer (from photo files to RLE), postprocess (from 100 soft
             masks of a 12-megapixel photo to RLE), draw (20 instances on photos of 480 x 640 px, and
             100 large ones on one of 12 megapixels), train (steps of SGD), evaluate (COCO AP of
-            boxes and masks, from files, 100 detections per image), or read (a COCO JSON file of the
-            size of instances_train2017.json). The first four are compared with torchvision, the
-            others with pycocotools; evaluate also with faster-coco-eval, hotcoco and
-            ultrafast-pycocotools, if they are installed.
+            boxes and masks, from files, 100 detections per image), read (a COCO JSON file of the
+            size of instances_train2017.json), or convert (10,000 masks from COCO to YOLO polygons
+            and back). The first four are compared with torchvision, evaluate and read with
+            pycocotools; evaluate also with faster-coco-eval, hotcoco and ultrafast-pycocotools, and
+            convert with supervision, if they are installed.
         images: Photos, folders or globs; for train, the folder of the photos of --coco-json. If
             not given, drawn scenes of 480 x 640 px.
         coco_json: For train: annotations in COCO format; the first photos with objects are used.
-        images_count: Number of synthetic images for evaluate (default: 500) and read (default:
-            100,000).
+        images_count: Number of synthetic images for evaluate (default: 500), read (default:
+            100,000) and convert (default: 1,370).
         weights: coco-v1, coco-v2, a path, or random. With random weights, all score thresholds are
             zero, so that both sides do the same work.
         architecture: Architecture of random weights (default: resnet50_fpn) or of a .pth file:
@@ -47,7 +47,9 @@ class Options:
             on this machine.
         batch_size: Photos that both sides are given at once for infer (default: 1), or images per
             step for train (default: 2).
-        precision: Floating-point precision of instseg; torchvision runs in fp32.
+        engine: For infer: what runs instseg's side, torch, openvino or onnxruntime.
+        precision: Floating-point precision of instseg; torchvision runs in fp32. For infer with
+            openvino or onnxruntime also int8, calibrated with the photos.
         device: For infer, postprocess and train: device of both sides, cpu, cuda or cuda:1.
         compile: For infer: compile the network of instseg, as `infer --compile` does.
         repeats: Number of measurements of each side after one warm-up; the median is reported. For
@@ -57,7 +59,9 @@ class Options:
         out: Folder for drawn scenes and synthetic files.
     """
 
-    what: Literal["infer", "postprocess", "draw", "train", "evaluate", "read"] | None = None
+    what: Literal["infer", "postprocess", "draw", "train", "evaluate", "read", "convert"] | None = (
+        None
+    )
     images: list[str] | None = None
     coco_json: Path | None = None
     images_count: int | None = None
@@ -66,7 +70,8 @@ class Options:
     detections: int = 100
     stages: bool = False
     batch_size: int | None = None
-    precision: Literal["auto", "fp32", "bf16"] = "fp32"
+    engine: Literal["auto", "torch", "openvino", "onnxruntime"] = "torch"
+    precision: Literal["auto", "fp32", "bf16", "int8"] = "fp32"
     device: str = "cpu"
     compile: bool = False
     repeats: int = 5
@@ -122,7 +127,8 @@ def _show_sides(figures: dict[str, Any], what: str | None) -> None:
             "rate measured for matrix products and convolutions"
         )
     ratio = figures["ratio"]
-    peer = "pycocotools" if what in ("evaluate", "read") else "torchvision"
+    peers = {"evaluate": "pycocotools", "read": "pycocotools", "convert": "supervision"}
+    peer = peers.get(what or "", "torchvision")
     for task, times in (ratio if isinstance(ratio, dict) else {what: ratio}).items():
         console.print(f"{task}: {times:.2f} times as fast as {peer}")
 
@@ -143,12 +149,20 @@ def _figures(config: Options, on_event: OnEvent) -> dict[str, Any]:
             return measure_drawing(repeats=config.repeats, seed=config.seed, on_event=on_event)
         case "train":
             return _train(config, on_event)
+        case "convert":
+            from instseg.benchmark.convert import measure_conversion
+
+            images = config.images_count or 1370  # of 10,000 masks
+            return measure_conversion(
+                images, config.repeats, config.seed, config.out, on_event=on_event
+            )
         case _:
             return _coco(config, on_event)
 
 
 def _infer(config: Options, on_event: OnEvent) -> dict[str, Any]:
     from instseg.benchmark.infer import draw_photos, measure_inference
+    from instseg.files.listing import list_images
 
     photos = list_images(config.images) if config.images else draw_photos(config.out)
     options: dict[str, Any] = {
@@ -166,7 +180,9 @@ def _infer(config: Options, on_event: OnEvent) -> dict[str, Any]:
 
         return measure_stages(photos, folder=config.out, **options)
     batch_size = 1 if config.batch_size is None else config.batch_size
-    return measure_inference(photos, batch_size=batch_size, compiled=config.compile, **options)
+    return measure_inference(
+        photos, engine=config.engine, batch_size=batch_size, compiled=config.compile, **options
+    )
 
 
 def _train(config: Options, on_event: OnEvent) -> dict[str, Any]:

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from instseg.commands.listener import Listener
-from instseg.commands.stand_in import stands_in
 from instseg.commands.terminal import console, printable, table
 from instseg.core.errors import ArgumentError
 from instseg.core.events import Notice, OnEvent, Warned, download_progress
 from instseg.core.options import renamed
-from instseg.core.semantic import Rule
+from instseg.core.overlap_rule import Rule
 from instseg.core.wording import count
-from instseg.files.listing import list_images
 from instseg.files.weights import DEFAULT, EMBEDDED, NAMED, NoDownloadError, needs_download
 
 if TYPE_CHECKING:
@@ -28,13 +26,16 @@ class Options:
 
     Args:
         inputs: Photos, folders, globs, or @list.txt, a text file with one path per line.
-        weights: coco-v2, coco-v1, photos (embedded), demo, or the path of a model file or .pth
-            file. By default coco-v2; if it is not on this machine and cannot be downloaded, photos,
-            with a warning.
+        weights: coco-v2, coco-v1, photos (embedded), demo, or the path of a model file, a .pth
+            file, or an exported .onnx or .xml file. By default coco-v2; if it is not on this
+            machine and cannot be downloaded, photos, with a warning.
         architecture: Architecture of a .pth file: resnet50_fpn or resnet50_fpn_v2.
         out: Output folder.
         device: auto, cpu, cuda, cuda:1 or mps.
+        engine: What runs the model: torch, openvino or onnxruntime; auto is torch, or what runs an
+            exported file. Others than torch run on the CPU, and weights are converted once.
         precision: Floating-point precision; auto uses bf16 if the processor supports it natively.
+            int8 is for exported int8 files.
         preset: fast resizes photos to 0.6 of the default size: faster, less accurate.
         seed: Random seed; prediction uses no random numbers.
         score_threshold: Minimum score for all classes, 0 to 1. By default the threshold of each
@@ -76,7 +77,8 @@ class Options:
     architecture: str | None = None
     out: Path = Path("out/infer")
     device: str = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    engine: Literal["auto", "torch", "openvino", "onnxruntime"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
     preset: Literal["default", "fast"] = "default"
     seed: int = 0
     score_threshold: float | None = None
@@ -106,6 +108,8 @@ class Options:
 
 def run(config: Options) -> int:
     """Returns 0, 1 if some photos failed, 2 if all did."""
+    from instseg.files.listing import list_images
+
     _check(config)
     with Listener() as listener:
         paths = list_images(config.inputs, recursive=config.recursive, on_event=listener)
@@ -172,6 +176,8 @@ def _load(config: Options, on_event: OnEvent) -> Predictor:
     except NoDownloadError as problem:
         if not problem.unreachable:
             raise
+        from instseg.commands.stand_in import stands_in
+
         on_event(Warned(text=stands_in(problem)))
         return _predictor(config, EMBEDDED, on_event)
 
@@ -183,6 +189,7 @@ def _predictor(config: Options, weights: str, on_event: OnEvent) -> Predictor:
         weights,
         architecture=config.architecture,
         device=config.device,
+        engine=config.engine,
         precision=config.precision,
         preset=config.preset,
         score_threshold=config.score_threshold,
@@ -195,6 +202,7 @@ def _predictor(config: Options, weights: str, on_event: OnEvent) -> Predictor:
         batch_size=config.batch_size,
         compile=config.compile,
         progress=download_progress(on_event),
+        on_event=on_event,
     )
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from instseg.core.errors import InputError
-from instseg.core.events import told
 from instseg.doctor.table import tabulate
 from instseg.files.coco_json import read_content, read_document
 from instseg.files.coco_records import score_of
@@ -19,8 +18,8 @@ from instseg.formats.coco_files import coco_files, photos_of, split_of
 from instseg.formats.format import Format, Reading, Writing
 from instseg.formats.joined import joined
 from instseg.formats.labels import Labels, Notes, Record
-from instseg.formats.photo_names import photo_names, place_photo
-from instseg.formats.shapes import box_of, has_mask, mask_of, parts_of, size_of
+from instseg.formats.photo_names import copy_photos
+from instseg.formats.shapes import area_of, box_of, has_mask, parts_of, size_of
 
 FILE = "annotations.json"
 _HEAD_BYTES = 4096
@@ -34,10 +33,11 @@ class _Sections(msgspec.Struct):
 
 def recognises(path: Path) -> bool:
     """Whether a file, or a file in a folder, has images, annotations and categories."""
-    return any(_is_coco(file, panoptic=False) for file in coco_files(path))
+    return any(is_coco(file, panoptic=False) for file in coco_files(path))
 
 
-def _is_coco(file: Path, *, panoptic: bool) -> bool:
+def is_coco(file: Path, *, panoptic: bool) -> bool:
+    """Whether a file is a COCO dataset, of instances or of panoptic segments."""
     try:
         found = msgspec.json.decode(read_content(file), type=_Sections)
     except (InputError, OSError, msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -57,14 +57,15 @@ def read(path: Path, reading: Reading) -> Labels:
 def _read_file(file: Path, reading: Reading) -> Labels:
     document = read_document(file)
     records = document.get("images") if isinstance(document, dict) else None
-    photos = photos_of(file, _names(records), reading.images)
+    photos = photos_of(file, image_names(records), reading.images)
 
     def size(name: str) -> tuple[int, int] | None:
         return photo_size(photos, name) if photos else None
 
     table, findings = tabulate(document, size)
-    if any(each.code == "not-coco" for each in findings):
-        raise InputError(f"{file}: no COCO dataset: {findings[0].message}")
+    for each in findings:
+        if each.code in ("not-coco", "section-missing"):
+            raise InputError(f"{file}: no COCO dataset: {each.message}")
     found = table.document
     notes = Notes()
     for each in findings:
@@ -85,7 +86,8 @@ def _read_file(file: Path, reading: Reading) -> Labels:
     )
 
 
-def _names(records: Any) -> list[str]:
+def image_names(records: Any) -> list[str]:
+    """The file names of image records that have one."""
     records = records if isinstance(records, list) else []
     names = [each.get("file_name") for each in records if isinstance(each, dict)]
     return [name for name in names if isinstance(name, str)]
@@ -113,12 +115,7 @@ def _is_number(value: object) -> bool:
 
 def write(labels: Labels, folder: Path, writing: Writing) -> None:
     """Write `annotations.json`, or a file for each split; with copied photos in `images/`."""
-    names = {image["id"]: image["file_name"] for image in labels.images}
-    if writing.copy_photos:
-        names = photo_names(labels)
-        for image in told(labels.images, writing.on_event, "copying photos"):
-            place_photo(labels, image, folder / "images" / names[image["id"]], copy=True)
-    images = [{**image, "file_name": names[image["id"]]} for image in labels.images]
+    images = copy_photos(labels, folder, writing) if writing.copy_photos else labels.images
     objects = labels.by_image()
     files: dict[str, list[Record]] = {}
     for image in images:
@@ -151,10 +148,9 @@ def _complete(annotation: Record, size_hw: tuple[int, int], tolerance: float) ->
         if whole.get("bbox") is None and (box := box_of(annotation, size_hw)):
             whole["bbox"] = box
         if whole.get("area") is None:
-            masked = has_mask(annotation)
             box = whole.get("bbox") or [0, 0, 0, 0]
-            area = mask_of(annotation, size_hw).areas()[0] if masked else box[2] * box[3]
-            whole["area"] = float(area)
+            masked = has_mask(annotation)
+            whole["area"] = area_of(annotation, size_hw) if masked else float(box[2] * box[3])
     except ValueError:  # a broken segmentation, which the doctor tells of, stays as it is
         pass
     return whole

@@ -12,11 +12,13 @@ _TRIED = 20  # names of photos
 
 
 def coco_files(path: Path) -> list[Path]:
-    """The JSON files of a file or folder, and of the folders in it: sorted, train first."""
+    """The JSON files of a file or folder: its own, or those in its folders; train first."""
     if path.is_file():
         return [path] if path.suffix.lower() == ".json" else []
-    found = [*path.glob("*.json"), *path.glob("*/*.json")]
+    found = [*path.glob("*.json")] or [*path.glob("annotations/*.json")] or [*path.glob("*/*.json")]
     files = [file for file in found if not file.name.startswith(".")]
+    of_coco = [file for file in files if file.name.startswith(("instances_", "panoptic_"))]
+    files = of_coco or files  # beside which COCO has captions and keypoints of the same photos
     order = ("train", "val", "test", "")
     return sorted(files, key=lambda file: (order.index(split_of(path, file)), file.as_posix()))
 

@@ -21,8 +21,7 @@ def joined(parts: Sequence[Labels], splits: Sequence[str]) -> Labels:
     if len(marked) == 1:
         return marked[0]
     folders = [part.photos for part in marked if part.photos is not None]
-    whole = len(folders) == len(marked)
-    root = Path(os.path.commonpath(folders)) if whole else None
+    root = Path(os.path.commonpath(folders)) if folders else None
     categories: dict[str, Record] = {}
     images: list[Record] = []
     annotations: list[Record] = []

@@ -83,9 +83,9 @@ class Notes:
             self.first.setdefault(text, str(where))
 
     def lines(self) -> tuple[str, ...]:
-        """One line a kind: `3 lines with no known class: left out; the first in a.txt, line 4`."""
+        """One line a kind: `lines that are not numbers: left out (3; first: a.txt, line 4)`."""
         return tuple(
-            f"{times:,} {text}" + (f"; the first: {self.first[text]}" if self.first[text] else "")
+            f"{text} ({times:,}" + (f"; first: {self.first[text]})" if self.first[text] else ")")
             for text, times in self.counts.items()
         )
 

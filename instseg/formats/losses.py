@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from instseg.core.errors import InputError
 from instseg.formats.format import FEATURES, Feature, Format
 from instseg.formats.labels import Labels, Record
 from instseg.formats.shapes import counts_of, has_mask, size_of
@@ -14,7 +15,15 @@ def losses(labels: Labels, target: Format) -> list[str]:
 
     Returns:
         Such as `YOLO boxes: 3 crowds: left out`.
+
+    Raises:
+        InputError: Nothing would be left, because all objects are crowds, as some tools export.
     """
+    if "crowds" in target.loses and labels.annotations and _only_crowds(labels):
+        raise InputError(
+            f"all {len(labels.annotations):,} objects are flagged as crowds, which {target.title} "
+            "has not; `instseg doctor --fix F --clear-crowds` makes objects of them"
+        )
     shapes = bool({"holes", "parts"} & target.loses.keys())
     found = features_of(labels, shapes=shapes)
     return [
@@ -46,6 +55,10 @@ def features_of(labels: Labels, *, shapes: bool = True) -> Counter[Feature]:
     with_objects = {annotation["image_id"] for annotation in labels.annotations}
     found["empty"] = len(images.keys() - with_objects)
     return found
+
+
+def _only_crowds(labels: Labels) -> bool:
+    return all(annotation.get("iscrowd") for annotation in labels.annotations)
 
 
 def _count(annotation: Record, found: Counter[Feature]) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
+from instseg.core.events import told
 from instseg.files.coco_json import leads_out
+from instseg.formats.format import Writing
 from instseg.formats.labels import Labels, Record
 
 
@@ -17,12 +19,21 @@ def photo_names(labels: Labels) -> dict[int, str]:
     Folders that all photos of a split share are left out. In a split, no two names are equal
     without their suffix: a_png.png stands beside a.jpg.
     """
-    names = {}
-    for split in labels.splits or [""]:
-        images = [i for i in labels.images if not labels.splits or i.get("split") == split]
-        names.update(_unique(images))
-    rest = [image for image in labels.images if image["id"] not in names]
-    return names | _unique(rest)
+    by_split: dict[str, list[Record]] = {}
+    for image in labels.images:
+        by_split.setdefault(image.get("split") or "", []).append(image)
+    return {number: name for own in by_split.values() for number, name in _unique(own).items()}
+
+
+def copy_photos(labels: Labels, folder: Path, writing: Writing) -> list[Record]:
+    """The image records with the names of their copies, which are made in `folder`/images."""
+    names = photo_names(labels)
+    records = []
+    for image in told(labels.images, writing.on_event, "copying photos"):
+        name = str(PurePosixPath(image.get("split") or "", names[image["id"]]))
+        place_photo(labels, image, folder / "images" / name, copy=True)
+        records.append({**image, "file_name": name})
+    return records
 
 
 def place_photo(labels: Labels, image: Record, target: Path, *, copy: bool) -> bool:

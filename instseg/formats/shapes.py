@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
 from scipy import ndimage
 
 from instseg.core.masks import Masks
 from instseg.core.outlines import exact_loops, is_clockwise, simplified_outlines
+from instseg.core.rle import polygons_to_rle
 from instseg.files.coco_masks import is_blank
 from instseg.formats.bridges import bridged
 
@@ -60,6 +62,18 @@ def mask_of(annotation: Mapping[str, Any], size_hw: tuple[int, int]) -> Masks:
         except (KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"a broken RLE: {error}") from error
     return _rasterised(polygons_of(annotation), size_hw)
+
+
+def area_of(annotation: Mapping[str, Any], size_hw: tuple[int, int]) -> float:
+    """The pixels of an annotation's mask.
+
+    Raises:
+        ValueError: The segmentation is broken.
+    """
+    if not isinstance(annotation.get("segmentation"), list):
+        return float(mask_of(annotation, size_hw).areas()[0])
+    rings = [ring.ravel().tolist() for ring in polygons_of(annotation)]
+    return float(coco_mask.area(polygons_to_rle(rings, size_hw)))  # without decoding it
 
 
 def polygons_of(annotation: Mapping[str, Any]) -> list[Loop]:

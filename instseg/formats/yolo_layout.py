@@ -53,8 +53,8 @@ def looks_like_yolo(path: Path) -> tuple[bool, bool]:
         labels = _label_files(root, files_under(root)) if path.is_dir() or config else []
     except (InputError, OSError):
         return False, False
-    lengths = [len(line.split()) for label in labels[:_LOOKED_AT] for line in _head(root / label)]
-    return bool(config) or bool(lengths), any(length > 7 for length in lengths)
+    lines = [line.split() for label in labels[:_LOOKED_AT] for line in _head(root / label)]
+    return bool(config or lines), any(map(_is_polygon, lines))
 
 
 def layout_of(path: Path, images: Path | None) -> Layout:
@@ -261,6 +261,11 @@ def _is_label(file: Path) -> bool:
         return len([float(word) for word in words]) > 4
     except ValueError:
         return False
+
+
+def _is_polygon(words: list[str]) -> bool:
+    """Whether a line has points, and is no box with a score and a track."""
+    return len(words) > 7 or (len(words) == 7 and not words[-1].isdecimal())
 
 
 def _head(file: Path) -> list[str]:

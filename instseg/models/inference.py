@@ -25,6 +25,7 @@ from torchvision.ops import (
 from instseg.models.compact import LEVELS, PyramidRPN
 from instseg.models.mask_rcnn import Model
 from instseg.models.quick import QUICK_LAYERS, folded, with_layers
+from instseg.models.shrinking import is_shrunk, shrunk
 
 NORMS = (nn.BatchNorm2d, FrozenBatchNorm2d)
 SMALLEST_BOX_PX = 1e-2  # torchvision's
@@ -157,13 +158,17 @@ class Detector:
 
     def prepare(self, images: list[Tensor]) -> ImageList:
         """Resize, normalise and pad images uint8 (3, H, W) to a batch."""
-        scaled = [
-            widen_sliver(image.to(self.device).float() / 255, self.network.transform.max_size)
-            for image in images
-        ]
-        batch, _ = self.network.transform(scaled)
-        batch.tensors = batch.tensors.contiguous(memory_format=torch.channels_last)
-        return batch
+        transform = self.network.transform
+        scaled = []
+        for image in (each.to(self.device) for each in images):
+            if is_shrunk(image, transform):
+                scaled.append(shrunk(image, transform))
+            else:
+                wide = transform.normalize(widen_sliver(image.float() / 255, transform.max_size))
+                scaled.append(transform.resize(wide)[0])
+        tensors = transform.batch_images(scaled, size_divisible=transform.size_divisible)
+        sizes = [(image.shape[-2], image.shape[-1]) for image in scaled]
+        return ImageList(tensors.contiguous(memory_format=torch.channels_last), sizes)
 
     def trunk(self, batch: ImageList) -> Features:
         """The feature maps (B, C, h, w) of a batch, by name."""

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic, TypeVar
 
-import torch
-
 from instseg.core.errors import InputError
 from instseg.system.ahead import batched, map_ahead, pool_of
 from instseg.system.threads import Workers, only_here
@@ -145,6 +143,8 @@ def raised(
 
 def lacks_memory(problem: Exception) -> bool:
     """Whether a photo is too large for the memory of the machine or the GPU."""
+    import torch  # loaded already, if a network has failed
+
     kinds = (MemoryError, torch.OutOfMemoryError)
     words = str(problem)
     return isinstance(problem, kinds) or "allocate memory" in words or "not enough memory" in words

@@ -18,19 +18,18 @@ from torch import Tensor
 
 from instseg.core.classes import COCO_CLASSES
 from instseg.core.errors import ArgumentError, InputError, require_between
+from instseg.core.events import OnEvent, ignore
 from instseg.core.instances import Instances
 from instseg.core.options import checks_types
-from instseg.core.wording import printable
 from instseg.files.image import read_image
-from instseg.files.weights import NAMED
-from instseg.models.batch_detector import detector_for
+from instseg.files.listing import list_images
 from instseg.models.inference import Choice, Detections
-from instseg.models.mask_rcnn import Model, load_detector
+from instseg.models.mask_rcnn import Model
+from instseg.predict.engine import Wish, choose_detector
 from instseg.predict.paste import paste_batch
 from instseg.predict.pipeline import look_ahead, raised
 from instseg.predict.tiles import drop_repeats, join_flipped, join_tiles, tile_windows
 from instseg.system.ahead import batched
-from instseg.system.device import choose_device, choose_dtype
 from instseg.system.threads import Workers, workers_for
 
 ImageLike = str | Path | NDArray[np.uint8] | Tensor
@@ -50,12 +49,19 @@ class Predictor:
     it runs on the CPU, with one thread.
 
     Args:
-        weights: `coco-v2`, `coco-v1`, `photos`, `demo`, a path, or a loaded `Model`, which is not
-            changed. Weights that cannot be downloaded are never replaced by others.
+        weights: `coco-v2`, `coco-v1`, `photos`, `demo`, a path, also of an exported `.onnx` or
+            `.xml` file, or a loaded `Model`, which is not changed. Weights that cannot be
+            downloaded are never replaced by others.
         architecture: Architecture of a `.pth` file.
         device: `auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
+        engine: `torch`, `openvino`, `onnxruntime`, or `auto`: torch, for exported files what runs
+            them, for int8 OpenVINO if it is installed. Other engines than torch run on the CPU;
+            weights are converted for them once, see `docs/engines.md`.
         precision: `fp32`, `bf16`, or `auto`: bf16 if the processor supports it natively. With the
-            demo weights, bf16 changed AP by 0.002 (see docs/performance.md).
+            demo weights, bf16 changed AP by 0.002 (see docs/performance.md). `int8` for other
+            engines than torch.
+        calibration: Photos to quantize weights with, for `precision="int8"`: a folder, a glob, or
+            a list of images. About 100 like those to be predicted.
         preset: `default`, or `fast`: photos are resized to 0.6 of the default size.
         score_threshold: Minimum score, 0..1, for all classes; instances with exactly this score
             are left out. None uses the threshold of each class that is stored in the model file,
@@ -72,10 +78,12 @@ class Predictor:
         compile: Compile the network with `torch.compile` during the first predictions, which takes
             a minute or two; for GPUs, where it has not been measured yet.
         progress: Called with the bytes downloaded and the total, while weights are downloaded.
+        on_event: Called when weights are converted for another engine.
 
     Attributes:
         name: The weights: their name, the name of the file, or the architecture of a `Model`.
         card: The model card.
+        engine: The engine that runs it.
         score_thresholds: float32 (K + 1,), minimum score by class id.
         uses_stored_thresholds: Whether these come from the model file.
 
@@ -90,7 +98,9 @@ class Predictor:
         *,
         architecture: str | None = None,
         device: str | torch.device = "auto",
+        engine: str = "auto",
         precision: str = "auto",
+        calibration: str | Path | Sequence[ImageLike] | None = None,
         preset: str = "default",
         score_threshold: float | None = None,
         classes: str | Sequence[str] | None = None,
@@ -102,6 +112,7 @@ class Predictor:
         batch_size: int = 1,
         compile: bool = False,  # noqa: A002
         progress: Callable[[int, int], None] | None = None,
+        on_event: OnEvent = ignore,
     ) -> None:
         require_between(0, 1, score_threshold=score_threshold)
         require_between(1, 10_000, max_detections=max_detections)
@@ -111,16 +122,19 @@ class Predictor:
         require_between(64, 100_000, tile=tile)
         if preset not in PRESETS:
             raise InputError(f"preset {preset!r} is unknown; use one of {', '.join(PRESETS)}")
-        if isinstance(weights, Model):
-            model, self.name = weights, f"a {weights.card.architecture} in memory"
-        else:
-            named = NAMED.get(str(weights))
-            self.name = named.name if named else printable(Path(weights).name)
-            with torch.random.fork_rng(devices=[]):  # drawn at random before it is loaded
-                model = load_detector(weights, architecture=architecture, progress=progress)
-        self.card = model.card
-        self.device = choose_device(device)
-        self.dtype = choose_dtype(precision, self.device)
+        wish = Wish(
+            device=device,
+            engine=engine,
+            precision=precision,
+            scale=PRESETS[preset],
+            compiled=compile,
+            calibration=_photos(calibration),
+            on_event=on_event,
+        )
+        chosen = choose_detector(weights, wish, architecture=architecture, progress=progress)
+        self.name, self.card, self.engine = chosen.name, chosen.card, chosen.engine
+        self.device, self.dtype, self._detector = chosen.device, chosen.dtype, chosen.detector
+        self._longest_px = round(self.card.preprocessing["max_size"] * PRESETS[preset])
         self.uses_stored_thresholds = score_threshold is None and bool(self.card.thresholds)
         stored = self.card.thresholds if self.uses_stored_thresholds else {}
         otherwise = DEFAULT_SCORE if score_threshold is None else score_threshold
@@ -134,9 +148,6 @@ class Predictor:
         )
         self.cross_class_nms, self.tile, self.overlap = cross_class_nms, tile, overlap
         self.flip, self.batch_size = flip, batch_size
-        self._detector = detector_for(
-            model, self.device, self.dtype, PRESETS[preset], compiled=compile
-        )
 
     def __repr__(self) -> str:
         return f"Predictor({self.card.in_words()})"
@@ -169,7 +180,7 @@ class Predictor:
         """The instances in each of several photos, of any sizes."""
         if isinstance(images, str | Path):
             raise ArgumentError("{images} must be a list of images", images=images)
-        return self._predict([as_array(image) for image in images])
+        return self._predict([as_array(image, copy=False) for image in images])
 
     def stream(self, images: Iterable[ImageLike]) -> Iterator[Instances]:
         """The instances of one photo after another, in order; memory use does not grow.
@@ -284,8 +295,7 @@ class Predictor:
 
     def _look(self, images: list[NDArray[np.uint8]], choice: Choice) -> list[Instances]:
         """Run the network; photos share a batch only where padding changes none of them."""
-        longest = self._detector.network.transform.max_size
-        looks = [shortened(image, longest) for image in images]
+        looks = [shortened(image, self._longest_px) for image in images]
         groups: dict[tuple[int, ...], list[int]] = {}
         for i, look in enumerate(looks):
             groups.setdefault(look.shape, []).append(i)
@@ -301,6 +311,16 @@ class Predictor:
             sizes = [(images[i].shape[0], images[i].shape[1]) for i in rows]
             found |= zip(rows, all_to_instances(results, sizes, self.class_names), strict=True)
         return [found[i] for i in range(len(images))]
+
+
+def _photos(
+    calibration: str | Path | Sequence[ImageLike] | None,
+) -> list[NDArray[np.uint8]] | None:
+    if calibration is None:
+        return None
+    if isinstance(calibration, str | Path):
+        calibration = list_images([calibration])
+    return [as_array(image) for image in calibration]
 
 
 def shortened(image: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
@@ -357,8 +377,12 @@ def name_of(number: int, image: object) -> str:
     return str(image) if isinstance(image, str | Path) else f"images[{number}]"
 
 
-def as_array(image: ImageLike) -> NDArray[np.uint8]:
-    """Any accepted image as uint8 RGB (H, W, 3).
+def as_array(image: ImageLike, *, copy: bool = True) -> NDArray[np.uint8]:
+    """Any accepted image as uint8 RGB (H, W, 3), contiguous and writable, as torch requires.
+
+    Args:
+        image: A path, an array or a tensor.
+        copy: Copy an array also where it is so already, since its owner may change it.
 
     Raises:
         InputError: A file cannot be read; an array or tensor has another shape or type.
@@ -379,4 +403,4 @@ def as_array(image: ImageLike) -> NDArray[np.uint8]:
         raise ArgumentError("{image} must be a path, an array or a tensor", image=image)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise InputError(f"image array: expected uint8 (H, W, 3), got {image.dtype} {image.shape}")
-    return image.copy()  # contiguous and writable, as torch requires
+    return image.copy() if copy else np.require(image, requirements=["C", "W"])

@@ -135,7 +135,8 @@ def test_stream_is_lazy_and_keeps_the_order(model, batch_size):
     seen = []
     for found in stream:
         seen.append(found.size_hw)
-        assert len(taken) <= min(len(sizes), -(-len(seen) // batch_size + 1) * batch_size + AHEAD)
+        most = (-(-len(seen) // batch_size) + 1) * batch_size + AHEAD
+        assert len(taken) <= min(len(sizes), most)
     assert seen == sizes
     assert list(predictor.stream([])) == []
 
@@ -378,7 +379,7 @@ def test_photo_larger_than_a_tile(model, flip, batch_size):
         ({"cross_class_nms": -0.1}, "cross_class_nms=-0.1 must lie"),
         ({"tile": 10}, "tile=10 must lie between 64"),
         ({"preset": "slow"}, "preset 'slow' is unknown; use one of default, fast"),
-        ({"precision": "fp8"}, "precision 'fp8' is unknown; use one of auto, fp32, bf16"),
+        ({"precision": "fp8"}, "precision='fp8' must be one of auto, fp32, bf16, int8"),
         (
             {"classes": ["cat", "unicorn", "elf"]},
             "have no unicorn, elf; their classes are cat, dog",
