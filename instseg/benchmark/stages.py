@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,7 @@ from instseg.files.image import read_image, write_image
 from instseg.models.batch_detector import detector_for
 from instseg.models.inference import Choice, Detector
 from instseg.predict.paste import paste_batch
+from instseg.system.allocation import keep_freed_memory
 from instseg.system.device import choose_device, choose_dtype
 from instseg.visualize.draw import draw_instances
 
@@ -41,6 +43,18 @@ STAGES = ("read", *DETECTOR_STAGES, "paste", "RLE", "draw", "write")
 TOTAL = "total"
 
 
+def _operations(*shapes: Any, out_shape: Sequence[int], **_: Any) -> int:
+    """Of a packed convolution or dense layer: its weight is the last matrix of the arguments."""
+    *_others, weight = (each for each in shapes[:3] if isinstance(each, Sequence) and len(each) > 1)
+    return 2 * math.prod(out_shape) * math.prod(weight[1:])
+
+
+PACKED_OPERATIONS = {
+    getattr(torch.ops.mkldnn, name): _operations
+    for name in ("_convolution_pointwise", "_convolution_pointwise_", "_linear_pointwise")
+}
+
+
 @dataclass
 class Clock:
     """Times stages, or counts their work."""
@@ -54,7 +68,7 @@ class Clock:
     def __call__(self, stage: str, step: Callable[..., Result], *arguments: Any) -> Result:
         """The result of a step."""
         if self.counting:
-            with FlopCounterMode(display=False) as counter:
+            with FlopCounterMode(display=False, custom_mapping=PACKED_OPERATIONS) as counter:
                 result = step(*arguments)
             self.operations.setdefault(stage, []).append(counter.get_total_flops())
             self.moved.setdefault(stage, []).append(byte_count((arguments, result)))
@@ -111,6 +125,7 @@ def measure_stages(
         (seconds), and the medians of `gflop` and `megabytes`; `gflop_per_s`, `gb_per_s` and the
         number of `threads`.
     """
+    keep_freed_memory()
     place = choose_device(device)
     dtype = choose_dtype(precision, place)
     model, threshold = benchmark_model(weights, architecture, seed)

@@ -11,6 +11,7 @@ from instseg.commands.terminal import console
 from instseg.core.events import ignore
 from instseg.core.wording import count
 from instseg.evaluation.evaluate import EvaluateOptions, evaluate
+from instseg.system.allocation import keep_freed_memory
 from instseg.system.processes import process_rank
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def run(config: Options) -> int:
     from instseg.commands.evaluate_output import print_evaluation
     from instseg.commands.label_errors_output import print_label_errors
 
+    keep_freed_memory()
     with Listener() as show:
         options = {**vars(config), "on_event": ignore if process_rank() else show}
         found = evaluate(**options)

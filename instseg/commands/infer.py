@@ -14,6 +14,7 @@ from instseg.core.options import renamed
 from instseg.core.overlap_rule import Rule
 from instseg.core.wording import count
 from instseg.files.weights import DEFAULT, EMBEDDED, NAMED, NoDownloadError, needs_download
+from instseg.system.allocation import keep_freed_memory
 
 if TYPE_CHECKING:
     from instseg.predict.folder import PredictedFolder
@@ -111,6 +112,7 @@ def run(config: Options) -> int:
     from instseg.files.listing import list_images
 
     _check(config)
+    keep_freed_memory()
     with Listener() as listener:
         paths = list_images(config.inputs, recursive=config.recursive, on_event=listener)
         predictor = _load(config, listener)

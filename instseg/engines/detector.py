@@ -17,8 +17,8 @@ from torchvision.ops import MultiScaleRoIAlign, nms, roi_align
 
 from instseg.models.compact import LEVELS, PyramidRPN
 from instseg.models.efficientnet_lite_fpn import CONTEXT, ContextRoIAlign
-from instseg.models.inference import SMALLEST_BOX_PX
 from instseg.models.roi_align import PyramidRoIAlign
+from instseg.models.selection import SMALLEST_BOX_PX
 from instseg.models.shared_mask import mask_channels
 
 Features = dict[str, Tensor]

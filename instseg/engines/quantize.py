@@ -90,7 +90,8 @@ def plan_of(model: onnx.ModelProto) -> Plan:
     layers = [node for node in graph.node if _is_layer(node, weights)]
     ends = [node for node in graph.node if node.op_type in FLOAT_OPERATIONS]
     followed = _followed(graph.node, {node.input[0] for node in (*layers, *ends)})
-    chosen, kept = [], []
+    chosen: list[onnx.NodeProto] = []
+    kept: list[onnx.NodeProto] = []
     for node in layers:
         is_last = node.output[0] not in followed or node.input[1].startswith(FLOAT_LAYERS)
         is_first = node.input[0] == BETWEEN[0]

@@ -16,7 +16,6 @@ from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.image_list import ImageList
 
 from instseg.models.inference import (
-    SMALLEST_BOX_PX,
     Choice,
     Detections,
     Detector,
@@ -26,6 +25,7 @@ from instseg.models.inference import (
 from instseg.models.mask_rcnn import Model
 from instseg.models.parallel_nms import parallel_nms
 from instseg.models.roi_align import numbers_on
+from instseg.models.selection import SMALLEST_BOX_PX
 
 CANDIDATES = 1000  # of an image, best first, among which detections are chosen
 

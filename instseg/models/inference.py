@@ -13,22 +13,18 @@ from torch import Tensor, nn
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
-from torchvision.models.detection.rpn import concat_box_prediction_layers
 from torchvision.models.detection.transform import resize_boxes
-from torchvision.ops import (
-    FrozenBatchNorm2d,
-    batched_nms,
-    clip_boxes_to_image,
-    remove_small_boxes,
-)
+from torchvision.ops import FrozenBatchNorm2d
 
 from instseg.models.compact import LEVELS, PyramidRPN
 from instseg.models.mask_rcnn import Model
+from instseg.models.packed import can_pack
+from instseg.models.packed_network import PackedMaskPredictor, packed_network
 from instseg.models.quick import QUICK_LAYERS, folded, with_layers
+from instseg.models.selection import best_boxes, best_proposals
 from instseg.models.shrinking import is_shrunk, shrunk
 
 NORMS = (nn.BatchNorm2d, FrozenBatchNorm2d)
-SMALLEST_BOX_PX = 1e-2  # torchvision's
 Features = dict[str, Tensor]
 
 
@@ -98,10 +94,10 @@ class Detector:
     def __init__(
         self, model: Model, device: torch.device, dtype: torch.dtype, scale: float = 1.0
     ) -> None:
-        network = fold_batch_norms(with_layers(copy.deepcopy(model.network), QUICK_LAYERS))
-        network.eval().requires_grad_(False)
-        self.network = network.to(device, memory_format=torch.channels_last)
-        resize = network.transform
+        network = folded_network(model).to(device, memory_format=torch.channels_last)
+        self.packed = can_pack(device, dtype)
+        self.network = packed_network(network, dtype) if self.packed else network
+        resize = self.network.transform
         resize.min_size = tuple(round(side * scale) for side in resize.min_size)
         resize.max_size = round(resize.max_size * scale)
         self.class_id_of_output = model.class_id_of_output.to(device)
@@ -154,7 +150,8 @@ class Detector:
         return masks.cpu()
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
+        enabled = self.dtype != torch.float32 and not self.packed
+        return torch.autocast(self.device.type, self.dtype, enabled=enabled)
 
     def prepare(self, images: list[Tensor]) -> ImageList:
         """Resize, normalise and pad images uint8 (3, H, W) to a batch."""
@@ -189,14 +186,7 @@ class Detector:
         self, batch: ImageList, logits: list[Tensor], deltas: list[Tensor]
     ) -> list[Tensor]:
         """The proposals of each image (R_i, 4), in pixels of the network's input, best first."""
-        rpn = self.network.rpn
-        anchors = rpn.anchor_generator(batch, logits)
-        counts = [each[0].numel() for each in logits]
-        flat_logits, flat_deltas = concat_box_prediction_layers(logits, deltas)
-        boxes = rpn.box_coder.decode(flat_deltas, anchors).view(len(anchors), -1, 4)
-        found: list[Tensor]
-        found, _ = rpn.filter_proposals(boxes, flat_logits, batch.image_sizes, counts)
-        return found
+        return best_proposals(self.network.rpn, batch, logits, deltas)
 
     def pool_boxes(
         self, features: Features, proposals: list[Tensor], image_sizes: list[tuple[int, int]]
@@ -219,12 +209,14 @@ class Detector:
         image_sizes: list[tuple[int, int]],
         choice: Choice,
     ) -> list[Kept]:
-        """Decode the boxes of each image and keep the best."""
-        boxes = self.network.roi_heads.box_coder.decode(deltas, proposals)  # [R,outputs,4]
+        """The best boxes of each image."""
         scores = logits.softmax(-1) * self._wanted(choice)
         counts = [len(p) for p in proposals]
-        per_image = zip(boxes.split(counts), scores.split(counts), image_sizes, strict=True)
-        return [self._select(b, s, size, choice) for b, s, size in per_image]
+        per_image = zip(
+            scores.split(counts), deltas.split(counts), proposals, image_sizes, strict=True
+        )
+        limits = choice.score_threshold, choice.max_detections
+        return [Kept(*best_boxes(self.network.roi_heads, *each, *limits)) for each in per_image]
 
     def _wanted(self, choice: Choice) -> Tensor:
         """1 for outputs of a wanted class, else 0: (outputs,)."""
@@ -233,19 +225,6 @@ class Detector:
             ids = torch.tensor(sorted(choice.class_ids), device=self.device)
             wanted = torch.isin(self.class_id_of_output, ids)
         return wanted.float()
-
-    def _select(
-        self, boxes: Tensor, scores: Tensor, size_hw: tuple[int, int], choice: Choice
-    ) -> Kept:
-        """Threshold, drop empty boxes, suppress per class, keep the best."""
-        row, output = torch.where(scores > choice.score_threshold)
-        found = scores[row, output]
-        candidates = clip_boxes_to_image(boxes[row, output], size_hw)
-        large = remove_small_boxes(candidates, SMALLEST_BOX_PX)
-        candidates, found, output = candidates[large], found[large], output[large]
-        best = batched_nms(candidates, found, output, self.network.roi_heads.nms_thresh)
-        best = best[: choice.max_detections]
-        return Kept(candidates[best], output[best], found[best])
 
     def pool_masks(
         self, features: Features, kept: list[Kept], image_sizes: list[tuple[int, int]]
@@ -284,6 +263,12 @@ class Detector:
         ]
 
 
+def folded_network(model: Model) -> GeneralizedRCNN:
+    """A copy of the network in evaluation mode, with BatchNorm folded into the convolutions."""
+    network = fold_batch_norms(with_layers(copy.deepcopy(model.network), QUICK_LAYERS))
+    return network.eval().requires_grad_(False)
+
+
 def widen_sliver(image: Tensor, max_size: int) -> Tensor:
     """Widen an image (C, H, W) so narrow that resizing would reduce its shorter side to 0."""
     size = image.shape[-2:]
@@ -304,6 +289,8 @@ def own_mask_logits(predictor: nn.Module, x: Tensor, outputs: Tensor) -> Tensor:
     Returns:
         (N, 2M, 2M).
     """
+    if isinstance(predictor, PackedMaskPredictor):
+        return predictor(x, outputs)
     if isinstance(predictor, MaskRCNNPredictor):
         cells = predictor.relu(predictor.conv5_mask(x))
         if len(predictor.mask_fcn_logits.bias) == 1:  # which all classes share
