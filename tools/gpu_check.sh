@@ -9,6 +9,7 @@
 # fails or takes too long is reported, and the others go on. `--device cpu` is a trial of the script,
 # with small numbers and more time.
 set -uo pipefail
+start=$PWD
 cd "$(dirname "$0")/.."
 out=${OUT:-out/gpu_check} device=cuda python=python3
 [[ -x .venv/bin/python ]] && python=.venv/bin/python
@@ -20,6 +21,7 @@ while (($#)); do
   esac
   shift
 done
+[[ $out == /* ]] || out=$start/$out
 mkdir -p "$out" || exit 2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
