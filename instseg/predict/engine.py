@@ -160,8 +160,8 @@ def _running(
     from instseg.engines.running import GraphDetector
 
     dtype = torch.float32
-    if choice.engine == "openvino" and choice.precision != "int8":
-        dtype = choose_dtype(choice.precision, device)
+    if choice.engine == "openvino":  # also of what is not int8 in an int8 file
+        dtype = choose_dtype("auto" if choice.precision == "int8" else choice.precision, device)
     detector = GraphDetector(file, choice.engine, "fp32" if dtype == torch.float32 else "bf16")
     detector.open()  # so that a file that cannot be loaded is known at once
     return Chosen(

@@ -52,7 +52,7 @@ def assert_same(one, other):
         {"score_threshold": 0.01},
         {"score_threshold": 0.05, "max_detections": 7},
         {"score_threshold": 0.05, "classes": ["dog"], "max_detections": 150},
-        {"flip": True},
+        {"flip": True, "score_threshold": 0.1},
         {"tile": 128},
     ],
 )
