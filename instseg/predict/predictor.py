@@ -25,10 +25,12 @@ from instseg.files.image import read_image
 from instseg.files.weights import NAMED
 from instseg.models.inference import Choice, Detections, Detector
 from instseg.models.mask_rcnn import Model, load_detector
+from instseg.predict.memory import NOTHING, MemoryPlan, memory_plan
 from instseg.predict.paste import paste_masks
 from instseg.predict.pipeline import look_ahead, raised
 from instseg.predict.tiles import drop_repeats, join_flipped, join_tiles, tile_windows
 from instseg.system.ahead import batched
+from instseg.system.budget import Need
 from instseg.system.device import choose_device, choose_dtype
 from instseg.system.threads import Workers, workers_for
 
@@ -68,6 +70,9 @@ class Predictor:
         flip: Run on the horizontally flipped photo too and merge the results (test-time
             augmentation).
         batch_size: Images of equal size, or tiles, per batch.
+        memory: Limit for the memory of the process, such as "4GB", "512MB" or "2GiB"; by default
+            what is free, in a container too. Batches and the photos that are read ahead become
+            fewer where they would need more; a photo that does not fit alone is refused.
         progress: Called with the bytes downloaded and the total, while weights are downloaded.
 
     Attributes:
@@ -75,6 +80,7 @@ class Predictor:
         card: The model card.
         score_thresholds: float32 (K + 1,), minimum score by class id.
         uses_stored_thresholds: Whether these come from the model file.
+        plan: Predicts how much memory photos need.
 
     Raises:
         InputError: Weights are not available, or an option is out of range.
@@ -97,6 +103,7 @@ class Predictor:
         overlap: float = 0.2,
         flip: bool = False,
         batch_size: int = 1,
+        memory: str | int | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         require_between(0, 1, score_threshold=score_threshold)
@@ -131,6 +138,8 @@ class Predictor:
         self.cross_class_nms, self.tile, self.overlap = cross_class_nms, tile, overlap
         self.flip, self.batch_size = flip, batch_size
         self._detector = Detector(model, self.device, self.dtype, PRESETS[preset])
+        del model  # what is in memory now is what stays
+        self.plan = self._plan(memory)
 
     def __repr__(self) -> str:
         return f"Predictor({self.card.in_words()})"
@@ -163,7 +172,7 @@ class Predictor:
         """The instances in each of several photos, of any sizes."""
         if isinstance(images, str | Path):
             raise ArgumentError("{images} must be a list of images", images=images)
-        return self._predict([as_array(image, copy=False) for image in images])
+        return self._predict([self._read(image, copy=False) for image in images])
 
     def stream(self, images: Iterable[ImageLike]) -> Iterator[Instances]:
         """The instances of one photo after another, in order; memory use does not grow.
@@ -173,19 +182,58 @@ class Predictor:
         as many as torch has threads (see `torch.set_num_threads`), at most 4.
 
         Raises:
-            InputError: A photo cannot be read, after the instances of those before it. This, like
-                any other exception, says which photo it is.
+            InputError: A photo cannot be read or needs more memory than there is, after the
+                instances of those before it. This, like any other exception, says which photo.
         """
         if isinstance(images, str | Path):  # a text is a sequence too, of letters
             raise ArgumentError("{images} must be a list of images", images=images)
+        workers = self.workers(length_hint(images, MANY))
+        budget = self.plan.budget(workers.count)
+        admitted = budget.admit(images, self._admitted_need)
         seen = look_ahead(
-            images,
-            as_array,
+            admitted,
+            self._read,
             self._predict,
             batch_size=self.batch_size,
-            workers=self.workers(length_hint(images, MANY)),
+            workers=workers,
         )
-        return raised(seen, name_of)
+        return raised(seen, name_of, budget)
+
+    def _plan(self, memory: str | int | None) -> MemoryPlan:
+        network = self._detector.network
+        weights = sum(each.numel() * each.element_size() for each in network.parameters())
+        limit_bytes, base_bytes = memory_plan(memory, weights)
+        return MemoryPlan(
+            limit_bytes=limit_bytes,
+            base_bytes=base_bytes,
+            architecture=self.card.architecture,
+            min_size=network.transform.min_size[-1],
+            max_size=network.transform.max_size,
+            max_detections=self.choice.max_detections,
+            is_bf16=self.dtype == torch.bfloat16,
+            tile=self.tile,
+            batch_size=self.batch_size,
+            on_cpu=self.device.type == "cpu",
+        )
+
+    def _need(self, image: ImageLike) -> Need:
+        """The memory that an image needs."""
+        if isinstance(image, str | Path):
+            return self.plan.need_of_file(Path(image))
+        shape = np.shape(image) if isinstance(image, np.ndarray | Tensor) else ()
+        if len(shape) != 3:  # which is refused later
+            return NOTHING
+        height, width = shape[:2] if isinstance(image, np.ndarray) else shape[1:]
+        return self.plan.need((height, width), file=False)
+
+    def _admitted_need(self, image: ImageLike) -> Need:
+        return self.plan.admitted(self._need(image))
+
+    def _read(self, image: ImageLike, *, copy: bool = True) -> NDArray[np.uint8]:
+        """As `as_array`; raises InputError also for an image that needs too much memory."""
+        if isinstance(image, str | Path):
+            self.plan.require(image, self._need(image))
+        return as_array(image, copy=copy)
 
     def workers(self, photos: int) -> Workers:
         """The threads that share the work on this many photos."""
@@ -264,7 +312,8 @@ class Predictor:
         windows = tile_windows((size_hw[0], size_hw[1]), tile, self.overlap)
         if len(windows) == 1:
             return self._predict_whole([image])[0]
-        batches = batched((image[window] for window in windows), self.batch_size)
+        tiles = self.plan.batch_of_tiles((size_hw[0], size_hw[1]))
+        batches = batched((image[window] for window in windows), tiles)
         parts = [found for batch in batches for found in self._predict_whole(batch)]
         (whole,) = self._predict_whole([image])
         return self._finish(join_tiles(parts, windows, whole))
@@ -280,11 +329,16 @@ class Predictor:
         """Run the network; photos share a batch only where padding changes none of them."""
         longest = self._detector.network.transform.max_size
         looks = [shortened(image, longest) for image in images]
-        groups: dict[tuple[int, ...], list[int]] = {}
+        groups: dict[tuple[int, int, int], list[int]] = {}
         for i, look in enumerate(looks):
             groups.setdefault(look.shape, []).append(i)
         found: dict[int, Instances] = {}
-        for rows in groups.values():
+        parts = [
+            part
+            for (height, width, _), rows in groups.items()
+            for part in batched(rows, self.plan.batch((height, width), len(rows)))
+        ]
+        for rows in parts:
             tensors = [torch.from_numpy(looks[i]).permute(2, 0, 1) for i in rows]
             results = self._detector(tensors, choice)
             for i, result in zip(rows, results, strict=True):
@@ -365,4 +419,4 @@ def as_array(image: ImageLike, *, copy: bool = True) -> NDArray[np.uint8]:
         raise ArgumentError("{image} must be a path, an array or a tensor", image=image)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise InputError(f"image array: expected uint8 (H, W, 3), got {image.dtype} {image.shape}")
-    return image.copy() if copy else np.require(image, requirements="CW")
+    return image.copy() if copy else np.require(image, requirements=("C", "W"))

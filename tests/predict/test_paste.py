@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
-from instseg.predict.paste import paste_masks
+from instseg.predict.paste import enlarged, paste_masks
 
 SIZE_HW = (37, 53)
 
@@ -97,3 +97,11 @@ def test_large_photo_costs_only_the_boxes():
     masks = paste_masks(make_soft(200), torch.cat([boxes, boxes + 60], dim=1), (7000, 7000))
     assert 0 < masks.areas().max() <= 66**2
     assert sum(crop.size for crop in masks.crops) < 200 * 70**2
+
+
+def test_large_masks_are_made_in_strips_that_equal_the_whole() -> None:
+    mask = torch.rand(30, 30, generator=torch.Generator().manual_seed(0))
+    for size in ((2500, 3001), (50, 100_003), (5001, 1500)):
+        whole = torch.nn.functional.interpolate(mask[None, None], size=size, mode="bilinear")
+        differs = enlarged(mask, size) != (whole[0, 0] >= 0.5)
+        assert differs.sum() <= 3  # on the very edge
