@@ -44,6 +44,7 @@ class Chosen:
         device: Where it runs.
         dtype: Floating-point type of the network, of what is not int8.
         engine: `torch`, `openvino` or `onnxruntime`.
+        weights_bytes: Size of the weights in memory.
         detector: What detects.
     """
 
@@ -52,6 +53,7 @@ class Chosen:
     device: torch.device
     dtype: torch.dtype
     engine: str
+    weights_bytes: int
     detector: Detects
 
 
@@ -111,6 +113,7 @@ def choose_detector(
             device=device,
             dtype=dtype,
             engine="torch",
+            weights_bytes=sum(each.numel() for each in model.network.parameters()) * dtype.itemsize,
             detector=detector_for(model, device, dtype, wish.scale, compiled=wish.compiled),
         )
     from instseg.engines.convert import converted
@@ -165,5 +168,11 @@ def _running(
     detector = GraphDetector(file, choice.engine, "fp32" if dtype == torch.float32 else "bf16")
     detector.open()  # so that a file that cannot be loaded is known at once
     return Chosen(
-        name=name, card=card, device=device, dtype=dtype, engine=choice.engine, detector=detector
+        name=name,
+        card=card,
+        device=device,
+        dtype=dtype,
+        engine=choice.engine,
+        weights_bytes=file.bytes,
+        detector=detector,
     )

@@ -19,6 +19,7 @@ from instseg.core.masks import Masks, given_up
 
 THRESHOLD = 0.5
 PIXELS_AT_ONCE = 2**24  # of masks on a GPU: 2 GB of memory
+STRIP_PIXELS = 2**22  # of a mask that are computed at once
 
 
 def paste_batch(
@@ -52,10 +53,7 @@ def paste_masks(soft: Tensor, boxes: Tensor, size_hw: tuple[int, int]) -> Masks:
     offsets: list[tuple[int, int]] = []
     for mask, (x0, y0, x1, y1) in zip(soft, whole.tolist(), strict=True):
         height, width = max(y1 - y0 + 1, 1), max(x1 - x0 + 1, 1)
-        resized = F.interpolate(
-            mask[None, None], size=(height, width), mode="bilinear", align_corners=False
-        )
-        crops.append(given_up((resized[0, 0] >= THRESHOLD).numpy()))
+        crops.append(given_up(enlarged(mask, (height, width)).numpy()))
         offsets.append((y0, x0))
     return Masks.from_crops(crops, np.array(offsets, dtype=np.int64).reshape(-1, 2), size_hw)
 
@@ -148,6 +146,29 @@ def _places(pixel: Tensor, extent: Tensor, cells: int) -> tuple[Tensor, Tensor]:
     place = ((pixel + 0.5) * (cells / extent.float()) - 0.5).clamp(min=0)
     low = place.to(torch.int32)
     return low, place - low
+
+
+def enlarged(mask: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    """A soft mask (M, M) at another size, bilinear, thresholded: bool (H, W).
+
+    Large ones are made in strips, equal but for rounding, as floats take four times the memory.
+    """
+    height, width = size_hw
+    if height * width <= STRIP_PIXELS:
+        return _stretched(mask, size_hw) >= THRESHOLD
+    places = ((torch.arange(height) + 0.5) * (len(mask) / height) - 0.5).clamp(min=0)
+    inside = torch.empty(size_hw, dtype=torch.bool)
+    step = max(STRIP_PIXELS // width, 1)
+    for rows, strip in zip(places.split(step), inside.split(step), strict=True):
+        above = rows.long().clamp(max=len(mask) - 1)
+        below = (above + 1).clamp(max=len(mask) - 1)
+        lines = torch.lerp(mask[above], mask[below], (rows - above)[:, None])
+        torch.ge(_stretched(lines, (len(rows), width)), THRESHOLD, out=strip)
+    return inside
+
+
+def _stretched(mask: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    return F.interpolate(mask[None, None], size=size_hw, mode="bilinear", align_corners=False)[0, 0]
 
 
 def grow_boxes(boxes: Tensor, factor: float) -> Tensor:

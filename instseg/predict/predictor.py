@@ -26,10 +26,12 @@ from instseg.files.listing import list_images
 from instseg.models.inference import Choice, Detections
 from instseg.models.mask_rcnn import Model
 from instseg.predict.engine import Wish, choose_detector
+from instseg.predict.memory import NOTHING, MemoryPlan, memory_plan
 from instseg.predict.paste import paste_batch
 from instseg.predict.pipeline import look_ahead, raised
 from instseg.predict.tiles import drop_repeats, join_flipped, join_tiles, tile_windows
 from instseg.system.ahead import batched
+from instseg.system.budget import Need
 from instseg.system.threads import Workers, workers_for
 
 ImageLike = str | Path | NDArray[np.uint8] | Tensor
@@ -77,6 +79,9 @@ class Predictor:
         batch_size: Images of equal size, or tiles, per batch.
         compile: Compile the network with `torch.compile` during the first predictions, which takes
             a minute or two; for GPUs, where it has not been measured yet.
+        memory: Limit for the memory of the process, such as "4GB", "512MB" or "2GiB"; by default
+            what is free, in a container too. Batches and the photos that are read ahead become
+            fewer where they would need more; a photo that does not fit alone is refused.
         progress: Called with the bytes downloaded and the total, while weights are downloaded.
         on_event: Called when weights are converted for another engine.
 
@@ -86,6 +91,7 @@ class Predictor:
         engine: The engine that runs it.
         score_thresholds: float32 (K + 1,), minimum score by class id.
         uses_stored_thresholds: Whether these come from the model file.
+        plan: Predicts how much memory photos need.
 
     Raises:
         InputError: Weights are not available, or an option is out of range.
@@ -111,6 +117,7 @@ class Predictor:
         flip: bool = False,
         batch_size: int = 1,
         compile: bool = False,  # noqa: A002
+        memory: str | int | None = None,
         progress: Callable[[int, int], None] | None = None,
         on_event: OnEvent = ignore,
     ) -> None:
@@ -148,6 +155,7 @@ class Predictor:
         )
         self.cross_class_nms, self.tile, self.overlap = cross_class_nms, tile, overlap
         self.flip, self.batch_size = flip, batch_size
+        self.plan = self._plan(memory, chosen.weights_bytes, PRESETS[preset])
 
     def __repr__(self) -> str:
         return f"Predictor({self.card.in_words()})"
@@ -180,7 +188,7 @@ class Predictor:
         """The instances in each of several photos, of any sizes."""
         if isinstance(images, str | Path):
             raise ArgumentError("{images} must be a list of images", images=images)
-        return self._predict([as_array(image, copy=False) for image in images])
+        return self._predict([self._read(image, copy=False) for image in images])
 
     def stream(self, images: Iterable[ImageLike]) -> Iterator[Instances]:
         """The instances of one photo after another, in order; memory use does not grow.
@@ -190,19 +198,56 @@ class Predictor:
         as many as torch has threads (see `torch.set_num_threads`), at most 4.
 
         Raises:
-            InputError: A photo cannot be read, after the instances of those before it. This, like
-                any other exception, says which photo it is.
+            InputError: A photo cannot be read or needs more memory than there is, after the
+                instances of those before it. This, like any other exception, says which photo.
         """
         if isinstance(images, str | Path):  # a text is a sequence too, of letters
             raise ArgumentError("{images} must be a list of images", images=images)
+        workers = self.workers(length_hint(images, MANY))
+        budget = self.plan.budget(workers.count)
+        admitted = budget.admit(images, self._admitted_need)
         seen = look_ahead(
-            images,
-            as_array,
+            admitted,
+            self._read,
             self._predict,
             batch_size=self.batch_size,
-            workers=self.workers(length_hint(images, MANY)),
+            workers=workers,
         )
-        return raised(seen, name_of)
+        return raised(seen, name_of, budget)
+
+    def _plan(self, memory: str | int | None, weights_bytes: int, scale: float) -> MemoryPlan:
+        limit_bytes, base_bytes = memory_plan(memory, weights_bytes)
+        return MemoryPlan(
+            limit_bytes=limit_bytes,
+            base_bytes=base_bytes,
+            architecture=self.card.architecture,
+            min_size=round(self.card.preprocessing["min_size"] * scale),
+            max_size=self._longest_px,
+            max_detections=self.choice.max_detections,
+            is_bf16=self.dtype == torch.bfloat16,
+            tile=self.tile,
+            batch_size=self.batch_size,
+            on_cpu=self.device.type == "cpu",
+        )
+
+    def _need(self, image: ImageLike) -> Need:
+        """The memory that an image needs."""
+        if isinstance(image, str | Path):
+            return self.plan.need_of_file(Path(image))
+        shape = np.shape(image) if isinstance(image, np.ndarray | Tensor) else ()
+        if len(shape) != 3:  # which is refused later
+            return NOTHING
+        height, width = shape[:2] if isinstance(image, np.ndarray) else shape[1:]
+        return self.plan.need((height, width), file=False)
+
+    def _admitted_need(self, image: ImageLike) -> Need:
+        return self.plan.admitted(self._need(image))
+
+    def _read(self, image: ImageLike, *, copy: bool = True) -> NDArray[np.uint8]:
+        """As `as_array`; raises InputError also for an image that needs too much memory."""
+        if isinstance(image, str | Path):
+            self.plan.require(image, self._need(image))
+        return as_array(image, copy=copy)
 
     def workers(self, photos: int) -> Workers:
         """The threads that share the work on this many photos."""
@@ -281,7 +326,8 @@ class Predictor:
         windows = tile_windows((size_hw[0], size_hw[1]), tile, self.overlap)
         if len(windows) == 1:
             return self._predict_whole([image])[0]
-        batches = batched((image[window] for window in windows), self.batch_size)
+        tiles = self.plan.batch_of_tiles((size_hw[0], size_hw[1]))
+        batches = batched((image[window] for window in windows), tiles)
         parts = [found for batch in batches for found in self._predict_whole(batch)]
         (whole,) = self._predict_whole([image])
         return self._finish(join_tiles(parts, windows, whole))
@@ -296,11 +342,16 @@ class Predictor:
     def _look(self, images: list[NDArray[np.uint8]], choice: Choice) -> list[Instances]:
         """Run the network; photos share a batch only where padding changes none of them."""
         looks = [shortened(image, self._longest_px) for image in images]
-        groups: dict[tuple[int, ...], list[int]] = {}
+        groups: dict[tuple[int, int, int], list[int]] = {}
         for i, look in enumerate(looks):
             groups.setdefault(look.shape, []).append(i)
         found: dict[int, Instances] = {}
-        for rows in groups.values():
+        parts = [
+            part
+            for (height, width, _), rows in groups.items()
+            for part in batched(rows, self.plan.batch((height, width), len(rows)))
+        ]
+        for rows in parts:
             tensors = [torch.from_numpy(looks[i]).permute(2, 0, 1) for i in rows]
             results = self._detector(tensors, choice)
             for k, i in enumerate(rows):

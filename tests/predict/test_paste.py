@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 from instseg.predict import paste
-from instseg.predict.paste import paste_batch, paste_masks, paste_together
+from instseg.predict.paste import enlarged, paste_batch, paste_masks, paste_together
 
 SIZE_HW = (37, 53)
 
@@ -139,3 +139,11 @@ def test_on_the_gpu(gpu):
     soft, boxes, sizes = several_photos()
     found = paste_batch([each.to(gpu) for each in soft], boxes, sizes)
     assert_equal_masks(found, paste_batch(soft, boxes, sizes), differing=2)
+
+
+def test_large_masks_are_made_in_strips_that_equal_the_whole() -> None:
+    mask = torch.rand(30, 30, generator=torch.Generator().manual_seed(0))
+    for size in ((2500, 3001), (50, 100_003), (5001, 1500)):
+        whole = torch.nn.functional.interpolate(mask[None, None], size=size, mode="bilinear")
+        differs = enlarged(mask, size) != (whole[0, 0] >= 0.5)
+        assert differs.sum() <= 3  # on the very edge
