@@ -24,6 +24,7 @@ done
 [[ $out == /* ]] || out=$start/$out
 mkdir -p "$out" || exit 2
 work=$(mktemp -d)
+mkdir "$work/figures"
 trap 'rm -rf "$work"' EXIT
 export PYTHONPATH=$PWD INSTSEG_GPU=$device PYTHONUNBUFFERED=1
 deadline=460 # seconds
@@ -53,7 +54,7 @@ bench() { # NAME SECONDS OPTIONS...
   local name=$1 limit=$2
   shift 2
   part "$name" "$limit" "$python" tools/benchmark.py "$@" \
-    --device "$device" --json "$work/$name.json" --out "$work"
+    --device "$device" --json "$work/figures/$name.json" --out "$work"
 }
 
 : >"$out/log.txt"
@@ -68,7 +69,7 @@ bench postprocess 60 postprocess --repeats 2
 bench infer_1_fp32 45 infer "${model[@]}" --precision fp32 --repeats $few
 bench infer_1_compiled 120 infer "${model[@]}" --precision bf16 --compile --repeats $many
 
-"$python" - "$work" "$out/figures.json" <<'PYTHON' 2>&1 | tee "$out/summary.txt"
+"$python" - "$work/figures" "$out/figures.json" <<'PYTHON' 2>&1 | tee "$out/summary.txt"
 import json, platform, sys
 from datetime import date
 from pathlib import Path
@@ -81,6 +82,7 @@ figures = {path.stem: json.loads(path.read_text()) for path in paths}
 card = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
 machine = f"{card}, torch {torch.__version__}, torchvision {torchvision.__version__}, "
 machine += f"Python {platform.python_version()}, {date.today()}"
+Path(sys.argv[2]).write_text(json.dumps({"machine": machine} | figures, indent=1) + "\n")
 print(machine)
 for name, each in figures.items():
     if "stages" in each:
@@ -97,7 +99,6 @@ for name, each in figures.items():
         rate, share = each["network"]["gflop_per_s"] / 1e3, each["network"]["share"]
         line += f"; network at {share:.1%} of {rate:.1f} TFLOP/s"
     print(line)
-Path(sys.argv[2]).write_text(json.dumps({"machine": machine} | figures, indent=1) + "\n")
 PYTHON
 grep -E '^(FAILED|ERROR) |[0-9]+ (passed|failed|skipped)' "$out/log.txt" | tail -n 20 |
   tee -a "$out/summary.txt"
