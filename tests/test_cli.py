@@ -102,9 +102,9 @@ def test_every_tool_is_a_command():
         (["infer", "x.jpg", "--preset", "slow"], "--preset must be one of default, fast, not slow"),
         (
             ["benchmark", "x"],
-            "what must be one of infer, postprocess, draw, train, evaluate, read, not x",
+            "what must be one of infer, postprocess, draw, train, evaluate, read, convert, not x",
         ),
-        (["doctor"], "--coco-json must be given; see instseg doctor --help"),
+        (["doctor"], "say what to check: --coco-json or --data"),
         (["infer"], "no inputs given"),
         (["infer", "nothing*.jpg"], "nothing*.jpg"),
         (["info", "missing.safetensors"], "missing.safetensors: no such weights file"),

@@ -19,7 +19,7 @@ from instseg.formats.format import Format, Reading, Writing
 from instseg.formats.joined import joined
 from instseg.formats.labels import Labels, Notes, Record
 from instseg.formats.photo_names import copy_photos
-from instseg.formats.shapes import area_of, box_of, has_mask, parts_of, size_of
+from instseg.formats.shapes import has_mask, parts_of, size_of
 
 FILE = "annotations.json"
 _HEAD_BYTES = 4096
@@ -131,29 +131,23 @@ def _written(
     images: Iterable[Record], objects: Mapping[int, Sequence[Record]], tolerance: float
 ) -> list[Record]:
     return [
-        _complete(annotation, size_of(image), tolerance)
+        _simplified(annotation, size_of(image), tolerance)
         for image in images
         for annotation in objects[image["id"]]
     ]
 
 
-def _complete(annotation: Record, size_hw: tuple[int, int], tolerance: float) -> Record:
-    """An annotation with simplified polygons, and with the box and area that it may lack."""
-    whole = dict(annotation)
+def _simplified(annotation: Record, size_hw: tuple[int, int], tolerance: float) -> Record:
+    """An annotation with simplified polygons; masks with holes stay exact."""
+    if not tolerance or not has_mask(annotation):
+        return annotation
     try:
-        if tolerance and has_mask(annotation):
-            parts = parts_of(annotation, size_hw, tolerance)
-            if parts and not any(part.holes for part in parts):
-                whole["segmentation"] = [part.outer.ravel().tolist() for part in parts]
-        if whole.get("bbox") is None and (box := box_of(annotation, size_hw)):
-            whole["bbox"] = box
-        if whole.get("area") is None:
-            box = whole.get("bbox") or [0, 0, 0, 0]
-            masked = has_mask(annotation)
-            whole["area"] = area_of(annotation, size_hw) if masked else float(box[2] * box[3])
+        parts = parts_of(annotation, size_hw, tolerance)
     except ValueError:  # a broken segmentation, which the doctor tells of, stays as it is
-        pass
-    return whole
+        return annotation
+    if not parts or any(part.holes for part in parts):
+        return annotation
+    return {**annotation, "segmentation": [part.outer.ravel().tolist() for part in parts]}
 
 
 FORMAT = Format(name="coco", title="COCO", recognises=recognises, read=read, write=write, file=FILE)

@@ -8,7 +8,7 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from instseg.core.errors import InputError
@@ -23,6 +23,7 @@ from instseg.formats.labels import Labels
 from instseg.formats.losses import losses
 from instseg.formats.options import ConvertOptions
 from instseg.formats.registry import format_of, recognised
+from instseg.formats.shapes import measured, size_of
 from instseg.system.atomic import make_folder, naming_file, sweep
 
 CLASSES = "classes.csv"
@@ -134,7 +135,7 @@ def read_labels(
         on_event: See `ConvertOptions`.
 
     Returns:
-        The labels, and the format that they were in.
+        The labels, each object with a box and an area, and the format that they were in.
 
     Raises:
         InputError: The source has no known format or is broken, or a folder does not exist.
@@ -145,7 +146,10 @@ def read_labels(
     found = recognised(path) if from_format is None else format_of(from_format)
     if from_format is not None and not path.exists():
         raise InputError(f"{path}: no such file or folder; check the path")
-    return found.read(path, Reading(images=folder, values=values, on_event=on_event)), found
+    labels = found.read(path, Reading(images=folder, values=values, on_event=on_event))
+    sizes = {image["id"]: size_of(image) for image in labels.images}
+    annotations = [measured(each, sizes[each["image_id"]]) for each in labels.annotations]
+    return replace(labels, document={**labels.document, "annotations": annotations}), found
 
 
 def check_free(out: Path, target: Format) -> None:

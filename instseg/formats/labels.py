@@ -20,7 +20,8 @@ class Labels:
             has splits), `categories` (id, name; `isthing` for panoptic data) and `annotations`:
             id, image_id, category_id, bbox [x, y, width, height], `segmentation` (polygons of
             float coordinates, which are joined, or RLE for what has holes; [] for a box alone),
-            iscrowd, area; score, `attributes` {name: value} and track_id where there are any.
+            iscrowd, area (bbox and area may be missing in what a format reads: the frame adds
+            them); score, `attributes` {name: value} and track_id where there are any.
         photos: The folder that each file_name is relative to; None if it is unknown.
         notes: What was found in the files that is not in the document, one line each.
         source_ids: The ids of categories in the files, where they are not those of the document.

@@ -76,6 +76,21 @@ def area_of(annotation: Mapping[str, Any], size_hw: tuple[int, int]) -> float:
     return float(coco_mask.area(polygons_to_rle(rings, size_hw)))  # without decoding it
 
 
+def measured(annotation: Mapping[str, Any], size_hw: tuple[int, int]) -> dict[str, Any]:
+    """An annotation with the box and area of its mask, where it has none of its own."""
+    whole = dict(annotation)
+    try:
+        if whole.get("bbox") is None and (box := box_of(annotation, size_hw)):
+            whole["bbox"] = box
+        if whole.get("area") is None:
+            box = whole.get("bbox") or [0, 0, 0, 0]
+            masked = has_mask(annotation)
+            whole["area"] = area_of(annotation, size_hw) if masked else float(box[2] * box[3])
+    except ValueError:  # a broken segmentation, which the doctor tells of
+        pass
+    return whole
+
+
 def polygons_of(annotation: Mapping[str, Any]) -> list[Loop]:
     """The polygons of an annotation that have 3 points or more, each (K, 2); [] for RLE.
 

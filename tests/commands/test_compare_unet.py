@@ -86,7 +86,7 @@ def test_names_may_hold_anything(files, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--scenes=2"], "say what to compare on: --scenes, or --coco-json with --images"),
+        (["--scenes=2"], "say what to compare on: --scenes, --data, or --coco-json with --images"),
         (["--score-threshold=1.5"], "--score-threshold must lie between 0 and 1, not 1.5"),
         (["--resamples=5"], "--resamples must lie between 100 and 100,000, not 5"),
         (["--priority=dog,cow"], "--priority: {files}/mask_rcnn.safetensors knows no class 'cow'"),

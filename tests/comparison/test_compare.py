@@ -267,8 +267,8 @@ def test_real_photos(coco_dir, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"coco_json": None}, "say what to compare on: scenes, or coco_json with images"),
-        ({"scenes": 3}, "say what to compare on: scenes, or coco_json"),
+        ({"coco_json": None}, "say what to compare on: scenes, data, or coco_json with images"),
+        ({"scenes": 3}, "say what to compare on: scenes, data, or coco_json"),
         ({"images": None}, "coco_json needs images"),
         ({"unet": "demo"}, "demo holds compact, which predicts instances; give a semantic model"),
         ({"scenes": -1, "coco_json": None}, "scenes=-1 must lie between 0 and 1,000,000"),

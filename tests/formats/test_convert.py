@@ -70,3 +70,16 @@ def test_a_failed_conversion_leaves_nothing(source, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         convert(source, tmp_path / "new" / "out", to="yolo", on_event=stop)
     assert not list((tmp_path / "new").iterdir()) if (tmp_path / "new").exists() else True
+
+
+def test_objects_get_the_area_and_box_that_they_lack(source, tmp_path):
+    document = json.loads(source.read_text())
+    stated = [(each["bbox"], each["area"]) for each in document["annotations"]]
+    for each in document["annotations"]:
+        del each["bbox"], each["area"]
+    source.write_text(json.dumps(document))
+    done = convert(source, tmp_path / "out.json", to="coco")
+    assert not [found.code for found in done.findings if found.severity == "error"]
+    written = json.loads(done.path.read_text())["annotations"]
+    assert [each["area"] for each in written[2:4]] == [area for _, area in stated[2:4]]
+    assert [each["bbox"] for each in written[2:4]] == [box for box, _ in stated[2:4]]

@@ -206,7 +206,7 @@ def test_errors_of_a_dataset_are_warnings_and_a_repair_is_asked_for(train, scene
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({}, "say what to train on: coco_json with images, or scenes"),
+        ({}, "say what to train on: coco_json with images, data, or scenes"),
         ({"coco_json": "a.json"}, "coco_json needs images"),
         ({"scenes": 8, "weights": "none"}, "weights none needs architecture"),
         ({"scenes": 8, "init_classes": "cup"}, "init_classes cup: expected OLD=NEW"),

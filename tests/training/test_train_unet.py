@@ -134,7 +134,7 @@ def test_a_damaged_file_of_a_stopped_run_is_named(stopped, tmp_path, name, damag
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({}, "say what to train on: coco_json or masks, either with images, or scenes"),
+        ({}, "say what to train on: coco_json or masks, either with images, data, or scenes"),
         ({"masks": "m"}, "masks needs images"),
         ({"scenes": 8, "val_share": 1}, "val_share=1 must be at least 0 and below 1"),
         ({"scenes": 8, "clip_grad_norm": 0}, "clip_grad_norm=0 must be above 0"),
