@@ -8,7 +8,7 @@ from pathlib import Path
 from instseg.commands.listener import Listener
 from instseg.commands.terminal import console, table
 from instseg.core.wording import interval, number
-from instseg.exporting.export import ExportOptions
+from instseg.exporting.options import ExportOptions
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,8 @@ from onnx import TensorProto, compose, helper, numpy_helper
 from onnxscript import optimizer
 from torch import Tensor, nn
 
+from instseg.engines.names import THRESHOLDS
 from instseg.engines.prepare import LARGEST_SIDE_PX, Prepare
-from instseg.engines.runtimes import THRESHOLDS
 
 OPSET = 18
 BETWEEN = ("prepared", "resized", "size")  # values that the first part gives the second
@@ -189,8 +189,3 @@ def without_constants(
         )
         copied.graph.initializer.remove(tensor)
     return copied, values
-
-
-def set_metadata(model: onnx.ModelProto, texts: Mapping[str, str]) -> None:
-    """Write texts into the metadata of a graph."""
-    helper.set_model_props(model, dict(texts))

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instseg.core.errors import InputError
+from instseg.engines.names import MAX_DETECTIONS, THRESHOLDS
 from instseg.system.atomic import replacing
 
-THRESHOLDS, MAX_DETECTIONS = "score_thresholds", "max_detections"  # constants of a detector
 Outputs = dict[str, NDArray[Any]]
 Run = Callable[[NDArray[Any]], Outputs]
 NEEDED = {  # packages by format: to write it, and to run it
@@ -104,9 +104,9 @@ def to_openvino(model: Any, *, halves: bool) -> Any:
 
 def write_onnx(model: Any, texts: Mapping[str, str], path: Path) -> None:
     """Write an ONNX graph with its metadata."""
-    from instseg.engines.graph import set_metadata
+    import onnx
 
-    set_metadata(model, texts)
+    onnx.helper.set_model_props(model, dict(texts))
     with replacing(path, durable=True) as temporary:
         temporary.write_bytes(model.SerializeToString())
 

@@ -4,90 +4,25 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from instseg.core.errors import ArgumentError, require_between
-from instseg.core.events import Notice, OnEvent, Warned, download_progress, ignore, told
-from instseg.core.options import python_only, takes
-from instseg.files.weights import NAMED
+from instseg.core.events import Notice, Warned, download_progress, told
+from instseg.core.options import takes
+from instseg.exporting.options import SUFFIXES, ExportOptions
 from instseg.system.atomic import make_folder
 
 if TYPE_CHECKING:
     from instseg.data.coco import CocoData
     from instseg.exporting.agreement import Agreement, Photo
-    from instseg.exporting.exported_file import ExportedFile
+    from instseg.exporting.new_file import NewFile
     from instseg.models.mask_rcnn import Model
     from instseg.models.segmenters import SegmenterModel
 
-SUFFIXES = {"onnx": ".onnx", "openvino": ".xml"}
 DRAWN = ((480, 640), (640, 480), (720, 1280))  # height and width of the scenes for a certificate
 DEFAULT_SCORE = 0.5  # minimum score of classes without a stored threshold, as `Predictor` has it
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """Exports a model as one file for ONNX Runtime or OpenVINO.
-
-    The file takes photos of any size and runs without torch and instseg. Its outputs are those of
-    the model: it is run on photos beside the model, and the differences are stored in the file.
-
-    Args:
-        weights: Model to export: coco-v2, coco-v1, photos, demo, unet-demo, or a path.
-        architecture: Architecture of a .pth file: resnet50_fpn or resnet50_fpn_v2.
-        format: onnx for one file, openvino for the pair FILE.xml and FILE.bin.
-        out: The file; by default out/export/NAME, with the suffix of the format.
-        dtype: Type of the stored weights. fp16 halves the file, which still computes in
-            float32.
-        int8: Quantize the layers to int8: a quarter of the size, and faster on processors with
-            int8 instructions (VNNI). Needs `calibrate`.
-        calibrate: Photos like those that the file will see, a few dozen at least: a file, a folder,
-            a glob, @list.txt, or a list of these. They show the ranges of the values.
-        calibration_photos: At most this many of them are used.
-        score_threshold: Minimum score for all classes, 0 to 1. By default the threshold of each
-            class that is stored in the model file, and 0.5 for classes without one.
-        max_detections: At most this many detections per photo.
-        images: Photos for the certificate: a folder, a file or a glob; by default drawn scenes.
-        coco_json: Ground truth of these photos, a COCO dataset: also measures AP of both, or mIoU
-            of semantic networks.
-        check: Run the file beside the model; without it, the file has no certificate.
-        max_loss: Most that an fp16 or int8 file may lose of AP or mIoU, 0 to 1; needs
-            `coco_json`.
-        allow_differences: Accept an fp32 file whose detections, boxes (by more than 0.001 pixels)
-            or labels differ from the model's, and an fp16 or int8 file that loses more than
-            `max_loss`; otherwise the exit code is 1.
-        on_event: Called with progress and warnings.
-    """
-
-    weights: str | Path | Model | SegmenterModel
-    _: KW_ONLY
-    architecture: str | None = None
-    format: Literal["onnx", "openvino"] = "onnx"
-    out: str | Path | None = None
-    dtype: Literal["fp32", "fp16"] = "fp32"
-    int8: bool = False
-    calibrate: str | Path | list[str] | None = None
-    calibration_photos: int = 100
-    score_threshold: float | None = None
-    max_detections: int = 100
-    images: str | Path | None = None
-    coco_json: str | Path | CocoData | None = None
-    check: bool = True
-    max_loss: float = 0.003
-    allow_differences: bool = False
-    on_event: OnEvent = python_only(ignore)
-
-    @property
-    def file(self) -> Path:
-        """The file to write."""
-        if self.out is not None:
-            return Path(self.out)
-        name = "model"
-        if isinstance(self.weights, str | Path):
-            named = NAMED.get(str(self.weights))
-            name = named.name if named else Path(self.weights).stem
-        return Path("out/export", name + SUFFIXES[self.format])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +97,7 @@ def _export_detector(options: ExportOptions, model: Model) -> Exported:
     from instseg.engines.build import DetectorLimits, detector_graph, metadata
     from instseg.exporting import agreement as compared
     from instseg.exporting.average_precision import ap_differences
-    from instseg.exporting.exported_file import ExportedFile
+    from instseg.exporting.new_file import NewFile
 
     card = model.card
     stored = card.thresholds if options.score_threshold is None else {}
@@ -173,7 +108,7 @@ def _export_detector(options: ExportOptions, model: Model) -> Exported:
     )
     options.on_event(Notice(text=f"{options.file}: building the graph takes a minute"))
     graph = detector_graph(model, limits)
-    made = ExportedFile(options, graph)
+    made = NewFile(options, graph)
     found = None
     if options.check:
         reference = compared.Reference(model, limits)
@@ -191,13 +126,13 @@ def _export_detector(options: ExportOptions, model: Model) -> Exported:
 def _export_segmenter(options: ExportOptions, model: SegmenterModel) -> Exported:
     from instseg.engines.build import metadata, segmenter_graph
     from instseg.exporting.agreement import segmenter_agreement
-    from instseg.exporting.exported_file import ExportedFile
     from instseg.exporting.mean_iou import miou_difference
+    from instseg.exporting.new_file import NewFile
     from instseg.predict.segmenter import Segmenter
 
     if not model.card.takes_photos and (options.int8 or options.coco_json):
         raise ArgumentError("{weights} takes arrays; {int8} and {coco_json} are for photos")
-    made = ExportedFile(options, segmenter_graph(model))
+    made = NewFile(options, segmenter_graph(model))
     found = None
     if options.check:
         segmenter = Segmenter(model, device="cpu", precision="fp32")
@@ -210,7 +145,7 @@ def _export_segmenter(options: ExportOptions, model: SegmenterModel) -> Exported
 
 
 def _written(
-    options: ExportOptions, made: ExportedFile, texts: dict[str, str], found: Agreement | None
+    options: ExportOptions, made: NewFile, texts: dict[str, str], found: Agreement | None
 ) -> Exported:
     """Write the file, and tell whether it is as close to the model as promised."""
     if found is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import onnx
 
@@ -21,12 +21,10 @@ from instseg.engines.runtimes import (
 )
 from instseg.exporting.agreement import Agreement, Photo
 from instseg.exporting.calibration import Calibration
-
-if TYPE_CHECKING:
-    from instseg.exporting.export import ExportOptions
+from instseg.exporting.options import ExportOptions
 
 
-class ExportedFile:
+class NewFile:
     """The file that `export` writes.
 
     Args:
