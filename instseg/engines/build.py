@@ -14,8 +14,8 @@ from torch import Tensor
 from instseg import __version__
 from instseg.engines.detector import Detect
 from instseg.engines.graph import joined, stop_suppression_at
+from instseg.engines.limits import MAX_DETECTIONS, THRESHOLDS
 from instseg.engines.prepare import PrepareForDetector, PrepareForSegmenter
-from instseg.engines.runtimes import MAX_DETECTIONS, THRESHOLDS
 from instseg.engines.segmenter import Label, multiple_of
 from instseg.models.inference import folded_network
 from instseg.models.mask_rcnn import Model

@@ -15,8 +15,8 @@ from onnx import TensorProto, compose, helper, numpy_helper
 from onnxscript import optimizer
 from torch import Tensor, nn
 
+from instseg.engines.limits import THRESHOLDS
 from instseg.engines.prepare import LARGEST_SIDE_PX, Prepare
-from instseg.engines.runtimes import THRESHOLDS
 
 OPSET = 18
 BETWEEN = ("prepared", "resized", "size")  # values that the first part gives the second

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instseg.core.errors import InputError
+from instseg.engines.limits import MAX_DETECTIONS, THRESHOLDS
 from instseg.system.atomic import replacing
 
-THRESHOLDS, MAX_DETECTIONS = "score_thresholds", "max_detections"  # constants of a detector
 Outputs = dict[str, NDArray[Any]]
 Run = Callable[[NDArray[Any]], Outputs]
 NEEDED = {  # packages by format: to write it, and to run it

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instseg.core.errors import InputError
-from instseg.engines.runtimes import MAX_DETECTIONS, THRESHOLDS, Outputs
+from instseg.engines.limits import MAX_DETECTIONS, THRESHOLDS
+from instseg.engines.runtimes import Outputs
 
 Detect = Callable[[NDArray[np.uint8], NDArray[np.float32], int], Outputs]
 KERNELS_KEPT = 512  # of OpenVINO, by shape: fewer than it keeps by default, so that memory is flat
