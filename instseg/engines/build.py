@@ -14,7 +14,7 @@ from torch import Tensor
 from instseg import __version__
 from instseg.engines.detector import Detect
 from instseg.engines.graph import joined, stop_suppression_at
-from instseg.engines.names import MAX_DETECTIONS, THRESHOLDS
+from instseg.engines.limits import MAX_DETECTIONS, THRESHOLDS
 from instseg.engines.prepare import PrepareForDetector, PrepareForSegmenter
 from instseg.engines.segmenter import Label, multiple_of
 from instseg.models.inference import folded_network

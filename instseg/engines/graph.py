@@ -15,7 +15,7 @@ from onnx import TensorProto, compose, helper, numpy_helper
 from onnxscript import optimizer
 from torch import Tensor, nn
 
-from instseg.engines.names import THRESHOLDS
+from instseg.engines.limits import THRESHOLDS
 from instseg.engines.prepare import LARGEST_SIDE_PX, Prepare
 
 OPSET = 18

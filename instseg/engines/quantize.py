@@ -23,7 +23,7 @@ from onnxscript.rewriter.rules.common import fuse_batchnorm_into_conv_rule
 
 from instseg.core.errors import InputError
 from instseg.engines.graph import BETWEEN, with_thresholds
-from instseg.engines.names import THRESHOLDS
+from instseg.engines.limits import THRESHOLDS
 from instseg.engines.runtimes import Run, run_onnx
 
 LEAST_SCORE = 0.01  # heads see the objects of higher scores; AP needs these

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instseg.core.errors import InputError
-from instseg.engines.names import MAX_DETECTIONS, THRESHOLDS
+from instseg.engines.limits import MAX_DETECTIONS, THRESHOLDS
 from instseg.system.atomic import replacing
 
 Outputs = dict[str, NDArray[Any]]

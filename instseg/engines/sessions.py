@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instseg.core.errors import InputError
-from instseg.engines.names import MAX_DETECTIONS, THRESHOLDS
+from instseg.engines.limits import MAX_DETECTIONS, THRESHOLDS
 from instseg.engines.runtimes import Outputs
 
 Detect = Callable[[NDArray[np.uint8], NDArray[np.float32], int], Outputs]
