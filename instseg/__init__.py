@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from instseg.evaluation.evaluate import evaluate
     from instseg.exporting.export import export
     from instseg.files.image import read_image, write_image
+    from instseg.formats.convert import convert
     from instseg.models.load import load_model
     from instseg.predict.predictor import Predictor
     from instseg.predict.segmenter import Segmenter
@@ -37,6 +38,7 @@ __all__ = [
     "Predictor",
     "Segmenter",
     "compare",
+    "convert",
     "display_instances",
     "draw_instances",
     "evaluate",
@@ -60,6 +62,7 @@ _HOME = {
     "Predictor": "instseg.predict.predictor",
     "Segmenter": "instseg.predict.segmenter",
     "compare": "instseg.comparison.compare",
+    "convert": "instseg.formats.convert",
     "display_instances": "instseg.visualize",
     "draw_instances": "instseg.visualize",
     "evaluate": "instseg.evaluation.evaluate",

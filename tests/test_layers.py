@@ -15,7 +15,7 @@ LAYERS = [  # each imports only from lower layers and, within its own, only from
     {"files"},
     {"report"},
     {"models", "doctor", "scenes", "visualize"},
-    {"engines"},
+    {"engines", "formats"},
     {"data"},
     {"predict"},
     {"evaluation"},
@@ -26,7 +26,19 @@ LAYERS = [  # each imports only from lower layers and, within its own, only from
     {"tools"},
 ]
 LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
-WITHOUT_TORCH = {"core", "system", "files", "report", "doctor", "scenes", "visualize", "evaluation"}
+WITHOUT_TORCH = {
+    *(
+        "core",
+        "system",
+        "files",
+        "report",
+        "doctor",
+        "scenes",
+        "visualize",
+        "evaluation",
+        "formats",
+    ),
+}
 FILES = sorted([*(ROOT / "instseg").rglob("*.py"), *(ROOT / "tools").glob("*.py")])
 
 

@@ -70,7 +70,7 @@ def _commands() -> str:
 
 def _command(name: str) -> str:
     _, parser = command_of(name)
-    positional = f" {parser.positional}" if parser.positional else ""
+    positional = "".join(f" {name}" for name in parser.positional)
     lines = [
         f"# instseg {name}",
         description(parser.options),

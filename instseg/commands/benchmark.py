@@ -12,7 +12,6 @@ from instseg.commands.listener import Listener
 from instseg.commands.terminal import console, table
 from instseg.core.errors import ArgumentError, require_between
 from instseg.core.events import OnEvent
-from instseg.files.listing import list_images
 from instseg.system.atomic import replacing
 from instseg.system.versions import versions
 
@@ -27,15 +26,16 @@ class Options:
         what: infer (from photo files to RLE), postprocess (from 100 soft
             masks of a 12-megapixel photo to RLE), draw (20 instances on photos of 480 x 640 px, and
             100 large ones on one of 12 megapixels), train (steps of SGD), evaluate (COCO AP of
-            boxes and masks, from files, 100 detections per image), or read (a COCO JSON file of the
-            size of instances_train2017.json). The first four are compared with torchvision, the
-            others with pycocotools; evaluate also with faster-coco-eval, hotcoco and
-            ultrafast-pycocotools, if they are installed.
+            boxes and masks, from files, 100 detections per image), read (a COCO JSON file of the
+            size of instances_train2017.json), or convert (10,000 masks from COCO to YOLO polygons
+            and back). The first four are compared with torchvision, evaluate and read with
+            pycocotools; evaluate also with faster-coco-eval, hotcoco and ultrafast-pycocotools, and
+            convert with supervision, if they are installed.
         images: Photos, folders or globs; for train, the folder of the photos of --coco-json. If
             not given, drawn scenes of 480 x 640 px.
         coco_json: For train: annotations in COCO format; the first photos with objects are used.
-        images_count: Number of synthetic images for evaluate (default: 500) and read (default:
-            100,000).
+        images_count: Number of synthetic images for evaluate (default: 500), read (default:
+            100,000) and convert (default: 1,370).
         weights: coco-v1, coco-v2, a path, or random. With random weights, all score thresholds are
             zero, so that both sides do the same work.
         architecture: Architecture of random weights (default: resnet50_fpn) or of a .pth file:
@@ -45,9 +45,13 @@ class Options:
             photo, from file to RLE, drawing and PNG, beside its floor, the least it could take: its
             floating-point operations at the rate, or its bytes at the bandwidth, that are measured
             on this machine.
-        batch_size: For train: images per step.
-        precision: Floating-point precision of instseg; torchvision runs in fp32.
-        device: For train: device of both sides, cpu, cuda or cuda:1.
+        batch_size: Photos that both sides are given at once for infer (default: 1), or images per
+            step for train (default: 2).
+        engine: For infer: what runs instseg's side, torch, openvino or onnxruntime.
+        precision: Floating-point precision of instseg; torchvision runs in fp32. For infer with
+            openvino or onnxruntime also int8, calibrated with the photos.
+        device: For infer, postprocess and train: device of both sides, cpu, cuda or cuda:1.
+        compile: For infer: compile the network of instseg, as `infer --compile` does.
         repeats: Number of measurements of each side after one warm-up; the median is reported. For
             train, each is one step; the losses are written to --json and plotted beside it.
         seed: Random seed of weights, masks, boxes and synthetic data.
@@ -55,7 +59,9 @@ class Options:
         out: Folder for drawn scenes and synthetic files.
     """
 
-    what: Literal["infer", "postprocess", "draw", "train", "evaluate", "read"] | None = None
+    what: Literal["infer", "postprocess", "draw", "train", "evaluate", "read", "convert"] | None = (
+        None
+    )
     images: list[str] | None = None
     coco_json: Path | None = None
     images_count: int | None = None
@@ -63,9 +69,11 @@ class Options:
     architecture: str | None = None
     detections: int = 100
     stages: bool = False
-    batch_size: int = 2
-    precision: Literal["auto", "fp32", "bf16"] = "fp32"
+    batch_size: int | None = None
+    engine: Literal["auto", "torch", "openvino", "onnxruntime"] = "torch"
+    precision: Literal["auto", "fp32", "bf16", "int8"] = "fp32"
     device: str = "cpu"
+    compile: bool = False
     repeats: int = 5
     seed: int = 0
     json: Path | None = None
@@ -76,6 +84,7 @@ def run(config: Options) -> int:
     """Measures, prints a table, and returns the exit code."""
     require_between(1, repeats=config.repeats, images_count=config.images_count)
     require_between(1, 10_000, detections=config.detections)
+    require_between(1, 1024, batch_size=config.batch_size)
     if config.stages and config.what != "infer":
         raise ArgumentError("{stages} goes with infer; leave it out, or run benchmark infer")
     with Listener() as listener:
@@ -111,8 +120,15 @@ def _show_sides(figures: dict[str, Any], what: str | None) -> None:
         ["side", *figures["ours"]],
         [(side, *(f"{value:.4g}" for value in figures[side].values())) for side in sides],
     )
+    if "network" in figures:
+        network = figures["network"]
+        console.print(
+            f"network: {network['share']:.0%} of {network['gflop_per_s'] / 1000:.1f} TFLOP/s, the "
+            "rate measured for matrix products and convolutions"
+        )
     ratio = figures["ratio"]
-    peer = "pycocotools" if what in ("evaluate", "read") else "torchvision"
+    peers = {"evaluate": "pycocotools", "read": "pycocotools", "convert": "supervision"}
+    peer = peers.get(what or "", "torchvision")
     for task, times in (ratio if isinstance(ratio, dict) else {what: ratio}).items():
         console.print(f"{task}: {times:.2f} times as fast as {peer}")
 
@@ -125,7 +141,7 @@ def _figures(config: Options, on_event: OnEvent) -> dict[str, Any]:
             return _infer(config, on_event)
         case "postprocess":
             return measure_postprocessing(
-                repeats=config.repeats, seed=config.seed, on_event=on_event
+                repeats=config.repeats, device=config.device, seed=config.seed, on_event=on_event
             )
         case "draw":
             from instseg.benchmark.draw import measure_drawing
@@ -133,18 +149,27 @@ def _figures(config: Options, on_event: OnEvent) -> dict[str, Any]:
             return measure_drawing(repeats=config.repeats, seed=config.seed, on_event=on_event)
         case "train":
             return _train(config, on_event)
+        case "convert":
+            from instseg.benchmark.convert import measure_conversion
+
+            images = config.images_count or 1370  # of 10,000 masks
+            return measure_conversion(
+                images, config.repeats, config.seed, config.out, on_event=on_event
+            )
         case _:
             return _coco(config, on_event)
 
 
 def _infer(config: Options, on_event: OnEvent) -> dict[str, Any]:
     from instseg.benchmark.infer import draw_photos, measure_inference
+    from instseg.files.listing import list_images
 
     photos = list_images(config.images) if config.images else draw_photos(config.out)
     options: dict[str, Any] = {
         "weights": config.weights,
         "architecture": config.architecture,
         "precision": config.precision,
+        "device": config.device,
         "detections": config.detections,
         "repeats": config.repeats,
         "seed": config.seed,
@@ -154,7 +179,10 @@ def _infer(config: Options, on_event: OnEvent) -> dict[str, Any]:
         from instseg.benchmark.stages import measure_stages
 
         return measure_stages(photos, folder=config.out, **options)
-    return measure_inference(photos, **options)
+    batch_size = 1 if config.batch_size is None else config.batch_size
+    return measure_inference(
+        photos, engine=config.engine, batch_size=batch_size, compiled=config.compile, **options
+    )
 
 
 def _train(config: Options, on_event: OnEvent) -> dict[str, Any]:
@@ -165,7 +193,7 @@ def _train(config: Options, on_event: OnEvent) -> dict[str, Any]:
         architecture=config.architecture,
         coco_json=config.coco_json,
         images=Path(config.images[0]) if config.images else None,
-        batch_size=config.batch_size,
+        batch_size=2 if config.batch_size is None else config.batch_size,
         precision=config.precision,
         device=config.device,
         repeats=config.repeats,

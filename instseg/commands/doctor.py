@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -31,6 +31,9 @@ class Options:
     Args:
         coco_json: The dataset to check, in COCO format.
         images: Folder of its photos; if not given, photos are not checked.
+        data: Instead of --coco-json: labels of any format that convert reads, with their photos.
+            They are written to --out as data.json, or data_train.json and data_val.json; the split
+            val is the validation set, if there is no other.
         val_coco_json: Validation set; checked for photos that are also in the training set, and
             for missing classes.
         val_images: Folder of its photos; by default that of --images.
@@ -44,8 +47,9 @@ class Options:
         out: Output folder, for findings.json, report.html, contact_sheet.png and changes.json.
     """
 
-    coco_json: Path
+    coco_json: Path | None = None
     images: Path | None = None
+    data: Path | None = None
     val_coco_json: Path | None = None
     val_images: Path | None = None
     photos: Literal["no", "headers", "all"] = "all"
@@ -63,6 +67,8 @@ def run(config: Options) -> int:
 
     if config.clear_crowds and not config.fix:
         raise ArgumentError("{clear_crowds} needs {fix}")
+    config = _with_data(config)
+    assert config.coco_json, "the options were checked"
     _check(config)
     with Listener() as listener:
         examination = examine(
@@ -91,6 +97,30 @@ def run(config: Options) -> int:
     files = ", ".join(map(str, written))
     console.print(f"{config.coco_json}: {examination.summary()}; wrote {files}")
     return 0 if examination.ok else 1
+
+
+def _with_data(config: Options) -> Options:
+    """The options, with COCO files in place of data of another format."""
+    from instseg.data.any_format import FOR_TRAINING, read_dataset
+
+    if (config.coco_json is None) == (config.data is None):
+        raise ArgumentError("say what to check: {coco_json} or {data}")
+    if config.data is None:
+        return config
+    with Listener() as listener:
+        found = read_dataset(config.data, config.images, on_event=listener)
+        split = found.first_of(FOR_TRAINING, listener, "checks")
+    name = f"data_{split}.json" if split else "data.json"
+    config = replace(
+        config,
+        data=None,
+        coco_json=found.write(split, config.out / name),
+        images=found.photos,
+    )
+    if split != "val" and "val" in found.splits and config.val_coco_json is None:
+        val = found.write("val", config.out / "data_val.json")
+        config = replace(config, val_coco_json=val, val_images=found.photos)
+    return config
 
 
 def _check(config: Options) -> None:

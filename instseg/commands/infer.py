@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from instseg.commands.listener import Listener
-from instseg.commands.stand_in import stands_in
 from instseg.commands.terminal import console, printable, table
 from instseg.core.errors import ArgumentError
 from instseg.core.events import Notice, OnEvent, Warned, download_progress
 from instseg.core.options import renamed
-from instseg.core.semantic import Rule
+from instseg.core.overlap_rule import Rule
 from instseg.core.wording import count
-from instseg.files.listing import list_images
 from instseg.files.weights import DEFAULT, EMBEDDED, NAMED, NoDownloadError, needs_download
 from instseg.system.allocation import keep_freed_memory
 
@@ -29,13 +27,16 @@ class Options:
 
     Args:
         inputs: Photos, folders, globs, or @list.txt, a text file with one path per line.
-        weights: coco-v2, coco-v1, photos (embedded), demo, or the path of a model file or .pth
-            file. By default coco-v2; if it is not on this machine and cannot be downloaded, photos,
-            with a warning.
+        weights: coco-v2, coco-v1, photos (embedded), demo, or the path of a model file, a .pth
+            file, or an exported .onnx or .xml file. By default coco-v2; if it is not on this
+            machine and cannot be downloaded, photos, with a warning.
         architecture: Architecture of a .pth file: resnet50_fpn or resnet50_fpn_v2.
         out: Output folder.
         device: auto, cpu, cuda, cuda:1 or mps.
+        engine: What runs the model: torch, openvino or onnxruntime; auto is torch, or what runs an
+            exported file. Others than torch run on the CPU, and weights are converted once.
         precision: Floating-point precision; auto uses bf16 if the processor supports it natively.
+            int8 is for exported int8 files.
         preset: fast resizes photos to 0.6 of the default size: faster, less accurate.
         seed: Random seed; prediction uses no random numbers.
         score_threshold: Minimum score for all classes, 0 to 1. By default the threshold of each
@@ -47,6 +48,8 @@ class Options:
         tile: Split photos larger than this into overlapping tiles of this many pixels.
         overlap: Overlap of neighbouring tiles, as a share of their size, 0 to 0.9.
         batch_size: Photos of equal size, or tiles, per batch.
+        compile: Compile the network during the first predictions, which takes a minute or two; for
+            GPUs, where it has not been measured yet.
         flip: Run on the horizontally flipped photo too and merge the results (test-time
             augmentation).
         recursive: Search subfolders too.
@@ -75,7 +78,8 @@ class Options:
     architecture: str | None = None
     out: Path = Path("out/infer")
     device: str = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    engine: Literal["auto", "torch", "openvino", "onnxruntime"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
     preset: Literal["default", "fast"] = "default"
     seed: int = 0
     score_threshold: float | None = None
@@ -85,6 +89,7 @@ class Options:
     tile: int | None = None
     overlap: float = 0.2
     batch_size: int = 1
+    compile: bool = False
     flip: bool = False
     recursive: bool = False
     coco_json: Path | None = None
@@ -104,6 +109,8 @@ class Options:
 
 def run(config: Options) -> int:
     """Returns 0, 1 if some photos failed, 2 if all did."""
+    from instseg.files.listing import list_images
+
     _check(config)
     keep_freed_memory()
     with Listener() as listener:
@@ -171,6 +178,8 @@ def _load(config: Options, on_event: OnEvent) -> Predictor:
     except NoDownloadError as problem:
         if not problem.unreachable:
             raise
+        from instseg.commands.stand_in import stands_in
+
         on_event(Warned(text=stands_in(problem)))
         return _predictor(config, EMBEDDED, on_event)
 
@@ -182,6 +191,7 @@ def _predictor(config: Options, weights: str, on_event: OnEvent) -> Predictor:
         weights,
         architecture=config.architecture,
         device=config.device,
+        engine=config.engine,
         precision=config.precision,
         preset=config.preset,
         score_threshold=config.score_threshold,
@@ -192,7 +202,9 @@ def _predictor(config: Options, weights: str, on_event: OnEvent) -> Predictor:
         overlap=config.overlap,
         flip=config.flip,
         batch_size=config.batch_size,
+        compile=config.compile,
         progress=download_progress(on_event),
+        on_event=on_event,
     )
 
 
@@ -224,7 +236,8 @@ def _show(config: Options, done: PredictedFolder) -> None:
     names += ["report.html"] if config.report else []
     line = f"{config.out}: wrote {', '.join(names) or 'nothing new'}: "
     line += f"{count(sum(done.counts.values()), 'instance')} in {count(done.done, 'photo')}, "
-    line += f"{done.seconds:.1f} s ({done.done / done.seconds:.2g} photos/s)"
+    line += f"{done.seconds:.1f} s ({done.done / done.seconds:.2g} photos/s, "
+    line += f"network busy {done.busy:.0%})"
     if done.skipped:
         line += f"; {count(done.skipped, 'photo')} done before"
     if done.failed:

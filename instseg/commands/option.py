@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -137,7 +137,7 @@ def _listed(value: Any, kind: Any) -> Any:
     return tuple(items) if get_origin(kind) is tuple else items
 
 
-def options_of(options: Callable[..., Any], positional: str | None = None) -> list[Option]:
+def options_of(options: Callable[..., Any], positional: Sequence[str] = ()) -> list[Option]:
     """The options of a dataclass, without what only Python can give, such as callbacks."""
     help_of = help_texts(options)
     found = []
@@ -156,7 +156,7 @@ def options_of(options: Callable[..., Any], positional: str | None = None) -> li
                 types=tuple(sorted((k for k in kinds if k is not type(None)), key=_rank)),
                 optional=type(None) in kinds,
                 help=help_of[field.name],
-                positional=field.name == positional,
+                positional=field.name in positional,
                 aliases=tuple(field.metadata.get("aliases", ())),
             )
         )

@@ -11,20 +11,18 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 from instseg import __version__
-from instseg.comparison.result import Comparison
-from instseg.comparison.verdict import not_compared, verdict
 from instseg.core.errors import ArgumentError, InputError, require_between
 from instseg.core.events import OnEvent, Warned, ignore
-from instseg.core.instances import Instances
 from instseg.core.json_types import Json
 from instseg.core.options import python_only, takes
-from instseg.core.semantic import Rule
+from instseg.core.overlap_rule import Rule
 from instseg.core.wording import some
 from instseg.system.lock import only_run_in
 from instseg.system.versions import versions
 
 if TYPE_CHECKING:
     from instseg.comparison.compared_models import ComparedModels
+    from instseg.comparison.result import Comparison
     from instseg.data.coco import CocoData
     from instseg.models.mask_rcnn import Model
     from instseg.models.segmenters import SegmenterModel
@@ -47,6 +45,8 @@ class CompareOptions:
     Args:
         coco_json: Ground truth: a COCO dataset. Where objects overlap, the smallest is on top.
         images: Folder of its photos.
+        data: Instead of `coco_json`: labels of any format that convert reads; of several splits,
+            val or else test. `images` is only needed if the photos are not where the labels say.
         scenes: Compare on this many drawn scenes instead, written into the folder `out`. They
             differ from all that train-unet and finetune draw with seeds below 999,999.
         weights: Mask R-CNN: coco-v2, coco-v1, photos, demo or the path of a model file or .pth
@@ -78,6 +78,7 @@ class CompareOptions:
     coco_json: str | Path | CocoData | None = None
     images: str | Path | None = None
     _: KW_ONLY
+    data: str | Path | None = None
     scenes: int = 0
     weights: str | Path | Model = "demo"
     architecture: str | None = None
@@ -96,8 +97,10 @@ class CompareOptions:
     on_event: OnEvent = python_only(ignore)
 
     def __post_init__(self) -> None:
-        if bool(self.coco_json) == bool(self.scenes):
-            raise ArgumentError("say what to compare on: {scenes}, or {coco_json} with {images}")
+        if sum(map(bool, (self.coco_json, self.data, self.scenes))) != 1:
+            raise ArgumentError(
+                "say what to compare on: {scenes}, {data}, or {coco_json} with {images}"
+            )
         if isinstance(self.coco_json, str | Path) and not self.images:
             raise ArgumentError("{coco_json} needs {images}, the folder of its photos")
         require_between(0, 1_000_000, scenes=self.scenes)
@@ -119,6 +122,8 @@ def compare(options: CompareOptions) -> Comparison:
     from instseg.comparison.measure import compare_models
     from instseg.comparison.pictures import TITLES, choose, draw_pictures
     from instseg.comparison.report import REPORT, write_report
+    from instseg.comparison.result import Comparison
+    from instseg.comparison.verdict import not_compared, verdict
     from instseg.comparison.write import as_json, write_comparison
 
     out = None if options.out is None else Path(options.out)
@@ -175,6 +180,7 @@ def _read(options: CompareOptions, folder: Path) -> tuple[ComparedModels, dict[s
     """The data and both models, and what comparison.json says of the models."""
     from instseg.comparison.compared_models import ComparedModels, compared_names
     from instseg.comparison.load import class_order, described, load_mask_rcnn, load_unet, name_of
+    from instseg.core.instances import Instances
     from instseg.data.semantic_data import CocoSemantic
     from instseg.predict.predictor import Predictor
 
@@ -214,10 +220,14 @@ def _read(options: CompareOptions, folder: Path) -> tuple[ComparedModels, dict[s
 
 def _data(options: CompareOptions, folder: Path) -> CocoData:
     """The dataset; scenes are drawn first."""
+    from instseg.data.any_format import FOR_MEASURING, read_dataset
     from instseg.data.coco import CocoData
     from instseg.scenes.scene import SceneConfig, write_scenes
 
-    if isinstance(options.coco_json, CocoData):
+    if options.data:
+        found = read_dataset(options.data, options.images, on_event=options.on_event)
+        data = found.coco(found.first_of(FOR_MEASURING, options.on_event, "compares on"), folder)
+    elif isinstance(options.coco_json, CocoData):
         data = options.coco_json
         if options.images:
             data = replace(data, folder=Path(options.images))
@@ -288,4 +298,6 @@ def _settings(options: CompareOptions, priority: Sequence[str]) -> Json:
             "coco_json": options.coco_json.coco_json,
             "images": options.images or options.coco_json.folder,
         }
+    elif options.data:
+        found |= {"coco_json": options.data}
     return found | {"priority": priority}

@@ -223,7 +223,7 @@ def _decompress(counts: str | bytes) -> NDArray[np.int64]:
     """
     raw = counts.encode("ascii") if isinstance(counts, str) else counts
     codes = codes_of(raw)
-    if ((codes < 0) | (codes > 63)).any() or (codes[-1:] > 31).any():
+    if (codes > 63).any() or (codes[-1:] > 31).any():
         raise ValueError(
             f'RLE counts: expected characters "0" to "o", the last below "P", got {raw[-20:]!r}'
         )
@@ -235,24 +235,28 @@ def _decompress(counts: str | bytes) -> NDArray[np.int64]:
     return values
 
 
-def codes_of(counts: bytes) -> NDArray[np.int64]:
+def codes_of(counts: bytes) -> NDArray[np.uint8]:
     """The characters of pycocotools' string as numbers, 0..63 if it is valid."""
-    return np.frombuffer(counts, dtype=np.uint8).astype(np.int64) - 48
+    return np.frombuffer(counts, dtype=np.uint8) - np.uint8(48)
 
 
-def integers_of(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def integers_of(codes: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The signed integers that codes represent, and the index in `codes` where each ends.
 
     An integer is one code or more, of 5 bits each, low first; bit 6 says that more follows, and the
     highest bit is the sign. Of an integer of more than `MOST_DIGITS` codes the value is wrong.
 
     Args:
-        codes: Each 0..63, the last below 32.
+        codes: Each 0..63, the last below 32; of any type of whole numbers.
     """
     ends = np.flatnonzero(codes < 32)
-    digits = np.diff(ends, prepend=-1)
-    starts = ends - digits + 1
-    shifts = 5 * np.minimum(np.arange(len(codes)) - np.repeat(starts, digits), MOST_DIGITS)
-    values = np.add.reduceat((codes & 31) << shifts, starts)
-    values -= np.where(codes[ends] & 16, 1 << 5 * np.minimum(digits, MOST_DIGITS), 0)
+    values = (codes[ends].astype(np.int64) ^ 16) - 16
+    before = ends - 1  # -1 is the last code, below 32
+    rows = np.flatnonzero(codes[before] >= 32)
+    at = before[rows]
+    for _ in range(MOST_DIGITS - 1):
+        values[rows] = values[rows] << 5 | (codes[at] & 31)
+        at -= 1
+        going = codes[at] >= 32
+        rows, at = rows[going], at[going]
     return values, ends

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from instseg import __version__
 from instseg.engines.detector import Detect
-from instseg.engines.graph import THRESHOLDS, joined
+from instseg.engines.graph import joined, stop_suppression_at
 from instseg.engines.prepare import PrepareForDetector, PrepareForSegmenter
+from instseg.engines.runtimes import MAX_DETECTIONS, THRESHOLDS
 from instseg.engines.segmenter import Label, multiple_of
 from instseg.models.inference import folded_network
 from instseg.models.mask_rcnn import Model
@@ -44,20 +45,26 @@ class DetectorLimits:
 
 def detector_graph(model: Model, limits: DetectorLimits) -> onnx.ModelProto:
     """The graph `image -> boxes, labels, scores, masks` of a Mask R-CNN."""
-    network = Detect(folded_network(model), model.class_id_of_output, limits.max_detections)
+    network = Detect(folded_network(model), model.class_id_of_output)
     card = model.card.preprocessing
     prepare = PrepareForDetector(
         card["min_size"], card["max_size"], card["mean"], card["std"], MULTIPLE
     )
     image = torch.zeros((*EXAMPLE_HW, 3), dtype=torch.uint8)
-    return joined(
+    constants = {
+        THRESHOLDS: limits.score_thresholds,
+        MAX_DETECTIONS: torch.tensor(limits.max_detections),
+    }
+    graph = joined(
         prepare,
         network,
         image,
         multiple=MULTIPLE,
         outputs=DETECTOR_OUTPUTS,
-        constants={THRESHOLDS: limits.score_thresholds},
+        constants=constants,
     )
+    stop_suppression_at(graph, MAX_DETECTIONS)
+    return graph
 
 
 def segmenter_graph(model: SegmenterModel) -> onnx.ModelProto:

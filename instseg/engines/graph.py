@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnx import TensorProto, compose, helper, numpy_helper
 from onnxscript import optimizer
 from torch import Tensor, nn
 
 from instseg.engines.prepare import LARGEST_SIDE_PX, Prepare
+from instseg.engines.runtimes import THRESHOLDS
 
 OPSET = 18
 BETWEEN = ("prepared", "resized", "size")  # values that the first part gives the second
 LEAST_SIDE_PX = 32
-THRESHOLDS = "score_thresholds"  # the initializer of a detector's graph
 HALVED = 256  # tensors of more values than this are stored as fp16, if wanted
 
 
@@ -134,6 +135,16 @@ def _exported(
     return found.model_proto
 
 
+def stop_suppression_at(model: onnx.ModelProto, most: str) -> None:
+    """Let a graph's last non-maximum suppression end when it has kept as many as an initializer.
+
+    The best are kept first, so that nothing else changes; with 80,000 candidates it takes 5 ms
+    instead of 700.
+    """
+    last = [node for node in model.graph.node if node.op_type == "NonMaxSuppression"][-1]
+    last.input[2] = most
+
+
 def store_halves(model: onnx.ModelProto) -> None:
     """Store large float32 tensors as fp16, in place; the graph computes in float32 as before."""
     casts = []
@@ -161,6 +172,23 @@ def with_thresholds(model: onnx.ModelProto, threshold: float) -> onnx.ModelProto
             values = np.full_like(numpy_helper.to_array(tensor), threshold)
             tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
     return copied
+
+
+def without_constants(
+    model: onnx.ModelProto, names: Sequence[str]
+) -> tuple[onnx.ModelProto, dict[str, NDArray[Any]]]:
+    """A copy of a graph in which these initializers are inputs, and their values by name."""
+    copied = onnx.ModelProto()
+    copied.CopyFrom(model)
+    values = {}
+    for tensor in [each for each in copied.graph.initializer if each.name in names]:
+        values[tensor.name] = numpy_helper.to_array(tensor)
+        sizes = list(tensor.dims)
+        copied.graph.input.append(
+            helper.make_tensor_value_info(tensor.name, tensor.data_type, sizes)
+        )
+        copied.graph.initializer.remove(tensor)
+    return copied, values
 
 
 def set_metadata(model: onnx.ModelProto, texts: Mapping[str, str]) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from instseg.core.errors import InputError
 from instseg.system.atomic import replacing
 
+THRESHOLDS, MAX_DETECTIONS = "score_thresholds", "max_detections"  # constants of a detector
 Outputs = dict[str, NDArray[Any]]
 Run = Callable[[NDArray[Any]], Outputs]
 NEEDED = {  # packages by format: to write it, and to run it
@@ -77,13 +78,25 @@ def run_openvino(model: Any) -> Run:
 
 
 def to_openvino(model: Any, *, halves: bool) -> Any:
-    """An ONNX graph (its proto) as a model of OpenVINO, its weights stored as they will be."""
+    """An ONNX graph (its proto) as a model of OpenVINO, its weights stored as they will be.
+
+    The thresholds of a detector stay constants of their names: nothing is computed from them.
+    """
     import openvino
 
+    from instseg.engines.graph import without_constants
+
+    open_model, values = without_constants(model, (THRESHOLDS, MAX_DETECTIONS))
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "model.onnx"), Path(folder, "model.xml")
-        source.write_bytes(model.SerializeToString())
-        openvino.save_model(openvino.convert_model(source), target, compress_to_fp16=halves)
+        source.write_bytes(open_model.SerializeToString())
+        converted = openvino.convert_model(source)
+        for name, value in values.items():
+            constant = openvino.opset13.constant(value, name=name)
+            unset = converted.input(name).get_node()
+            unset.output(0).replace(constant.output(0))
+            converted.remove_parameter(unset)
+        openvino.save_model(converted, target, compress_to_fp16=halves)
         weights = target.with_suffix(".bin").read_bytes()
         tensor = openvino.Tensor(np.frombuffer(weights, np.uint8).copy())
         return openvino.Core().read_model(target.read_text(encoding="utf-8").encode(), tensor)

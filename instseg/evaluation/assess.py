@@ -19,10 +19,10 @@ from instseg.evaluation.bootstrap import (
     p_value,
     resample,
 )
-from instseg.evaluation.coco_ap import MAX_DETECTIONS, METRICS, ApTables, Kind, measure_ap
-from instseg.evaluation.confusion import confusion_matrix
+from instseg.evaluation.coco_ap import MAX_DETECTIONS, METRICS, ApTables, Kind, ap_of
+from instseg.evaluation.confusion import DEFAULT_SCORE, confusion_matrix
 from instseg.evaluation.difference import ScoreDifference
-from instseg.evaluation.error_taxonomy import ErrorTaxonomy, error_taxonomy
+from instseg.evaluation.error_taxonomy import BACKGROUND_IOU, ErrorTaxonomy, error_taxonomy
 from instseg.evaluation.operating_points import (
     Calibration,
     OperatingPoint,
@@ -31,11 +31,10 @@ from instseg.evaluation.operating_points import (
     operating_points,
     prediction_thresholds,
 )
-from instseg.evaluation.result import (
-    ClassScores,
-    KindScores,
-    finite_or_none,
-)
+from instseg.evaluation.overlaps import overlaps_of, pairs_of_any_class
+from instseg.evaluation.result import ClassScores, KindScores, finite_or_none
+from instseg.evaluation.tables import Tables
+from instseg.system.memory import no_garbage_collection
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +121,7 @@ class Assessment:
 _POINT = ("threshold", "f1", "precision", "recall")
 
 
+@no_garbage_collection()
 def assess(
     truth: Mapping[str, Any],
     results: Sequence[Mapping[str, Any]],
@@ -139,20 +139,22 @@ def assess(
         resamples: Number of resamples for the intervals.
         seed: Random seed; results with the same seed have the same resamples.
     """
-    evaluation = measure_ap(truth, results, kind, max_detections=detection_limits(truth))
+    tables = Tables.read(truth, results, kind)
+    pairs = None if kind == "boundary" else pairs_of_any_class(tables, BACKGROUND_IOU)
+    evaluation = ap_of(truth, tables, detection_limits(truth), pairs)
     matches = evaluation.matches
     weights = draw_halves(len(matches.image_ids), resamples=resamples, seed=seed)
     explanation = None
-    if kind != "boundary":
+    if pairs is not None:
         points = operating_points(matches)
-        names = evaluation.class_names
-        least = {n: p.threshold for n, p in zip(names, points, strict=True) if p}
+        least = np.array([point.threshold if point else DEFAULT_SCORE for point in points])
+        overlaps = overlaps_of(tables, pairs)
         explanation = Explanation(
             points=points,
             prediction_thresholds=prediction_thresholds(matches),
             calibration=calibration(matches),
-            errors=error_taxonomy(truth, results, kind),
-            confusion=confusion_matrix(truth, results, kind, score_threshold=least),
+            errors=error_taxonomy(overlaps),
+            confusion=confusion_matrix(overlaps, score_threshold=least),
         )
     return Assessment(
         kind=kind,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,16 +137,22 @@ def _score_class(table: Floats, matches: Matches, k: int, weights: Weights) -> N
     of_class = matches.gt_class == k
     for size, gt_ignored in enumerate(matches.gt_ignored):
         true, ignored = matches.det_true[size][:, dets], matches.det_ignored[size][:, dets]
-        objects = weights[matches.gt_image[of_class & ~gt_ignored]].sum(axis=0).astype(np.int64)
-        for limit, most in enumerate(MAX_DETECTIONS):
-            hits = _sums_of(true & (rank < most), image, weights)
+        of_size = matches.gt_image[of_class & ~gt_ignored]
+        objects = _sums(np.zeros_like(of_size), of_size, weights, 1)[0].astype(np.int64)
+        hits = np.zeros((len(true), weights.shape[1]), np.float32)
+        step, det = np.nonzero(true)
+        for limit, (least, most) in enumerate(pairwise((0, *MAX_DETECTIONS))):
+            now = (rank[det] >= least) & (rank[det] < most)
+            hits += _sums(step[now], image[det[now]], weights, len(true))
             table[size, :, AR + limit] = hits / np.maximum(objects, 1)
-        step = max(1, CELLS // max(1, int(np.count_nonzero(true.any(axis=0)))))
-        for start in range(0, weights.shape[1], step):
-            columns = slice(start, start + step)
+        width = max(1, CELLS // max(1, int(np.count_nonzero(true.any(axis=0)))))
+        for start in range(0, weights.shape[1], width):
+            columns = slice(start, start + width)
             part = np.ascontiguousarray(weights[:, columns])
             gains = _Gains(matches.recall_thresholds, np.maximum(objects[columns], 1))
-            table[size, :, AP, columns] = _average_precision(true, ignored, image, part, gains)
+            table[size, :, AP, columns] = _average_precision(
+                true, ignored, image, part, hits[:, columns], gains
+            )
         table[size][..., objects == 0] = np.nan
 
 
@@ -162,7 +171,7 @@ class _Gains:
 
 
 def _average_precision(
-    true: Bools, ignored: Bools, image: Ints, weights: Weights, gains: _Gains
+    true: Bools, ignored: Bools, image: Ints, weights: Weights, hits: Weights, gains: _Gains
 ) -> Weights:
     """AP at one object size: (T, R).
 
@@ -173,30 +182,30 @@ def _average_precision(
     following = np.searchsorted(found, np.arange(true.shape[1]))  # the next found one, or itself
     counted = ~ignored & (following < len(found))
     always = counted.all(axis=0)
-    between = _sums(following[always], np.flatnonzero(always), image, weights, len(found))
+    between = _sums(following[always], image[always], weights, len(found))
+    step, det = np.nonzero(counted & ~always)
+    totals = between.sum(axis=0) + _sums(step, image[det], weights, len(true))
     sometimes: list[list[tuple[int, int]]] = [[] for _ in found]
-    for t, det in np.argwhere(counted & ~always).tolist():
-        sometimes[following[det]].append((t, image[det]))
-    totals = _sums_of(counted, image, weights)
-    hits = _sums_of(true, image, weights)
-    place = hits.astype(np.intp) + gains.start
-    ap, best, spare = (np.zeros_like(hits) for _ in range(3))
-    patterns, pattern = np.unique(true[:, found], axis=1, return_inverse=True)
-    runs = [_runs(each) for each in patterns.T]
+    for row, t, i in zip(following[det].tolist(), step.tolist(), image[det].tolist(), strict=True):
+        sometimes[row].append((t, i))
+    left = hits.copy()
+    at = hits.astype(np.intp) + gains.start
+    ap, best, spare = (np.zeros_like(left) for _ in range(3))
+    patterns = (2 ** np.arange(len(true)) @ true[:, found]).tolist()
     with np.errstate(invalid="ignore"):  # 0 / 0 where nothing is left
         for row in range(len(found) - 1, -1, -1):
             weight = weights[image[found[row]]]
             weight_int = weight.astype(np.intp)
-            for run in runs[pattern[row]]:
-                gained, highest, left, at = spare[run], best[run], hits[run], place[run]
-                np.divide(left, totals[run], out=gained)
+            for run in _runs(patterns[row]):
+                gained, highest, hits_left, place = spare[run], best[run], left[run], at[run]
+                np.divide(hits_left, totals[run], out=gained)
                 np.fmax(highest, gained, out=highest)  # at this recall or above
-                gains.table.take(at, out=gained, mode="clip")
+                gains.table.take(place, out=gained, mode="clip")
                 gained *= highest
                 gained *= weight
                 ap[run] += gained
-                left -= weight
-                at -= weight_int
+                hits_left -= weight
+                place -= weight_int
             totals -= between[row]
             for t, i in sometimes[row]:
                 totals[t] -= weights[i]
@@ -204,23 +213,24 @@ def _average_precision(
     return ap
 
 
-def _runs(chosen: Bools) -> list[slice]:
-    """The runs of True."""
-    edges = np.flatnonzero(np.diff(chosen, prepend=False, append=False)).tolist()
-    return [slice(*edge) for edge in zip(edges[::2], edges[1::2], strict=True)]
+@cache
+def _runs(pattern: int) -> list[slice]:
+    """The runs of ones in a number's binary digits, counted from the lowest."""
+    return [slice(*ones.span()) for ones in re.finditer("1+", f"{pattern:b}"[::-1])]
 
 
-def _sums_of(chosen: Bools, image: Ints, weights: Weights) -> Weights:
-    """For each row of `chosen` (M, D), the sum of the weights of the detections' images: (M, R)."""
-    row, det = np.nonzero(chosen)
-    return _sums(row, det, image, weights, len(chosen))
+def _sums(rows: Ints, images: Ints, weights: Weights, n_rows: int) -> Weights:
+    """For each row, the sum of the weights of its images: (n_rows, R).
 
-
-def _sums(row: Ints, det: Ints, image: Ints, weights: Weights, rows: int) -> Weights:
-    """For each row, the sum of the weights of the images of its detections: (rows, R)."""
+    Args:
+        rows: (N,), ascending.
+        images: (N,), of each.
+        weights: (images, R).
+        n_rows: How many there are.
+    """
     from scipy.sparse import csr_array  # not for --help
 
-    ones = np.ones(len(row), np.float32)
-    chosen = csr_array((ones, (row, image[det])), shape=(rows, len(weights)))
+    ones, limits = np.ones(len(rows), np.float32), np.searchsorted(rows, np.arange(n_rows + 1))
+    chosen = csr_array((ones, images, limits), shape=(n_rows, len(weights)))
     sums: Weights = chosen @ weights
     return sums

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instseg.evaluation.matching import Bools, Floats, Ints, Matches, match
-from instseg.evaluation.shapes import Kind
+from instseg.evaluation.shapes import Kind, Pairs
+from instseg.evaluation.tables import Tables
 from instseg.system.memory import no_garbage_collection
 
 
@@ -125,18 +126,28 @@ def measure_ap(
             CVPR 2021).
         max_detections: 1, 10, 100, and more if an image has more objects.
     """
-    found = match(truth, results, kind, max_detections=max(max_detections))
+    return ap_of(truth, Tables.read(truth, results, kind), max_detections)
+
+
+def ap_of(
+    truth: Mapping[str, Any],
+    tables: Tables,
+    max_detections: Sequence[int] = MAX_DETECTIONS,
+    pairs: Pairs | None = None,
+) -> ApTables:
+    """As `measure_ap`, from the truth and results as tables, and `pairs` as in `match`."""
+    found = match(tables, max_detections=max(max_detections), pairs=pairs)
     names = {category["id"]: category["name"] for category in truth["categories"]}
     category_ids = found.category_ids.tolist()
     objects = np.bincount(found.gt_class[~found.gt_ignored[0]], minlength=len(category_ids))
     hits = _Hits.of(found)
-    tables = [_tables(found, *hits.precision(most)) for most in max_detections]
+    parts = [_tables(found, *hits.precision(most)) for most in max_detections]
     return ApTables(
         class_names=tuple(names[i] for i in category_ids),
         objects=tuple(objects.tolist()),
         max_detections=tuple(max_detections),
-        precision=np.stack([precision for precision, _ in tables], axis=-1),
-        recall=np.stack([recall for _, recall in tables], axis=-1),
+        precision=np.stack([precision for precision, _ in parts], axis=-1),
+        recall=np.stack([recall for _, recall in parts], axis=-1),
         matches=found,
     )
 

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.evaluation.overlaps import Overlaps, find_overlaps
+from instseg.evaluation.overlaps import Overlaps
 
 DEFAULT_SCORE = 0.3
 
 
 def confusion_matrix(
-    truth: Mapping[str, Any],
-    results: Sequence[Mapping[str, Any]],
-    kind: Literal["bbox", "segm"],
+    overlaps: Overlaps,
     *,
     iou_threshold: float = 0.5,
-    score_threshold: float | Mapping[str, float] = DEFAULT_SCORE,
+    score_threshold: float | NDArray[np.float64] = DEFAULT_SCORE,
 ) -> NDArray[np.int64]:
     """Count objects by true and predicted class.
 
@@ -29,28 +25,18 @@ def confusion_matrix(
     least `iou_threshold` of their area in a crowd region of their class are left out.
 
     Args:
-        truth: A COCO document: images, annotations, categories.
-        results: COCO results: `image_id`, `category_id`, `score`, and `bbox` or `segmentation`;
-            those of unlisted images or categories are ignored.
-        kind: Boxes or masks.
+        overlaps: Of all detections, at `iou_threshold` or below.
         iou_threshold: Minimum IoU of a match, above 0, up to 1.
-        score_threshold: Minimum score of detections, for all classes or by class name; other
-            classes have `DEFAULT_SCORE`.
+        score_threshold: Minimum score of detections, for all classes or for each (K,).
 
     Returns:
         int64 (K + 1, K + 1). Rows are the truth, columns the prediction; 0 is the background,
         1..K are the categories in order of their ids. Row 0 has false positives on background,
         column 0 has missed objects, and [0, 0] is 0.
     """
-    by_name = score_threshold if isinstance(score_threshold, Mapping) else {}
-    default = DEFAULT_SCORE if isinstance(score_threshold, Mapping) else score_threshold
-    least = {c["id"]: by_name.get(c["name"], default) for c in truth["categories"]}
-    sure = [r for r in results if r["score"] >= least.get(r["category_id"], np.inf)]
-    overlaps = find_overlaps(truth, sure, kind, min_iou=iou_threshold)
-    cells = confusions(overlaps, iou_threshold)
-    side = overlaps.n_classes + 1
-    places = cells.rows * side + cells.columns
-    return np.bincount(places, minlength=side**2).reshape(side, side)
+    least = np.broadcast_to(score_threshold, overlaps.n_classes)
+    sure = overlaps.only(overlaps.scores >= least[overlaps.detection_classes])
+    return confusions(sure, iou_threshold).matrix(overlaps.n_classes)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,6 +54,12 @@ class Confusions:
     columns: NDArray[np.int64]
     detections: NDArray[np.int64]
     objects: NDArray[np.int64]
+
+    def matrix(self, n_classes: int) -> NDArray[np.int64]:
+        """Their counts; see `confusion_matrix`."""
+        side = n_classes + 1
+        places = self.rows * side + self.columns
+        return np.bincount(places, minlength=side**2).reshape(side, side)
 
 
 def confusions(overlaps: Overlaps, iou_threshold: float = 0.5) -> Confusions:

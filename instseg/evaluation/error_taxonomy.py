@@ -14,14 +14,12 @@ compare with published ones:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.evaluation.overlaps import Overlaps, find_overlaps
+from instseg.evaluation.overlaps import Overlaps
 
 ERRORS = ("classification", "localisation", "both", "duplicate", "background", "missed")
 FOREGROUND_IOU = 0.5
@@ -51,11 +49,7 @@ class ErrorTaxonomy:
     counts: dict[str, int]
 
 
-def error_taxonomy(
-    truth: Mapping[str, Any],
-    results: Sequence[Mapping[str, Any]],
-    kind: Literal["bbox", "segm"],
-) -> ErrorTaxonomy:
+def error_taxonomy(overlaps: Overlaps) -> ErrorTaxonomy:
     """Assign false positives and missed objects to six types of error, and compute their costs.
 
     A detection is correct if its IoU with an object of its class is at least 0.5, and no detection
@@ -74,11 +68,9 @@ def error_taxonomy(
     positives. Missed objects are removed from the ground truth; if nothing else is left, AP is 1.
 
     Args:
-        truth: A COCO document: images, annotations, categories.
-        results: COCO results: `image_id`, `category_id`, `score`, and `bbox` or `segmentation`.
-        kind: Boxes or masks.
+        overlaps: With all pairs from `BACKGROUND_IOU` on.
     """
-    overlaps = find_overlaps(truth, results, kind, min_iou=BACKGROUND_IOU, max_dets=MAX_DETS)
+    overlaps = overlaps.only(overlaps.ranks < MAX_DETS)
     errors = assign_errors(overlaps)
     counts = np.bincount(errors.types[errors.types != CORRECT], minlength=len(ERRORS))
     counts[_MISSED] = np.count_nonzero(errors.missed)

@@ -13,30 +13,12 @@ from instseg.core.errors import ArgumentError, InputError, require_between
 from instseg.core.events import OnEvent, Warned, ignore
 from instseg.core.json_types import Json
 from instseg.core.options import python_only, takes
-from instseg.data.coco import CocoData
-from instseg.data.labels import doubtful_truth
-from instseg.evaluation.assess import detection_limits, score_differences
-from instseg.evaluation.checked import assess_checked
-from instseg.evaluation.label_errors import label_errors_of
-from instseg.evaluation.plots import write_plots
-from instseg.evaluation.predict_results import predict_results
-from instseg.evaluation.read_results import measurable_kinds, results_of
-from instseg.evaluation.report import photos_of, write_report
-from instseg.evaluation.report_scores import Measured
-from instseg.evaluation.result import Evaluation
-from instseg.evaluation.save_to_model import check_model_file, save_to_model
-from instseg.evaluation.truth_problems import explain_truth
-from instseg.evaluation.write import (
-    METRICS_JSON,
-    PREDICTIONS_JSON,
-    write_label_errors,
-    write_predictions,
-    write_scores,
-)
 from instseg.system.lock import only_run_in
 from instseg.system.processes import from_first, joined_processes, process_rank
 
 if TYPE_CHECKING:
+    from instseg.data.coco import CocoData
+    from instseg.evaluation.result import Evaluation
     from instseg.models.mask_rcnn import Model
 
 MOST_RESAMPLES = 100_000  # memory use grows with it
@@ -54,7 +36,10 @@ class EvaluateOptions:
     Args:
         coco_json: Ground truth: a COCO dataset.
         images: Folder of its photos; needed to evaluate a model.
-        weights: Model to evaluate: coco-v2, coco-v1, photos, demo or a path; or give `results`.
+        data: Instead of `coco_json`: labels of any format that convert reads; of several splits,
+            val or else test. `images` is only needed if the photos are not where the labels say.
+        weights: Model to evaluate: coco-v2, coco-v1, photos, demo or a path, also of an exported
+            file; or give `results`.
         architecture: Architecture of a .pth file: resnet50_fpn or resnet50_fpn_v2.
         results: Existing results to evaluate instead of a model: a COCO results list or a
             predictions.json of infer.
@@ -80,14 +65,18 @@ class EvaluateOptions:
         report: Write report.html: all of this on one page, with the photos of `images`, their
             objects and detections, and what is right and wrong.
         device: auto, cpu, cuda, cuda:1 or mps.
+        engine: What runs the model: torch, openvino or onnxruntime; auto is torch, or what runs an
+            exported file.
         precision: Floating-point precision; auto uses bf16 if the processor supports it natively.
+            int8 is for exported int8 files.
         seed: Random seed of the half-samples.
         on_event: Called with progress and warnings.
     """
 
-    coco_json: str | Path | CocoData
+    coco_json: str | Path | CocoData | None = None
     images: str | Path | None = None
     _: KW_ONLY
+    data: str | Path | None = None
     weights: str | Path | Model | None = None
     architecture: str | None = None
     results: Results | None = None
@@ -105,7 +94,8 @@ class EvaluateOptions:
     label_errors: bool = False
     report: bool = False
     device: str = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    engine: Literal["auto", "torch", "openvino", "onnxruntime"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
     seed: int = 0
     on_event: OnEvent = python_only(ignore)
 
@@ -140,6 +130,12 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
         InputError: Arguments do not go together, a file is broken, or the metrics would be
             meaningless.
     """
+    from instseg.data.labels import doubtful_truth
+    from instseg.evaluation.assess import detection_limits
+    from instseg.evaluation.read_results import results_of
+    from instseg.evaluation.truth_problems import explain_truth
+    from instseg.evaluation.write import write_predictions
+
     _check(options)
     data = _dataset(options)
     truth = data.document()
@@ -154,6 +150,8 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
             given = results_of(options.results, data, name=options.name, on_event=options.on_event)
             return _measure(options, data, truth, given)
         assert options.weights is not None  # as `_check` has seen
+        from instseg.evaluation.predict_results import predict_results  # which loads torch
+
         with joined_processes():
             found = predict_results(
                 options.weights,
@@ -161,6 +159,7 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
                 name=options.name,
                 architecture=options.architecture,
                 device=options.device,
+                engine=options.engine,
                 precision=options.precision,
                 score_threshold=options.score_threshold,
                 max_detections=options.max_detections or detection_limits(truth)[-1],
@@ -173,9 +172,15 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
 
 def _check(options: EvaluateOptions) -> None:
     """Raise InputError for options that do not go together."""
+    from instseg.evaluation.save_to_model import check_model_file
+    from instseg.evaluation.write import METRICS_JSON, PREDICTIONS_JSON
+
+    if (options.coco_json is None) == (options.data is None):
+        raise ArgumentError("say what to measure on: {coco_json} or {data}")
     if (options.weights is None) == (options.results is None):
         raise ArgumentError("say what to measure: {weights} with {images}, or {results}")
-    needs_images = options.weights is not None and not isinstance(options.coco_json, CocoData)
+    is_file = isinstance(options.coco_json, str | Path)
+    needs_images = options.weights is not None and is_file
     if needs_images and not options.images:
         raise ArgumentError("{weights} needs {images}, the folder of the dataset's photos")
     if options.report and options.out is None:
@@ -204,7 +209,15 @@ def _check(options: EvaluateOptions) -> None:
 
 
 def _dataset(options: EvaluateOptions) -> CocoData:
+    from instseg.data.any_format import FOR_MEASURING, read_dataset
+    from instseg.data.coco import CocoData
+
     given = options.coco_json
+    if options.data is not None:
+        found = read_dataset(options.data, options.images, on_event=options.on_event)
+        split = found.first_of(FOR_MEASURING, options.on_event, "measures on")
+        return found.coco(split, options.folder)
+    assert given is not None, "the options were checked"
     if isinstance(given, CocoData):
         return replace(given, folder=Path(options.images)) if options.images else given
     path, folder = Path(given), Path(options.images or "")
@@ -233,6 +246,16 @@ def _measure(
     options: EvaluateOptions, data: CocoData, truth: Json, results: Sequence[Json]
 ) -> Evaluation:
     """Assess each kind, compare, and write the files."""
+    from instseg.evaluation.assess import score_differences
+    from instseg.evaluation.checked import assess_checked
+    from instseg.evaluation.label_errors import label_errors_of
+    from instseg.evaluation.plots import write_plots
+    from instseg.evaluation.read_results import measurable_kinds, results_of
+    from instseg.evaluation.report import photos_of, write_report
+    from instseg.evaluation.report_scores import Measured
+    from instseg.evaluation.result import Evaluation
+    from instseg.evaluation.write import write_label_errors, write_scores
+
     kinds = measurable_kinds(
         truth, results, boundary=options.boundary, coco_json=data.coco_json, name=options.name
     )
@@ -270,7 +293,8 @@ def _measure(
         files += [write_label_errors(options.folder, evaluation)] if options.label_errors else []
         if options.report:
             measured = Measured(evaluation=evaluation, truth=truth, found=found, other=other)
-            has_photos = options.images is not None or isinstance(options.coco_json, CocoData)
+            is_file = isinstance(options.coco_json, str | Path)
+            has_photos = options.images is not None or not is_file
             photos = photos_of(measured, data if has_photos else None, options.on_event)
             files.append(write_report(options.folder, measured, photos).html)
         evaluation = replace(evaluation, files=tuple(files))
@@ -279,6 +303,8 @@ def _measure(
 
 def _stored(options: EvaluateOptions, evaluation: Evaluation) -> Evaluation:
     """Store what is asked for in the model file."""
+    from instseg.evaluation.save_to_model import save_to_model
+
     if not (options.save_thresholds or options.save_metrics):
         return evaluation
     stored = save_to_model(

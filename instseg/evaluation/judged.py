@@ -70,9 +70,7 @@ class Judged:
     @cached_property
     def matrix(self) -> Ints:
         """Int64 (K + 1, K + 1): the confusion matrix, truth by prediction, background first."""
-        side = self.overlaps.n_classes + 1
-        places = self.confusions.rows * side + self.confusions.columns
-        return np.bincount(places, minlength=side**2).reshape(side, side)
+        return self.confusions.matrix(self.overlaps.n_classes)
 
     @cached_property
     def best(self) -> tuple[Floats, Ints]:

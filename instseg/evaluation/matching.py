@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from instseg.evaluation.shapes import Kind, Shapes, overlapping
-
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from instseg.evaluation.shapes import Pairs, overlapping
+from instseg.evaluation.tables import Bools, Floats, Ints, Tables, ranks
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALL_THRESHOLDS = np.linspace(0, 1, 101)
@@ -61,56 +55,46 @@ class Matches:
     gt_ignored: Bools
 
 
-def match(
-    truth: Mapping[str, Any],
-    results: Sequence[Mapping[str, Any]],
-    kind: Kind,
-    *,
-    max_detections: int,
-) -> Matches:
+def match(tables: Tables, *, max_detections: int, pairs: Pairs | None = None) -> Matches:
     """Match detections with objects as COCO does: greedily, by descending score.
 
-    Annotations and results of images or categories that the truth does not list are ignored.
-
     Args:
-        truth: A COCO document: images, annotations, categories.
-        results: COCO results: `image_id`, `category_id`, `score`, and `bbox` or `segmentation`.
-        kind: Boxes, masks or boundaries.
+        tables: Truth and results.
         max_detections: Of one class in one image; those with the best scores.
+        pairs: All results and annotations that overlap, of any class, if they are known.
     """
-    image_ids = np.unique(np.array([image["id"] for image in truth["images"]], np.int64))
-    category_ids = np.unique(np.array([c["id"] for c in truth["categories"]], np.int64))
-    sizes_hw = {i["id"]: (i["height"], i["width"]) for i in truth["images"] if kind != "bbox"}
-    gt = _Arranged.of(truth["annotations"], image_ids, category_ids)
-    crowd = np.array([bool(each.get("iscrowd")) for each in gt.records], dtype=bool)
-    area = np.array([each["area"] for each in gt.records], dtype=np.float64)
-    gt_ignored = crowd | _of_other_size(area)
+    gt, crowd = tables.truth, tables.crowd
+    area = [tables.annotations[i]["area"] for i in gt.rows.tolist()]
+    gt_ignored = crowd | _of_other_size(np.array(area, dtype=np.float64))
 
-    det = _Arranged.of(results, image_ids, category_ids, scored=True, most=max_detections)
-    shapes = Shapes.read(det.records, kind, sizes_hw)
-    shared = np.flatnonzero(np.isin(gt.pair, det.pair))
-    regions = Shapes.read([gt.records[i] for i in shared.tolist()], kind, sizes_hw)
-    detection, region, iou = overlapping(
-        shapes, det.pair, regions, gt.pair[shared], crowd[shared], IOU_THRESHOLDS[0]
-    )
+    rank = ranks(tables.results.pair)
+    kept = rank < max_detections
+    det, rank = tables.results.take(kept), rank[kept]
+    if pairs is None:
+        least = IOU_THRESHOLDS[0]
+        pairs = overlapping(det.shapes, det.pair, gt.shapes, gt.pair, crowd, least)
+    else:
+        pairs = _of_same_class(tables, kept, *pairs)
+    detection, region, iou = pairs
     best_first = np.lexsort((-det.score, det.class_))  # stable: ties stay in order of images
-    place = np.argsort(best_first)
+    place = np.empty_like(best_first)
+    place[best_first] = np.arange(len(place))
     true = np.zeros((len(AREAS), len(IOU_THRESHOLDS), len(place)), dtype=bool)
     ignored = np.zeros_like(true)
-    lanes = _assign(detection, det.pair, shared[region], iou, gt_ignored, crowd)
+    lanes = _assign(detection, det.pair, region, iou, gt_ignored, crowd)
     for size, step, detections, on_ignored in lanes:
         true[size, step, place[detections]] = ~on_ignored
         ignored[size, step, place[detections]] = on_ignored
-    ignored |= _of_other_size(shapes.areas[best_first])[:, None] & ~true
+    ignored |= _of_other_size(det.shapes.areas[best_first])[:, None] & ~true
     return Matches(
-        image_ids=image_ids,
-        category_ids=category_ids,
+        image_ids=tables.image_ids,
+        category_ids=tables.category_ids,
         iou_thresholds=IOU_THRESHOLDS,
         recall_thresholds=RECALL_THRESHOLDS,
         det_image=det.image[best_first],
         det_class=det.class_[best_first],
         det_score=det.score[best_first],
-        det_rank=det.rank[best_first],
+        det_rank=rank[best_first],
         det_true=true,
         det_ignored=ignored,
         gt_image=gt.image,
@@ -119,79 +103,19 @@ def match(
     )
 
 
+def _of_same_class(
+    tables: Tables, kept: Bools, detection: Ints, region: Ints, iou: Floats
+) -> Pairs:
+    """The pairs that may match, with the results that are kept numbered anew."""
+    same = tables.results.pair[detection] == tables.truth.pair[region]
+    wanted = same & kept[detection] & (iou >= IOU_THRESHOLDS[0])
+    return (np.cumsum(kept) - 1)[detection[wanted]], region[wanted], iou[wanted]
+
+
 def _of_other_size(areas: Floats) -> Bools:
     """Whether areas (N,) are outside of each range of sizes: (A, N)."""
     low, high = AREAS.T[:, :, None]
     return (areas < low) | (areas > high)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Arranged:
-    """Records of known images and classes, sorted by image, then class, then descending score.
-
-    Attributes:
-        records: N annotations or results.
-        image: int64 (N,), by number.
-        class_: int64 (N,), by number.
-        pair: int64 (N,), ascending; the same for records of the same image and class.
-        score: float64 (N,).
-        rank: int64 (N,), place among the records of the same image and class.
-    """
-
-    records: list[Mapping[str, Any]]
-    image: Ints
-    class_: Ints
-    pair: Ints
-    score: Floats
-    rank: Ints
-
-    @classmethod
-    def of(
-        cls,
-        records: Sequence[Mapping[str, Any]],
-        image_ids: Ints,
-        category_ids: Ints,
-        *,
-        scored: bool = False,
-        most: int | None = None,
-    ) -> _Arranged:
-        """Arrange records.
-
-        Args:
-            records: Annotations or results.
-            image_ids: The known images, ascending.
-            category_ids: The known classes, ascending.
-            scored: Whether they have scores; else they stay in order.
-            most: How many to keep of each image and class.
-        """
-        image, class_ = (
-            _place(np.fromiter(map(itemgetter(key), records), np.int64, len(records)), ids)
-            for key, ids in (("image_id", image_ids), ("category_id", category_ids))
-        )
-        score = np.zeros(len(records))
-        if scored:
-            score = np.fromiter(map(itemgetter("score"), records), np.float64, len(records))
-        pair = image * len(category_ids) + class_
-        order = np.lexsort((-score, pair))  # stable
-        order = order[(image[order] >= 0) & (class_[order] >= 0)]
-        pair = pair[order]
-        rank = np.arange(len(order)) - np.searchsorted(pair, pair)
-        if most is not None:
-            order, pair, rank = (each[rank < most] for each in (order, pair, rank))
-        return cls(
-            records=[records[i] for i in order.tolist()],
-            image=image[order],
-            class_=class_[order],
-            pair=pair,
-            score=score[order],
-            rank=rank,
-        )
-
-
-def _place(ids: Ints, known: Ints) -> Ints:
-    """The place of each id among the known ones, ascending; -1 for others."""
-    place = np.searchsorted(known, ids)
-    return np.where(np.append(known, -1)[place] == ids, place, -1) if len(known) else place - 1
 
 
 def _assign(

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.evaluation.shapes import Shapes, overlapping
+from instseg.evaluation.shapes import Pairs, overlapping
+from instseg.evaluation.tables import Tables, ranks
 
 Record = Mapping[str, Any]
 
@@ -18,15 +19,16 @@ Record = Mapping[str, Any]
 class Overlaps:
     """N detections, M objects without crowds, and the P pairs of them that overlap.
 
-    Classes are 0..K-1, in the order of category ids. Detections are sorted by image, then by
-    descending score; equal scores keep their order. Objects are sorted by image, in the order of
-    the annotations.
+    Classes are 0..K-1, in the order of category ids. Detections are sorted by image, as the
+    truth lists them, then by descending score; equal scores keep their order. Objects are sorted by
+    image, in the order of the annotations.
 
     Attributes:
         n_classes: K.
         results: int64 (N,), the index of each detection in the results.
         annotations: int64 (M,), the index of each object in the annotations of the truth.
         scores: float64 (N,).
+        ranks: int64 (N,), the place of each detection in its image, from 0.
         detection_classes: int64 (N,).
         object_classes: int64 (M,).
         crowd_ious: float64 (N,), 0..1: the largest share of the detection inside a crowd region of
@@ -41,6 +43,7 @@ class Overlaps:
     results: NDArray[np.int64]
     annotations: NDArray[np.int64]
     scores: NDArray[np.float64]
+    ranks: NDArray[np.int64]
     detection_classes: NDArray[np.int64]
     object_classes: NDArray[np.int64]
     crowd_ious: NDArray[np.float64]
@@ -68,6 +71,7 @@ class Overlaps:
             self,
             results=self.results[kept],
             scores=self.scores[kept],
+            ranks=self.ranks[kept],
             detection_classes=self.detection_classes[kept],
             crowd_ious=self.crowd_ious[kept],
             detections=number[self.detections[pairs]],
@@ -132,42 +136,53 @@ def find_overlaps(
         min_iou: Above 0; pairs that overlap less are dropped.
         max_dets: Number of best detections per image, over all classes; None for all.
     """
-    images = {image["id"]: i for i, image in enumerate(truth["images"])}
-    category_ids = sorted(category["id"] for category in truth["categories"])
-    classes = {category_id: k for k, category_id in enumerate(category_ids)}
-    annotations = truth["annotations"]
+    tables = Tables.read(truth, results, kind)
+    if max_dets is not None:
+        by_score, rank = _by_score(tables)
+        best = np.zeros(len(rank), dtype=bool)
+        best[by_score] = rank < max_dets
+        tables = replace(tables, results=tables.results.take(best))
+    return overlaps_of(tables, pairs_of_any_class(tables, min_iou))
 
-    scores = np.array([result["score"] for result in results], dtype=np.float64)
-    found, found_image, found_class = _arrange(results, -scores, images, classes)
-    rank = np.arange(len(found)) - np.searchsorted(found_image, found_image)  # in its image
-    best = rank < (len(results) if max_dets is None else max_dets)
-    found, found_image, found_class = found[best], found_image[best], found_class[best]
-    as_annotated = np.arange(len(annotations))
-    region, region_image, region_class = _arrange(annotations, as_annotated, images, classes)
-    crowd = np.array([bool(annotations[i].get("iscrowd")) for i in region.tolist()], dtype=bool)
 
-    sizes_hw = {i["id"]: (i["height"], i["width"]) for i in truth["images"] if kind != "bbox"}
-    detections, regions, ious = overlapping(
-        Shapes.read([results[i] for i in found.tolist()], kind, sizes_hw),
-        found_image,
-        Shapes.read([annotations[i] for i in region.tolist()], kind, sizes_hw),
-        region_image,
-        crowd,
-        min_iou,
+def pairs_of_any_class(tables: Tables, min_iou: float) -> Pairs:
+    """Results and annotations of the same image with at least this IoU."""
+    found, region = tables.results, tables.truth
+    return overlapping(
+        found.shapes, found.image, region.shapes, region.image, tables.crowd, min_iou
     )
+
+
+def _by_score(tables: Tables) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The order of detections by image and descending score, and each one's place in its image."""
+    found, place = tables.results, tables.listed[tables.results.image]
+    order = np.lexsort((found.rows, -found.score, place))
+    return order, ranks(place[order])
+
+
+def overlaps_of(tables: Tables, pairs: Pairs) -> Overlaps:
+    """As `find_overlaps`, of these pairs of any class."""
+    found, region, crowd = tables.results, tables.truth, tables.crowd
+    by_score, rank = _by_score(tables)
+    as_annotated = np.lexsort((region.rows, tables.listed[region.image]))
+    detections, regions, ious = pairs
+    detections, regions = np.argsort(by_score)[detections], np.argsort(as_annotated)[regions]
+    found_class, region_class = found.class_[by_score], region.class_[as_annotated]
+    crowd = crowd[as_annotated]
     same = found_class[detections] == region_class[regions]
     in_crowd = crowd[regions]
-    crowd_ious = np.zeros(len(found))
+    crowd_ious = np.zeros(len(by_score))
     np.maximum.at(crowd_ious, detections[in_crowd & same], ious[in_crowd & same])
 
-    order = np.lexsort((~same, -ious, detections))
+    order = np.lexsort((regions, ~same, -ious, detections))
     order = order[~in_crowd[order]]
     number = np.cumsum(~crowd) - 1  # of each region, counting those that are objects
     return Overlaps(
-        n_classes=len(classes),
-        results=found,
-        annotations=region[~crowd],
-        scores=scores[found],
+        n_classes=len(tables.category_ids),
+        results=found.rows[by_score],
+        annotations=region.rows[as_annotated][~crowd],
+        scores=found.score[by_score],
+        ranks=rank,
         detection_classes=found_class,
         object_classes=region_class[~crowd],
         crowd_ious=crowd_ious,
@@ -175,17 +190,3 @@ def find_overlaps(
         objects=number[regions[order]],
         ious=ious[order],
     )
-
-
-def _arrange(
-    records: Sequence[Record],
-    key: NDArray[Any],
-    images: Mapping[Any, int],
-    classes: Mapping[Any, int],
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Listed records, by image and ascending key: index, image and class."""
-    image_of = np.array([images.get(r["image_id"], -1) for r in records], dtype=np.int64)
-    class_of = np.array([classes.get(r["category_id"], -1) for r in records], dtype=np.int64)
-    order = np.lexsort((key, image_of))
-    order = order[(image_of[order] >= 0) & (class_of[order] >= 0)]
-    return order, image_of[order], class_of[order]

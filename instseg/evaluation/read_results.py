@@ -127,7 +127,9 @@ def _with_rles(results: list[Json], data: CocoData, name: str) -> list[Json]:
     if not any(isinstance(outline, list) or outline is None for outline in outlines):
         return results
     if not any(outlines):  # written by box detectors
-        return [{k: v for k, v in each.items() if k != "segmentation"} for each in results]
+        for each in results:
+            each.pop("segmentation", None)
+        return results
     sizes_hw = {image.id: (image.height, image.width) for image in data.images}
     for index, outline in enumerate(outlines):
         if not isinstance(outline, list):

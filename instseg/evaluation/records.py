@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from numbers import Real
 from typing import Any
 
@@ -72,37 +73,40 @@ class ResultColumns:
         image_ids: (N,).
         category_ids: (N,).
         scores: (N,).
-        boxes_xywh: (N, 4), of masks those around them; NaN for a mask that has none.
-        sizes_hw: (N, 2) of the RLEs, or None for boxes.
-        shapes: (N,), numbers that are equal for equal boxes or RLEs.
+        shapes: The boxes (N, 4), xywh, or N RLEs.
     """
 
     image_ids: Ids
     category_ids: Ids
     scores: Floats
-    boxes_xywh: Floats
-    sizes_hw: Floats | None
-    shapes: Ids
+    shapes: Floats | Sequence[Mapping[str, Any]]
 
     @classmethod
     def read(cls, results: Sequence[Mapping[str, Any]], field: str) -> ResultColumns:
         """The results' `field`, "bbox" or "segmentation"; none of them broken."""
-        sizes_hw = None
-        if field == "bbox":
-            boxes_xywh = np.array([r["bbox"] for r in results], np.float64)
-            shapes = _numbered(map(tuple, boxes_xywh.tolist()))
-        else:
-            sizes_hw = np.array([r["segmentation"]["size"] for r in results], np.float64)
-            shapes = _numbered(_hashable(r["segmentation"]["counts"]) for r in results)
-            boxes_xywh = boxes_around([r["segmentation"] for r in results])
+        shapes = [r[field] for r in results]
         return cls(
             image_ids=np.array([r["image_id"] for r in results], np.int64),
             category_ids=np.array([r["category_id"] for r in results], np.int64),
             scores=np.array([r["score"] for r in results], np.float64),
-            boxes_xywh=boxes_xywh,
-            sizes_hw=sizes_hw,
-            shapes=shapes,
+            shapes=np.array(shapes, np.float64).reshape(-1, 4) if field == "bbox" else shapes,
         )
+
+    def boxes_xywh(self, rows: Ids) -> Floats:
+        """Some boxes, or those around masks: (len(rows), 4); NaN for a mask that has none."""
+        if isinstance(self.shapes, np.ndarray):
+            return self.shapes[rows]
+        return boxes_around([self.shapes[i] for i in rows.tolist()])
+
+    def repeats(self) -> int:
+        """How many results repeat another one exactly."""
+        keys = (self.scores, self.category_ids, self.image_ids)
+        order = np.lexsort(keys)
+        same = np.logical_and.reduce([key[order[1:]] == key[order[:-1]] for key in keys])
+        similar = np.append(same, False) | np.append(False, same)  # but for the shape
+        group = np.cumsum(np.append(True, ~same))[similar].tolist()
+        shapes = (_hashable(self.shapes[i]) for i in order[similar].tolist())
+        return len(group) - len({*zip(group, shapes, strict=True)})
 
 
 def boxes_around(rles: Sequence[Mapping[str, Any]]) -> Floats:
@@ -116,14 +120,10 @@ def boxes_around(rles: Sequence[Mapping[str, Any]]) -> Floats:
     return boxes
 
 
-def _numbered(keys: Iterable[Hashable]) -> Ids:
-    """The same number for each key that is the same."""
-    numbers: dict[Hashable, int] = {}
-    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
-
-
-def _hashable(counts: str | bytes | list[int]) -> Hashable:
-    return tuple(counts) if isinstance(counts, list) else counts
+def _hashable(shape: Floats | Mapping[str, Any]) -> Hashable:
+    """The sides of a box, or the runs of a mask."""
+    shape = shape if isinstance(shape, np.ndarray) else shape["counts"]
+    return shape if isinstance(shape, str | bytes) else tuple(shape)
 
 
 def broken(records: object, what: str, fields: Sequence[str]) -> Iterator[str]:
@@ -140,13 +140,14 @@ def broken(records: object, what: str, fields: Sequence[str]) -> Iterator[str]:
     if not isinstance(records, Sequence) or isinstance(records, str):
         yield f"{what}: expected a list of records, got {_shown(records)}"
         return
-    for index, record in enumerate(records):
+    for index, record in enumerate(() if _are(dict, records) else records):
         if not isinstance(record, Mapping):
             yield f"{what}[{index}]: expected a record of {', '.join(fields)}, got {_shown(record)}"
             return
     for name in fields:
-        fits, expected = FIELDS[name]
-        bad = [i for i, record in enumerate(records) if not fits(record.get(name))]
+        fits, all_fit, expected = FIELDS[name]
+        values = [record.get(name) for record in records]
+        bad = [] if all_fit(values) else [i for i, value in enumerate(values) if not fits(value)]
         if bad:
             first = records[bad[0]]
             given = _shown(first[name]) if name in first else "nothing"
@@ -194,27 +195,63 @@ def _is_side(value: object) -> bool:
     return _is_id(value) and 0 < value < 2**31  # type: ignore[operator]
 
 
-FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
-    "id": (_is_id, "a whole number"),
-    "image_id": (_is_id, "a whole number"),
-    "category_id": (_is_id, "a whole number"),
-    "height": (_is_number, "a number of pixels"),
-    "width": (_is_number, "a number of pixels"),
-    "score": (_is_number, "a number"),
-    "bbox": (_is_box, "four finite numbers, [x, y, width, height]"),
-    "segmentation": (_is_rle, 'an RLE, {"size": [height, width], "counts": ...}'),
+def _all_ids(values: Sequence[Any]) -> bool:
+    """Whether all are ids; as the others below, fast, and False for what is merely unusual."""
+    return _are(int, values) and (not values or max(max(values), -min(values)) < 2**53)
+
+
+def _all_numbers(values: Sequence[Any]) -> bool:
+    whole = [value for value in values if type(value) is not float]
+    return _all_ids(whole)
+
+
+def _all_boxes(values: Sequence[Any]) -> bool:
+    if not _are(list, values) or {*map(len, values)} - {4}:
+        return False
+    sides = [*chain.from_iterable(values)]
+    return _all_numbers(sides) and bool((np.abs(_column(sides)) < 1e300).all())  # not NaN either
+
+
+def _all_rles(values: Sequence[Any]) -> bool:
+    if not _are(dict, values) or not _are(str, [value.get("counts") for value in values]):
+        return False
+    sizes = [value.get("size") for value in values]
+    if not _are(list, sizes) or {*map(len, sizes)} - {2}:
+        return False
+    sides = [*chain.from_iterable(sizes)]
+    return _are(int, sides) and (not sides or (min(sides) > 0 and max(sides) < 2**31))
+
+
+def _are(kind: type, values: Iterable[object]) -> bool:
+    return {*map(type, values)} <= {kind}
+
+
+def _column(numbers: Sequence[float]) -> Floats:
+    return np.fromiter(numbers, np.float64, len(numbers))
+
+
+Check = tuple[Callable[[object], bool], Callable[[Sequence[Any]], bool], str]
+FIELDS: dict[str, Check] = {  # whether one value fits, whether all do, and what should be there
+    "id": (_is_id, _all_ids, "a whole number"),
+    "image_id": (_is_id, _all_ids, "a whole number"),
+    "category_id": (_is_id, _all_ids, "a whole number"),
+    "height": (_is_number, _all_numbers, "a number of pixels"),
+    "width": (_is_number, _all_numbers, "a number of pixels"),
+    "score": (_is_number, _all_numbers, "a number"),
+    "bbox": (_is_box, _all_boxes, "four finite numbers, [x, y, width, height]"),
+    "segmentation": (_is_rle, _all_rles, 'an RLE, {"size": [height, width], "counts": ...}'),
 }
 
 
 def best_matches(
-    truth: TruthColumns, found: ResultColumns, boxes_xywh: Floats
+    truth: TruthColumns, found: ResultColumns, boxes_xywh: Callable[[Ids], Floats]
 ) -> tuple[Ids, Ids, Floats]:
     """For a sample of objects, the result of any class with the highest IoU in their image.
 
     Args:
         truth: The objects; those without a box, or in an image without results, are ignored.
         found: The results.
-        boxes_xywh: Their boxes (N, 4), in the assumed format.
+        boxes_xywh: Gives the boxes (n, 4) of some of them, in the assumed format.
 
     Returns:
         Indices of the objects and of the results, and their IoU, each (S,).
@@ -228,8 +265,9 @@ def best_matches(
     count = np.searchsorted(ids, truth.object_images[objects], "right") - first
     starts = np.cumsum(count) - count  # where the pairs of each object begin
     results = by_image[np.repeat(first - starts, count) + np.arange(count.sum())]
-    objects_xyxy, results_xyxy = corners_of(truth.object_boxes_xywh), corners_of(boxes_xywh)
-    ious = box_ious(np.repeat(objects_xyxy[objects], count, axis=0), results_xyxy[results])
+    used, of_used = np.unique(results, return_inverse=True)
+    objects_xyxy = np.repeat(corners_of(truth.object_boxes_xywh[objects]), count, axis=0)
+    ious = box_ious(objects_xyxy, corners_of(boxes_xywh(used))[of_used])
     if not len(objects):
         return objects, results, ious
     best = np.maximum.reduceat(ious, starts)

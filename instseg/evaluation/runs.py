@@ -31,7 +31,7 @@ def broken_runs(results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def runs_fit(rles: Sequence[Mapping[str, Any]]) -> Bools:
     """Whether the runs of each RLE are not negative, and add up to its size.
 
-    100,000 compressed RLEs of 200 characters take about 1.5 seconds.
+    100,000 compressed RLEs of 200 characters take about 0.4 seconds.
 
     Args:
         rles: N dicts of `size`, two whole numbers, and `counts`: str, bytes, or a list of anything.
@@ -51,37 +51,64 @@ def runs_fit(rles: Sequence[Mapping[str, Any]]) -> Bools:
     for start in range(0, len(coded), TOGETHER):
         some = coded[start : start + TOGETHER]
         sizes = np.array([rles[i]["size"] for i in some], dtype=np.int64).reshape(-1, 2)
-        fit[some] = _strings_fit([_bytes(rles[i]["counts"]) for i in some], sizes.prod(axis=1))
+        fit[some] = _strings_fit([_text(rles[i]["counts"]) for i in some], sizes.prod(axis=1))
     return fit
 
 
-def _bytes(counts: str | bytes) -> bytes:
-    return counts.encode("utf-8", "surrogatepass") if isinstance(counts, str) else counts
+def _text(counts: str | bytes) -> str:
+    return counts if isinstance(counts, str) else counts.decode("latin-1")
 
 
-def _strings_fit(strings: Sequence[bytes], totals: Ints) -> Bools:
+def _strings_fit(strings: Sequence[str], totals: Ints) -> Bools:
     """As `runs_fit`, for pycocotools' strings."""
     lengths = np.array([len(each) for each in strings], dtype=np.int64)
-    codes = codes_of(b"".join(strings))
-    owner = np.repeat(np.arange(len(strings)), lengths)
+    codes = _codes("".join(strings))
     fit = lengths > 0
-    fit[owner[(codes < 0) | (codes > 63)]] = False
+    strange = np.flatnonzero(codes > 63)
+    fit[np.searchsorted(np.cumsum(lengths), strange, "right")] = False
     fit[fit] = codes[np.cumsum(lengths)[fit] - 1] < 32  # the last character ends a run
-    codes, owner = codes[fit[owner]], owner[fit[owner]]
-    if not len(codes):
+    if not fit.any():
         return fit
+    codes = codes if fit.all() else codes[np.repeat(fit, lengths)]
 
-    runs, ends = integers_of(codes)
-    digits, owner = np.diff(ends, prepend=-1), owner[ends]
-    place = np.arange(len(owner)) - _begin(owner)
-    for chain in (place % 2 == 1, (place % 2 == 0) & (place > 0)):
-        sums = np.cumsum(runs[chain])  # the string holds differences to the run two before
-        runs[chain] = sums - (sums - runs[chain])[_begin(owner[chain])]
-    fit[owner[(runs < 0) | (digits > MOST_DIGITS)]] = False
-    return fit & (np.bincount(owner, runs, len(strings)) == totals)
+    values, ends = integers_of(codes)
+    lasts = np.searchsorted(ends, np.cumsum(lengths[fit]))  # of each string, and one on
+    counts = np.diff(lasts, prepend=0)
+    digits = np.diff(ends, prepend=-1)
+    long = np.searchsorted(lasts, np.flatnonzero(digits > MOST_DIGITS), "right")
+    good = _add_up(values, counts, totals[fit])
+    good[long] = False
+    fit[fit] = good
+    return fit
 
 
-def _begin(owner: Ints) -> Ints:
-    """For each row of ascending owners, the first row with the same owner."""
-    counts = np.bincount(owner)
-    return np.repeat(np.cumsum(counts) - counts, counts)
+def _codes(text: str) -> NDArray[Any]:
+    """The characters as numbers, 0..63 if they are valid."""
+    try:
+        return codes_of(text.encode("latin-1"))
+    except UnicodeEncodeError:
+        return np.array([ord(each) for each in text], dtype=np.uint32) - np.uint32(48)
+
+
+def _add_up(values: Ints, counts: Ints, totals: Ints) -> Bools:
+    """Whether runs are not negative and make the totals: (N,).
+
+    Args:
+        values: From the fourth on, each is the difference of a run to the run two before.
+        counts: (N,), how many belong to each RLE, above 0.
+        totals: (N,), in pixels.
+    """
+    odd = counts % 2 == 1
+    pairs = np.insert(values, np.cumsum(counts)[odd], 0).reshape(-1, 2)  # two chains of differences
+    rows = (counts + 1) // 2
+    last = np.cumsum(rows) - 1
+    first = last - rows + 1
+    heads = pairs[first, 0]  # which no other run builds upon
+    pairs[first, 0] = 0
+    runs = np.cumsum(pairs, axis=0)
+    runs -= np.repeat(np.where(first[:, None], runs[first - 1], 0), rows, axis=0)
+    runs[last[odd], 1] = 0  # what was inserted
+    one, other = runs.T
+    lowest = np.minimum.reduceat(np.minimum(one, other), first)
+    good: Bools = (lowest >= 0) & (heads >= 0)
+    return good & (heads + np.add.reduceat(one + other, first) == totals)

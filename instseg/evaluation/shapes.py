@@ -21,6 +21,8 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Kind = Literal["bbox", "segm", "boundary"]
 Rle = dict[str, Any]
+Pairs = tuple[Ints, Ints, Floats]
+"""Shapes, regions and their IoUs, each (P,); sorted by shape, then by region."""
 
 _MOST_AREAS = 255  # in one call of pycocotools, which keeps their number in 8 bits
 _MOST_PAIRS = 2**20  # that are compared at once, so that memory stays small
@@ -33,13 +35,13 @@ class Shapes:
     Attributes:
         kind: What IoUs are of.
         areas: float64 (N,), in pixels.
-        boxes_xywh: float64 (N, 4); None for masks.
+        boxes_xywh: float64 (N, 4); around masks, NaN until `corners` needs it.
         rles: Compressed masks; None for boxes.
     """
 
     kind: Kind
     areas: Floats
-    boxes_xywh: Floats | None = None
+    boxes_xywh: Floats
     rles: Sequence[Rle] | None = None
 
     @classmethod
@@ -64,15 +66,25 @@ class Shapes:
             else to_rle(outline, sizes_hw[record["image_id"]])
             for outline, record in zip(outlines, records, strict=True)
         ]
-        return cls(kind=kind, areas=_areas(rles), rles=rles)
+        return cls(
+            kind=kind, areas=_areas(rles), boxes_xywh=np.full((len(rles), 4), np.nan), rles=rles
+        )
+
+    def take(self, rows: Ints) -> Shapes:
+        """Some of the shapes."""
+        return Shapes(
+            kind=self.kind,
+            areas=self.areas[rows],
+            boxes_xywh=self.boxes_xywh[rows],
+            rles=None if self.rles is None else [self.rles[i] for i in rows.tolist()],
+        )
 
     def corners(self, rows: Ints) -> Floats:
         """The boxes of, or around, some of the shapes: xyxy (len(rows), 4)."""
-        if self.rles is None:
-            assert self.boxes_xywh is not None
-            return corners_of(self.boxes_xywh[rows])
-        boxes_xywh = coco_mask.toBbox([self.rles[i] for i in rows.tolist()])
-        return corners_of(np.asarray(boxes_xywh, np.float64).reshape(-1, 4))
+        unknown = rows[np.isnan(self.boxes_xywh[rows, 0])]
+        if self.rles is not None and len(unknown):
+            self.boxes_xywh[unknown] = coco_mask.toBbox([self.rles[i] for i in unknown.tolist()])
+        return corners_of(self.boxes_xywh[rows])
 
 
 def _areas(rles: Sequence[Rle]) -> Floats:
@@ -87,7 +99,7 @@ def overlapping(
     region_groups: Ints,
     crowd: NDArray[np.bool_],
     min_iou: float,
-) -> tuple[Ints, Ints, Floats]:
+) -> Pairs:
     """Compare the shapes and regions of each group, as pycocotools does.
 
     Masks are compared only if their boxes and areas permit the IoU.
@@ -101,8 +113,7 @@ def overlapping(
         min_iou: Above 0.
 
     Returns:
-        The pairs of at least this IoU, sorted by shape, then by region: their shapes, regions and
-        IoUs, each (P,).
+        The pairs of at least this IoU.
     """
     first = np.searchsorted(region_groups, groups)
     counts = np.searchsorted(region_groups, groups, "right") - first

@@ -25,10 +25,12 @@ from instseg.evaluation.truth_problems import (
     misleading,
     serious,
 )
+from instseg.system.memory import no_garbage_collection
 
 BETTER = 0.2  # minimum improvement of agreement with the truth for another interpretation, 0 to 1
 
 
+@no_garbage_collection()
 def explain_zeros(
     truth: Mapping[str, Any],
     results: Sequence[Mapping[str, Any]],
@@ -169,7 +171,8 @@ def _better_categories(known: TruthColumns, found: ResultColumns) -> str | None:
 
 
 def _box_problems(known: TruthColumns, found: ResultColumns) -> Iterator[Problem]:
-    boxes, sides = found.boxes_xywh, known.sizes_of(found.image_ids)[:, ::-1]  # width, height
+    assert isinstance(found.shapes, np.ndarray)
+    boxes, sides = found.shapes, known.sizes_of(found.image_ids)[:, ::-1]  # width, height
     example = f"as {[round(value, 3) for value in boxes[0].tolist()]}"
     beyond = np.mean((boxes[:, :2] + boxes[:, 2:] > 1.1 * sides).any(axis=1))
     small = np.mean(np.abs(boxes).max(axis=1) <= 1.5) > 0.99
@@ -218,7 +221,7 @@ def _better_box_format(
         readings[corners] = np.hstack([start, end - start])
     overlap = {}
     for name, boxes_xywh in readings.items():
-        objects, _, ious = best_matches(known, found, boxes_xywh)
+        objects, _, ious = best_matches(known, found, boxes_xywh.__getitem__)
         if len(objects) < MANY:
             return None
         overlap[name] = ious.mean()
@@ -227,19 +230,19 @@ def _better_box_format(
 
 
 def _size_problems(known: TruthColumns, found: ResultColumns) -> Iterator[Problem]:
-    assert found.sizes_hw is not None
+    sizes_hw = np.array([rle["size"] for rle in found.shapes], np.float64)
     stated = known.sizes_of(found.image_ids)
-    wrong = (found.sizes_hw != stated).any(axis=1) & ~np.isnan(stated[:, 0])
+    wrong = (sizes_hw != stated).any(axis=1) & ~np.isnan(stated[:, 0])
     if not wrong.any():
         return
     first = int(np.argmax(wrong))
     mend = "resize the masks to the original images before encoding them"
-    if (found.sizes_hw[wrong] == stated[wrong, ::-1]).all():
+    if (sizes_hw[wrong] == stated[wrong, ::-1]).all():
         mend = "height and width are swapped: an RLE's size is [height, width], its runs go down"
     yield graded(
         "mask-size",
         f"{wrong.sum():,} of {len(wrong):,} masks have another size than their image: "
-        f"results[{first}] is {found.sizes_hw[first].astype(int).tolist()}, image "
+        f"results[{first}] is {sizes_hw[first].astype(int).tolist()}, image "
         f"{found.image_ids[first]} is {stated[first].astype(int).tolist()}; {mend}",
         is_serious=wrong.mean() > 0.5,
     )
@@ -279,15 +282,13 @@ def _score_problems(_: TruthColumns, found: ResultColumns) -> Iterator[Problem]:
 
 
 def _duplicate_problems(_: TruthColumns, found: ResultColumns) -> Iterator[Problem]:
-    keys = (found.shapes, found.scores, found.category_ids, found.image_ids)
-    order = np.lexsort(keys)
-    repeats = np.all([key[order[1:]] == key[order[:-1]] for key in keys], axis=0).sum()
-    if repeats >= max(2, 0.01 * len(order)):
+    repeats, total = found.repeats(), len(found.scores)
+    if repeats >= max(2, 0.01 * total):
         yield graded(
             "duplicate-results",
-            f"{repeats:,} of {len(order):,} results repeat another one exactly and count as false; "
+            f"{repeats:,} of {total:,} results repeat another one exactly and count as false; "
             "keep one of each, and see whether the list was written twice",
-            is_serious=repeats > 0.4 * len(order),
+            is_serious=repeats > 0.4 * total,
         )
 
 

@@ -22,6 +22,7 @@ from instseg.models.packed import can_pack
 from instseg.models.packed_network import PackedMaskPredictor, packed_network
 from instseg.models.quick import QUICK_LAYERS, folded, with_layers
 from instseg.models.selection import best_boxes, best_proposals
+from instseg.models.shrinking import is_shrunk, shrunk
 
 NORMS = (nn.BatchNorm2d, FrozenBatchNorm2d)
 Features = dict[str, Tensor]
@@ -35,7 +36,7 @@ class Detections:
         boxes: float32 (N, 4) xyxy in pixels of the original image.
         class_ids: int64 (N,), 1..K.
         scores: float32 (N,), in descending order.
-        soft_masks: float32 (N, 28, 28), probabilities inside the box.
+        soft_masks: float32 (N, 28, 28), probabilities inside the box; those of a GPU stay there.
     """
 
     boxes: Tensor
@@ -119,17 +120,8 @@ class Detector:
             kept = self.select(*self.box_head(cells), proposals, batch.image_sizes, choice)
             cells = self.pool_masks(features, kept, batch.image_sizes)
             masks = self.mask_head(cells, kept)
-        return [
-            Detections(
-                boxes=resize_boxes(each.boxes, resized, image.shape[-2:]).cpu(),
-                class_ids=self.class_id_of_output[each.outputs].cpu(),
-                scores=each.scores.cpu(),
-                soft_masks=soft.cpu(),
-            )
-            for each, soft, resized, image in zip(
-                kept, masks, batch.image_sizes, images, strict=True
-            )
-        ]
+        sizes = [(image.shape[-2], image.shape[-1]) for image in images]
+        return self.detections(kept, masks, batch.image_sizes, sizes)
 
     @torch.inference_mode()
     def masks_inside(self, image: Tensor, boxes: Tensor, class_ids: Tensor) -> Tensor:
@@ -163,13 +155,17 @@ class Detector:
 
     def prepare(self, images: list[Tensor]) -> ImageList:
         """Resize, normalise and pad images uint8 (3, H, W) to a batch."""
-        scaled = [
-            widen_sliver(image.to(self.device).float() / 255, self.network.transform.max_size)
-            for image in images
-        ]
-        batch, _ = self.network.transform(scaled)
-        batch.tensors = batch.tensors.contiguous(memory_format=torch.channels_last)
-        return batch
+        transform = self.network.transform
+        scaled = []
+        for image in (each.to(self.device) for each in images):
+            if is_shrunk(image, transform):
+                scaled.append(shrunk(image, transform))
+            else:
+                wide = transform.normalize(widen_sliver(image.float() / 255, transform.max_size))
+                scaled.append(transform.resize(wide)[0])
+        tensors = transform.batch_images(scaled, size_divisible=transform.size_divisible)
+        sizes = [(image.shape[-2], image.shape[-1]) for image in scaled]
+        return ImageList(tensors.contiguous(memory_format=torch.channels_last), sizes)
 
     def trunk(self, batch: ImageList) -> Features:
         """The feature maps (B, C, h, w) of a batch, by name."""
@@ -248,6 +244,24 @@ class Detector:
         logits = own_mask_logits(heads.mask_predictor, heads.mask_head(cells), outputs)
         return list(logits.float().sigmoid().split(counts))
 
+    def detections(
+        self,
+        kept: list[Kept],
+        masks: list[Tensor],
+        image_sizes: list[tuple[int, int]],
+        sizes: list[tuple[int, int]],
+    ) -> list[Detections]:
+        """What is kept, in pixels of the original images, whose `sizes` are height and width."""
+        return [
+            Detections(
+                boxes=resize_boxes(each.boxes, resized, size).cpu(),
+                class_ids=self.class_id_of_output[each.outputs].cpu(),
+                scores=each.scores.cpu(),
+                soft_masks=soft.cpu(),
+            )
+            for each, soft, resized, size in zip(kept, masks, image_sizes, sizes, strict=True)
+        ]
+
 
 def folded_network(model: Model) -> GeneralizedRCNN:
     """A copy of the network in evaluation mode, with BatchNorm folded into the convolutions."""
@@ -284,7 +298,7 @@ def own_mask_logits(predictor: nn.Module, x: Tensor, outputs: Tensor) -> Tensor:
         weight = predictor.mask_fcn_logits.weight[outputs, :, 0, 0].to(cells.dtype)  # [N,C]
         bias = predictor.mask_fcn_logits.bias[outputs]
         return torch.einsum("nchw,nc->nhw", cells, weight) + bias[:, None, None]
-    return predictor(x)[torch.arange(len(outputs)), outputs]
+    return predictor(x)[torch.arange(len(outputs), device=outputs.device), outputs]
 
 
 def fold_batch_norms(network: GeneralizedRCNN) -> GeneralizedRCNN:

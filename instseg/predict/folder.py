@@ -4,39 +4,35 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from instseg.core.errors import InputError
 from instseg.core.events import OnEvent, PhotoFailed, Progress, ignore
 from instseg.core.instances import Instances
+from instseg.core.json_types import Json
 from instseg.files.coco_json import match_image_ids, read_image_ids
 from instseg.files.image import read_image
 from instseg.files.instances_csv import CsvWriter
 from instseg.files.results import PredictionWriter, write_class_names
+from instseg.predict.memory import WRITERS
 from instseg.predict.photos import NamedPhoto
 from instseg.predict.pictures import Pictures
+from instseg.predict.pipeline import Seen, WorkTime, attempt, described, look_ahead
 from instseg.predict.predictor import Predictor
 from instseg.predict.report import PixelSize, write_report
 from instseg.report.rendered import Embed
-from instseg.system.ahead import batched, map_ahead
+from instseg.system.ahead import map_ahead, pool_of
 from instseg.system.atomic import is_full_disk, sweep
+from instseg.system.budget import Need
 from instseg.system.lock import only_run_in
 
-THREADS = 4  # to read and write
 OVERLAYS = Pictures()
-
-
-In = TypeVar("In")
-Out = TypeVar("Out")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +46,7 @@ class PredictedFolder:
         skipped: Number of photos that an earlier run has finished.
         failed: Names of the photos that failed.
         seconds: Duration of the run, without the report.
+        busy: Share of this time, 0..1, that the threads of the network have worked.
     """
 
     folder: Path
@@ -58,6 +55,7 @@ class PredictedFolder:
     skipped: int
     failed: tuple[str, ...]
     seconds: float
+    busy: float
 
 
 def predict_folder(
@@ -77,7 +75,8 @@ def predict_folder(
 ) -> PredictedFolder:
     """Find the instances of many photos and write predictions.json and more into a folder.
 
-    Threads read photos and write pictures while the network works; memory use does not grow. A
+    Threads read photos and write pictures while the network works; memory use does not grow. On a
+    CPU, several photos are predicted at once, by one thread each; see `Predictor.stream`. A
     photo that cannot be read, is too large for the memory, or whose pictures cannot be written is
     reported as `PhotoFailed`, and the run continues. A full disk ends it.
 
@@ -103,37 +102,11 @@ def predict_folder(
     """
     pictures.check(predictor.class_names)
     side = None if pixel_size is None else PixelSize.parse(pixel_size)
-    ids = None if coco_json is None else _image_ids(coco_json, photos)
+    ids = None if coco_json is None else _Ids.read(coco_json, photos)
     begin_s = time.monotonic()
-    counts: Counter[str] = Counter()
-    with ExitStack() as stack:
-        stack.enter_context(only_run_in(out))
-        names, category_ids = predictor.class_names, predictor.category_ids
-        made_by = {
-            "weights": predictor.name,
-            "architecture": predictor.card.architecture,
-            "score_threshold": predictor.describe_threshold(),
-        }
-        _prepare(out, photos, pictures, names)
-        predictions = stack.enter_context(
-            PredictionWriter(
-                out, names, category_ids, resume=resume, polygons=polygons, made_by=made_by
-            )
-        )
-        table = None
-        if csv:
-            path = out / "instances.csv"
-            table = stack.enter_context(CsvWriter(path, category_ids, keep=predictions.done))
-        todo = [photo for photo in photos if photo.name not in predictions.done]
-        run = _Run(predictor, pictures, out, on_event)
-        pool = stack.enter_context(ThreadPoolExecutor(THREADS))
-        for photo, found in run.results(pool, run.with_ids(todo, ids, coco_json), len(todo)):
-            if table:
-                table.add(photo.name, found)
-            image_id = ids[photo.name] if ids else None
-            predictions.add(photo.name, found.size_hw, found, image_id)
-            counts.update(found.names)
-        predictions.close()
+    run = _Run(predictor, pictures, out, ids, on_event)
+    with only_run_in(out):
+        predictions = run.write(photos, csv=csv, polygons=polygons, resume=resume)
         seconds = time.monotonic() - begin_s
         if report:
             write_report(
@@ -142,132 +115,154 @@ def predict_folder(
                 predictions.reading,
                 photos,
                 run.failures,
-                class_names=names,
-                category_ids=category_ids,
-                made_by=made_by,
+                class_names=predictor.class_names,
+                category_ids=predictor.category_ids,
+                made_by=_made_by(predictor),
                 embed=embed,
                 pixel_size=side,
                 on_event=on_event,
             )
     return PredictedFolder(
         folder=out,
-        counts=dict(counts.most_common()),
-        done=len(todo) - len(run.failures),
-        skipped=len(photos) - len(todo),
+        counts=dict(run.counts.most_common()),
+        done=run.done,
+        skipped=len(photos) - run.done - len(run.failures),
         failed=tuple(run.failures),
         seconds=seconds,
+        busy=run.worked.seconds / seconds,
     )
 
 
-def _image_ids(coco_json: Path, photos: Sequence[NamedPhoto]) -> dict[str, int]:
+def _made_by(predictor: Predictor) -> Json:
+    """What predictions.json says of the model."""
+    return {
+        "weights": predictor.name,
+        "architecture": predictor.card.architecture,
+        "score_threshold": predictor.describe_threshold(),
+    }
+
+
+@dataclass(frozen=True)
+class _Ids:
     """The ids that a dataset has for photos, by name; those that it does not know are missing."""
-    return match_image_ids(read_image_ids(coco_json), [photo.name for photo in photos])
+
+    coco_json: Path
+    by_name: Mapping[str, int]
+
+    @classmethod
+    def read(cls, coco_json: Path, photos: Sequence[NamedPhoto]) -> _Ids:
+        names = [photo.name for photo in photos]
+        return cls(coco_json, match_image_ids(read_image_ids(coco_json), names))
+
+    def require(self, photo: NamedPhoto) -> None:
+        if photo.name not in self.by_name:
+            raise InputError(f"{photo.path}: has no image id in {self.coco_json}")
 
 
-def _prepare(
-    out: Path, photos: Sequence[NamedPhoto], pictures: Pictures, class_names: Sequence[str]
-) -> None:
-    """Remove what a killed run was writing, and write what the labels of semantic maps mean."""
-    for folder in {folder for photo in photos for folder in pictures.folders(out, photo)}:
-        sweep(folder)
-    if pictures.semantic_map:
-        write_class_names(out / "labels" / "classes.json", class_names)
-
-
+@dataclass
 class _Run:
     """Reads, predicts and draws photos; each step may fail for a photo."""
 
-    def __init__(
-        self, predictor: Predictor, pictures: Pictures, out: Path, on_event: OnEvent
-    ) -> None:
-        self.predictor, self.pictures, self.out = predictor, pictures, out
-        self.on_event = on_event
-        self.failures: dict[str, str] = {}  # why, by name
+    predictor: Predictor
+    pictures: Pictures
+    out: Path
+    ids: _Ids | None
+    on_event: OnEvent
+    done: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    failures: dict[str, str] = field(default_factory=dict)  # why, by name
+    worked: WorkTime = field(default_factory=WorkTime)
 
-    def with_ids(
-        self, photos: Iterable[NamedPhoto], ids: Mapping[str, int] | None, coco_json: Path | None
-    ) -> Iterator[NamedPhoto]:
-        """The photos that have an id, if there are ids."""
-        for photo in photos:
-            if ids is not None and photo.name not in ids:
-                self._fail(photo, InputError(f"{photo.path}: has no image id in {coco_json}"))
-            else:
-                yield photo
+    def write(
+        self, photos: Sequence[NamedPhoto], *, csv: bool, polygons: bool, resume: bool
+    ) -> PredictionWriter:
+        """Find the instances of the photos that an earlier run has not finished, and write them."""
+        names, category_ids = self.predictor.class_names, self.predictor.category_ids
+        self._prepare(photos)
+        with ExitStack() as stack:
+            predictions = PredictionWriter(
+                self.out,
+                names,
+                category_ids,
+                resume=resume,
+                polygons=polygons,
+                made_by=_made_by(self.predictor),
+            )
+            stack.enter_context(predictions)
+            table = None
+            if csv:
+                path = self.out / "instances.csv"
+                table = stack.enter_context(CsvWriter(path, category_ids, keep=predictions.done))
+            todo = [photo for photo in photos if photo.name not in predictions.done]
+            for photo, found in stack.enter_context(closing(self._results(todo))):
+                if table:
+                    table.add(photo.name, found)
+                image_id = self.ids.by_name[photo.name] if self.ids else None
+                predictions.add(photo.name, found.size_hw, found, image_id)
+                self.counts.update(found.names)
+        return predictions
 
-    def results(
-        self, pool: ThreadPoolExecutor, photos: Iterable[NamedPhoto], total: int
-    ) -> Iterator[tuple[NamedPhoto, Instances]]:
+    def _prepare(self, photos: Sequence[NamedPhoto]) -> None:
+        """Remove what a killed run was writing, and write what labels of semantic maps mean."""
+        pictures, out = self.pictures, self.out
+        for folder in {folder for photo in photos for folder in pictures.folders(out, photo)}:
+            sweep(folder)
+        if pictures.semantic_map:
+            write_class_names(out / "labels" / "classes.json", self.predictor.class_names)
+
+    def _results(self, photos: Sequence[NamedPhoto]) -> Generator[tuple[NamedPhoto, Instances]]:
         """Each photo whose pictures are written, and its instances, in order."""
+        workers = self.predictor.workers(len(photos))
+        budget = self.predictor.plan.budget(workers.count)
+        admitted = budget.admit(photos, self._admitted_need)
+        looks = look_ahead(
+            admitted,
+            self._read,
+            self.worked.of(self.predictor.predict_batch, workers.count),
+            batch_size=self.predictor.batch_size,
+            workers=workers,
+        )
+        self._tell(len(photos))
+        with pool_of(WRITERS) as pool, closing(looks):
+            for photo, found in map_ahead(pool, self._draw, looks):
+                budget.release()
+                if isinstance(found, Exception):
+                    self._fail(photo, found)
+                else:
+                    yield photo, found
+                    self.done += 1
+                self._tell(len(photos))
 
-        def read(photo: NamedPhoto) -> tuple[NamedPhoto, NDArray[np.uint8] | Exception]:
-            return photo, attempt(read_image, photo.path)
+    def _read(self, photo: NamedPhoto) -> NDArray[np.uint8]:
+        if self.ids:
+            self.ids.require(photo)
+        self.predictor.plan.require(photo.path, self._need(photo))
+        return read_image(photo.path)
 
-        def draw(
-            look: tuple[NamedPhoto, tuple[NDArray[np.uint8], Instances]],
-        ) -> tuple[NamedPhoto, Instances | Exception]:
-            photo, (image, found) = look
-            weights = self.predictor.name
-            problem = attempt(lambda: self.pictures.write(self.out, photo, image, found, weights))
-            return photo, found if problem is None else problem
+    def _admitted_need(self, photo: NamedPhoto) -> Need:
+        return self.predictor.plan.admitted(self._need(photo))
 
-        images = self._sound(map_ahead(pool, read, photos))
-        looks = self._sound(self._look(images))
-        done = 0
-        self._tell(done, total)
-        for done, result in enumerate(self._sound(map_ahead(pool, draw, looks)), start=1):
-            yield result
-            self._tell(done, total)
-        self._tell(done, total)
+    def _need(self, photo: NamedPhoto) -> Need:
+        pictures = self.pictures.overlay or self.pictures.semantic_map
+        return self.predictor.plan.need_of_file(photo.path, pictures=pictures)
 
-    def _look(
-        self, photos: Iterable[tuple[NamedPhoto, NDArray[np.uint8]]]
-    ) -> Iterator[tuple[NamedPhoto, tuple[NDArray[np.uint8], Instances] | Exception]]:
-        for batch in batched(photos, self.predictor.batch_size):
-            images = [image for _, image in batch]
-            found: Sequence[Instances | Exception] | Exception
-            found = attempt(self.predictor.predict_batch, images)
-            if isinstance(found, Exception):  # one by one, to find the photo that fails
-                several = len(batch) > 1
-                found = [attempt(self.predictor, each) for each in images] if several else [found]
-            for (photo, image), each in zip(batch, found, strict=True):
-                yield photo, each if isinstance(each, Exception) else (image, each)
-
-    def _sound(
-        self, results: Iterable[tuple[NamedPhoto, Out | Exception]]
-    ) -> Iterator[tuple[NamedPhoto, Out]]:
-        """The photos that have not failed."""
-        for photo, result in results:
-            if isinstance(result, Exception):
-                self._fail(photo, result)
-            else:
-                yield photo, result
+    def _draw(
+        self, seen: Seen[NamedPhoto, NDArray[np.uint8], Instances]
+    ) -> tuple[NamedPhoto, Instances | Exception]:
+        photo, image, found = seen.item, seen.image, seen.found
+        if image is None or isinstance(found, Exception):
+            return photo, found
+        weights = self.predictor.name
+        problem = attempt(self.pictures.write, self.out, photo, image, found, weights)
+        return photo, found if problem is None else problem
 
     def _fail(self, photo: NamedPhoto, problem: Exception) -> None:
         if is_full_disk(problem):
             raise problem
-        text = described(photo.path, problem)
+        text = described(str(photo.path), problem)
         self.failures[photo.name] = text
         self.on_event(PhotoFailed(name=photo.name, text=text))
 
-    def _tell(self, done: int, total: int) -> None:
-        done += len(self.failures)
+    def _tell(self, total: int) -> None:
+        done = self.done + len(self.failures)
         self.on_event(Progress(task="finding instances", done=done, total=total))
-
-
-def attempt(work: Callable[..., Out], *args: object) -> Out | Exception:
-    """The return value of `work`, or the exception that it raises."""
-    try:
-        return work(*args)
-    except Exception as problem:
-        return problem
-
-
-def described(path: Path, problem: Exception) -> str:
-    """One line that names the file."""
-    if isinstance(problem, InputError):
-        return str(problem)
-    words = " ".join(str(problem).split())
-    lacks_memory = isinstance(problem, MemoryError | torch.OutOfMemoryError)
-    if lacks_memory or "allocate memory" in words or "not enough memory" in words:
-        return f"{path}: is too large for the memory; make it smaller or use tiles"
-    return f"{path}: cannot be processed ({type(problem).__name__}: {words})"

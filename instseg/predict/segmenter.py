@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from operator import length_hint
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,10 @@ from instseg.core.errors import InputError, require_between
 from instseg.core.instances import Instances, Masks
 from instseg.core.options import checks_types
 from instseg.models.segmenters import SegmenterModel, load_segmenter
-from instseg.predict.predictor import READERS, as_array
-from instseg.system.ahead import batched, map_ahead
+from instseg.predict.pipeline import look_ahead, raised
+from instseg.predict.predictor import MANY, as_array, name_of
 from instseg.system.device import choose_device, choose_dtype
+from instseg.system.threads import workers_for
 
 ImageLike = str | Path | NDArray[Any] | Tensor
 Prepared = tuple[Tensor, tuple[int, int]]  # input of the network, and the size of the image
@@ -100,13 +101,19 @@ class Segmenter:
         return maps
 
     def stream(self, images: Iterable[ImageLike]) -> Iterator[NDArray[np.uint8]]:
-        """The semantic map of one image after another; memory use does not grow.
+        """The semantic map of one image after another, in order; memory use does not grow.
 
-        Threads read the next few images while the network works.
+        Threads read and predict the next few images meanwhile, as in `Predictor.stream`.
         """
-        with ThreadPoolExecutor(READERS) as pool:
-            for batch in batched(map_ahead(pool, self._prepare, images), self.batch_size):
-                yield from self._semantic_maps(batch)
+        batches = -(-length_hint(images, MANY) // self.batch_size)
+        seen = look_ahead(
+            images,
+            self._prepare,
+            self._semantic_maps,
+            batch_size=self.batch_size,
+            workers=workers_for(self.device, batches),
+        )
+        return raised(seen, name_of)
 
     @torch.inference_mode()
     def probabilities(self, image: ImageLike) -> NDArray[np.float32]:

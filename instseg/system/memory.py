@@ -1,13 +1,19 @@
-"""Peak memory of this process, and Python's garbage collection."""
+"""Memory of this process: what it uses, and what it may still use."""
 
 from __future__ import annotations
 
 import gc
+import re
 import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from instseg.core.errors import ArgumentError
+
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", re.IGNORECASE)
+_CGROUPS = Path("/sys/fs/cgroup")
 
 
 @contextmanager
@@ -25,7 +31,108 @@ def no_garbage_collection() -> Iterator[None]:
 def highest_memory_bytes() -> int:
     """Peak memory of this process."""
     if sys.platform == "linux":  # where `getrusage` also counts what started the process
-        status = Path("/proc/self/status").read_text()
-        return int(status.split("VmHWM:")[1].split()[0]) * 1024
+        return _of_process("VmHWM")
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def memory_bytes() -> int:
+    """Memory that this process uses now; on other systems than Linux, its peak."""
+    return _of_process("VmRSS") if sys.platform == "linux" else highest_memory_bytes()
+
+
+def memory_limit_bytes() -> int | None:
+    """How much memory this process may use in all, with what it uses already.
+
+    The least of what the machine has free, of the limits of its control groups (version 1 and 2, as
+    containers set them) and of its address space (`ulimit -v`). None where this is unknown.
+    """
+    told = (_free_on_machine(), _free_in_cgroups(), _free_to_map())
+    free = [each for each in told if each is not None]
+    return memory_bytes() + max(min(free), 0) if free else None
+
+
+def parse_bytes(memory: str | int) -> int:
+    """A number of bytes; "4GB" is 4 * 10**9, "2GiB" is 2 * 2**30, and "512" or 512 is 512.
+
+    Raises:
+        ArgumentError: The text is not a size, or it is 0.
+    """
+    found = _SIZE.fullmatch(str(memory))
+    amount = 0.0
+    if found:
+        number, prefix, binary = found.groups()
+        power = " kmgt".index(prefix.lower() or " ")
+        amount = float(number) * (1024 if binary else 1000) ** power
+    if amount < 1:
+        raise ArgumentError("{memory} must be a size such as 4GB, 512MB or 2GiB", memory=memory)
+    return int(amount)
+
+
+def size_in_words(size: float) -> str:
+    """Bytes as text, such as "2.5 GB"."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
+def _of_process(field: str) -> int:
+    status = Path("/proc/self/status").read_text()
+    return int(status.split(f"{field}:")[1].split()[0]) * 1024
+
+
+def _free_on_machine() -> int | None:
+    try:
+        told = Path("/proc/meminfo").read_text()
+        return int(told.split("MemAvailable:")[1].split()[0]) * 1024
+    except (OSError, IndexError):
+        return None
+
+
+def _free_to_map() -> int | None:
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY or sys.platform != "linux":
+        return None
+    return limit - _of_process("VmSize")
+
+
+def _free_in_cgroups(
+    root: Path = _CGROUPS, membership: Path = Path("/proc/self/cgroup")
+) -> int | None:
+    """What the control groups of this process leave free.
+
+    Args:
+        root: Where they are mounted.
+        membership: The file that names those of this process.
+    """
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:
+        return None
+    free = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            folder, names = root, ("memory.max", "memory.current", "inactive_file")
+        elif "memory" in controllers.split(","):
+            folder = root / "memory"
+            names = "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
+        else:
+            continue
+        group = folder / path.lstrip("/")
+        for each in (group, *group.parents):  # a container sees its own group as the root
+            found = _free_in_group(each, *names)
+            if found is not None:
+                free.append(found)
+            if each == folder:
+                break
+    return min(free, default=None)
+
+
+def _free_in_group(folder: Path, limit: str, used: str, cached: str) -> int | None:
+    """What one group leaves free; files that it has read count as free. None without a limit."""
+    try:
+        most = int((folder / limit).read_text())
+        now = int((folder / used).read_text())
+        figures = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):  # no such group, or "max"
+        return None
+    return most - now + int(figures.get(cached, 0))

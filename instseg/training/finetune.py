@@ -16,6 +16,7 @@ from instseg.data.sound import read_sound
 from instseg.models.mask_rcnn import Model
 from instseg.system.device import choose_device, choose_dtype
 from instseg.system.processes import process_count, process_device, process_rank
+from instseg.training.any_data import with_data
 from instseg.training.batch_pictures import draw_batches
 from instseg.training.best_ap import BestByAP
 from instseg.training.common_options import resumed
@@ -68,6 +69,7 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     options = resumed(options)
     run = options.run()
     with run.underway(options.check):
+        options = with_data(options, run.tell)
         trainer, task, model = make_trainer(options, run)
         best = BestByAP(
             trainer=trainer,

@@ -27,6 +27,9 @@ class FinetuneOptions(TrainingOptions):
     Args:
         coco_json: Training annotations, in COCO format.
         images: Folder of their photos.
+        data: Instead of `coco_json`: labels of any format that convert reads, with their splits;
+            val is the validation data, if there is no other. `images` is only needed if the photos
+            are not where the labels say.
         val_coco_json: Validation annotations, in COCO format. AP is measured after each epoch, and
             the best weights are kept.
         val_images: Folder of their photos; by default that of `images`.
@@ -69,6 +72,7 @@ class FinetuneOptions(TrainingOptions):
     coco_json: str | Path | CocoData | None = None
     images: str | Path | None = None
     _: KW_ONLY
+    data: str | Path | None = None
     val_coco_json: str | Path | CocoData | None = None
     val_images: str | Path | None = None
     scenes: int = 0
@@ -98,13 +102,16 @@ class FinetuneOptions(TrainingOptions):
         from instseg.training.detection_start import parse_init_classes
         from instseg.training.scope import parse_layers
 
-        if bool(self.scenes) == (self.coco_json is not None):
-            raise ArgumentError("say what to train on: {coco_json} with {images}, or {scenes}")
+        sources = (self.coco_json is not None, self.data is not None, self.scenes)
+        if sum(map(bool, sources)) != 1:
+            raise ArgumentError(
+                "say what to train on: {coco_json} with {images}, {data}, or {scenes}"
+            )
         check_photos_given(self.coco_json, self.images)
         parse_init_classes(self.init_classes)
         parse_layers(self.layers, 1, with_epochs=not self.scenes)
         self._check_start()
-        measured = self.val_coco_json is not None or bool(self.val_scenes)
+        measured = self.val_coco_json is not None or bool(self.val_scenes or self.data)
         self.check_training(measured=measured, validation="{val_coco_json} or {val_scenes}")
         self._check_validation()
         require_between(0, scenes=self.scenes, val_scenes=self.val_scenes)
@@ -155,7 +162,8 @@ class FinetuneOptions(TrainingOptions):
             raise ArgumentError("{val_images} needs {val_coco_json}, the annotations of its photos")
         if self.val_coco_json is not None and self.val_scenes:
             raise ArgumentError("take one of {val_coco_json} and {val_scenes}")
-        if is_path(self.val_coco_json) and self.val_images is None and self.images is None:
+        own = self.val_images is None and self.images is None and self.data is None
+        if is_path(self.val_coco_json) and own:
             raise ArgumentError("{val_coco_json} needs {val_images}, the folder of its photos")
 
     def recipe(self, images: int) -> Recipe:
@@ -178,6 +186,9 @@ class TrainUnetOptions(TrainingOptions):
     Args:
         coco_json: Training annotations, in COCO format; they are merged into semantic maps.
         images: Folder of their photos, or of the images of `masks`; or one .npy file of all images.
+        data: Instead of `coco_json`: labels of any format that convert reads, with their splits;
+            val is the validation data, if there is no other. `images` is only needed if the photos
+            are not where the labels say.
         masks: Training masks: a folder of semantic maps, .png, .gif, .tif, .bmp or .npy files that
             belong to the images by their names; or one .npy file of all masks.
         mask_name: How the files of `masks` are called, such as "segm_{}.npy", where {} is the
@@ -229,6 +240,7 @@ class TrainUnetOptions(TrainingOptions):
     coco_json: str | Path | CocoData | None = None
     images: str | Path | None = None
     _: KW_ONLY
+    data: str | Path | None = None
     masks: str | Path | None = None
     mask_name: str | None = None
     values: str = ""
@@ -273,10 +285,11 @@ class TrainUnetOptions(TrainingOptions):
 
     def _check_data(self) -> None:
         """Check that there is one set of training data, and at most one of validation data."""
-        sources = (self.coco_json is not None, self.masks is not None, self.scenes)
-        if sum(map(bool, sources)) != 1:
+        annotated = self.coco_json is not None, self.data is not None
+        if sum(map(bool, (*annotated, self.masks is not None, self.scenes))) != 1:
             raise ArgumentError(
-                "say what to train on: {coco_json} or {masks}, either with {images}, or {scenes}"
+                "say what to train on: {coco_json} or {masks}, either with {images}, {data}, or "
+                "{scenes}"
             )
         if self.masks is not None and self.images is None:
             raise ArgumentError("{masks} needs {images}, the folder of its images")
@@ -288,7 +301,8 @@ class TrainUnetOptions(TrainingOptions):
             raise ArgumentError(
                 "{val_share} must be at least 0 and below 1", val_share=self.val_share
             )
-        if is_path(self.val_coco_json) and self.val_images is None and self.images is None:
+        own = self.val_images is None and self.images is None and self.data is None
+        if is_path(self.val_coco_json) and own:
             raise ArgumentError("{val_coco_json} needs {val_images}, the folder of its photos")
         if self.val_masks is not None and (self.masks is None or self.val_images is None):
             raise ArgumentError("{val_masks} goes with {masks}, and needs {val_images}")

@@ -16,7 +16,7 @@ CHECKPOINT_FILE = "checkpoint.pt"
 BEST_FILE = "best.safetensors"
 START_FILE = "start.safetensors"  # file of a model that was given as an object
 VERBS = ("finetune", "train_unet")
-PATHS = ("coco_json", "images", "masks", "val_coco_json", "val_images", "val_masks", "out")
+PATHS = ("coco_json", "images", "data", "masks", "val_coco_json", "val_images", "val_masks", "out")
 
 
 def refuse_stopped_run(folder: Path) -> None:

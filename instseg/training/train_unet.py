@@ -15,6 +15,7 @@ from instseg.data.semantic_data import SemanticData, Statistics
 from instseg.models.segmenters import SegmenterModel
 from instseg.system.device import choose_device, choose_dtype
 from instseg.system.processes import process_count, process_device, process_rank
+from instseg.training.any_data import with_data
 from instseg.training.best_iou import BestByIoU
 from instseg.training.common_options import resumed
 from instseg.training.loop import Trainer
@@ -65,6 +66,7 @@ def train_unet(options: TrainUnetOptions) -> TrainUnetResult:
     options = resumed(options)
     run = options.run()
     with run.underway(options.check):
+        options = with_data(options, run.tell)
         maps = maps_of(options, run)
         data, val = with_validation(options, training_data(options, maps), maps)
         statistics = checked_statistics(data, val, run.tell)

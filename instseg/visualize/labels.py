@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from instseg.core.classes import palette
 from instseg.core.colors import picture_colors
 from instseg.core.semantic import IGNORE
-from instseg.files.image import to_rgb8
+from instseg.files.depth import to_rgb8
 
 OPACITY = 0.65
 IGNORED = (255, 255, 255)

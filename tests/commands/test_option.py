@@ -33,7 +33,7 @@ class Options:
 
 
 def test_options_are_those_that_text_can_become():
-    path, classes, least, fast = options_of(Options, positional="path")
+    path, classes, least, fast = options_of(Options, positional=["path"])
     assert (path.types, path.default, path.positional) == ((Path,), MISSING, True)
     assert (classes.types, classes.optional) == ((list[str],), True)
     assert (least.aliases, least.usage) == (("minimum",), "--least N")

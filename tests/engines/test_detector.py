@@ -41,12 +41,9 @@ def scenes(sizes=SIZES):
         yield f"scene {i}", draw_scene(i, SceneConfig(size_hw=size)).image
 
 
-@pytest.fixture(scope="module")
-def demo():
-    """The demo weights, their limits and their graph."""
-    model = load_model("demo")
-    limits = limits_of(model)
-    return model, limits, detector_graph(model, limits)
+@pytest.fixture
+def demo(demo_graph):
+    return demo_graph
 
 
 def test_photos_of_any_size_have_the_same_detections(demo):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from instseg.evaluation.error_taxonomy import ERRORS, error_taxonomy
+from instseg.evaluation.overlaps import find_overlaps
 
 COSTS = (*ERRORS, "false_positives", "false_negatives")
 SEEDS = range(30)
@@ -65,7 +66,7 @@ def taxonomy(document, *results):
         {"image_id": 1, "category_id": category, "bbox": box, "score": score}
         for category, box, score in results
     ]
-    return error_taxonomy(document, records, "bbox")
+    return error_taxonomy(find_overlaps(document, records, "bbox", min_iou=0.1))
 
 
 def counted(found):
@@ -180,7 +181,7 @@ def golden_files(coco_dir, kind):
 @pytest.mark.parametrize("kind", ["bbox", "segm"])
 def test_the_golden_numbers_of_tidecv(photos_dir, kind):
     document, results = (json.loads(path.read_text()) for path in golden_files(photos_dir, kind))
-    found = error_taxonomy(document, results, kind)
+    found = error_taxonomy(find_overlaps(document, results, kind, min_iou=0.1))
     assert found.ap50 == pytest.approx(GOLDEN[kind]["ap50"] / 100, abs=1e-9)
     points = [cost / 100 for cost in GOLDEN[kind]["costs"]]
     assert [found.costs[name] for name in COSTS] == pytest.approx(points, abs=1e-9)
@@ -246,7 +247,9 @@ def drawn_boxes(seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_equal_to_tidecv_on_drawn_boxes(seed):
     ap50, costs, counts = json.loads(BY_TIDECV.read_text())[seed]
-    assert_equal(error_taxonomy(*drawn_boxes(seed), "bbox"), ap50, costs, counts)
+    assert_equal(
+        error_taxonomy(find_overlaps(*drawn_boxes(seed), "bbox", min_iou=0.1)), ap50, costs, counts
+    )
 
 
 def test_the_stored_figures_are_those_of_tidecv():
@@ -257,7 +260,10 @@ def test_the_stored_figures_are_those_of_tidecv():
 
 
 def assert_equal_to_tidecv(document, results, kind):
-    assert_equal(error_taxonomy(document, results, kind), *by_tidecv(document, results, kind))
+    assert_equal(
+        error_taxonomy(find_overlaps(document, results, kind, min_iou=0.1)),
+        *by_tidecv(document, results, kind),
+    )
 
 
 def assert_equal(found, ap50, costs, counts):

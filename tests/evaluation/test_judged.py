@@ -9,6 +9,7 @@ import pytest
 from instseg.evaluation.confusion import confusion_matrix
 from instseg.evaluation.error_taxonomy import error_taxonomy
 from instseg.evaluation.judged import judge
+from instseg.evaluation.overlaps import find_overlaps
 
 KINDS = ("bbox", "segm")
 
@@ -73,10 +74,11 @@ def test_a_photo_without_objects_and_detections_is_right():
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_matrix_is_that_of_the_error_analysis(coco_dir, kind):
     truth, results = golden(coco_dir, kind)
-    names = [category["name"] for category in truth["categories"]]
+    names = [c["name"] for c in sorted(truth["categories"], key=lambda c: c["id"])]
     least = {name: (i % 7) / 10 for i, name in enumerate(names)}
     found = judge(truth, results, kind, least)
-    expected = confusion_matrix(truth, results, kind, score_threshold=least)
+    overlaps = find_overlaps(truth, results, kind, min_iou=0.5)
+    expected = confusion_matrix(overlaps, score_threshold=np.array([*least.values()]))
     assert (found.matrix == expected).all()
 
 
@@ -85,7 +87,7 @@ def test_marks_of_all_detections_are_the_errors_that_are_counted(coco_dir, kind)
     truth, results = golden(coco_dir, kind)
     names = [category["name"] for category in truth["categories"]]
     found = judge(truth, results, kind, dict.fromkeys(names, 0.0))
-    counts = error_taxonomy(truth, results, kind).counts
+    counts = error_taxonomy(find_overlaps(truth, results, kind, min_iou=0.1)).counts
     detections = [found.detection_mark(i) for i in range(len(found.overlaps.scores))]
     objects = [found.object_mark(i) for i in range(len(found.overlaps.object_classes))]
     in_crowds = np.bincount(found.errors.types[found.in_crowd], minlength=6)

@@ -14,9 +14,9 @@ import tifffile
 from PIL import Image
 
 from instseg.core.errors import InputError
+from instseg.files.depth import to_rgb8
 from instseg.files.image import (
     read_image,
-    to_rgb8,
     write_image,
     write_indexed_png,
 )

@@ -1,0 +1,118 @@
+"""The names of photos in a result, and the photos themselves."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
+from pathlib import Path, PurePosixPath
+
+from instseg.core.events import told
+from instseg.files.coco_json import leads_out
+from instseg.formats.format import Writing
+from instseg.formats.labels import Labels, Record
+
+
+def photo_names(labels: Labels) -> dict[int, str]:
+    """A name for each image id, relative, with / between folders.
+
+    Folders that all photos of a split share are left out. In a split, no two names are equal
+    without their suffix: a_png.png stands beside a.jpg.
+    """
+    by_split: dict[str, list[Record]] = {}
+    for image in labels.images:
+        by_split.setdefault(image.get("split") or "", []).append(image)
+    return {number: name for own in by_split.values() for number, name in _unique(own).items()}
+
+
+def copy_photos(labels: Labels, folder: Path, writing: Writing) -> list[Record]:
+    """The image records with the names of their copies, which are made in `folder`/images."""
+    names = photo_names(labels)
+    records = []
+    for image in told(labels.images, writing.on_event, "copying photos"):
+        name = str(PurePosixPath(image.get("split") or "", names[image["id"]]))
+        place_photo(labels, image, folder / "images" / name, copy=True)
+        records.append({**image, "file_name": name})
+    return records
+
+
+def place_photo(labels: Labels, image: Record, target: Path, *, copy: bool) -> bool:
+    """Put a photo where a format demands it: as a link, or as a copy.
+
+    Args:
+        labels: With the folder of the photos.
+        image: The record.
+        target: The new file; folders are made.
+        copy: Copy it, which is also done where links are not possible.
+
+    Returns:
+        Whether there is such a photo.
+    """
+    source = photo_of(labels, image)
+    if source is None:
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not copy:
+        try:
+            target.symlink_to(source.resolve())
+            return True
+        except (OSError, NotImplementedError):
+            pass
+    shutil.copyfile(source, target)
+    return True
+
+
+def photo_of(labels: Labels, image: Record) -> Path | None:
+    """The photo of an image record; None if it is missing or would be outside of its folder."""
+    if labels.photos is None or leads_out(image["file_name"]):
+        return None
+    path = labels.photos / image["file_name"]
+    return path if path.is_file() else None
+
+
+def inside(root: Path, name: str) -> Path | None:
+    r"""A path of a file, relative to a folder, with either kind of slashes; None if it leads out.
+
+    Absolute paths, as of another machine, and those that lead out are looked for by their last
+    parts: `../train/images` and `C:\data\train\images` are `train/images` if that exists.
+    """
+    text = name.strip().replace("\\", "/")
+    if not leads_out(text) and (root / text).exists():
+        return root / text
+    parts = [part for part in text.split("/") if part not in ("", ".", "..") and ":" not in part]
+    for start in range(len(parts)):
+        path = root.joinpath(*parts[start:])
+        if path.exists():
+            return path
+    return None if leads_out(text) else root / text
+
+
+def _unique(images: Sequence[Record]) -> dict[int, str]:
+    paths = {image["id"]: _safe(image["file_name"], image["id"]) for image in images}
+    shared = _shared_folder(paths.values())
+    taken: set[str] = set()
+    names = {}
+    for number, path in paths.items():
+        short = PurePosixPath(*path.parts[shared:])
+        stem = short.with_suffix("")
+        if str(stem).casefold() in taken:
+            stem = stem.with_name(f"{stem.name}_{short.suffix[1:] or number}")
+        while str(stem).casefold() in taken:
+            stem = stem.with_name(f"{stem.name}_{number}")
+        taken.add(str(stem).casefold())
+        names[number] = f"{stem}{short.suffix}"
+    return names
+
+
+def _safe(file_name: str, number: int) -> PurePosixPath:
+    """A relative path that stays inside its folder."""
+    parts = file_name.replace("\\", "/").replace("\0", "").split("/")
+    kept = [part for part in parts if part not in ("", ".", "..") and ":" not in part]
+    return PurePosixPath(*(kept[-1:] if leads_out(file_name) else kept) or [str(number)])
+
+
+def _shared_folder(paths: Iterable[PurePosixPath]) -> int:
+    """How many leading folders all paths share."""
+    parents = [path.parts[:-1] for path in paths]
+    levels = zip(*parents, strict=False)
+    return len(list(takewhile(lambda names: len(set(names)) == 1, levels)))

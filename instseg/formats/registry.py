@@ -1,0 +1,41 @@
+"""All formats by name."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Literal, get_args
+
+from instseg.core.errors import InputError
+from instseg.formats.format import Format
+
+FormatName = Literal["coco-panoptic", "coco", "yolo-seg", "yolo"]
+NAMES: tuple[FormatName, ...] = get_args(FormatName)
+"""In the order in which they are tried on unknown files: special ones first."""
+
+
+def format_of(name: str) -> Format:
+    """The format of a name."""
+    found = importlib.import_module(f"instseg.formats.{name.replace('-', '_')}").FORMAT
+    assert isinstance(found, Format)
+    return found
+
+
+def recognised(path: Path) -> Format:
+    """The format of a file or folder, found by looking.
+
+    Raises:
+        InputError: It does not exist, is packed, or has no known format.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder; check the path")
+    if path.is_file() and path.suffix.lower() in (".zip", ".tar", ".gz", ".tgz", ".rar", ".7z"):
+        raise InputError(f"{path}: is packed; unpack it and give its folder")
+    for name in NAMES:
+        each = format_of(name)
+        if each.recognises(path):
+            return each
+    raise InputError(
+        f"{path}: none of the known formats, {', '.join(NAMES)}; give the file or folder that the "
+        "tool exported, or say which it is"
+    )
