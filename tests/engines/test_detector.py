@@ -77,7 +77,8 @@ def test_sides_that_torchvision_resizes_to_one_pixel_less_are_too(demo):
 def test_openvino_finds_the_same(demo):
     model, limits, graph = demo
     run = run_openvino(to_openvino(graph, halves=False))
-    found = detector_agreement(scenes(SIZES[:2]), Reference(model, limits), run)
+    sizes = (*SIZES[:2], (1200, 1600))
+    found = detector_agreement(scenes(sizes), Reference(model, limits), run)
     assert found.holds, found
     assert run(np.zeros((200, 300, 3), np.uint8))["boxes"].shape == (0, 4)
 
