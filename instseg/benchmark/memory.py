@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -19,65 +20,55 @@ MEGAPIXELS = 0.3, 1, 12, 50, 100
 BATCHES = 1, 4
 
 
-class Case(NamedTuple):
-    """What is measured: as many photos as a batch has."""
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What is measured: as many photos as a batch has.
 
-    weights: str
+    Attributes:
+        megapixels: Of each photo.
+        batch_size: Number of photos.
+        pictures: Whether overlays are drawn and written.
+        memory: The limit; None for what is free.
+    """
+
     megapixels: float
-    batch_size: int
-    pictures: bool
-
-
-class Peak(NamedTuple):
-    """Peak memory of a process in bytes."""
-
-    predicted: int
-    measured: int
-
-    @property
-    def difference(self) -> float:
-        """By how much the prediction is too high, as a share of what was measured."""
-        return self.predicted / self.measured - 1
+    batch_size: int = 1
+    pictures: bool = False
+    memory: str | None = None
 
 
 def measure_memory(
-    weights: Sequence[str] = ("photos", "random"),
+    weights: str,
     megapixels: Sequence[float] = MEGAPIXELS,
-    batches: Sequence[int] = BATCHES,
-    pictures: Sequence[bool] = (False, True),
     *,
     precision: str = "auto",
-    memory: str | None = None,
     on_event: OnEvent = ignore,
-) -> dict[Case, Peak]:
+) -> list[dict[str, Any]]:
     """Find the instances in drawn photos, each time in a fresh process.
 
     Args:
-        weights: Names or paths; "random" for `resnet50_fpn`, every detection of which counts.
+        weights: A name or a path; "random" for `resnet50_fpn`, every detection of which counts.
         megapixels: Sizes of photos.
-        batches: Photos of a batch.
-        pictures: Whether overlays are drawn and written.
         precision: Of the network.
-        memory: The limit; None for what is free.
         on_event: Called with the progress.
+
+    Returns:
+        The fields of each `Case`, and its `predicted` and `measured` peak in bytes.
     """
     cases = [
-        Case(name, size, batch, drawn)
-        for name in weights
+        Case(megapixels=size, batch_size=batch, pictures=pictures)
         for size in megapixels
-        for batch in batches
-        for drawn in pictures
+        for batch in BATCHES
+        for pictures in (False, True)
     ]
-    return {
-        case: in_fresh_process(peak_of, f"{case.weights} at {case.megapixels} MP", case, memory)
-        if precision == "auto"
-        else in_fresh_process(peak_of, case.weights, case, memory, precision)
+    return [
+        asdict(case) | in_fresh_process(peak_of, weights, case, precision)
         for case in told(cases, on_event, "measuring", unit="runs")
-    }
+    ]
 
 
-def peak_of(_: str, case: Case, memory: str | None, precision: str = "auto") -> Peak:
-    """Predict and measure a case in this process."""
+def peak_of(weights: str, case: Case, precision: str = "auto") -> dict[str, int]:
+    """The `predicted` and `measured` peak of this process, and how many photos were `done`."""
     from instseg.predict.folder import predict_folder
     from instseg.predict.photos import name_photos
     from instseg.predict.pictures import Pictures
@@ -85,27 +76,30 @@ def peak_of(_: str, case: Case, memory: str | None, precision: str = "auto") -> 
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        paths = in_fresh_process(draw_photos, "drawing", str(folder), case)
-        model, threshold = benchmark_model(case.weights, None, 0)
+        paths = in_fresh_process(draw_noise, name, case)
+        model, lowest = benchmark_model(weights, None, 0)
         predictor = Predictor(
             model,
             device="cpu",
             precision=precision,
-            score_threshold=threshold if case.weights == "random" else None,
+            score_threshold=lowest if weights == "random" else None,
             batch_size=case.batch_size,
-            memory=memory,
+            memory=case.memory,
         )
-        del model
         plan = predictor.plan
         needs = [plan.need_of_file(path, pictures=case.pictures) for path in paths]
-        photos = name_photos(paths)
-        predict_folder(predictor, photos, folder / "out", pictures=Pictures(overlay=case.pictures))
-        predicted = plan.peak_bytes(needs, predictor.workers(len(paths)).count)
-        return Peak(predicted, highest_memory_bytes())
+        pictures = Pictures(overlay=case.pictures)
+        done = predict_folder(predictor, name_photos(paths), folder / "out", pictures=pictures)
+        workers = predictor.workers(len(paths)).count
+        return {
+            "predicted": plan.peak_bytes(needs, workers),
+            "measured": highest_memory_bytes(),
+            "done": done.done,
+        }
 
 
-def draw_photos(_: str, folder: str, case: Case) -> list[Path]:
-    """As many JPEG photos as a batch has, of blurred noise."""
+def draw_noise(folder: str, case: Case) -> list[Path]:
+    """JPEG photos of blurred noise, as many as a batch has."""
     width = round((case.megapixels * 1e6 * 4 / 3) ** 0.5)
     height = round(width * 3 / 4)
     random = np.random.default_rng(0)

@@ -23,14 +23,15 @@ class Options:
     A ratio above 1 means that instseg is faster.
 
     Args:
-        what: infer (from photo files to RLE), postprocess (from 100 soft
-            masks of a 12-megapixel photo to RLE), draw (20 instances on photos of 480 x 640 px, and
-            100 large ones on one of 12 megapixels), train (steps of SGD), evaluate (COCO AP of
-            boxes and masks, from files, 100 detections per image), read (a COCO JSON file of the
-            size of instances_train2017.json), or convert (10,000 masks from COCO to YOLO polygons
-            and back). The first four are compared with torchvision, evaluate and read with
-            pycocotools; evaluate also with faster-coco-eval, hotcoco and ultrafast-pycocotools, and
-            convert with supervision, if they are installed.
+        what: infer (from photo files to RLE), postprocess (from 100 soft masks of a 12-megapixel
+            photo to RLE), draw (20 instances on photos of 480 x 640 px, and 100 large ones on one
+            of 12 megapixels), train (steps of SGD), evaluate (COCO AP of boxes and masks, from
+            files, 100 detections per image), read (a COCO JSON file of the size of
+            instances_train2017.json), or convert (10,000 masks from COCO to YOLO polygons and
+            back). The first four are compared with torchvision, evaluate and read with pycocotools;
+            evaluate also with faster-coco-eval, hotcoco and ultrafast-pycocotools, and convert with
+            supervision, if they are installed. memory compares the peak memory that is predicted
+            with what a process uses, for 1 and 4 photos of 0.3 to 100 megapixels.
         images: Photos, folders or globs; for train, the folder of the photos of --coco-json. If
             not given, drawn scenes of 480 x 640 px.
         coco_json: For train: annotations in COCO format; the first photos with objects are used.
@@ -59,9 +60,10 @@ class Options:
         out: Folder for drawn scenes and synthetic files.
     """
 
-    what: Literal["infer", "postprocess", "draw", "train", "evaluate", "read", "convert"] | None = (
-        None
-    )
+    what: (
+        Literal["infer", "postprocess", "draw", "train", "evaluate", "read", "convert", "memory"]
+        | None
+    ) = None
     images: list[str] | None = None
     coco_json: Path | None = None
     images_count: int | None = None
@@ -92,6 +94,8 @@ def run(config: Options) -> int:
     figures["versions"] = versions()
     if config.stages:
         _show_stages(figures)
+    elif config.what == "memory":
+        _show_peaks(figures)
     else:
         _show_sides(figures, config.what)
     if config.json:
@@ -111,6 +115,22 @@ def _show_stages(figures: dict[str, Any]) -> None:
         f"{figures['precision']}, threads: {figures['threads']}; measured rates: "
         f"{figures['gflop_per_s']:.0f} GFLOP/s, {figures['gb_per_s']:.1f} GB/s"
     )
+
+
+def _show_peaks(figures: dict[str, Any]) -> None:
+    header = ["megapixels", "batch", "overlays", "predicted MB", "measured MB", "difference"]
+    rows = [
+        (
+            f"{each['megapixels']:g}",
+            str(each["batch_size"]),
+            "yes" if each["pictures"] else "no",
+            f"{each['predicted'] / 1e6:,.0f}",
+            f"{each['measured'] / 1e6:,.0f}",
+            f"{each['predicted'] / each['measured'] - 1:+.0%}",
+        )
+        for each in figures["peaks"]
+    ]
+    table(header, rows)
 
 
 def _show_sides(figures: dict[str, Any], what: str | None) -> None:
@@ -149,6 +169,11 @@ def _figures(config: Options, on_event: OnEvent) -> dict[str, Any]:
             return measure_drawing(repeats=config.repeats, seed=config.seed, on_event=on_event)
         case "train":
             return _train(config, on_event)
+        case "memory":
+            from instseg.benchmark.memory import measure_memory
+
+            peaks = measure_memory(config.weights, precision=config.precision, on_event=on_event)
+            return {"weights": config.weights, "peaks": peaks}
         case "convert":
             from instseg.benchmark.convert import measure_conversion
 

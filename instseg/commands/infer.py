@@ -50,6 +50,9 @@ class Options:
         batch_size: Photos of equal size, or tiles, per batch.
         compile: Compile the network during the first predictions, which takes a minute or two; for
             GPUs, where it has not been measured yet.
+        memory: Limit for the memory of the process, such as 4GB, 512MB or 2GiB; by default what is
+            free, in a container too. Fewer photos are read ahead, and batches are smaller, where
+            they would need more; a photo that does not fit alone fails.
         flip: Run on the horizontally flipped photo too and merge the results (test-time
             augmentation).
         recursive: Search subfolders too.
@@ -89,6 +92,7 @@ class Options:
     tile: int | None = None
     overlap: float = 0.2
     batch_size: int = 1
+    memory: str | None = None
     compile: bool = False
     flip: bool = False
     recursive: bool = False
@@ -202,6 +206,7 @@ def _predictor(config: Options, weights: str, on_event: OnEvent) -> Predictor:
         overlap=config.overlap,
         flip=config.flip,
         batch_size=config.batch_size,
+        memory=config.memory,
         compile=config.compile,
         progress=download_progress(on_event),
         on_event=on_event,

@@ -67,6 +67,8 @@ class CompareOptions:
         speed: Measure time and memory of both models, each in a separate process.
         device: auto, cpu, cuda, cuda:1 or mps.
         precision: Floating-point precision; auto uses bf16 if the processor supports it natively.
+        memory: Limit for the memory of the process, such as 4GB, 512MB or 2GiB, by which photos are
+            refused that Mask R-CNN would need more for; by default what is free.
         resamples: Number of resamples of the images for the 95% confidence intervals.
         seed: Random seed of the resamples and the scenes.
         on_event: Called with progress and with notices of classes that are not compared.
@@ -92,6 +94,7 @@ class CompareOptions:
     speed: bool = True
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    memory: str | None = None
     resamples: int = 1000
     seed: int = 0
     on_event: OnEvent = python_only(ignore)
@@ -196,6 +199,7 @@ def _read(options: CompareOptions, folder: Path) -> tuple[ComparedModels, dict[s
         model,
         device=options.device,
         precision=options.precision,
+        memory=options.memory,
         score_threshold=min(LOWEST_SCORE, options.score_threshold),
         max_detections=max(100, *map(len, data.annotations.values())),
     )

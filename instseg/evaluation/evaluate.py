@@ -69,6 +69,8 @@ class EvaluateOptions:
             exported file.
         precision: Floating-point precision; auto uses bf16 if the processor supports it natively.
             int8 is for exported int8 files.
+        memory: Limit for the memory of the process, such as 4GB, 512MB or 2GiB; by default what is
+            free. Fewer photos are read ahead where they would need more.
         seed: Random seed of the half-samples.
         on_event: Called with progress and warnings.
     """
@@ -96,6 +98,7 @@ class EvaluateOptions:
     device: str = "auto"
     engine: Literal["auto", "torch", "openvino", "onnxruntime"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
+    memory: str | None = None
     seed: int = 0
     on_event: OnEvent = python_only(ignore)
 
@@ -161,6 +164,7 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
                 device=options.device,
                 engine=options.engine,
                 precision=options.precision,
+                memory=options.memory,
                 score_threshold=options.score_threshold,
                 max_detections=options.max_detections or detection_limits(truth)[-1],
                 on_event=options.on_event,

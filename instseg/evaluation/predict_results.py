@@ -28,6 +28,7 @@ def predict_results(
     device: str,
     engine: str,
     precision: str,
+    memory: str | None,
     score_threshold: float,
     max_detections: int,
     on_event: OnEvent,
@@ -42,6 +43,7 @@ def predict_results(
         device: Where it runs.
         engine: What runs it.
         precision: Floating-point precision.
+        memory: Limit for the memory of the process; see `Predictor`.
         score_threshold: Minimum score of predictions.
         max_detections: Most detections per photo.
         on_event: Called with progress and warnings.
@@ -72,6 +74,7 @@ def predict_results(
         device=process_device(device),
         engine=engine,
         precision=precision,
+        memory=memory,
         score_threshold=score_threshold,
         classes=shared_classes(card.class_names[1:], wanted, name, on_event),
         max_detections=max_detections,
