@@ -120,24 +120,20 @@ class PackedLinear(nn.Module):
     ) -> None:
         super().__init__()
         self.dtype, self.activation = dtype, activation
-        self.weight = _packed_matrix(weight.detach().to(dtype))
+        self.weight = weight.detach().to(dtype)  # packed when it is first used
         self.bias = bias.detach().to(dtype)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "weight": self.weight.to_dense()}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state | {"weight": _packed_matrix(state["weight"])})
+        weight = self.weight
+        return {**vars(self), "weight": weight.to_dense() if weight.is_mkldnn else weight}
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in) -> (..., out)."""
+        weight = self.weight
+        if not weight.is_mkldnn:
+            weight = self.weight = _ops._reorder_linear_weight(weight.contiguous())
         name, arguments = ACTIVATIONS[self.activation]
         found: Tensor = _ops._linear_pointwise(
-            x.to(self.dtype), self.weight, self.bias, name, arguments, None
+            x.to(self.dtype), weight, self.bias, name, arguments, None
         )
         return found
-
-
-def _packed_matrix(weight: Tensor) -> Tensor:
-    packed: Tensor = _ops._reorder_linear_weight(weight.contiguous())
-    return packed
