@@ -18,6 +18,7 @@ from instseg import __version__
 from instseg.commands.parser import Parser
 from instseg.commands.terminal import console, error
 from instseg.core.errors import ArgumentError, InputError
+from instseg.system.threads import use_threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,30 +28,38 @@ class Verb:
     Args:
         summary: One line for `instseg --help`.
         positional: The options that are given without their names, if any.
+        threads: Whether it runs networks, and so has the option `--threads`.
     """
 
     summary: str
     positional: str | Sequence[str] = ()
+    threads: bool = False
 
 
 VERBS = {
-    "infer": Verb(summary="find the instances in photos", positional="inputs"),
-    "finetune": Verb(summary="fine-tune on COCO annotations"),
-    "train-unet": Verb(summary="train a U-Net or another semantic network"),
+    "infer": Verb(summary="find the instances in photos", positional="inputs", threads=True),
+    "finetune": Verb(summary="fine-tune on COCO annotations", threads=True),
+    "train-unet": Verb(summary="train a U-Net or another semantic network", threads=True),
     "convert": Verb(
         summary="convert labels between the formats of tools", positional=("source", "out")
     ),
     "doctor": Verb(summary="check a COCO dataset, and repair it"),
     "evaluate": Verb(
         summary="measure COCO AP, with confidence intervals and causes of errors",
+        threads=True,
     ),
-    "compare-unet": Verb(summary="compare Mask R-CNN, as semantic maps, with a U-Net"),
+    "compare-unet": Verb(
+        summary="compare Mask R-CNN, as semantic maps, with a U-Net", threads=True
+    ),
     "make-scenes": Verb(summary="draw a dataset in COCO format"),
     "benchmark": Verb(
         summary="measure speed against torchvision and pycocotools",
         positional="what",
+        threads=True,
     ),
-    "export": Verb(summary="export a model to ONNX or OpenVINO", positional="weights"),
+    "export": Verb(
+        summary="export a model to ONNX or OpenVINO", positional="weights", threads=True
+    ),
     "download": Verb(summary="download weights ahead", positional="weights"),
     "info": Verb(summary="show what a model file contains", positional="file"),
 }
@@ -96,7 +105,10 @@ def _run(args: list[str], prog: str | None) -> int:
     if name not in VERBS:
         raise InputError(f"{args[0]} is no command; choose one of {', '.join(VERBS)}")
     command, parser = command_of(name, prog)
-    return int(command.run(parser.parse(args[1:])))
+    options = parser.parse(args[1:])
+    if VERBS[name].threads:
+        use_threads(parser.threads)
+    return int(command.run(options))
 
 
 def command_of(name: str, prog: str | None = None) -> tuple[ModuleType, Parser]:
@@ -104,7 +116,9 @@ def command_of(name: str, prog: str | None = None) -> tuple[ModuleType, Parser]:
     verb = VERBS[name]
     command = importlib.import_module(f"instseg.commands.{name.replace('-', '_')}")
     options = command.Options
-    return command, Parser(options, prog or f"instseg {name}", verb.positional)
+    return command, Parser(
+        options, prog or f"instseg {name}", verb.positional, threads=verb.threads
+    )
 
 
 def _overview() -> str:

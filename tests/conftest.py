@@ -48,6 +48,18 @@ def real_or_drawn_coco_dir(request) -> Path:
 
 
 @pytest.fixture(scope="session")
+def gpu():
+    """The GPU, for tests marked `cuda`, without TF32; INSTSEG_GPU=cpu tries them without a GPU."""
+    import torch
+
+    name = os.environ.get("INSTSEG_GPU", "cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no GPU with CUDA")
+    torch.backends.cudnn.allow_tf32 = False
+    return torch.device(name)
+
+
+@pytest.fixture(scope="session")
 def photos_dir() -> Path:
     """The real COCO photos, for numbers that were measured on them."""
     if not PHOTOS.is_dir():
@@ -95,6 +107,20 @@ def tiny_weights(tmp_path_factory) -> Path:
     model.network.roi_heads.mask_predictor.logits.bias.data.fill_(2.0)  # no empty masks
     model.save(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def demo_graph():
+    """The demo weights, limits with a threshold of 0.3, and their graph; not to be changed."""
+    import torch
+
+    from instseg.engines.build import DetectorLimits, detector_graph
+    from instseg.models.load import load_model
+
+    model = load_model("demo")
+    thresholds = torch.full((len(model.card.class_names),), 0.3)
+    limits = DetectorLimits(score_thresholds=thresholds, max_detections=100)
+    return model, limits, detector_graph(model, limits)
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@
     python tests/same_as_before.py OLD_CHECKOUT NEW_CHECKOUT
 
 Both make drawn scenes, find instances, evaluate, train both kinds of network with a seed, compare
-them and repair a dataset; files are compared byte for byte, weights bit for bit. What tells the
-time, the place or the version is left out.
+them and repair a dataset; files are compared byte for byte, pictures pixel for pixel, weights bit
+for bit. What tells the time, the place or the version is left out.
 """
 
 import csv
@@ -16,6 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from safetensors.numpy import load_file
 
 TIMES = {"seconds", "steps_per_s", "memory_mb", "cost", "version", "date_created"}
@@ -61,6 +62,9 @@ def content(path: Path, out: Path) -> Any:
     if path.suffix == ".csv":
         rows = list(csv.DictReader(path.open()))
         return [{k: v for k, v in row.items() if k not in TIMES} for row in rows]
+    if path.suffix == ".png":
+        with Image.open(path) as image:
+            return image.mode, image.size, image.tobytes(), image.info
     return path.read_bytes().replace(str(out).encode(), b"")
 
 

@@ -13,7 +13,7 @@ from instseg import __version__
 from instseg.cli import VERBS, main
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = ("torch", "torchvision", "matplotlib", "skimage", "scipy", "pycocotools.cocoeval")
+HEAVY = ("torch", "torchvision", "matplotlib", "skimage", "scipy", "pycocotools", "numpy", "PIL")
 ASK = """
 import sys
 from instseg.cli import main

@@ -102,3 +102,14 @@ def test_the_command_of_the_readme(tmp_path, capsys):
     plain = [read_image(path) for path in sorted(Path(photos).iterdir())]
     assert all((one != other).any() for one, other in zip(drawn, plain, strict=True))
     assert "predictions.json" in capsys.readouterr().out
+
+
+@pytest.mark.cuda
+def test_bfloat16_on_the_gpu_has_the_same_ap(tmp_path, gpu):
+    data = CocoData.read(write_scenes(tmp_path, 16), tmp_path / "images")
+    ap = {}
+    for device, precision in ((gpu, "bf16"), ("cpu", "fp32")):
+        predictor = Predictor("demo", device=device, precision=precision, score_threshold=0.01)
+        results = predict_dataset(predictor, data)
+        ap[precision] = average_precision(data.document(), results, "segm")["AP"]
+    assert ap["bf16"] == pytest.approx(ap["fp32"], abs=0.02)

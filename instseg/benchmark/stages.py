@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,17 +12,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from instseg.benchmark.infer import benchmark_model
+from instseg.benchmark.peaks import bytes_per_second, finish, operations_per_second
 from instseg.core.events import OnEvent, ignore, told
 from instseg.core.instances import Instances
 from instseg.files.image import read_image, write_image
+from instseg.models.batch_detector import detector_for
 from instseg.models.inference import Choice, Detector
-from instseg.predict.paste import paste_masks
-from instseg.system.device import choose_dtype
+from instseg.predict.paste import paste_batch
+from instseg.system.allocation import keep_freed_memory
+from instseg.system.device import choose_device, choose_dtype
 from instseg.visualize.draw import draw_instances
 
 Result = TypeVar("Result")
@@ -38,13 +41,25 @@ DETECTOR_STAGES = {  # the steps of `Detector`
 }
 STAGES = ("read", *DETECTOR_STAGES, "paste", "RLE", "draw", "write")
 TOTAL = "total"
-RATE_ROUNDS = 12  # of which the fastest counts
+
+
+def _operations(*shapes: Any, out_shape: Sequence[int], **_: Any) -> int:
+    """Of a packed convolution or dense layer: its weight is the last matrix of the arguments."""
+    *_others, weight = (each for each in shapes[:3] if isinstance(each, Sequence) and len(each) > 1)
+    return 2 * math.prod(out_shape) * math.prod(weight[1:])
+
+
+PACKED_OPERATIONS = {
+    getattr(torch.ops.mkldnn, name): _operations
+    for name in ("_convolution_pointwise", "_convolution_pointwise_", "_linear_pointwise")
+}
 
 
 @dataclass
 class Clock:
     """Times stages, or counts their work."""
 
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     counting: bool = False
     seconds: dict[str, list[float]] = field(default_factory=dict)
     operations: dict[str, list[float]] = field(default_factory=dict)
@@ -53,13 +68,14 @@ class Clock:
     def __call__(self, stage: str, step: Callable[..., Result], *arguments: Any) -> Result:
         """The result of a step."""
         if self.counting:
-            with FlopCounterMode(display=False) as counter:
+            with FlopCounterMode(display=False, custom_mapping=PACKED_OPERATIONS) as counter:
                 result = step(*arguments)
             self.operations.setdefault(stage, []).append(counter.get_total_flops())
             self.moved.setdefault(stage, []).append(byte_count((arguments, result)))
             return result
         start = time.perf_counter()
         result = step(*arguments)
+        finish(self.device)
         self.seconds.setdefault(stage, []).append(time.perf_counter() - start)
         return result
 
@@ -79,13 +95,14 @@ def measure_stages(
     weights: str,
     architecture: str | None = None,
     precision: str = "fp32",
+    device: str = "cpu",
     detections: int = 100,
     repeats: int,
     seed: int = 0,
     folder: Path,
     on_event: OnEvent = ignore,
 ) -> dict[str, Any]:
-    """Seconds of each stage for one photo, on the CPU, beside its floor.
+    """Seconds of each stage for one photo beside its floor.
 
     The floor is the longer one of two times: the floating-point operations of the stage at the
     machine's rate of convolutions or matrix products in this precision, and the bytes that go into
@@ -96,6 +113,7 @@ def measure_stages(
         weights: A name or a path; "random" for weights of which every detection counts.
         architecture: Of random weights, or what a .pth file holds.
         precision: `fp32`, `bf16` or `auto`.
+        device: Waited for after each stage.
         detections: At most this many per photo.
         repeats: Photos that are measured; the work of each is counted before, which warms up.
         seed: Of random weights.
@@ -107,14 +125,15 @@ def measure_stages(
         (seconds), and the medians of `gflop` and `megabytes`; `gflop_per_s`, `gb_per_s` and the
         number of `threads`.
     """
-    cpu = torch.device("cpu")
-    dtype = choose_dtype(precision, cpu)
+    keep_freed_memory()
+    place = choose_device(device)
+    dtype = choose_dtype(precision, place)
     model, threshold = benchmark_model(weights, architecture, seed)
-    detector = Detector(model, cpu, dtype)
+    detector = detector_for(model, place, dtype)
     choice = Choice(score_threshold=threshold, max_detections=detections)
-    clock = Clock()
+    clock = Clock(place)
     clock.watch(detector)
-    rates = operations_per_second(dtype), bytes_per_second()
+    rates = operations_per_second(dtype, place), bytes_per_second(place)
     inputs = [photos[i % len(photos)] for i in range(repeats)]
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -122,7 +141,7 @@ def measure_stages(
         image = clock("read", read_image, photo)
         (found,) = detector([torch.from_numpy(image).permute(2, 0, 1)], choice)
         size_hw = image.shape[0], image.shape[1]
-        masks = clock("paste", paste_masks, found.soft_masks, found.boxes, size_hw)
+        (masks,) = clock("paste", paste_batch, [found.soft_masks], [found.boxes], [size_hw])
         clock("RLE", masks.to_rle)
         instances = Instances(
             boxes=found.boxes.numpy(),
@@ -143,6 +162,7 @@ def measure_stages(
         "gflop_per_s": rates[0] / 1e9,
         "gb_per_s": rates[1] / 1e9,
         "threads": torch.get_num_threads(),
+        "device": str(place),
         "photos": len(photos),
         "weights": weights,
         "precision": str(dtype).removeprefix("torch."),
@@ -192,31 +212,3 @@ def byte_count(value: object) -> int:
     if isinstance(value, list | tuple):
         return sum(map(byte_count, value))
     return byte_count(vars(value)) if hasattr(value, "__dict__") else 0
-
-
-def operations_per_second(dtype: torch.dtype) -> float:
-    """The rate of a matrix product or of a 3x3 convolution, whichever is higher."""
-    side, (channels, height, width) = 2048, (256, 100, 136)
-    square = torch.rand(side, side).to(dtype)
-    image = torch.rand(1, channels, height, width).to(dtype, memory_format=torch.channels_last)
-    kernel = torch.rand(channels, channels, 3, 3).to(dtype, memory_format=torch.channels_last)
-    product = _fastest(lambda: square @ square)
-    convolution = _fastest(lambda: F.conv2d(image, kernel, padding=1))
-    return max(2 * side**3 / product, 2 * channels**2 * 9 * height * width / convolution)
-
-
-def bytes_per_second() -> float:
-    """The rate of copying, reads and writes together."""
-    source = torch.zeros(64 * 2**20)
-    target = torch.zeros_like(source)
-    return 2 * source.nbytes / _fastest(lambda: target.copy_(source))
-
-
-@torch.inference_mode()
-def _fastest(step: Callable[[], object]) -> float:
-    seconds = []
-    for _ in range(RATE_ROUNDS):
-        start = time.perf_counter()
-        step()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)

@@ -62,6 +62,7 @@ def measure_training(
     """
     import torch
 
+    from instseg.benchmark.peaks import finish
     from instseg.system.device import choose_device
 
     start = Start(weights=weights, architecture=architecture, seed=seed)
@@ -207,20 +208,14 @@ def with_torchvision_pools(network: GeneralizedRCNN) -> GeneralizedRCNN:
     return network
 
 
-def finish(device: str) -> None:
-    """Wait until the device has done all that it was told to."""
-    import torch
-
-    if device.startswith("cuda"):
-        torch.cuda.synchronize(device)
-
-
 def measure_peak(side: str, start: Start, task: Task, run: Run) -> float:
     """Memory that one side's training adds to a fresh process with the model, in megabytes.
 
     On a GPU the peak of its memory.
     """
     import torch
+
+    from instseg.benchmark.peaks import finish
 
     model = start.model()
     samples = task.samples(model.card.class_names)

@@ -12,7 +12,6 @@ from instseg.commands.listener import Listener
 from instseg.commands.terminal import console, table
 from instseg.core.errors import ArgumentError, require_between
 from instseg.core.events import OnEvent
-from instseg.files.listing import list_images
 from instseg.system.atomic import replacing
 from instseg.system.versions import versions
 
@@ -24,14 +23,15 @@ class Options:
     A ratio above 1 means that instseg is faster.
 
     Args:
-        what: infer (from photo files to RLE), postprocess (from 100 soft
-            masks of a 12-megapixel photo to RLE), draw (20 instances on photos of 480 x 640 px, and
-            100 large ones on one of 12 megapixels), train (steps of SGD), evaluate (COCO AP of
-            boxes and masks, from files, 100 detections per image), read (a COCO JSON file of the
-            size of instances_train2017.json), or convert (10,000 masks from COCO to YOLO polygons
-            and back). The first four are compared with torchvision, evaluate and read with
-            pycocotools; evaluate also with faster-coco-eval, hotcoco and ultrafast-pycocotools, and
-            convert with supervision, if they are installed.
+        what: infer (from photo files to RLE), postprocess (from 100 soft masks of a 12-megapixel
+            photo to RLE), draw (20 instances on photos of 480 x 640 px, and 100 large ones on one
+            of 12 megapixels), train (steps of SGD), evaluate (COCO AP of boxes and masks, from
+            files, 100 detections per image), read (a COCO JSON file of the size of
+            instances_train2017.json), or convert (10,000 masks from COCO to YOLO polygons and
+            back). The first four are compared with torchvision, evaluate and read with pycocotools;
+            evaluate also with faster-coco-eval, hotcoco and ultrafast-pycocotools, and convert with
+            supervision, if they are installed. memory compares the peak memory that is predicted
+            with what a process uses, for 1 and 4 photos of 0.3 to 100 megapixels.
         images: Photos, folders or globs; for train, the folder of the photos of --coco-json. If
             not given, drawn scenes of 480 x 640 px.
         coco_json: For train: annotations in COCO format; the first photos with objects are used.
@@ -46,9 +46,13 @@ class Options:
             photo, from file to RLE, drawing and PNG, beside its floor, the least it could take: its
             floating-point operations at the rate, or its bytes at the bandwidth, that are measured
             on this machine.
-        batch_size: For train: images per step.
-        precision: Floating-point precision of instseg; torchvision runs in fp32.
-        device: For train: device of both sides, cpu, cuda or cuda:1.
+        batch_size: Photos that both sides are given at once for infer (default: 1), or images per
+            step for train (default: 2).
+        engine: For infer: what runs instseg's side, torch, openvino or onnxruntime.
+        precision: Floating-point precision of instseg; torchvision runs in fp32. For infer with
+            openvino or onnxruntime also int8, calibrated with the photos.
+        device: For infer, postprocess and train: device of both sides, cpu, cuda or cuda:1.
+        compile: For infer: compile the network of instseg, as `infer --compile` does.
         repeats: Number of measurements of each side after one warm-up; the median is reported. For
             train, each is one step; the losses are written to --json and plotted beside it.
         seed: Random seed of weights, masks, boxes and synthetic data.
@@ -56,9 +60,10 @@ class Options:
         out: Folder for drawn scenes and synthetic files.
     """
 
-    what: Literal["infer", "postprocess", "draw", "train", "evaluate", "read", "convert"] | None = (
-        None
-    )
+    what: (
+        Literal["infer", "postprocess", "draw", "train", "evaluate", "read", "convert", "memory"]
+        | None
+    ) = None
     images: list[str] | None = None
     coco_json: Path | None = None
     images_count: int | None = None
@@ -66,9 +71,11 @@ class Options:
     architecture: str | None = None
     detections: int = 100
     stages: bool = False
-    batch_size: int = 2
-    precision: Literal["auto", "fp32", "bf16"] = "fp32"
+    batch_size: int | None = None
+    engine: Literal["auto", "torch", "openvino", "onnxruntime"] = "torch"
+    precision: Literal["auto", "fp32", "bf16", "int8"] = "fp32"
     device: str = "cpu"
+    compile: bool = False
     repeats: int = 5
     seed: int = 0
     json: Path | None = None
@@ -79,6 +86,7 @@ def run(config: Options) -> int:
     """Measures, prints a table, and returns the exit code."""
     require_between(1, repeats=config.repeats, images_count=config.images_count)
     require_between(1, 10_000, detections=config.detections)
+    require_between(1, 1024, batch_size=config.batch_size)
     if config.stages and config.what != "infer":
         raise ArgumentError("{stages} goes with infer; leave it out, or run benchmark infer")
     with Listener() as listener:
@@ -86,6 +94,8 @@ def run(config: Options) -> int:
     figures["versions"] = versions()
     if config.stages:
         _show_stages(figures)
+    elif config.what == "memory":
+        _show_peaks(figures)
     else:
         _show_sides(figures, config.what)
     if config.json:
@@ -107,6 +117,22 @@ def _show_stages(figures: dict[str, Any]) -> None:
     )
 
 
+def _show_peaks(figures: dict[str, Any]) -> None:
+    header = ["megapixels", "batch", "overlays", "predicted MB", "measured MB", "difference"]
+    rows = [
+        (
+            f"{each['megapixels']:g}",
+            str(each["batch_size"]),
+            "yes" if each["pictures"] else "no",
+            f"{each['predicted'] / 1e6:,.0f}",
+            f"{each['measured'] / 1e6:,.0f}",
+            f"{each['predicted'] / each['measured'] - 1:+.0%}",
+        )
+        for each in figures["peaks"]
+    ]
+    table(header, rows)
+
+
 def _show_sides(figures: dict[str, Any], what: str | None) -> None:
     measured = figures["ours"].keys()
     sides = [n for n, each in figures.items() if isinstance(each, dict) and each.keys() == measured]
@@ -114,6 +140,12 @@ def _show_sides(figures: dict[str, Any], what: str | None) -> None:
         ["side", *figures["ours"]],
         [(side, *(f"{value:.4g}" for value in figures[side].values())) for side in sides],
     )
+    if "network" in figures:
+        network = figures["network"]
+        console.print(
+            f"network: {network['share']:.0%} of {network['gflop_per_s'] / 1000:.1f} TFLOP/s, the "
+            "rate measured for matrix products and convolutions"
+        )
     ratio = figures["ratio"]
     peers = {"evaluate": "pycocotools", "read": "pycocotools", "convert": "supervision"}
     peer = peers.get(what or "", "torchvision")
@@ -129,7 +161,7 @@ def _figures(config: Options, on_event: OnEvent) -> dict[str, Any]:
             return _infer(config, on_event)
         case "postprocess":
             return measure_postprocessing(
-                repeats=config.repeats, seed=config.seed, on_event=on_event
+                repeats=config.repeats, device=config.device, seed=config.seed, on_event=on_event
             )
         case "draw":
             from instseg.benchmark.draw import measure_drawing
@@ -137,6 +169,11 @@ def _figures(config: Options, on_event: OnEvent) -> dict[str, Any]:
             return measure_drawing(repeats=config.repeats, seed=config.seed, on_event=on_event)
         case "train":
             return _train(config, on_event)
+        case "memory":
+            from instseg.benchmark.memory import measure_memory
+
+            peaks = measure_memory(config.weights, precision=config.precision, on_event=on_event)
+            return {"weights": config.weights, "peaks": peaks}
         case "convert":
             from instseg.benchmark.convert import measure_conversion
 
@@ -150,12 +187,14 @@ def _figures(config: Options, on_event: OnEvent) -> dict[str, Any]:
 
 def _infer(config: Options, on_event: OnEvent) -> dict[str, Any]:
     from instseg.benchmark.infer import draw_photos, measure_inference
+    from instseg.files.listing import list_images
 
     photos = list_images(config.images) if config.images else draw_photos(config.out)
     options: dict[str, Any] = {
         "weights": config.weights,
         "architecture": config.architecture,
         "precision": config.precision,
+        "device": config.device,
         "detections": config.detections,
         "repeats": config.repeats,
         "seed": config.seed,
@@ -165,7 +204,10 @@ def _infer(config: Options, on_event: OnEvent) -> dict[str, Any]:
         from instseg.benchmark.stages import measure_stages
 
         return measure_stages(photos, folder=config.out, **options)
-    return measure_inference(photos, **options)
+    batch_size = 1 if config.batch_size is None else config.batch_size
+    return measure_inference(
+        photos, engine=config.engine, batch_size=batch_size, compiled=config.compile, **options
+    )
 
 
 def _train(config: Options, on_event: OnEvent) -> dict[str, Any]:
@@ -176,7 +218,7 @@ def _train(config: Options, on_event: OnEvent) -> dict[str, Any]:
         architecture=config.architecture,
         coco_json=config.coco_json,
         images=Path(config.images[0]) if config.images else None,
-        batch_size=config.batch_size,
+        batch_size=2 if config.batch_size is None else config.batch_size,
         precision=config.precision,
         device=config.device,
         repeats=config.repeats,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from instseg.commands.listener import Listener
 from instseg.commands.terminal import console, table
 from instseg.comparison.compare import CompareOptions as Options
-from instseg.comparison.compare import compare
-from instseg.comparison.result import Comparison
-from instseg.comparison.tables import COMPARED, class_rows, cost_rows, instance_rows, mean_rows
 from instseg.core.wording import LONGEST_NAME
+
+if TYPE_CHECKING:
+    from instseg.comparison.result import Comparison
 
 OUT = Path("out/compare")
 SHOWN_CLASSES = 20
@@ -18,6 +19,8 @@ SHOWN_CLASSES = 20
 
 def run(options: Options) -> int:
     """Compares, prints, writes; returns 0."""
+    from instseg.comparison.compare import compare
+
     out = options.out or OUT
     with Listener() as listener:
         comparison = compare(**{**vars(options), "out": out, "on_event": listener})
@@ -30,6 +33,8 @@ def run(options: Options) -> int:
 
 def show(comparison: Comparison) -> None:
     """Print the classes that differ most, the scores and the costs."""
+    from instseg.comparison.tables import COMPARED, class_rows, cost_rows, instance_rows, mean_rows
+
     content = comparison.to_dict()
     rows = class_rows(content)
     half = SHOWN_CLASSES // 2

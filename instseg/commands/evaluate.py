@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from instseg.commands.evaluate_output import print_evaluation
-from instseg.commands.label_errors_output import print_label_errors
 from instseg.commands.listener import Listener
 from instseg.commands.terminal import console
 from instseg.core.events import ignore
 from instseg.core.wording import count
 from instseg.evaluation.evaluate import EvaluateOptions, evaluate
-from instseg.evaluation.operating_points import LEAST_OBJECTS
-from instseg.evaluation.result import SUBJECTS, Evaluation
+from instseg.system.allocation import keep_freed_memory
 from instseg.system.processes import process_rank
+
+if TYPE_CHECKING:
+    from instseg.evaluation.result import Evaluation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,10 @@ Options.__doc__ = EvaluateOptions.__doc__  # the help text
 
 def run(config: Options) -> int:
     """Evaluates, prints, writes; returns 0."""
+    from instseg.commands.evaluate_output import print_evaluation
+    from instseg.commands.label_errors_output import print_label_errors
+
+    keep_freed_memory()
     with Listener() as show:
         options = {**vars(config), "on_event": ignore if process_rank() else show}
         found = evaluate(**options)
@@ -52,6 +57,9 @@ def run(config: Options) -> int:
 
 def _stored(config: Options, found: Evaluation) -> str:
     """What the model file holds now: the metrics, score thresholds, or both."""
+    from instseg.evaluation.operating_points import LEAST_OBJECTS
+    from instseg.evaluation.result import SUBJECTS
+
     words = ["these metrics"] if config.save_metrics else []
     rated = found.rated
     if config.save_thresholds and rated.overall_threshold is None:

@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from instseg.commands.listener import Listener
-from instseg.commands.stand_in import stands_in
 from instseg.commands.terminal import console, printable, table
 from instseg.core.errors import ArgumentError
 from instseg.core.events import Notice, OnEvent, Warned, download_progress
 from instseg.core.options import renamed
-from instseg.core.semantic import Rule
+from instseg.core.overlap_rule import Rule
 from instseg.core.wording import count
-from instseg.files.listing import list_images
 from instseg.files.weights import DEFAULT, EMBEDDED, NAMED, NoDownloadError, needs_download
+from instseg.system.allocation import keep_freed_memory
 
 if TYPE_CHECKING:
     from instseg.predict.folder import PredictedFolder
@@ -28,13 +27,16 @@ class Options:
 
     Args:
         inputs: Photos, folders, globs, or @list.txt, a text file with one path per line.
-        weights: coco-v2, coco-v1, photos (embedded), demo, or the path of a model file or .pth
-            file. By default coco-v2; if it is not on this machine and cannot be downloaded, photos,
-            with a warning.
+        weights: coco-v2, coco-v1, photos (embedded), demo, or the path of a model file, a .pth
+            file, or an exported .onnx or .xml file. By default coco-v2; if it is not on this
+            machine and cannot be downloaded, photos, with a warning.
         architecture: Architecture of a .pth file: resnet50_fpn or resnet50_fpn_v2.
         out: Output folder.
         device: auto, cpu, cuda, cuda:1 or mps.
+        engine: What runs the model: torch, openvino or onnxruntime; auto is torch, or what runs an
+            exported file. Others than torch run on the CPU, and weights are converted once.
         precision: Floating-point precision; auto uses bf16 if the processor supports it natively.
+            int8 is for exported int8 files.
         preset: fast resizes photos to 0.6 of the default size: faster, less accurate.
         seed: Random seed; prediction uses no random numbers.
         score_threshold: Minimum score for all classes, 0 to 1. By default the threshold of each
@@ -46,6 +48,11 @@ class Options:
         tile: Split photos larger than this into overlapping tiles of this many pixels.
         overlap: Overlap of neighbouring tiles, as a share of their size, 0 to 0.9.
         batch_size: Photos of equal size, or tiles, per batch.
+        compile: Compile the network during the first predictions, which takes a minute or two; for
+            GPUs, where it has not been measured yet.
+        memory: Limit for the memory of the process, such as 4GB, 512MB or 2GiB; by default what is
+            free, in a container too. Fewer photos are read ahead, and batches are smaller, where
+            they would need more; a photo that does not fit alone fails.
         flip: Run on the horizontally flipped photo too and merge the results (test-time
             augmentation).
         recursive: Search subfolders too.
@@ -74,7 +81,8 @@ class Options:
     architecture: str | None = None
     out: Path = Path("out/infer")
     device: str = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    engine: Literal["auto", "torch", "openvino", "onnxruntime"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
     preset: Literal["default", "fast"] = "default"
     seed: int = 0
     score_threshold: float | None = None
@@ -84,6 +92,8 @@ class Options:
     tile: int | None = None
     overlap: float = 0.2
     batch_size: int = 1
+    memory: str | None = None
+    compile: bool = False
     flip: bool = False
     recursive: bool = False
     coco_json: Path | None = None
@@ -103,7 +113,10 @@ class Options:
 
 def run(config: Options) -> int:
     """Returns 0, 1 if some photos failed, 2 if all did."""
+    from instseg.files.listing import list_images
+
     _check(config)
+    keep_freed_memory()
     with Listener() as listener:
         paths = list_images(config.inputs, recursive=config.recursive, on_event=listener)
         predictor = _load(config, listener)
@@ -169,6 +182,8 @@ def _load(config: Options, on_event: OnEvent) -> Predictor:
     except NoDownloadError as problem:
         if not problem.unreachable:
             raise
+        from instseg.commands.stand_in import stands_in
+
         on_event(Warned(text=stands_in(problem)))
         return _predictor(config, EMBEDDED, on_event)
 
@@ -180,6 +195,7 @@ def _predictor(config: Options, weights: str, on_event: OnEvent) -> Predictor:
         weights,
         architecture=config.architecture,
         device=config.device,
+        engine=config.engine,
         precision=config.precision,
         preset=config.preset,
         score_threshold=config.score_threshold,
@@ -190,7 +206,10 @@ def _predictor(config: Options, weights: str, on_event: OnEvent) -> Predictor:
         overlap=config.overlap,
         flip=config.flip,
         batch_size=config.batch_size,
+        memory=config.memory,
+        compile=config.compile,
         progress=download_progress(on_event),
+        on_event=on_event,
     )
 
 

@@ -13,6 +13,8 @@ from instseg.commands.terminal import console, printable, table
 from instseg.core.errors import InputError
 from instseg.core.wording import LONGEST_NAME, count, interval, number
 from instseg.files.about import ABOUT
+from instseg.files.exported_file import ExportedFile, is_exported, read_exported
+from instseg.files.model_card import ModelCard
 from instseg.files.model_file import describe
 from instseg.files.model_metrics import Metrics, stored_metrics
 from instseg.files.weights import NAMED, locate
@@ -26,8 +28,8 @@ class Options:
     """Shows what a model file contains: architecture, classes, metrics, data and provenance.
 
     Args:
-        file: A model file (.safetensors), or the name of embedded weights: photos, photos-unet,
-            demo or unet-demo.
+        file: A model file (.safetensors), an exported file (.onnx or .xml), or the name of embedded
+            weights: photos, photos-unet, demo or unet-demo.
     """
 
     file: Path
@@ -43,17 +45,43 @@ def run(config: Options) -> int:
             f"{box} and mask AP {mask} on COCO val2017 for it"
         )
     path = locate(config.file)
+    if is_exported(path):
+        return _print_exported(read_exported(path))
     facts = describe(path)
     card = facts["card"]
+    _print_card(
+        card,
+        {
+            "file": path,
+            "size": f"{facts['bytes'] / 1e6:.1f} MB",
+            "architecture": card.architecture,
+            "arguments": _items(card.architecture_args),
+            "parameters": f"{facts['parameters']:,} in {facts['tensors']} tensors",
+            "stored as": ", ".join(facts["dtypes"]),
+        },
+    )
+    return 0
+
+
+def _print_exported(file: ExportedFile) -> int:
+    lines: dict[str, object] = {
+        "file": file.path,
+        "size": f"{file.bytes / 1e6:.1f} MB",
+        "architecture": file.card.architecture,
+        "stored as": file.dtype,
+    }
+    if file.max_detections is not None:
+        lines["detections"] = f"at most {file.max_detections} per photo"
+    lines["certificate"] = _items(file.certificate) or "none: it was not compared with the model"
+    _print_card(file.card, lines)
+    return 0
+
+
+def _print_card(card: ModelCard, lines: dict[str, object]) -> None:
+    """Print lines, what the card says, and its metrics."""
     classes = zip(card.class_names[1:], card.category_ids[1:], strict=True)
     metrics = stored_metrics(card)
-    lines = {
-        "file": path,
-        "size": f"{facts['bytes'] / 1e6:.1f} MB",
-        "architecture": card.architecture,
-        "arguments": _items(card.architecture_args),
-        "parameters": f"{facts['parameters']:,} in {facts['tensors']} tensors",
-        "stored as": ", ".join(facts["dtypes"]),
+    lines |= {
         "preprocessing": _items(card.preprocessing),
         "thresholds": _items(card.thresholds) or "none",
         "classes": f"{len(card.class_names) - 1}, with their dataset ids",
@@ -63,7 +91,6 @@ def run(config: Options) -> int:
     for name, value in [*lines.items(), *_about(card.provenance)]:
         console.print(f"{name:<15}{printable(str(value))}")
     _print_metrics(metrics)
-    return 0
 
 
 def _items(values: Mapping[str, object]) -> str:

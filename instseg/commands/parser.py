@@ -14,9 +14,19 @@ from typing import Any, NoReturn, get_origin
 import yaml  # type: ignore[import-untyped]
 
 from instseg.commands.option import Option, description, options_of
-from instseg.core.errors import InputError, option_name
+from instseg.core.errors import InputError, option_name, require_between
 from instseg.core.field_types import LISTS
 from instseg.system.regular import require_regular_file
+
+MOST_THREADS = 1024
+THREADS = Option(
+    name="threads",
+    default=None,
+    types=(int,),
+    optional=True,
+    help="Number of CPU threads; by default OMP_NUM_THREADS, or else the processors that other "
+    "programs leave free (several photos at once use all).",
+)
 
 
 class Parser:
@@ -26,14 +36,26 @@ class Parser:
         options: The dataclass.
         prog: How the help names the command.
         positional: The options that are given without their names, if any.
+        threads: Whether there is the option `--threads`, which is not of the dataclass.
+
+    Attributes:
+        threads: The number given to the latest `parse`; None if there is none.
     """
 
     def __init__(
-        self, options: Callable[..., Any], prog: str, positional: str | Sequence[str] = ()
+        self,
+        options: Callable[..., Any],
+        prog: str,
+        positional: str | Sequence[str] = (),
+        *,
+        threads: bool = False,
     ) -> None:
         self.options, self.prog = options, prog
         self.positional = (positional,) if isinstance(positional, str) else tuple(positional)
         self.table = {option.name: option for option in options_of(options, self.positional)}
+        if threads:
+            self.table[THREADS.name] = THREADS
+        self.threads: int | None = None
 
     def parse(self, arguments: Sequence[str]) -> Any:
         """An instance of the dataclass. The command line overrides the `--config` file."""
@@ -48,6 +70,9 @@ class Parser:
         required = [each.name for each in self.table.values() if each.default is MISSING]
         if missing := [option_name(name) for name in required if name not in values]:
             raise InputError(f"{', '.join(missing)} must be given; see {self.prog} --help")
+        if self.table.get(THREADS.name) is THREADS:
+            self.threads = values.pop(THREADS.name, None)
+            require_between(1, MOST_THREADS, threads=self.threads)
         return self.options(**values)
 
     def _of_file(self, file: Path) -> dict[str, Any]:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from instseg.commands.listener import Listener
 from instseg.commands.terminal import console, error, table
-from instseg.core.events import ClassesCounted, Event, StepDone, TrainingStarted
+from instseg.core.events import ClassesCounted, Event, Notice, StepDone, TrainingStarted
+from instseg.core.wording import count
 from instseg.system.processes import process_rank
+from instseg.system.threads import spared_processors
 
 if TYPE_CHECKING:
     from instseg.training.common_options import TrainingOptions
@@ -41,6 +43,13 @@ def run_verb(
         KeyboardInterrupt: After Ctrl-C, once the current step is saved.
     """
     with TrainingListener() as show:
+        if spared := spared_processors():
+            show(
+                Notice(
+                    text=f"{count(spared, 'processor')} left to other programs that are busy; "
+                    "--threads N uses N"
+                )
+            )
         result = verb(**vars(replace(options, on_event=show, cancel=show.cancel)))
     first = process_rank() == 0
     if not result.finished:

@@ -11,20 +11,18 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 from instseg import __version__
-from instseg.comparison.result import Comparison
-from instseg.comparison.verdict import not_compared, verdict
 from instseg.core.errors import ArgumentError, InputError, require_between
 from instseg.core.events import OnEvent, Warned, ignore
-from instseg.core.instances import Instances
 from instseg.core.json_types import Json
 from instseg.core.options import python_only, takes
-from instseg.core.semantic import Rule
+from instseg.core.overlap_rule import Rule
 from instseg.core.wording import some
 from instseg.system.lock import only_run_in
 from instseg.system.versions import versions
 
 if TYPE_CHECKING:
     from instseg.comparison.compared_models import ComparedModels
+    from instseg.comparison.result import Comparison
     from instseg.data.coco import CocoData
     from instseg.models.mask_rcnn import Model
     from instseg.models.segmenters import SegmenterModel
@@ -69,6 +67,8 @@ class CompareOptions:
         speed: Measure time and memory of both models, each in a separate process.
         device: auto, cpu, cuda, cuda:1 or mps.
         precision: Floating-point precision; auto uses bf16 if the processor supports it natively.
+        memory: Limit for the memory of the process, such as 4GB, 512MB or 2GiB, by which photos are
+            refused that Mask R-CNN would need more for; by default what is free.
         resamples: Number of resamples of the images for the 95% confidence intervals.
         seed: Random seed of the resamples and the scenes.
         on_event: Called with progress and with notices of classes that are not compared.
@@ -94,6 +94,7 @@ class CompareOptions:
     speed: bool = True
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    memory: str | None = None
     resamples: int = 1000
     seed: int = 0
     on_event: OnEvent = python_only(ignore)
@@ -124,6 +125,8 @@ def compare(options: CompareOptions) -> Comparison:
     from instseg.comparison.measure import compare_models
     from instseg.comparison.pictures import TITLES, choose, draw_pictures
     from instseg.comparison.report import REPORT, write_report
+    from instseg.comparison.result import Comparison
+    from instseg.comparison.verdict import not_compared, verdict
     from instseg.comparison.write import as_json, write_comparison
 
     out = None if options.out is None else Path(options.out)
@@ -180,6 +183,7 @@ def _read(options: CompareOptions, folder: Path) -> tuple[ComparedModels, dict[s
     """The data and both models, and what comparison.json says of the models."""
     from instseg.comparison.compared_models import ComparedModels, compared_names
     from instseg.comparison.load import class_order, described, load_mask_rcnn, load_unet, name_of
+    from instseg.core.instances import Instances
     from instseg.data.semantic_data import CocoSemantic
     from instseg.predict.predictor import Predictor
 
@@ -195,6 +199,7 @@ def _read(options: CompareOptions, folder: Path) -> tuple[ComparedModels, dict[s
         model,
         device=options.device,
         precision=options.precision,
+        memory=options.memory,
         score_threshold=min(LOWEST_SCORE, options.score_threshold),
         max_detections=max(100, *map(len, data.annotations.values())),
     )

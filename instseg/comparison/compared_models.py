@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from instseg.core.errors import InputError
 from instseg.core.json_types import Json
-from instseg.core.semantic import IGNORE, Rule, to_semantic
+from instseg.core.overlap_rule import Rule
+from instseg.core.semantic import IGNORE, to_semantic, translation
 from instseg.core.wording import some
 from instseg.files.results import coco_annotations
 
@@ -110,16 +111,6 @@ class ComparedModels:
         ids = {each["id"] for each in categories}
         annotations = [each for each in document["annotations"] if each["category_id"] in ids]
         return {**document, "categories": categories, "annotations": annotations}
-
-
-def translation(own: Sequence[str], shared: Sequence[str], *, other: int = 0) -> Labels:
-    """The shared label of each label, uint8 (256,): `other` where there is none, 255 of 255."""
-    table = np.full(IGNORE + 1, other, dtype=np.uint8)
-    for label, name in enumerate(own):
-        if name in shared:
-            table[label] = shared.index(name)
-    table[IGNORE] = IGNORE
-    return table
 
 
 def compared_names(

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from instseg.comparison.load import load_mask_rcnn, load_unet
 from instseg.core.json_types import Json
-from instseg.core.semantic import Rule, to_semantic
+from instseg.core.overlap_rule import Rule
+from instseg.core.semantic import to_semantic
 from instseg.files.image import read_image
 from instseg.system.memory import highest_memory_bytes
 

@@ -13,7 +13,7 @@ from instseg.comparison.compared_models import ComparedModels
 from instseg.core.errors import InputError
 from instseg.core.events import OnEvent, ignore, told
 from instseg.core.json_types import Json
-from instseg.core.semantic import Rule
+from instseg.core.overlap_rule import Rule
 from instseg.evaluation import assess
 from instseg.evaluation.semantic import (
     FOREGROUND,

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instseg.core.instances import Instances, Masks
 from instseg.core.options import checks_types
+from instseg.core.overlap_rule import Rule
 
-Rule = Literal["score", "smallest-on-top", "class-priority"]
 IGNORE = 255
 """The label of ignored pixels."""
 
@@ -111,3 +110,13 @@ def from_semantic(
         masks=masks,
         class_names=tuple(class_names),
     )
+
+
+def translation(own: Sequence[str], shared: Sequence[str], *, other: int = 0) -> NDArray[np.uint8]:
+    """The shared label of each label, uint8 (256,): `other` where there is none, 255 of 255."""
+    table = np.full(IGNORE + 1, other, dtype=np.uint8)
+    for label, name in enumerate(own):
+        if name in shared:
+            table[label] = shared.index(name)
+    table[IGNORE] = IGNORE
+    return table

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from instseg.core.errors import InputError
 from instseg.core.instances import Instances
-from instseg.core.semantic import IGNORE, Rule, to_semantic
+from instseg.core.overlap_rule import Rule
+from instseg.core.semantic import IGNORE, to_semantic
 from instseg.data.coco import CocoData
 from instseg.system.ahead import map_ahead
 

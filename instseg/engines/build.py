@@ -13,10 +13,11 @@ from torch import Tensor
 
 from instseg import __version__
 from instseg.engines.detector import Detect
-from instseg.engines.graph import MAX_DETECTIONS, THRESHOLDS, joined, stop_suppression_at
+from instseg.engines.graph import joined, stop_suppression_at
+from instseg.engines.limits import MAX_DETECTIONS, THRESHOLDS
 from instseg.engines.prepare import PrepareForDetector, PrepareForSegmenter
 from instseg.engines.segmenter import Label, multiple_of
-from instseg.models.inference import Detector
+from instseg.models.inference import folded_network
 from instseg.models.mask_rcnn import Model
 from instseg.models.segmenters import SegmenterModel
 
@@ -44,8 +45,7 @@ class DetectorLimits:
 
 def detector_graph(model: Model, limits: DetectorLimits) -> onnx.ModelProto:
     """The graph `image -> boxes, labels, scores, masks` of a Mask R-CNN."""
-    detector = Detector(model, torch.device("cpu"), torch.float32)
-    network = Detect(detector.network, model.class_id_of_output)
+    network = Detect(folded_network(model), model.class_id_of_output)
     card = model.card.preprocessing
     prepare = PrepareForDetector(
         card["min_size"], card["max_size"], card["mean"], card["std"], MULTIPLE

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
@@ -16,8 +17,8 @@ from torchvision.ops import MultiScaleRoIAlign, nms, roi_align
 
 from instseg.models.compact import LEVELS, PyramidRPN
 from instseg.models.efficientnet_lite_fpn import CONTEXT, ContextRoIAlign
-from instseg.models.inference import SMALLEST_BOX_PX
 from instseg.models.roi_align import PyramidRoIAlign
+from instseg.models.selection import SMALLEST_BOX_PX
 from instseg.models.shared_mask import mask_channels
 
 Features = dict[str, Tensor]
@@ -67,8 +68,10 @@ class Detect(nn.Module):
         boxes, outputs, scores = (each[most] for each in found)
         enough = torch.where(scores > score_thresholds[self.class_id_of_output[outputs]])[0]
         boxes, outputs, scores = boxes[enough], outputs[enough], scores[enough]
-        pooled = self.heads.mask_head(pool(self.heads.mask_roi_pool, features, boxes))
-        masks = mask_logits(self.heads.mask_predictor, pooled, outputs).sigmoid()
+        cells, order = pool(self.heads.mask_roi_pool, features, boxes)
+        cells = self.heads.mask_head(cells)
+        masks = mask_logits(self.heads.mask_predictor, cells, outputs[order]).sigmoid()
+        masks = masks[order.argsort()]
         ratio = size.float() / resized.float()
         boxes = boxes * ratio.flip(0).repeat(2)
         return boxes, self.class_id_of_output[outputs], scores, masks
@@ -103,9 +106,9 @@ class Detect(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Boxes in pixels of the input, indices of their outputs, and scores, best first."""
         heads = self.heads
-        logits, deltas = heads.box_predictor(
-            heads.box_head(pool(heads.box_roi_pool, features, proposals))
-        )
+        cells, order = pool(heads.box_roi_pool, features, proposals)
+        proposals = proposals[order]
+        logits, deltas = heads.box_predictor(heads.box_head(cells))
         boxes = decoded(heads.box_coder, deltas, proposals)  # [R,outputs,4]
         wanted = (self.class_id_of_output > 0) & (score_thresholds[self.class_id_of_output] <= 1)
         scores = logits.softmax(-1) * wanted.float()
@@ -136,47 +139,62 @@ def is_large(boxes: Tensor, least: float) -> Tensor:
     return ((boxes[:, 2:] - boxes[:, :2]) >= least).all(1)
 
 
-def pool(pooler: nn.Module, features: Features, boxes: Tensor) -> Tensor:
-    """Cells of boxes (N, 4), as `pooler` gives them, by ONNX's own RoIAlign."""
+def pool(pooler: nn.Module, features: Features, boxes: Tensor) -> tuple[Tensor, Tensor]:
+    """Cells of boxes (N, 4), as `pooler` gives them, by ONNX's own RoIAlign.
+
+    They come level by level, because sorting the cells would copy them.
+
+    Returns:
+        The cells, and int64 (N,), the index of the box of each.
+    """
     if isinstance(pooler, MultiScaleRoIAlign):
         pooler = PyramidRoIAlign(tuple(pooler.featmap_names), pooler.output_size[0])
     assert isinstance(pooler, PyramidRoIAlign)
-    rois = torch.cat([torch.zeros_like(boxes[:, :1]), boxes], dim=1)
-    if len(pooler.levels) == 1:
-        (name,) = pooler.levels
-        cells = roi_align(features[name], rois, pooler.bins, 1 / pooler.finest_stride, 2)
-    else:
-        cells = _pool_levels(pooler, features, rois)
-    if not isinstance(pooler, ContextRoIAlign):
-        return cells
-    context = features[CONTEXT]
-    inside = roi_align(context, rois, 2, 1 / 32, 2).mean((2, 3))
-    around = context.mean((2, 3)).expand(rois.shape[0], -1)
-    return torch.cat([cells.flatten(1), inside, around], dim=1)
-
-
-def _pool_levels(pooler: PyramidRoIAlign, features: Features, rois: Tensor) -> Tensor:
-    level = pooler.level_of(rois[:, 1:])
+    level = pooler.level_of(boxes)
     rows = [torch.where(level == k)[0] for k in range(len(pooler.levels))]
-    pooled = [
-        roi_align(features[name], rois[at], pooler.bins, 1 / (pooler.finest_stride * 2**k), 2)
-        for k, (name, at) in enumerate(zip(pooler.levels, rows, strict=True))
-    ]
-    return torch.cat(pooled)[torch.cat(rows).argsort()]
+    order = torch.cat(rows) if len(rows) > 1 else torch.arange(boxes.shape[0])
+    if len(rows) == 1:
+        rows = [order]
+    rois = torch.cat([torch.zeros_like(boxes[:, :1]), boxes], dim=1)
+    cells = torch.cat(
+        [
+            roi_align(features[name], rois[at], pooler.bins, 1 / (pooler.finest_stride * 2**k), 2)
+            for k, (name, at) in enumerate(zip(pooler.levels, rows, strict=True))
+        ]
+    )
+    if not isinstance(pooler, ContextRoIAlign):
+        return cells, order
+    context = features[CONTEXT]
+    inside = roi_align(context, rois[order], 2, 1 / 32, 2).mean((2, 3))
+    around = context.mean((2, 3)).expand(rois.shape[0], -1)
+    return torch.cat([cells.flatten(1), inside, around], dim=1), order
 
 
 def mask_logits(predictor: nn.Module, x: Tensor, outputs: Tensor) -> Tensor:
     """The logits (N, 2M, 2M) of cells (N, C, M, M), each for its own output."""
     if isinstance(predictor, MaskRCNNPredictor):
-        cells = predictor.relu(predictor.conv5_mask(x))  # [N,C,2M,2M]
-        if len(predictor.mask_fcn_logits.bias) == 1:  # which all classes share
-            outputs = torch.zeros_like(outputs)
-        weight = predictor.mask_fcn_logits.weight[outputs, :, 0, 0]  # [N,C]
-        bias = predictor.mask_fcn_logits.bias[outputs]
-        logits = torch.bmm(weight[:, None], cells.flatten(2)) + bias[:, None, None]
-        return logits.view(-1, *cells.shape[2:])
+        return _mask_rcnn_logits(predictor, x, outputs)
     logits = mask_channels(predictor, x)
     if logits.shape[1] == 1:
         return logits[:, 0]
     chosen = outputs[:, None, None, None].expand(-1, 1, *logits.shape[2:])
     return logits.gather(1, chosen)[:, 0]
+
+
+def _mask_rcnn_logits(predictor: MaskRCNNPredictor, x: Tensor, outputs: Tensor) -> Tensor:
+    """Torchvision's transposed convolution as a product, and only the wanted channel of the last.
+
+    The 2 x 2 cells that each cell becomes are moved to their places at the end, as single logits.
+    """
+    count, side = x.shape[0], x.shape[2]
+    conv, last = predictor.conv5_mask, predictor.mask_fcn_logits
+    channels = conv.weight.shape[1]
+    dense = conv.weight.permute(2, 3, 1, 0).flatten(0, 2)  # [4*O,C]
+    cells = F.linear(x.flatten(2).transpose(1, 2), dense, conv.bias.repeat(4)).relu()
+    if len(last.bias) == 1:  # which all classes share
+        outputs = torch.zeros_like(outputs)
+    weight = last.weight[outputs, :, 0, 0]  # [N,O]
+    logits = torch.bmm(cells.reshape(count, side * side * 4, channels), weight[:, :, None])
+    logits = logits[..., 0] + last.bias[outputs][:, None]
+    logits = logits.view(count, side, side, 2, 2).permute(0, 1, 3, 2, 4)
+    return logits.reshape(count, 2 * side, 2 * side)

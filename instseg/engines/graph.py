@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnx import TensorProto, compose, helper, numpy_helper
 from onnxscript import optimizer
 from torch import Tensor, nn
 
+from instseg.engines.limits import THRESHOLDS
 from instseg.engines.prepare import LARGEST_SIDE_PX, Prepare
 
 OPSET = 18
 BETWEEN = ("prepared", "resized", "size")  # values that the first part gives the second
 LEAST_SIDE_PX = 32
-THRESHOLDS, MAX_DETECTIONS = "score_thresholds", "max_detections"  # initializers of a detector
 HALVED = 256  # tensors of more values than this are stored as fp16, if wanted
 
 
@@ -173,6 +174,18 @@ def with_thresholds(model: onnx.ModelProto, threshold: float) -> onnx.ModelProto
     return copied
 
 
-def set_metadata(model: onnx.ModelProto, texts: Mapping[str, str]) -> None:
-    """Write texts into the metadata of a graph."""
-    helper.set_model_props(model, dict(texts))
+def without_constants(
+    model: onnx.ModelProto, names: Sequence[str]
+) -> tuple[onnx.ModelProto, dict[str, NDArray[Any]]]:
+    """A copy of a graph in which these initializers are inputs, and their values by name."""
+    copied = onnx.ModelProto()
+    copied.CopyFrom(model)
+    values = {}
+    for tensor in [each for each in copied.graph.initializer if each.name in names]:
+        values[tensor.name] = numpy_helper.to_array(tensor)
+        sizes = list(tensor.dims)
+        copied.graph.input.append(
+            helper.make_tensor_value_info(tensor.name, tensor.data_type, sizes)
+        )
+        copied.graph.initializer.remove(tensor)
+    return copied, values

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instseg.core.errors import InputError
+from instseg.engines.limits import MAX_DETECTIONS, THRESHOLDS
 from instseg.system.atomic import replacing
 
 Outputs = dict[str, NDArray[Any]]
@@ -77,13 +78,25 @@ def run_openvino(model: Any) -> Run:
 
 
 def to_openvino(model: Any, *, halves: bool) -> Any:
-    """An ONNX graph (its proto) as a model of OpenVINO, its weights stored as they will be."""
+    """An ONNX graph (its proto) as a model of OpenVINO, its weights stored as they will be.
+
+    The thresholds of a detector stay constants of their names: nothing is computed from them.
+    """
     import openvino
 
+    from instseg.engines.graph import without_constants
+
+    open_model, values = without_constants(model, (THRESHOLDS, MAX_DETECTIONS))
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "model.onnx"), Path(folder, "model.xml")
-        source.write_bytes(model.SerializeToString())
-        openvino.save_model(openvino.convert_model(source), target, compress_to_fp16=halves)
+        source.write_bytes(open_model.SerializeToString())
+        converted = openvino.convert_model(source)
+        for name, value in values.items():
+            constant = openvino.opset13.constant(value, name=name)
+            unset = converted.input(name).get_node()
+            unset.output(0).replace(constant.output(0))
+            converted.remove_parameter(unset)
+        openvino.save_model(converted, target, compress_to_fp16=halves)
         weights = target.with_suffix(".bin").read_bytes()
         tensor = openvino.Tensor(np.frombuffer(weights, np.uint8).copy())
         return openvino.Core().read_model(target.read_text(encoding="utf-8").encode(), tensor)
@@ -91,9 +104,9 @@ def to_openvino(model: Any, *, halves: bool) -> Any:
 
 def write_onnx(model: Any, texts: Mapping[str, str], path: Path) -> None:
     """Write an ONNX graph with its metadata."""
-    from instseg.engines.graph import set_metadata
+    import onnx
 
-    set_metadata(model, texts)
+    onnx.helper.set_model_props(model, dict(texts))
     with replacing(path, durable=True) as temporary:
         temporary.write_bytes(model.SerializeToString())
 

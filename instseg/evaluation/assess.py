@@ -31,7 +31,7 @@ from instseg.evaluation.operating_points import (
     operating_points,
     prediction_thresholds,
 )
-from instseg.evaluation.overlaps import overlaps_of
+from instseg.evaluation.overlaps import overlaps_of, pairs_of_any_class
 from instseg.evaluation.result import ClassScores, KindScores, finite_or_none
 from instseg.evaluation.tables import Tables
 from instseg.system.memory import no_garbage_collection
@@ -140,14 +140,15 @@ def assess(
         seed: Random seed; results with the same seed have the same resamples.
     """
     tables = Tables.read(truth, results, kind)
-    evaluation = ap_of(truth, tables, detection_limits(truth))
+    pairs = None if kind == "boundary" else pairs_of_any_class(tables, BACKGROUND_IOU)
+    evaluation = ap_of(truth, tables, detection_limits(truth), pairs)
     matches = evaluation.matches
     weights = draw_halves(len(matches.image_ids), resamples=resamples, seed=seed)
     explanation = None
-    if kind != "boundary":
+    if pairs is not None:
         points = operating_points(matches)
         least = np.array([point.threshold if point else DEFAULT_SCORE for point in points])
-        overlaps = overlaps_of(tables, min_iou=BACKGROUND_IOU)
+        overlaps = overlaps_of(tables, pairs)
         explanation = Explanation(
             points=points,
             prediction_thresholds=prediction_thresholds(matches),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instseg.evaluation.matching import Bools, Floats, Ints, Matches, match
-from instseg.evaluation.shapes import Kind
+from instseg.evaluation.shapes import Kind, Pairs
 from instseg.evaluation.tables import Tables
 from instseg.system.memory import no_garbage_collection
 
@@ -130,10 +130,13 @@ def measure_ap(
 
 
 def ap_of(
-    truth: Mapping[str, Any], tables: Tables, max_detections: Sequence[int] = MAX_DETECTIONS
+    truth: Mapping[str, Any],
+    tables: Tables,
+    max_detections: Sequence[int] = MAX_DETECTIONS,
+    pairs: Pairs | None = None,
 ) -> ApTables:
-    """As `measure_ap`, from the truth and results as tables."""
-    found = match(tables, max_detections=max(max_detections))
+    """As `measure_ap`, from the truth and results as tables, and `pairs` as in `match`."""
+    found = match(tables, max_detections=max(max_detections), pairs=pairs)
     names = {category["id"]: category["name"] for category in truth["categories"]}
     category_ids = found.category_ids.tolist()
     objects = np.bincount(found.gt_class[~found.gt_ignored[0]], minlength=len(category_ids))

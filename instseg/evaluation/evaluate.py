@@ -13,31 +13,12 @@ from instseg.core.errors import ArgumentError, InputError, require_between
 from instseg.core.events import OnEvent, Warned, ignore
 from instseg.core.json_types import Json
 from instseg.core.options import python_only, takes
-from instseg.data.any_format import FOR_MEASURING, read_dataset
-from instseg.data.coco import CocoData
-from instseg.data.labels import doubtful_truth
-from instseg.evaluation.assess import detection_limits, score_differences
-from instseg.evaluation.checked import assess_checked
-from instseg.evaluation.label_errors import label_errors_of
-from instseg.evaluation.plots import write_plots
-from instseg.evaluation.predict_results import predict_results
-from instseg.evaluation.read_results import measurable_kinds, results_of
-from instseg.evaluation.report import photos_of, write_report
-from instseg.evaluation.report_scores import Measured
-from instseg.evaluation.result import Evaluation
-from instseg.evaluation.save_to_model import check_model_file, save_to_model
-from instseg.evaluation.truth_problems import explain_truth
-from instseg.evaluation.write import (
-    METRICS_JSON,
-    PREDICTIONS_JSON,
-    write_label_errors,
-    write_predictions,
-    write_scores,
-)
 from instseg.system.lock import only_run_in
 from instseg.system.processes import from_first, joined_processes, process_rank
 
 if TYPE_CHECKING:
+    from instseg.data.coco import CocoData
+    from instseg.evaluation.result import Evaluation
     from instseg.models.mask_rcnn import Model
 
 MOST_RESAMPLES = 100_000  # memory use grows with it
@@ -57,7 +38,8 @@ class EvaluateOptions:
         images: Folder of its photos; needed to evaluate a model.
         data: Instead of `coco_json`: labels of any format that convert reads; of several splits,
             val or else test. `images` is only needed if the photos are not where the labels say.
-        weights: Model to evaluate: coco-v2, coco-v1, photos, demo or a path; or give `results`.
+        weights: Model to evaluate: coco-v2, coco-v1, photos, demo or a path, also of an exported
+            file; or give `results`.
         architecture: Architecture of a .pth file: resnet50_fpn or resnet50_fpn_v2.
         results: Existing results to evaluate instead of a model: a COCO results list or a
             predictions.json of infer.
@@ -83,7 +65,12 @@ class EvaluateOptions:
         report: Write report.html: all of this on one page, with the photos of `images`, their
             objects and detections, and what is right and wrong.
         device: auto, cpu, cuda, cuda:1 or mps.
+        engine: What runs the model: torch, openvino or onnxruntime; auto is torch, or what runs an
+            exported file.
         precision: Floating-point precision; auto uses bf16 if the processor supports it natively.
+            int8 is for exported int8 files.
+        memory: Limit for the memory of the process, such as 4GB, 512MB or 2GiB; by default what is
+            free. Fewer photos are read ahead where they would need more.
         seed: Random seed of the half-samples.
         on_event: Called with progress and warnings.
     """
@@ -109,7 +96,9 @@ class EvaluateOptions:
     label_errors: bool = False
     report: bool = False
     device: str = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    engine: Literal["auto", "torch", "openvino", "onnxruntime"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
+    memory: str | None = None
     seed: int = 0
     on_event: OnEvent = python_only(ignore)
 
@@ -144,6 +133,12 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
         InputError: Arguments do not go together, a file is broken, or the metrics would be
             meaningless.
     """
+    from instseg.data.labels import doubtful_truth
+    from instseg.evaluation.assess import detection_limits
+    from instseg.evaluation.read_results import results_of
+    from instseg.evaluation.truth_problems import explain_truth
+    from instseg.evaluation.write import write_predictions
+
     _check(options)
     data = _dataset(options)
     truth = data.document()
@@ -158,6 +153,8 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
             given = results_of(options.results, data, name=options.name, on_event=options.on_event)
             return _measure(options, data, truth, given)
         assert options.weights is not None  # as `_check` has seen
+        from instseg.evaluation.predict_results import predict_results  # which loads torch
+
         with joined_processes():
             found = predict_results(
                 options.weights,
@@ -165,7 +162,9 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
                 name=options.name,
                 architecture=options.architecture,
                 device=options.device,
+                engine=options.engine,
                 precision=options.precision,
+                memory=options.memory,
                 score_threshold=options.score_threshold,
                 max_detections=options.max_detections or detection_limits(truth)[-1],
                 on_event=options.on_event,
@@ -177,6 +176,9 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
 
 def _check(options: EvaluateOptions) -> None:
     """Raise InputError for options that do not go together."""
+    from instseg.evaluation.save_to_model import check_model_file
+    from instseg.evaluation.write import METRICS_JSON, PREDICTIONS_JSON
+
     if (options.coco_json is None) == (options.data is None):
         raise ArgumentError("say what to measure on: {coco_json} or {data}")
     if (options.weights is None) == (options.results is None):
@@ -211,6 +213,9 @@ def _check(options: EvaluateOptions) -> None:
 
 
 def _dataset(options: EvaluateOptions) -> CocoData:
+    from instseg.data.any_format import FOR_MEASURING, read_dataset
+    from instseg.data.coco import CocoData
+
     given = options.coco_json
     if options.data is not None:
         found = read_dataset(options.data, options.images, on_event=options.on_event)
@@ -245,6 +250,16 @@ def _measure(
     options: EvaluateOptions, data: CocoData, truth: Json, results: Sequence[Json]
 ) -> Evaluation:
     """Assess each kind, compare, and write the files."""
+    from instseg.evaluation.assess import score_differences
+    from instseg.evaluation.checked import assess_checked
+    from instseg.evaluation.label_errors import label_errors_of
+    from instseg.evaluation.plots import write_plots
+    from instseg.evaluation.read_results import measurable_kinds, results_of
+    from instseg.evaluation.report import photos_of, write_report
+    from instseg.evaluation.report_scores import Measured
+    from instseg.evaluation.result import Evaluation
+    from instseg.evaluation.write import write_label_errors, write_scores
+
     kinds = measurable_kinds(
         truth, results, boundary=options.boundary, coco_json=data.coco_json, name=options.name
     )
@@ -292,6 +307,8 @@ def _measure(
 
 def _stored(options: EvaluateOptions, evaluation: Evaluation) -> Evaluation:
     """Store what is asked for in the model file."""
+    from instseg.evaluation.save_to_model import save_to_model
+
     if not (options.save_thresholds or options.save_metrics):
         return evaluation
     stored = save_to_model(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from instseg.evaluation.shapes import overlapping
+from instseg.evaluation.shapes import Pairs, overlapping
 from instseg.evaluation.tables import Bools, Floats, Ints, Tables, ranks
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
@@ -55,24 +55,30 @@ class Matches:
     gt_ignored: Bools
 
 
-def match(tables: Tables, *, max_detections: int) -> Matches:
+def match(tables: Tables, *, max_detections: int, pairs: Pairs | None = None) -> Matches:
     """Match detections with objects as COCO does: greedily, by descending score.
 
     Args:
         tables: Truth and results.
         max_detections: Of one class in one image; those with the best scores.
+        pairs: All results and annotations that overlap, of any class, if they are known.
     """
     gt, crowd = tables.truth, tables.crowd
     area = [tables.annotations[i]["area"] for i in gt.rows.tolist()]
     gt_ignored = crowd | _of_other_size(np.array(area, dtype=np.float64))
 
     rank = ranks(tables.results.pair)
-    det, rank = tables.results.take(rank < max_detections), rank[rank < max_detections]
-    detection, region, iou = overlapping(
-        det.shapes, det.pair, gt.shapes, gt.pair, crowd, IOU_THRESHOLDS[0]
-    )
+    kept = rank < max_detections
+    det, rank = tables.results.take(kept), rank[kept]
+    if pairs is None:
+        least = IOU_THRESHOLDS[0]
+        pairs = overlapping(det.shapes, det.pair, gt.shapes, gt.pair, crowd, least)
+    else:
+        pairs = _of_same_class(tables, kept, *pairs)
+    detection, region, iou = pairs
     best_first = np.lexsort((-det.score, det.class_))  # stable: ties stay in order of images
-    place = np.argsort(best_first)
+    place = np.empty_like(best_first)
+    place[best_first] = np.arange(len(place))
     true = np.zeros((len(AREAS), len(IOU_THRESHOLDS), len(place)), dtype=bool)
     ignored = np.zeros_like(true)
     lanes = _assign(detection, det.pair, region, iou, gt_ignored, crowd)
@@ -95,6 +101,15 @@ def match(tables: Tables, *, max_detections: int) -> Matches:
         gt_class=gt.class_,
         gt_ignored=gt_ignored,
     )
+
+
+def _of_same_class(
+    tables: Tables, kept: Bools, detection: Ints, region: Ints, iou: Floats
+) -> Pairs:
+    """The pairs that may match, with the results that are kept numbered anew."""
+    same = tables.results.pair[detection] == tables.truth.pair[region]
+    wanted = same & kept[detection] & (iou >= IOU_THRESHOLDS[0])
+    return (np.cumsum(kept) - 1)[detection[wanted]], region[wanted], iou[wanted]
 
 
 def _of_other_size(areas: Floats) -> Bools:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.evaluation.shapes import overlapping
+from instseg.evaluation.shapes import Pairs, overlapping
 from instseg.evaluation.tables import Tables, ranks
 
 Record = Mapping[str, Any]
@@ -19,9 +19,9 @@ Record = Mapping[str, Any]
 class Overlaps:
     """N detections, M objects without crowds, and the P pairs of them that overlap.
 
-    Classes are 0..K-1, in the order of category ids. Detections are sorted by image, then by
-    descending score; equal scores keep their order. Objects are sorted by image, in the order of
-    the annotations.
+    Classes are 0..K-1, in the order of category ids. Detections are sorted by image, as the
+    truth lists them, then by descending score; equal scores keep their order. Objects are sorted by
+    image, in the order of the annotations.
 
     Attributes:
         n_classes: K.
@@ -136,24 +136,36 @@ def find_overlaps(
         min_iou: Above 0; pairs that overlap less are dropped.
         max_dets: Number of best detections per image, over all classes; None for all.
     """
-    return overlaps_of(Tables.read(truth, results, kind), min_iou=min_iou, max_dets=max_dets)
-
-
-def overlaps_of(tables: Tables, *, min_iou: float, max_dets: int | None = None) -> Overlaps:
-    """As `find_overlaps`, of the truth and results as tables."""
-    found, region, crowd = tables.results, tables.truth, tables.crowd
-    by_score = np.lexsort((found.rows, -found.score, found.image))
-    rank = ranks(found.image[by_score])  # in its image
-    if max_dets is not None and (rank >= max_dets).any():
+    tables = Tables.read(truth, results, kind)
+    if max_dets is not None:
+        by_score, rank = _by_score(tables)
         best = np.zeros(len(rank), dtype=bool)
         best[by_score] = rank < max_dets
-        found = found.take(best)
-        by_score = np.lexsort((found.rows, -found.score, found.image))
-        rank = rank[rank < max_dets]
-    as_annotated = np.lexsort((region.rows, region.image))
-    detections, regions, ious = overlapping(
-        found.shapes, found.image, region.shapes, region.image, crowd, min_iou
+        tables = replace(tables, results=tables.results.take(best))
+    return overlaps_of(tables, pairs_of_any_class(tables, min_iou))
+
+
+def pairs_of_any_class(tables: Tables, min_iou: float) -> Pairs:
+    """Results and annotations of the same image with at least this IoU."""
+    found, region = tables.results, tables.truth
+    return overlapping(
+        found.shapes, found.image, region.shapes, region.image, tables.crowd, min_iou
     )
+
+
+def _by_score(tables: Tables) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The order of detections by image and descending score, and each one's place in its image."""
+    found, place = tables.results, tables.listed[tables.results.image]
+    order = np.lexsort((found.rows, -found.score, place))
+    return order, ranks(place[order])
+
+
+def overlaps_of(tables: Tables, pairs: Pairs) -> Overlaps:
+    """As `find_overlaps`, of these pairs of any class."""
+    found, region, crowd = tables.results, tables.truth, tables.crowd
+    by_score, rank = _by_score(tables)
+    as_annotated = np.lexsort((region.rows, tables.listed[region.image]))
+    detections, regions, ious = pairs
     detections, regions = np.argsort(by_score)[detections], np.argsort(as_annotated)[regions]
     found_class, region_class = found.class_[by_score], region.class_[as_annotated]
     crowd = crowd[as_annotated]

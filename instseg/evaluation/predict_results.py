@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from instseg.core.events import OnEvent, download_progress
 from instseg.core.json_types import Json
 from instseg.data.coco import CocoData
 from instseg.evaluation.read_results import shared_classes
+from instseg.files.exported_file import is_exported, read_exported
+from instseg.files.weights import locate
 from instseg.predict.dataset import predict_dataset
 from instseg.system.device import forked_rng
 from instseg.system.processes import process_device
@@ -24,7 +26,9 @@ def predict_results(
     name: str,
     architecture: str | None,
     device: str,
-    precision: Literal["auto", "fp32", "bf16"],
+    engine: str,
+    precision: str,
+    memory: str | None,
     score_threshold: float,
     max_detections: int,
     on_event: OnEvent,
@@ -37,7 +41,9 @@ def predict_results(
         name: Name of the model in messages.
         architecture: Architecture of a .pth file.
         device: Where it runs.
+        engine: What runs it.
         precision: Floating-point precision.
+        memory: Limit for the memory of the process; see `Predictor`.
         score_threshold: Minimum score of predictions.
         max_detections: Most detections per photo.
         on_event: Called with progress and warnings.
@@ -48,20 +54,30 @@ def predict_results(
     Raises:
         InputError: The model and the dataset share no class name.
     """
-    from instseg.models.mask_rcnn import load_detector
+    from instseg.models.mask_rcnn import Model, load_detector
     from instseg.predict.predictor import Predictor
 
-    if isinstance(model, str | Path):
-        progress = download_progress(on_event)
-        with forked_rng("cpu"):  # networks are drawn at random before they are loaded
-            model = load_detector(model, architecture=architecture, progress=progress)
-    wanted = data.class_names[1:]
+    given, wanted = model, data.class_names[1:]
+    if isinstance(given, str | Path) and is_exported(given):
+        card = read_exported(locate(given)).card
+    else:
+        if isinstance(model, str | Path):
+            progress = download_progress(on_event)
+            with forked_rng("cpu"):  # networks are drawn at random before they are loaded
+                model = load_detector(model, architecture=architecture, progress=progress)
+        card = model.card
+        if engine in ("auto", "torch"):  # others keep conversions beside the file
+            given = model
     predictor = Predictor(
-        model,
+        given,
+        architecture=None if isinstance(given, Model) else architecture,
         device=process_device(device),
+        engine=engine,
         precision=precision,
+        memory=memory,
         score_threshold=score_threshold,
-        classes=shared_classes(model.card.class_names[1:], wanted, name, on_event),
+        classes=shared_classes(card.class_names[1:], wanted, name, on_event),
         max_detections=max_detections,
+        on_event=on_event,
     )
     return predict_dataset(predictor, data, on_event=on_event)

@@ -12,6 +12,7 @@ from instseg.core.errors import ArgumentError
 from instseg.core.json_types import Json
 from instseg.evaluation.result import Evaluation, KindScores
 from instseg.files.about import read_about
+from instseg.files.exported_file import is_exported
 from instseg.files.model_card import ModelCard
 from instseg.files.model_file import read_model_card, with_card
 from instseg.files.weights import NAMED, locate
@@ -32,6 +33,11 @@ def check_model_file(
             raise ArgumentError(f"{wish} needs {{weights}}, the model to store them with")
         if not isinstance(weights, str | Path):
             raise ArgumentError(f"{wish} needs {{weights}} by name or path, no loaded model")
+        if is_exported(weights):
+            raise ArgumentError(
+                f"{wish} cannot change an exported file; evaluate the model file that {{weights}} "
+                "was made of, and export it again"
+            )
         if out is None and not str(weights).endswith(".safetensors"):
             raise ArgumentError(f"{wish} needs {{out}}, the folder for a copy of {{weights}}")
 

@@ -21,6 +21,8 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Kind = Literal["bbox", "segm", "boundary"]
 Rle = dict[str, Any]
+Pairs = tuple[Ints, Ints, Floats]
+"""Shapes, regions and their IoUs, each (P,); sorted by shape, then by region."""
 
 _MOST_AREAS = 255  # in one call of pycocotools, which keeps their number in 8 bits
 _MOST_PAIRS = 2**20  # that are compared at once, so that memory stays small
@@ -97,7 +99,7 @@ def overlapping(
     region_groups: Ints,
     crowd: NDArray[np.bool_],
     min_iou: float,
-) -> tuple[Ints, Ints, Floats]:
+) -> Pairs:
     """Compare the shapes and regions of each group, as pycocotools does.
 
     Masks are compared only if their boxes and areas permit the IoU.
@@ -111,8 +113,7 @@ def overlapping(
         min_iou: Above 0.
 
     Returns:
-        The pairs of at least this IoU, sorted by shape, then by region: their shapes, regions and
-        IoUs, each (P,).
+        The pairs of at least this IoU.
     """
     first = np.searchsorted(region_groups, groups)
     counts = np.searchsorted(region_groups, groups, "right") - first

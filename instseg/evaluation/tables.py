@@ -59,6 +59,7 @@ class Tables:
     Attributes:
         kind: Boxes, masks or boundaries.
         image_ids: int64 (I,), ascending.
+        listed: int64 (I,), where the truth lists each image.
         category_ids: int64 (K,), ascending.
         annotations: The records that `truth` numbers.
         truth: All annotations.
@@ -68,6 +69,7 @@ class Tables:
 
     kind: Kind
     image_ids: Ints
+    listed: Ints
     category_ids: Ints
     annotations: Sequence[Record]
     truth: Table
@@ -83,8 +85,8 @@ class Tables:
             results: `image_id`, `category_id`, `score`, and `bbox` or `segmentation`.
             kind: Boxes, masks or boundaries.
         """
-        image_ids, category_ids = (
-            np.unique(np.array([each["id"] for each in truth[key]], np.int64))
+        (image_ids, listed), (category_ids, _) = (
+            np.unique(np.array([each["id"] for each in truth[key]], np.int64), return_index=True)
             for key in ("images", "categories")
         )
         sizes_hw = {i["id"]: (i["height"], i["width"]) for i in truth["images"] if kind != "bbox"}
@@ -97,6 +99,7 @@ class Tables:
         return cls(
             kind=kind,
             image_ids=image_ids,
+            listed=listed,
             category_ids=category_ids,
             annotations=annotations,
             truth=table,
@@ -119,16 +122,18 @@ def _read(
         for key, ids in (("image_id", image_ids), ("category_id", category_ids))
     )
     pair = image * len(category_ids) + class_
-    rows = np.lexsort((-score, pair))  # stable
-    if len(rows) and min(image.min(), class_.min()) < 0:
-        rows = rows[(image[rows] >= 0) & (class_[rows] >= 0)]
+    known = np.flatnonzero((image >= 0) & (class_ >= 0))
+    if len(known) < len(records):
+        records = [records[i] for i in known.tolist()]
+    order = np.lexsort((-score[known], pair[known]))  # stable
+    rows = known[order]
     return Table(
         rows=rows,
         image=image[rows],
         class_=class_[rows],
         pair=pair[rows],
         score=score[rows],
-        shapes=Shapes.read([records[i] for i in rows.tolist()], kind, sizes_hw),
+        shapes=Shapes.read(records, kind, sizes_hw).take(order),
     )
 
 

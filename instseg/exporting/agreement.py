@@ -24,14 +24,14 @@ Photo = tuple[str, NDArray[np.uint8]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApDifference:
-    """AP of the model and of the file on the same photos.
+class ScoreDifference:
+    """AP, or mIoU, of the model and of the file on the same photos.
 
     Attributes:
-        model: AP of the model in torch.
-        file: AP of the exported file.
+        model: That of the model in torch.
+        file: That of the exported file.
         difference: The file's minus the model's.
-        interval: Its 95% confidence interval; None if both have the same AP in
+        interval: Its 95% confidence interval; None if both have the same score in
             all half-samples of the photos.
     """
 
@@ -54,7 +54,10 @@ class Agreement:
         score: Largest difference of a score, or of a pixel's probability.
         mask: Largest difference of a cell of a soft mask, 0..1.
         labels: For semantic networks, the share of the pixels whose labels differ; else None.
-        ap: By kind, `bbox` and `segm`; empty without ground truth.
+        ap: By kind, `bbox` and `segm`; empty without ground truth and for semantic networks.
+        miou: For semantic networks, mean IoU; None without ground truth.
+        calibrated: Number of these photos that the int8 file was calibrated with, so that it may
+            seem closer than it is; None for other files.
     """
 
     photos: int
@@ -64,7 +67,15 @@ class Agreement:
     score: float = 0.0
     mask: float = 0.0
     labels: float | None = None
-    ap: dict[str, ApDifference]
+    ap: dict[str, ScoreDifference]
+    miou: ScoreDifference | None = None
+    calibrated: int | None = None
+
+    @property
+    def scores(self) -> dict[str, ScoreDifference]:
+        """The scores that were measured, by what they are called."""
+        scores = {f"{kind} AP": each for kind, each in self.ap.items()}
+        return scores if self.miou is None else {**scores, "mIoU": self.miou}
 
     @property
     def holds(self) -> bool:
@@ -78,6 +89,8 @@ class Agreement:
 
     def __str__(self) -> str:
         seen = count(self.photos, "photo")
+        if self.calibrated:
+            seen += f" ({self.calibrated} of them also for calibration)"
         if self.labels is not None:
             return (
                 f"{seen}: labels differ in {self.labels:.2%} of pixels, scores by {self.score:.1e}"

@@ -10,7 +10,7 @@ from instseg.core.json_types import Json
 from instseg.data.coco import CocoData
 from instseg.engines.runtimes import Run
 from instseg.evaluation.evaluate import evaluate
-from instseg.exporting.agreement import ApDifference, Reference, as_detections
+from instseg.exporting.agreement import Reference, ScoreDifference, as_detections
 from instseg.predict.dataset import coco_records
 from instseg.predict.predictor import to_instances
 
@@ -19,7 +19,7 @@ LEAST_SCORE = 0.01  # AP needs low scores, as in `evaluate`
 
 def ap_differences(
     data: CocoData, reference: Reference, run_all: Callable[[float], Run], on_event: OnEvent
-) -> dict[str, ApDifference]:
+) -> dict[str, ScoreDifference]:
     """AP of both with all scores above 0.01, and their difference with its interval.
 
     Args:
@@ -40,13 +40,13 @@ def ap_differences(
         of_model += _known(expected, data, row)
         of_file += _known(found, data, row)
     measured = evaluate(data, results=of_file, against=of_model, plots=False)
-    table: dict[str, ApDifference] = {}
+    table: dict[str, ScoreDifference] = {}
     for kind, rows in measured.comparison.items():
         change = rows["AP"]
         scores = measured.segm if kind == "segm" else measured.bbox
         if scores is None or change.difference is None:
             continue
-        table[kind] = ApDifference(
+        table[kind] = ScoreDifference(
             model=scores.AP - change.difference,
             file=scores.AP,
             difference=change.difference,

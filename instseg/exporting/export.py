@@ -3,82 +3,26 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from instseg.core.errors import ArgumentError, require_between
-from instseg.core.events import Notice, OnEvent, Warned, download_progress, ignore, told
-from instseg.core.options import python_only, takes
-from instseg.data.coco import CocoData
-from instseg.engines.runtimes import require_packages
-from instseg.files.image import read_image
-from instseg.files.listing import list_images
-from instseg.files.weights import NAMED
-from instseg.scenes.scene import SceneConfig, draw_scene
+from instseg.core.events import Notice, Warned, download_progress, told
+from instseg.core.options import takes
+from instseg.exporting.options import SUFFIXES, ExportOptions
 from instseg.system.atomic import make_folder
 
 if TYPE_CHECKING:
+    from instseg.data.coco import CocoData
     from instseg.exporting.agreement import Agreement, Photo
+    from instseg.exporting.new_file import NewFile
     from instseg.models.mask_rcnn import Model
     from instseg.models.segmenters import SegmenterModel
 
-SUFFIXES = {"onnx": ".onnx", "openvino": ".xml"}
 DRAWN = ((480, 640), (640, 480), (720, 1280))  # height and width of the scenes for a certificate
 DEFAULT_SCORE = 0.5  # minimum score of classes without a stored threshold, as `Predictor` has it
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """Exports a model as one file for ONNX Runtime or OpenVINO.
-
-    The file takes photos of any size and runs without torch and instseg. Its outputs are those of
-    the model: it is run on photos beside the model, and the differences are stored in the file.
-
-    Args:
-        weights: Model to export: coco-v2, coco-v1, photos, demo, unet-demo, or a path.
-        architecture: Architecture of a .pth file: resnet50_fpn or resnet50_fpn_v2.
-        format: onnx for one file, openvino for the pair FILE.xml and FILE.bin.
-        out: The file; by default out/export/NAME, with the suffix of the format.
-        dtype: Type of the stored weights. fp16 halves the file, which still computes in
-            float32.
-        score_threshold: Minimum score for all classes, 0 to 1. By default the threshold of each
-            class that is stored in the model file, and 0.5 for classes without one.
-        max_detections: At most this many detections per photo.
-        images: Photos for the certificate: a folder, a file or a glob; by default drawn scenes.
-        coco_json: Ground truth of these photos, a COCO dataset: also measures AP of both.
-        check: Run the file beside the model; without it, the file has no certificate.
-        allow_differences: Accept an fp32 file whose detections, boxes (by more than 0.001 pixels)
-            or labels differ from the model's; otherwise the exit code is 1.
-        on_event: Called with progress and warnings.
-    """
-
-    weights: str | Path | Model | SegmenterModel
-    _: KW_ONLY
-    architecture: str | None = None
-    format: Literal["onnx", "openvino"] = "onnx"
-    out: str | Path | None = None
-    dtype: Literal["fp32", "fp16"] = "fp32"
-    score_threshold: float | None = None
-    max_detections: int = 100
-    images: str | Path | None = None
-    coco_json: str | Path | CocoData | None = None
-    check: bool = True
-    allow_differences: bool = False
-    on_event: OnEvent = python_only(ignore)
-
-    @property
-    def file(self) -> Path:
-        """The file to write."""
-        if self.out is not None:
-            return Path(self.out)
-        name = "model"
-        if isinstance(self.weights, str | Path):
-            named = NAMED.get(str(self.weights))
-            name = named.name if named else Path(self.weights).stem
-        return Path("out/export", name + SUFFIXES[self.format])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,8 +53,10 @@ def export(options: ExportOptions) -> Exported:
     Raises:
         InputError: Packages are missing, arguments do not go together, or a file is broken.
     """
+    from instseg.engines.runtimes import require_packages
+
     _check(options)
-    require_packages(options.format, to_run=options.check)
+    require_packages(options.format, to_run=options.check or options.int8)
     from instseg.models.load import load_model
     from instseg.models.mask_rcnn import Model
 
@@ -121,14 +67,18 @@ def export(options: ExportOptions) -> Exported:
         model = load_model(model, architecture=options.architecture, progress=progress)
     if isinstance(model, Model):
         return _export_detector(options, model)
-    if options.coco_json is not None:
-        raise ArgumentError("{coco_json} measures AP of instances, and {weights} predicts none")
     return _export_segmenter(options, model)
 
 
 def _check(options: ExportOptions) -> None:
     require_between(0, 1, score_threshold=options.score_threshold)
     require_between(1, 10_000, max_detections=options.max_detections)
+    require_between(1, 10_000, calibration_photos=options.calibration_photos)
+    require_between(0, 1, max_loss=options.max_loss)
+    if options.int8 and options.dtype != "fp32":
+        raise ArgumentError("{dtype} and {int8}: give one of them", dtype=options.dtype)
+    if options.int8 != (options.calibrate is not None):
+        raise ArgumentError("{int8} and {calibrate}, photos for it, go together; give both")
     suffix = SUFFIXES[options.format]
     if options.file.suffix != suffix:
         raise ArgumentError(
@@ -147,6 +97,7 @@ def _export_detector(options: ExportOptions, model: Model) -> Exported:
     from instseg.engines.build import DetectorLimits, detector_graph, metadata
     from instseg.exporting import agreement as compared
     from instseg.exporting.average_precision import ap_differences
+    from instseg.exporting.new_file import NewFile
 
     card = model.card
     stored = card.thresholds if options.score_threshold is None else {}
@@ -157,12 +108,11 @@ def _export_detector(options: ExportOptions, model: Model) -> Exported:
     )
     options.on_event(Notice(text=f"{options.file}: building the graph takes a minute"))
     graph = detector_graph(model, limits)
-    texts = metadata(model, options.dtype, limits)
-    made = _Made(options, graph)
+    made = NewFile(options, graph)
     found = None
     if options.check:
         reference = compared.Reference(model, limits)
-        found = compared.detector_agreement(_photos(options), reference, made.run())
+        found = compared.detector_agreement(made.watched(_photos(options)), reference, made.run())
         if not found.detections:
             text = f"{options.file}: the model finds nothing in these photos; give others as images"
             options.on_event(Warned(text=text))
@@ -170,71 +120,65 @@ def _export_detector(options: ExportOptions, model: Model) -> Exported:
             found = replace(
                 found, ap=ap_differences(data, reference, made.run_all, options.on_event)
             )
-    return made.written(texts, found)
+    return _written(options, made, metadata(model, made.dtype, limits), found)
 
 
 def _export_segmenter(options: ExportOptions, model: SegmenterModel) -> Exported:
     from instseg.engines.build import metadata, segmenter_graph
     from instseg.exporting.agreement import segmenter_agreement
+    from instseg.exporting.mean_iou import miou_difference
+    from instseg.exporting.new_file import NewFile
     from instseg.predict.segmenter import Segmenter
 
-    made = _Made(options, segmenter_graph(model))
+    if not model.card.takes_photos and (options.int8 or options.coco_json):
+        raise ArgumentError("{weights} takes arrays; {int8} and {coco_json} are for photos")
+    made = NewFile(options, segmenter_graph(model))
     found = None
     if options.check:
         segmenter = Segmenter(model, device="cpu", precision="fp32")
-        found = segmenter_agreement(_photos(options), segmenter.semantic_map, made.run())
-    return made.written(metadata(model, options.dtype, None), found)
+        run = made.run()
+        photos = made.watched(_photos(options))
+        found = segmenter_agreement(photos, segmenter.semantic_map, run)
+        if data := _truth(options):
+            found = replace(found, miou=miou_difference(data, segmenter, run, options.on_event))
+    return _written(options, made, metadata(model, made.dtype, None), found)
 
 
-class _Made:
-    """The graph in the wanted format and type."""
+def _written(
+    options: ExportOptions, made: NewFile, texts: dict[str, str], found: Agreement | None
+) -> Exported:
+    """Write the file, and tell whether it is as close to the model as promised."""
+    if found is not None:
+        found = made.certified(found)
+    made.write(texts, found)
+    problem = "" if found is None else _problem(options, found)
+    if problem:
+        options.on_event(Warned(text=f"{options.file}: {problem}"))
+    return Exported(
+        file=options.file,
+        agreement=found,
+        accepted=not problem or options.allow_differences,
+    )
 
-    def __init__(self, options: ExportOptions, graph: Any) -> None:
-        from instseg.engines.graph import store_halves
 
-        self.options, self.graph = options, graph
-        self.halves = options.dtype == "fp16"
-        if self.halves and options.format == "onnx":
-            store_halves(graph)
-        self.model = self._in_format(graph)
-
-    def _in_format(self, graph: Any) -> Any:
-        from instseg.engines.runtimes import to_openvino
-
-        return graph if self.options.format == "onnx" else to_openvino(graph, halves=self.halves)
-
-    def run(self, model: Any = None) -> Any:
-        """What runs the file."""
-        from instseg.engines.runtimes import run_onnx, run_openvino
-
-        model = self.model if model is None else model
-        return run_onnx(model) if self.options.format == "onnx" else run_openvino(model)
-
-    def run_all(self, threshold: float) -> Any:
-        """What runs the file, with one score threshold for all classes."""
-        from instseg.engines.graph import with_thresholds
-
-        return self.run(self._in_format(with_thresholds(self.graph, threshold)))
-
-    def written(self, texts: dict[str, str], found: Agreement | None) -> Exported:
-        """Write the file and tell whether it is as close to the model as promised."""
-        from instseg.engines.runtimes import write_onnx, write_openvino
-
-        options = self.options
-        if found is not None:
-            texts = {**texts, "certificate": json.dumps(found.to_dict())}
-        write = write_onnx if options.format == "onnx" else write_openvino
-        write(self.model, texts, options.file)
-        held = found is None or self.halves or found.holds
-        if not held:
-            text = f"{options.file}: differs from the model by more than an fp32 file should"
-            options.on_event(Warned(text=text))
-        return Exported(
-            file=options.file, agreement=found, accepted=held or options.allow_differences
+def _problem(options: ExportOptions, found: Agreement) -> str:
+    """By what a file differs more than it may; empty if it does not."""
+    if not options.int8 and options.dtype == "fp32":
+        return "" if found.holds else "differs from the model by more than an fp32 file should"
+    lost = {name: -each.difference for name, each in found.scores.items()}
+    if options.int8 and not lost:
+        text = (
+            f"{options.file}: AP is not measured; give {{coco_json}} and {{images}} to measure it"
         )
+        options.on_event(Notice(text=text))
+    most = options.max_loss
+    many = [f"{each:.4f} of {name}" for name, each in lost.items() if each > most]
+    return f"loses {' and '.join(many)}, more than {most:g}" if many else ""
 
 
 def _truth(options: ExportOptions) -> CocoData | None:
+    from instseg.data.coco import CocoData
+
     given = options.coco_json
     if given is None or (isinstance(given, CocoData) and options.images is None):
         return given if isinstance(given, CocoData) else None
@@ -245,6 +189,10 @@ def _truth(options: ExportOptions) -> CocoData | None:
 
 def _photos(options: ExportOptions) -> Iterator[Photo]:
     """Photos by name: the dataset's, those given, or drawn scenes."""
+    from instseg.files.image import read_image
+    from instseg.files.listing import list_images
+    from instseg.scenes.scene import SceneConfig, draw_scene
+
     data = _truth(options)
     photos: Iterator[Photo]
     total = len(DRAWN)

@@ -1,5 +1,6 @@
 """The only reader and writer of images."""
 
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -221,13 +222,21 @@ def _deep_grey(array: NDArray[Any], tags: Mapping[int, Any]) -> NDArray[Any]:
 
 
 @checks_types
-def write_image(path: str | Path, image: NDArray[np.uint8], *, comment: str | None = None) -> None:
+def write_image(
+    path: str | Path,
+    image: NDArray[np.uint8],
+    *,
+    comment: str | None = None,
+    photo: bool = False,
+) -> None:
     """Write a PNG, or a JPEG of quality 95, atomically; folders are made as needed.
 
     Args:
         path: The file; its suffix (.png, .jpg, .jpeg) chooses the format.
         image: uint8 (H, W, 3) RGB or (H, W) grey; for PNG also (H, W, 4) RGB and alpha.
         comment: Text for the file's metadata: `Comment` of a PNG, the comment of a JPEG.
+        photo: Compress a PNG as suits photos: as small in two thirds of the time. Drawings with
+            repeating parts become larger.
 
     Raises:
         InputError: Another suffix, or the file cannot be written.
@@ -239,6 +248,8 @@ def write_image(path: str | Path, image: NDArray[np.uint8], *, comment: str | No
         raise InputError(f"{path}: images are written as .png or .jpg; change the suffix")
     # Each format takes its own options; full colour resolution keeps thin coloured lines crisp.
     options: dict[str, Any] = {"quality": 95, "subsampling": 0, "compress_level": 3}
+    if photo:
+        options["compress_type"] = zlib.Z_RLE
     if comment is not None:
         told = PngInfo()
         told.add_text("Comment", comment)

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +21,8 @@ from instseg.core.instances import Instances
 from instseg.core.json_types import Json
 from instseg.files.image import write_indexed_png
 from instseg.system.atomic import naming_file, replacing
+
+UNREADABLE = (ValueError, msgspec.MsgspecError)
 
 
 def coco_annotations(
@@ -169,7 +172,7 @@ class PredictionWriter:
             yield
         except InputError:
             raise
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        except (*UNREADABLE, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ArgumentError(
                 f"{self._journal_path}: is damaged; remove it or run without {{resume}}"
             ) from error
@@ -229,20 +232,32 @@ class PredictionWriter:
         with self._journal_path.open(encoding="utf-8") as journal:
             yield from (json.loads(line) for line in journal if line.endswith("\n"))
 
+    def _raw_records(self) -> Iterator[_RawRecord]:
+        decode = msgspec.json.Decoder(_RawRecord).decode
+        with self.reading(), self._journal_path.open("rb") as journal:
+            yield from (decode(line) for line in islice(journal, 1, None) if line.endswith(b"\n"))
+
     def _assemble(self) -> None:
         begin_s = time.monotonic()
-        images = (record["image"] for record in self.records())
-        annotations = (each for record in self.records() for each in record["annotations"])
-        with replacing(self._document) as path, path.open("w", encoding="utf-8") as file:
-            file.write(json.dumps(self._header)[:-1])
-            for key, items in (("images", images), ("annotations", annotations)):
-                file.write(f',\n"{key}": [')
+        images = (record.image for record in self._raw_records())
+        annotations = (each for record in self._raw_records() for each in record.annotations)
+        with replacing(self._document) as path, path.open("wb") as file:
+            file.write(json.dumps(self._header)[:-1].encode())
+            for key, items in ((b"images", images), (b"annotations", annotations)):
+                file.write(b',\n"%s": [' % key)
                 for number, item in enumerate(items):
-                    file.write((",\n" if number else "\n") + json.dumps(item))
-                file.write("]")
-            file.write("}\n")
+                    file.write((b",\n" if number else b"\n") + bytes(item))
+                file.write(b"]")
+            file.write(b"}\n")
         self._assembled_s = time.monotonic()
         self._cost_s = self._assembled_s - begin_s
+
+
+class _RawRecord(msgspec.Struct):
+    """The parts of a line of the journal, as they are written there."""
+
+    image: msgspec.Raw
+    annotations: list[msgspec.Raw]
 
 
 def write_semantic_map(path: Path, labels: NDArray[np.uint8], class_names: Sequence[str]) -> None:

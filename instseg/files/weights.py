@@ -11,7 +11,7 @@ from instseg.files.download import OnBytes, UnreachableError, fetch, sha256_of
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _TORCHVISION_URL = "https://download.pytorch.org/models/"
-_SUFFIXES = (".safetensors", ".pth", ".pt")
+_SUFFIXES = (".safetensors", ".pth", ".pt", ".onnx", ".xml")
 
 
 class NoDownloadError(InputError):

@@ -63,15 +63,26 @@ class SameConv2d(nn.Conv2d):
         convolve: Any = F.conv2d
         if self.groups > 1 and x.device.type == "cpu" and torch.is_grad_enabled():
             convolve = _Depthwise.apply
-        stride, half = self.stride[0], weight.shape[-1] // 2
-        # One more row and column of zeros on all sides, whose results are left out at the upper
-        # left: less to copy than padding the input on two sides.
-        more_y, more_x = (int(stride == 2 and side % 2 == 0) for side in x.shape[-2:])
-        padding = [half + more_y, half + more_x]
+        padding = same_padding(x, weight.shape[-1], self.stride[0])
         out = convolve(x, weight, bias, self.stride, padding, self.dilation, self.groups)
-        if more_y or more_x:
-            out = out[:, :, more_y:, more_x:].contiguous(memory_format=torch.channels_last)
-        return out
+        return without_excess(out, x, self.stride[0])
+
+
+def same_padding(x: Tensor, kernel: int, stride: int) -> list[int]:
+    """Zeros above and below, and left and right, for a convolution of x (B, C, H, W).
+
+    With stride 2 and an even size, one more row and column of zeros on all sides, whose results
+    `without_excess` leaves out at the upper left: less to copy than padding the input on two sides.
+    """
+    return [kernel // 2 + int(stride == 2 and side % 2 == 0) for side in x.shape[-2:]]
+
+
+def without_excess(out: Tensor, x: Tensor, stride: int) -> Tensor:
+    """The result of a convolution of `x` with `same_padding`, as padding "SAME" gives it."""
+    more_y, more_x = (int(stride == 2 and side % 2 == 0) for side in x.shape[-2:])
+    if more_y or more_x:
+        out = out[:, :, more_y:, more_x:].contiguous(memory_format=torch.channels_last)
+    return out
 
 
 class _Depthwise(torch.autograd.Function):

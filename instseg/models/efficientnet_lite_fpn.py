@@ -23,7 +23,7 @@ from instseg.models.compact import (
     pyramid_rpn,
 )
 from instseg.models.efficientnet_lite import WIDTHS, ConvNorm, EfficientNetLite
-from instseg.models.roi_align import PyramidRoIAlign, roi_align
+from instseg.models.roi_align import PyramidRoIAlign, image_numbers, roi_align
 
 CONTEXT = "context"  # stride 32, only for the box head
 IMAGENET_CHANNELS = 1280  # of the features that ImageNet's classifier sees
@@ -68,8 +68,7 @@ class ContextRoIAlign(PyramidRoIAlign):
         """As the base class -> (sum of N_i, C * bins * bins + 2 * context channels)."""
         cells = super().forward(features, boxes, image_sizes).flatten(1)
         context = features[CONTEXT]
-        counts = torch.tensor([len(each) for each in boxes], device=context.device)
-        image_of = torch.arange(len(boxes), device=context.device).repeat_interleave(counts)
+        image_of = image_numbers(boxes)
         inside = roi_align(context, torch.cat(boxes), image_of, 1 / 32, 2).mean((2, 3))
         around = context.float().mean((2, 3))[image_of]
         return torch.cat([cells, inside, around], dim=1)

@@ -13,21 +13,18 @@ from torch import Tensor, nn
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
-from torchvision.models.detection.rpn import concat_box_prediction_layers
 from torchvision.models.detection.transform import resize_boxes
-from torchvision.ops import (
-    FrozenBatchNorm2d,
-    batched_nms,
-    clip_boxes_to_image,
-    remove_small_boxes,
-)
+from torchvision.ops import FrozenBatchNorm2d
 
 from instseg.models.compact import LEVELS, PyramidRPN
 from instseg.models.mask_rcnn import Model
+from instseg.models.packed import can_pack
+from instseg.models.packed_network import PackedMaskPredictor, packed_network
 from instseg.models.quick import QUICK_LAYERS, folded, with_layers
+from instseg.models.selection import best_boxes, best_proposals
+from instseg.models.shrinking import is_shrunk, shrunk
 
 NORMS = (nn.BatchNorm2d, FrozenBatchNorm2d)
-SMALLEST_BOX_PX = 1e-2  # torchvision's
 Features = dict[str, Tensor]
 
 
@@ -39,7 +36,7 @@ class Detections:
         boxes: float32 (N, 4) xyxy in pixels of the original image.
         class_ids: int64 (N,), 1..K.
         scores: float32 (N,), in descending order.
-        soft_masks: float32 (N, 28, 28), probabilities inside the box.
+        soft_masks: float32 (N, 28, 28), probabilities inside the box; those of a GPU stay there.
     """
 
     boxes: Tensor
@@ -97,10 +94,10 @@ class Detector:
     def __init__(
         self, model: Model, device: torch.device, dtype: torch.dtype, scale: float = 1.0
     ) -> None:
-        network = fold_batch_norms(with_layers(copy.deepcopy(model.network), QUICK_LAYERS))
-        network.eval().requires_grad_(False)
-        self.network = network.to(device, memory_format=torch.channels_last)
-        resize = network.transform
+        network = folded_network(model).to(device, memory_format=torch.channels_last)
+        self.packed = can_pack(device, dtype)
+        self.network = packed_network(network, dtype) if self.packed else network
+        resize = self.network.transform
         resize.min_size = tuple(round(side * scale) for side in resize.min_size)
         resize.max_size = round(resize.max_size * scale)
         self.class_id_of_output = model.class_id_of_output.to(device)
@@ -123,17 +120,8 @@ class Detector:
             kept = self.select(*self.box_head(cells), proposals, batch.image_sizes, choice)
             cells = self.pool_masks(features, kept, batch.image_sizes)
             masks = self.mask_head(cells, kept)
-        return [
-            Detections(
-                boxes=resize_boxes(each.boxes, resized, image.shape[-2:]).cpu(),
-                class_ids=self.class_id_of_output[each.outputs].cpu(),
-                scores=each.scores.cpu(),
-                soft_masks=soft.cpu(),
-            )
-            for each, soft, resized, image in zip(
-                kept, masks, batch.image_sizes, images, strict=True
-            )
-        ]
+        sizes = [(image.shape[-2], image.shape[-1]) for image in images]
+        return self.detections(kept, masks, batch.image_sizes, sizes)
 
     @torch.inference_mode()
     def masks_inside(self, image: Tensor, boxes: Tensor, class_ids: Tensor) -> Tensor:
@@ -162,17 +150,22 @@ class Detector:
         return masks.cpu()
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
+        enabled = self.dtype != torch.float32 and not self.packed
+        return torch.autocast(self.device.type, self.dtype, enabled=enabled)
 
     def prepare(self, images: list[Tensor]) -> ImageList:
         """Resize, normalise and pad images uint8 (3, H, W) to a batch."""
-        scaled = [
-            widen_sliver(image.to(self.device).float() / 255, self.network.transform.max_size)
-            for image in images
-        ]
-        batch, _ = self.network.transform(scaled)
-        batch.tensors = batch.tensors.contiguous(memory_format=torch.channels_last)
-        return batch
+        transform = self.network.transform
+        scaled = []
+        for image in (each.to(self.device) for each in images):
+            if is_shrunk(image, transform):
+                scaled.append(shrunk(image, transform))
+            else:
+                wide = transform.normalize(widen_sliver(image.float() / 255, transform.max_size))
+                scaled.append(transform.resize(wide)[0])
+        tensors = transform.batch_images(scaled, size_divisible=transform.size_divisible)
+        sizes = [(image.shape[-2], image.shape[-1]) for image in scaled]
+        return ImageList(tensors.contiguous(memory_format=torch.channels_last), sizes)
 
     def trunk(self, batch: ImageList) -> Features:
         """The feature maps (B, C, h, w) of a batch, by name."""
@@ -193,14 +186,7 @@ class Detector:
         self, batch: ImageList, logits: list[Tensor], deltas: list[Tensor]
     ) -> list[Tensor]:
         """The proposals of each image (R_i, 4), in pixels of the network's input, best first."""
-        rpn = self.network.rpn
-        anchors = rpn.anchor_generator(batch, logits)
-        counts = [each[0].numel() for each in logits]
-        flat_logits, flat_deltas = concat_box_prediction_layers(logits, deltas)
-        boxes = rpn.box_coder.decode(flat_deltas, anchors).view(len(anchors), -1, 4)
-        found: list[Tensor]
-        found, _ = rpn.filter_proposals(boxes, flat_logits, batch.image_sizes, counts)
-        return found
+        return best_proposals(self.network.rpn, batch, logits, deltas)
 
     def pool_boxes(
         self, features: Features, proposals: list[Tensor], image_sizes: list[tuple[int, int]]
@@ -223,12 +209,14 @@ class Detector:
         image_sizes: list[tuple[int, int]],
         choice: Choice,
     ) -> list[Kept]:
-        """Decode the boxes of each image and keep the best."""
-        boxes = self.network.roi_heads.box_coder.decode(deltas, proposals)  # [R,outputs,4]
+        """The best boxes of each image."""
         scores = logits.softmax(-1) * self._wanted(choice)
         counts = [len(p) for p in proposals]
-        per_image = zip(boxes.split(counts), scores.split(counts), image_sizes, strict=True)
-        return [self._select(b, s, size, choice) for b, s, size in per_image]
+        per_image = zip(
+            scores.split(counts), deltas.split(counts), proposals, image_sizes, strict=True
+        )
+        limits = choice.score_threshold, choice.max_detections
+        return [Kept(*best_boxes(self.network.roi_heads, *each, *limits)) for each in per_image]
 
     def _wanted(self, choice: Choice) -> Tensor:
         """1 for outputs of a wanted class, else 0: (outputs,)."""
@@ -237,19 +225,6 @@ class Detector:
             ids = torch.tensor(sorted(choice.class_ids), device=self.device)
             wanted = torch.isin(self.class_id_of_output, ids)
         return wanted.float()
-
-    def _select(
-        self, boxes: Tensor, scores: Tensor, size_hw: tuple[int, int], choice: Choice
-    ) -> Kept:
-        """Threshold, drop empty boxes, suppress per class, keep the best."""
-        row, output = torch.where(scores > choice.score_threshold)
-        found = scores[row, output]
-        candidates = clip_boxes_to_image(boxes[row, output], size_hw)
-        large = remove_small_boxes(candidates, SMALLEST_BOX_PX)
-        candidates, found, output = candidates[large], found[large], output[large]
-        best = batched_nms(candidates, found, output, self.network.roi_heads.nms_thresh)
-        best = best[: choice.max_detections]
-        return Kept(candidates[best], output[best], found[best])
 
     def pool_masks(
         self, features: Features, kept: list[Kept], image_sizes: list[tuple[int, int]]
@@ -268,6 +243,30 @@ class Detector:
         outputs = torch.cat([each.outputs for each in kept])
         logits = own_mask_logits(heads.mask_predictor, heads.mask_head(cells), outputs)
         return list(logits.float().sigmoid().split(counts))
+
+    def detections(
+        self,
+        kept: list[Kept],
+        masks: list[Tensor],
+        image_sizes: list[tuple[int, int]],
+        sizes: list[tuple[int, int]],
+    ) -> list[Detections]:
+        """What is kept, in pixels of the original images, whose `sizes` are height and width."""
+        return [
+            Detections(
+                boxes=resize_boxes(each.boxes, resized, size).cpu(),
+                class_ids=self.class_id_of_output[each.outputs].cpu(),
+                scores=each.scores.cpu(),
+                soft_masks=soft.cpu(),
+            )
+            for each, soft, resized, size in zip(kept, masks, image_sizes, sizes, strict=True)
+        ]
+
+
+def folded_network(model: Model) -> GeneralizedRCNN:
+    """A copy of the network in evaluation mode, with BatchNorm folded into the convolutions."""
+    network = fold_batch_norms(with_layers(copy.deepcopy(model.network), QUICK_LAYERS))
+    return network.eval().requires_grad_(False)
 
 
 def widen_sliver(image: Tensor, max_size: int) -> Tensor:
@@ -290,6 +289,8 @@ def own_mask_logits(predictor: nn.Module, x: Tensor, outputs: Tensor) -> Tensor:
     Returns:
         (N, 2M, 2M).
     """
+    if isinstance(predictor, PackedMaskPredictor):
+        return predictor(x, outputs)
     if isinstance(predictor, MaskRCNNPredictor):
         cells = predictor.relu(predictor.conv5_mask(x))
         if len(predictor.mask_fcn_logits.bias) == 1:  # which all classes share
@@ -297,7 +298,7 @@ def own_mask_logits(predictor: nn.Module, x: Tensor, outputs: Tensor) -> Tensor:
         weight = predictor.mask_fcn_logits.weight[outputs, :, 0, 0].to(cells.dtype)  # [N,C]
         bias = predictor.mask_fcn_logits.bias[outputs]
         return torch.einsum("nchw,nc->nhw", cells, weight) + bias[:, None, None]
-    return predictor(x)[torch.arange(len(outputs)), outputs]
+    return predictor(x)[torch.arange(len(outputs), device=outputs.device), outputs]
 
 
 def fold_batch_norms(network: GeneralizedRCNN) -> GeneralizedRCNN:

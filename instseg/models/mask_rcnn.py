@@ -13,6 +13,7 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
 from instseg.core.classes import COCO_CATEGORY_IDS, COCO_CLASSES
 from instseg.core.errors import ArgumentError, InputError
+from instseg.files.exported_file import is_exported
 from instseg.files.model_card import ModelCard
 from instseg.files.model_file import (
     load_model_file,
@@ -131,6 +132,11 @@ def load_detector(
             those of a semantic network.
     """
     path = locate(weights, progress=progress)
+    if is_exported(path):
+        raise InputError(
+            f"{path}: an exported file, which Predictor, infer and evaluate take; here the model "
+            "file is needed that it was made of"
+        )
     if path.suffix == ".safetensors":
         return _from_model_file(path, architecture)
     named = NAMED.get(str(weights))

@@ -95,13 +95,17 @@ class QuickBottleneck(Bottleneck):
 
 
 class QuickRoIAlign(MultiScaleRoIAlign):
-    """`roi_align.py` on a CPU, where torchvision's RoIAlign uses one core only."""
+    """`roi_align.py` on a CPU, and for inference on a GPU with CUDA.
+
+    Torchvision's RoIAlign uses one core of a CPU, and waits for a GPU at each level.
+    """
 
     def forward(
         self, x: dict[str, Tensor], boxes: list[Tensor], image_shapes: list[tuple[int, int]]
     ) -> Tensor:
         """As the base class."""
-        if boxes[0].device.type != "cpu":
+        kind = boxes[0].device.type
+        if kind != "cpu" and (kind != "cuda" or torch.is_grad_enabled()):
             return super().forward(x, boxes, image_shapes)
         return PyramidRoIAlign(tuple(self.featmap_names), self.output_size[0])(
             x, boxes, image_shapes

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torchvision.transforms.v2.functional import rgb_to_grayscale
 
 from instseg.core.errors import InputError
+from instseg.files.exported_file import is_exported
 from instseg.files.model_card import ModelCard
 from instseg.files.model_file import load_model_file, save_model_file
 from instseg.files.weights import NAMED, locate
@@ -160,6 +161,11 @@ def load_segmenter(
     if named:  # before anything is downloaded
         check_semantic(weights, named.architecture)
     path = locate(weights, progress=progress)
+    if is_exported(path):
+        raise InputError(
+            f"{path}: an exported file; semantic networks run here from the model file that it was "
+            "made of"
+        )
     card, state = load_model_file(path)
     check_semantic(path, card.architecture)
     try:

@@ -10,9 +10,13 @@ from instseg.core.instances import Instances
 from instseg.core.json_types import Json
 from instseg.files.results import coco_annotations
 from instseg.predict.pipeline import look_ahead, raised
+from instseg.system.budget import Need
 from instseg.system.processes import process_count, process_rank, to_first
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from instseg.data.coco import CocoData
     from instseg.predict.predictor import Predictor
 
@@ -64,14 +68,28 @@ def predicted_instances(
     """
     data.require_photos()
     mine = range(process_rank(), len(data), process_count())
+    workers, plan = predictor.workers(len(mine)), predictor.plan
+    budget = plan.budget(workers.count)
+
+    def need(row: int) -> Need:
+        return plan.need((data.images[row].height, data.images[row].width))
+
+    def admitted_need(row: int) -> Need:
+        return plan.admitted(need(row))
+
+    def read(row: int) -> NDArray[np.uint8]:
+        plan.require(data.images[row].file_name, need(row))
+        return data.photo(row)
+
+    admitted = budget.admit(mine, admitted_need)
     seen = look_ahead(
-        mine,
-        data.photo,
+        admitted,
+        read,
         predictor.predict_batch,
         batch_size=predictor.batch_size,
-        workers=predictor.workers(len(mine)),
+        workers=workers,
     )
-    found = raised(seen, lambda _, row: data.images[row].file_name)
+    found = raised(seen, lambda _, row: data.images[row].file_name, budget)
     yield from zip(mine, told(found, on_event, "predicting", total=len(mine)), strict=True)
 
 

@@ -20,6 +20,7 @@ from instseg.files.coco_json import match_image_ids, read_image_ids
 from instseg.files.image import read_image
 from instseg.files.instances_csv import CsvWriter
 from instseg.files.results import PredictionWriter, write_class_names
+from instseg.predict.memory import WRITERS
 from instseg.predict.photos import NamedPhoto
 from instseg.predict.pictures import Pictures
 from instseg.predict.pipeline import Seen, WorkTime, attempt, described, look_ahead
@@ -28,9 +29,9 @@ from instseg.predict.report import PixelSize, write_report
 from instseg.report.rendered import Embed
 from instseg.system.ahead import map_ahead, pool_of
 from instseg.system.atomic import is_full_disk, sweep
+from instseg.system.budget import Need
 from instseg.system.lock import only_run_in
 
-WRITERS = 4  # threads that draw and write
 OVERLAYS = Pictures()
 
 
@@ -212,8 +213,10 @@ class _Run:
     def _results(self, photos: Sequence[NamedPhoto]) -> Generator[tuple[NamedPhoto, Instances]]:
         """Each photo whose pictures are written, and its instances, in order."""
         workers = self.predictor.workers(len(photos))
+        budget = self.predictor.plan.budget(workers.count)
+        admitted = budget.admit(photos, self._admitted_need)
         looks = look_ahead(
-            photos,
+            admitted,
             self._read,
             self.worked.of(self.predictor.predict_batch, workers.count),
             batch_size=self.predictor.batch_size,
@@ -222,6 +225,7 @@ class _Run:
         self._tell(len(photos))
         with pool_of(WRITERS) as pool, closing(looks):
             for photo, found in map_ahead(pool, self._draw, looks):
+                budget.release()
                 if isinstance(found, Exception):
                     self._fail(photo, found)
                 else:
@@ -232,7 +236,15 @@ class _Run:
     def _read(self, photo: NamedPhoto) -> NDArray[np.uint8]:
         if self.ids:
             self.ids.require(photo)
+        self.predictor.plan.require(photo.path, self._need(photo))
         return read_image(photo.path)
+
+    def _admitted_need(self, photo: NamedPhoto) -> Need:
+        return self.predictor.plan.admitted(self._need(photo))
+
+    def _need(self, photo: NamedPhoto) -> Need:
+        pictures = self.pictures.overlay or self.pictures.semantic_map
+        return self.predictor.plan.need_of_file(photo.path, pictures=pictures)
 
     def _draw(
         self, seen: Seen[NamedPhoto, NDArray[np.uint8], Instances]

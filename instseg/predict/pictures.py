@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from instseg.core.errors import ArgumentError
 from instseg.core.instances import Instances
-from instseg.core.semantic import Rule, to_semantic
+from instseg.core.overlap_rule import Rule
+from instseg.core.semantic import to_semantic
 from instseg.files.image import write_image
 from instseg.files.results import write_semantic_map
 from instseg.predict.photos import LONGEST_NAME, NamedPhoto, shorten
@@ -84,7 +85,7 @@ class Pictures:
         if self.overlay:
             comment = f"instances found by instseg with the weights {weights}"
             overlay = draw_instances(image, found, color_by=self.color_by)
-            write_image(out / f"{photo.picture}.png", overlay, comment=comment)
+            write_image(out / f"{photo.picture}.png", overlay, comment=comment, photo=True)
         if self.semantic_map:
             path = out / "labels" / f"{photo.picture}.png"
             write_semantic_map(path, self.labels(found), found.class_names)
@@ -109,4 +110,4 @@ def write_crop(folder: Path, number: int, image: NDArray[np.uint8], instance: In
     alpha = instance.masks.dense(0)[window] * np.uint8(255)
     class_name = re.sub(r"\W+", "-", instance.names[0])
     name = shorten(f"{number:03d}_{class_name}", LONGEST_NAME - len(".png"))
-    write_image(folder / f"{name}.png", np.dstack([image[window], alpha]))
+    write_image(folder / f"{name}.png", np.dstack([image[window], alpha]), photo=True)

@@ -10,13 +10,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic, TypeVar
 
-import torch
-
 from instseg.core.errors import InputError
-from instseg.system.ahead import batched, map_ahead, pool_of
+from instseg.predict.memory import READERS
+from instseg.system.ahead import Wait, batched_or_wait, map_or_wait, pool_of
+from instseg.system.budget import MemoryBudget
 from instseg.system.threads import Workers, only_here
-
-READERS = 2  # threads that read photos
 
 Item = TypeVar("Item")
 Image = TypeVar("Image")
@@ -62,19 +60,19 @@ class WorkTime:
 
 
 def look_ahead(
-    items: Iterable[Item],
+    items: Iterable[Item] | Iterator[Item | Wait],
     read: Callable[[Item], Image],
     predict: Callable[[list[Image]], Sequence[Found]],
     *,
     batch_size: int,
     workers: Workers,
-) -> Generator[Seen[Item, Image, Found]]:
+) -> Generator[Seen[Item, Image, Found] | Wait]:
     """Read and predict photos in threads, a few in advance, so that memory use is bounded.
 
     An exception of one photo does not end the others: it is what was found of this photo.
 
     Args:
-        items: What is read, taken when it is needed.
+        items: What is read, taken when it is needed; or as a `MemoryBudget` admits them.
         read: Reads one.
         predict: The network, called with up to `batch_size` photos, by all workers at once. If it
             fails for a batch, it is called with each photo of the batch.
@@ -82,16 +80,22 @@ def look_ahead(
         workers: Threads that run the network.
 
     Yields:
-        Each photo, in order.
+        Each photo, in order; `WAIT` if there is none, and no memory for the next one.
     """
+
+    def image_of(item: Item) -> tuple[Item, Image | Exception]:
+        return item, attempt(read, item)
+
     with (
         pool_of(READERS) as readers,
         pool_of(workers.count, only_here(workers.threads)) as network,
     ):
-        photos = map_ahead(readers, lambda item: (item, attempt(read, item)), items)
-        batches = batched(photos, batch_size)
-        for batch in map_ahead(network, partial(_predict, predict), batches, workers.count):
-            yield from batch
+        batches = batched_or_wait(map_or_wait(readers, image_of, items), batch_size)
+        for batch in map_or_wait(network, partial(_predict, predict), batches, workers.count):
+            if isinstance(batch, Wait):
+                yield batch
+            else:
+                yield from batch
 
 
 def _predict(
@@ -120,19 +124,24 @@ def _each(
 
 
 def raised(
-    seen: Generator[Seen[Item, Image, Found]], name: Callable[[int, Item], str]
+    seen: Generator[Seen[Item, Image, Found] | Wait],
+    name: Callable[[int, Item], str],
+    budget: MemoryBudget | None = None,
 ) -> Iterator[Found]:
     """What was found in each photo; ends with the exception of the first that failed.
 
     Args:
         seen: From `look_ahead`.
         name: Names a photo by its number, from 0, and its item.
+        budget: That has admitted the items.
 
     Raises:
         InputError: The memory does not suffice for a photo, which is named.
     """
     with closing(seen):  # at once, even while someone holds the exception
-        for number, each in enumerate(seen):
+        for number, each in enumerate(each for each in seen if not isinstance(each, Wait)):
+            if budget:
+                budget.release()
             problem = each.found
             if not isinstance(problem, Exception):
                 yield problem
@@ -145,6 +154,8 @@ def raised(
 
 def lacks_memory(problem: Exception) -> bool:
     """Whether a photo is too large for the memory of the machine or the GPU."""
+    import torch  # loaded already, if a network has failed
+
     kinds = (MemoryError, torch.OutOfMemoryError)
     words = str(problem)
     return isinstance(problem, kinds) or "allocate memory" in words or "not enough memory" in words

@@ -18,18 +18,20 @@ from torch import Tensor
 
 from instseg.core.classes import COCO_CLASSES
 from instseg.core.errors import ArgumentError, InputError, require_between
+from instseg.core.events import OnEvent, ignore
 from instseg.core.instances import Instances
 from instseg.core.options import checks_types
-from instseg.core.wording import printable
 from instseg.files.image import read_image
-from instseg.files.weights import NAMED
-from instseg.models.inference import Choice, Detections, Detector
-from instseg.models.mask_rcnn import Model, load_detector
-from instseg.predict.paste import paste_masks
+from instseg.files.listing import list_images
+from instseg.models.inference import Choice, Detections
+from instseg.models.mask_rcnn import Model
+from instseg.predict.engine import Wish, choose_detector
+from instseg.predict.memory import NOTHING, MemoryPlan, memory_plan
+from instseg.predict.paste import paste_batch
 from instseg.predict.pipeline import look_ahead, raised
 from instseg.predict.tiles import drop_repeats, join_flipped, join_tiles, tile_windows
 from instseg.system.ahead import batched
-from instseg.system.device import choose_device, choose_dtype
+from instseg.system.budget import Need
 from instseg.system.threads import Workers, workers_for
 
 ImageLike = str | Path | NDArray[np.uint8] | Tensor
@@ -49,12 +51,19 @@ class Predictor:
     it runs on the CPU, with one thread.
 
     Args:
-        weights: `coco-v2`, `coco-v1`, `photos`, `demo`, a path, or a loaded `Model`, which is not
-            changed. Weights that cannot be downloaded are never replaced by others.
+        weights: `coco-v2`, `coco-v1`, `photos`, `demo`, a path, also of an exported `.onnx` or
+            `.xml` file, or a loaded `Model`, which is not changed. Weights that cannot be
+            downloaded are never replaced by others.
         architecture: Architecture of a `.pth` file.
         device: `auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
+        engine: `torch`, `openvino`, `onnxruntime`, or `auto`: torch, for exported files what runs
+            them, for int8 OpenVINO if it is installed. Other engines than torch run on the CPU;
+            weights are converted for them once, see `docs/engines.md`.
         precision: `fp32`, `bf16`, or `auto`: bf16 if the processor supports it natively. With the
-            demo weights, bf16 changed AP by 0.002 (see docs/performance.md).
+            demo weights, bf16 changed AP by 0.002 (see docs/performance.md). `int8` for other
+            engines than torch.
+        calibration: Photos to quantize weights with, for `precision="int8"`: a folder, a glob, or
+            a list of images. About 100 like those to be predicted.
         preset: `default`, or `fast`: photos are resized to 0.6 of the default size.
         score_threshold: Minimum score, 0..1, for all classes; instances with exactly this score
             are left out. None uses the threshold of each class that is stored in the model file,
@@ -68,13 +77,21 @@ class Predictor:
         flip: Run on the horizontally flipped photo too and merge the results (test-time
             augmentation).
         batch_size: Images of equal size, or tiles, per batch.
+        compile: Compile the network with `torch.compile` during the first predictions, which takes
+            a minute or two; for GPUs, where it has not been measured yet.
+        memory: Limit for the memory of the process, such as "4GB", "512MB" or "2GiB"; by default
+            what is free, in a container too. Batches and the photos that are read ahead become
+            fewer where they would need more; a photo that does not fit alone is refused.
         progress: Called with the bytes downloaded and the total, while weights are downloaded.
+        on_event: Called when weights are converted for another engine.
 
     Attributes:
         name: The weights: their name, the name of the file, or the architecture of a `Model`.
         card: The model card.
+        engine: The engine that runs it.
         score_thresholds: float32 (K + 1,), minimum score by class id.
         uses_stored_thresholds: Whether these come from the model file.
+        plan: Predicts how much memory photos need.
 
     Raises:
         InputError: Weights are not available, or an option is out of range.
@@ -87,7 +104,9 @@ class Predictor:
         *,
         architecture: str | None = None,
         device: str | torch.device = "auto",
+        engine: str = "auto",
         precision: str = "auto",
+        calibration: str | Path | Sequence[ImageLike] | None = None,
         preset: str = "default",
         score_threshold: float | None = None,
         classes: str | Sequence[str] | None = None,
@@ -97,7 +116,10 @@ class Predictor:
         overlap: float = 0.2,
         flip: bool = False,
         batch_size: int = 1,
+        compile: bool = False,  # noqa: A002
+        memory: str | int | None = None,
         progress: Callable[[int, int], None] | None = None,
+        on_event: OnEvent = ignore,
     ) -> None:
         require_between(0, 1, score_threshold=score_threshold)
         require_between(1, 10_000, max_detections=max_detections)
@@ -107,16 +129,19 @@ class Predictor:
         require_between(64, 100_000, tile=tile)
         if preset not in PRESETS:
             raise InputError(f"preset {preset!r} is unknown; use one of {', '.join(PRESETS)}")
-        if isinstance(weights, Model):
-            model, self.name = weights, f"a {weights.card.architecture} in memory"
-        else:
-            named = NAMED.get(str(weights))
-            self.name = named.name if named else printable(Path(weights).name)
-            with torch.random.fork_rng(devices=[]):  # drawn at random before it is loaded
-                model = load_detector(weights, architecture=architecture, progress=progress)
-        self.card = model.card
-        self.device = choose_device(device)
-        self.dtype = choose_dtype(precision, self.device)
+        wish = Wish(
+            device=device,
+            engine=engine,
+            precision=precision,
+            scale=PRESETS[preset],
+            compiled=compile,
+            calibration=_photos(calibration),
+            on_event=on_event,
+        )
+        chosen = choose_detector(weights, wish, architecture=architecture, progress=progress)
+        self.name, self.card, self.engine = chosen.name, chosen.card, chosen.engine
+        self.device, self.dtype, self._detector = chosen.device, chosen.dtype, chosen.detector
+        self._longest_px = round(self.card.preprocessing["max_size"] * PRESETS[preset])
         self.uses_stored_thresholds = score_threshold is None and bool(self.card.thresholds)
         stored = self.card.thresholds if self.uses_stored_thresholds else {}
         otherwise = DEFAULT_SCORE if score_threshold is None else score_threshold
@@ -130,7 +155,7 @@ class Predictor:
         )
         self.cross_class_nms, self.tile, self.overlap = cross_class_nms, tile, overlap
         self.flip, self.batch_size = flip, batch_size
-        self._detector = Detector(model, self.device, self.dtype, PRESETS[preset])
+        self.plan = self._plan(memory, chosen.weights_bytes, PRESETS[preset])
 
     def __repr__(self) -> str:
         return f"Predictor({self.card.in_words()})"
@@ -163,7 +188,7 @@ class Predictor:
         """The instances in each of several photos, of any sizes."""
         if isinstance(images, str | Path):
             raise ArgumentError("{images} must be a list of images", images=images)
-        return self._predict([as_array(image) for image in images])
+        return self._predict([self._read(image, copy=False) for image in images])
 
     def stream(self, images: Iterable[ImageLike]) -> Iterator[Instances]:
         """The instances of one photo after another, in order; memory use does not grow.
@@ -173,19 +198,56 @@ class Predictor:
         as many as torch has threads (see `torch.set_num_threads`), at most 4.
 
         Raises:
-            InputError: A photo cannot be read, after the instances of those before it. This, like
-                any other exception, says which photo it is.
+            InputError: A photo cannot be read or needs more memory than there is, after the
+                instances of those before it. This, like any other exception, says which photo.
         """
         if isinstance(images, str | Path):  # a text is a sequence too, of letters
             raise ArgumentError("{images} must be a list of images", images=images)
+        workers = self.workers(length_hint(images, MANY))
+        budget = self.plan.budget(workers.count)
+        admitted = budget.admit(images, self._admitted_need)
         seen = look_ahead(
-            images,
-            as_array,
+            admitted,
+            self._read,
             self._predict,
             batch_size=self.batch_size,
-            workers=self.workers(length_hint(images, MANY)),
+            workers=workers,
         )
-        return raised(seen, name_of)
+        return raised(seen, name_of, budget)
+
+    def _plan(self, memory: str | int | None, weights_bytes: int, scale: float) -> MemoryPlan:
+        limit_bytes, base_bytes = memory_plan(memory, weights_bytes)
+        return MemoryPlan(
+            limit_bytes=limit_bytes,
+            base_bytes=base_bytes,
+            architecture=self.card.architecture,
+            min_size=round(self.card.preprocessing["min_size"] * scale),
+            max_size=self._longest_px,
+            max_detections=self.choice.max_detections,
+            is_bf16=self.dtype == torch.bfloat16,
+            tile=self.tile,
+            batch_size=self.batch_size,
+            on_cpu=self.device.type == "cpu",
+        )
+
+    def _need(self, image: ImageLike) -> Need:
+        """The memory that an image needs."""
+        if isinstance(image, str | Path):
+            return self.plan.need_of_file(Path(image))
+        shape = np.shape(image) if isinstance(image, np.ndarray | Tensor) else ()
+        if len(shape) != 3:  # which is refused later
+            return NOTHING
+        height, width = shape[:2] if isinstance(image, np.ndarray) else shape[1:]
+        return self.plan.need((height, width), file=False)
+
+    def _admitted_need(self, image: ImageLike) -> Need:
+        return self.plan.admitted(self._need(image))
+
+    def _read(self, image: ImageLike, *, copy: bool = True) -> NDArray[np.uint8]:
+        """As `as_array`; raises InputError also for an image that needs too much memory."""
+        if isinstance(image, str | Path):
+            self.plan.require(image, self._need(image))
+        return as_array(image, copy=copy)
 
     def workers(self, photos: int) -> Workers:
         """The threads that share the work on this many photos."""
@@ -264,7 +326,8 @@ class Predictor:
         windows = tile_windows((size_hw[0], size_hw[1]), tile, self.overlap)
         if len(windows) == 1:
             return self._predict_whole([image])[0]
-        batches = batched((image[window] for window in windows), self.batch_size)
+        tiles = self.plan.batch_of_tiles((size_hw[0], size_hw[1]))
+        batches = batched((image[window] for window in windows), tiles)
         parts = [found for batch in batches for found in self._predict_whole(batch)]
         (whole,) = self._predict_whole([image])
         return self._finish(join_tiles(parts, windows, whole))
@@ -278,22 +341,37 @@ class Predictor:
 
     def _look(self, images: list[NDArray[np.uint8]], choice: Choice) -> list[Instances]:
         """Run the network; photos share a batch only where padding changes none of them."""
-        longest = self._detector.network.transform.max_size
-        looks = [shortened(image, longest) for image in images]
-        groups: dict[tuple[int, ...], list[int]] = {}
+        looks = [shortened(image, self._longest_px) for image in images]
+        groups: dict[tuple[int, int, int], list[int]] = {}
         for i, look in enumerate(looks):
             groups.setdefault(look.shape, []).append(i)
         found: dict[int, Instances] = {}
-        for rows in groups.values():
+        parts = [
+            part
+            for (height, width, _), rows in groups.items()
+            for part in batched(rows, self.plan.batch((height, width), len(rows)))
+        ]
+        for rows in parts:
             tensors = [torch.from_numpy(looks[i]).permute(2, 0, 1) for i in rows]
             results = self._detector(tensors, choice)
-            for i, result in zip(rows, results, strict=True):
+            for k, i in enumerate(rows):
                 (height, width), (seen_h, seen_w) = images[i].shape[:2], looks[i].shape[:2]
                 if (height, width) != (seen_h, seen_w):
                     factors = torch.tensor([width / seen_w, height / seen_h])
-                    result = replace(result, boxes=result.boxes * factors.repeat(2))
-                found[i] = to_instances(result, (height, width), self.class_names)
+                    results[k] = replace(results[k], boxes=results[k].boxes * factors.repeat(2))
+            sizes = [(images[i].shape[0], images[i].shape[1]) for i in rows]
+            found |= zip(rows, all_to_instances(results, sizes, self.class_names), strict=True)
         return [found[i] for i in range(len(images))]
+
+
+def _photos(
+    calibration: str | Path | Sequence[ImageLike] | None,
+) -> list[NDArray[np.uint8]] | None:
+    if calibration is None:
+        return None
+    if isinstance(calibration, str | Path):
+        calibration = list_images([calibration])
+    return [as_array(image) for image in calibration]
 
 
 def shortened(image: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
@@ -325,13 +403,24 @@ def to_instances(
     found: Detections, size_hw: tuple[int, int], class_names: tuple[str, ...]
 ) -> Instances:
     """Paste the soft masks and convert torch to numpy."""
-    return Instances(
-        boxes=found.boxes.numpy(),
-        class_ids=found.class_ids.numpy(),
-        scores=found.scores.numpy(),
-        masks=paste_masks(found.soft_masks, found.boxes, size_hw),
-        class_names=class_names,
-    )
+    return all_to_instances([found], [size_hw], class_names)[0]
+
+
+def all_to_instances(
+    found: Sequence[Detections], sizes_hw: Sequence[tuple[int, int]], class_names: tuple[str, ...]
+) -> list[Instances]:
+    """The same for several photos, whose masks may be on a GPU."""
+    pasted = paste_batch([e.soft_masks for e in found], [e.boxes for e in found], sizes_hw)
+    return [
+        Instances(
+            boxes=each.boxes.numpy(),
+            class_ids=each.class_ids.numpy(),
+            scores=each.scores.numpy(),
+            masks=masks,
+            class_names=class_names,
+        )
+        for each, masks in zip(found, pasted, strict=True)
+    ]
 
 
 def name_of(number: int, image: object) -> str:
@@ -339,8 +428,12 @@ def name_of(number: int, image: object) -> str:
     return str(image) if isinstance(image, str | Path) else f"images[{number}]"
 
 
-def as_array(image: ImageLike) -> NDArray[np.uint8]:
-    """Any accepted image as uint8 RGB (H, W, 3).
+def as_array(image: ImageLike, *, copy: bool = True) -> NDArray[np.uint8]:
+    """Any accepted image as uint8 RGB (H, W, 3), contiguous and writable, as torch requires.
+
+    Args:
+        image: A path, an array or a tensor.
+        copy: Copy an array also where it is so already, since its owner may change it.
 
     Raises:
         InputError: A file cannot be read; an array or tensor has another shape or type.
@@ -361,4 +454,4 @@ def as_array(image: ImageLike) -> NDArray[np.uint8]:
         raise ArgumentError("{image} must be a path, an array or a tensor", image=image)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise InputError(f"image array: expected uint8 (H, W, 3), got {image.dtype} {image.shape}")
-    return image.copy()  # contiguous and writable, as torch requires
+    return image.copy() if copy else np.require(image, requirements=["C", "W"])

@@ -11,7 +11,6 @@ from instseg.core.events import OnEvent, ignore
 from instseg.core.html_table import html_table
 from instseg.core.options import python_only, takes
 from instseg.core.wording import count
-from instseg.scenes.scene import SCENE_CLASSES, SceneConfig, write_scenes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +93,8 @@ def make_scenes(options: MakeScenesOptions) -> DrawnScenes:
     Raises:
         InputError: There is no drawing of a class, or the folder cannot be written.
     """
+    from instseg.scenes.scene import SCENE_CLASSES, SceneConfig, write_scenes
+
     given = options.classes.split(",") if isinstance(options.classes, str) else options.classes
     classes = tuple(name.strip() for name in given if name.strip()) or SCENE_CLASSES
     scenes = SceneConfig(

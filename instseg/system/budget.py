@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from enum import Enum
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
+
+from instseg.system.ahead import WAIT, Wait
 
 Item = TypeVar("Item")
 
 
-class Wait(Enum):
-    """What a source gives instead of an item while too little memory is free.
-
-    Each step of a pipeline that gets it gives the oldest of the results that it still holds, and
-    passes it on if there are none.
-    """
-
-    WAIT = "wait"
-
-
-WAIT = Wait.WAIT
-
-
 class Need(NamedTuple):
-    """Predicted bytes of an item.
+    """Predicted bytes of an item in a pipeline.
 
     Attributes:
         held: From when it is read until it is released.
-        working: More while it is worked on.
+        extra: More in each step of the pipeline, such as reading, network and drawing.
     """
 
     held: int
-    working: int
+    extra: tuple[int, ...]
 
 
 class MemoryBudget:
@@ -44,11 +31,11 @@ class MemoryBudget:
 
     Args:
         room_bytes: What all items together may need.
-        workers: How many items are worked on at the same time.
+        threads: Of each step of the pipeline: how many items are in it at the same time.
     """
 
-    def __init__(self, room_bytes: float, workers: int) -> None:
-        self.room_bytes, self.workers = room_bytes, workers
+    def __init__(self, room_bytes: float, threads: Sequence[int]) -> None:
+        self.room_bytes, self.threads = room_bytes, threads
         self._inside: deque[Need] = deque()
 
     def __len__(self) -> int:
@@ -56,7 +43,7 @@ class MemoryBudget:
 
     def fits(self, need: Need) -> bool:
         """Whether one more item fits beside those inside."""
-        return predicted([*self._inside, need], self.workers) <= self.room_bytes
+        return peak_bytes([*self._inside, need], self.threads) <= self.room_bytes
 
     def admit(self, items: Iterable[Item], need: Callable[[Item], Need]) -> Iterator[Item | Wait]:
         """The items, as soon as they fit; until then `WAIT`.
@@ -77,13 +64,21 @@ class MemoryBudget:
         self._inside.popleft()
 
 
-def predicted(needs: Iterable[Need], workers: int) -> int:
-    """Peak bytes of items that are in memory together.
+def peak_bytes(needs: Sequence[Need], threads: Sequence[int]) -> int:
+    """Peak of items that are in memory together, each in one step at a time.
 
     Args:
         needs: Of each item.
-        workers: How many of them are worked on at the same time.
+        threads: Of each step: how many items are in it at the same time.
     """
-    needs = list(needs)
-    working = heapq.nlargest(workers, (need.working for need in needs))
-    return sum(need.held for need in needs) + sum(working)
+    free, resting = list(threads), set(range(len(needs)))
+    total = sum(need.held for need in needs)
+    extras = [
+        (extra, step, i) for i, need in enumerate(needs) for step, extra in enumerate(need.extra)
+    ]
+    for extra, step, i in sorted(extras, reverse=True):
+        if free[step] and i in resting:
+            free[step] -= 1
+            resting.remove(i)
+            total += extra
+    return total

@@ -205,8 +205,9 @@ class Trainer:
                 losses = self.task.losses(images, targets)
             total = torch.stack([loss.float() for loss in losses.values()]).sum() / len(batches)
             total.backward()
-            for name, loss in losses.items():
-                means[name] = means.get(name, 0.0) + float(loss.detach()) / len(batches)
+            values = torch.stack([loss.detach().double() for loss in losses.values()]).tolist()
+            for name, value in zip(losses, values, strict=True):
+                means[name] = means.get(name, 0.0) + value / len(batches)
         return means
 
     @property

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import ClassesCounted, Notice, OnEvent, told
-from instseg.core.semantic import Rule
+from instseg.core.overlap_rule import Rule
 from instseg.data.coco import CocoData
 from instseg.data.sampling import Order
 from instseg.data.semantic_augmentation import default_steps, parse_semantic_augmentations

@@ -1,5 +1,7 @@
 """`instseg export` on the command line."""
 
+from PIL import Image
+
 from instseg.cli import main
 
 
@@ -7,16 +9,24 @@ def test_exports_and_shows_the_certificate(tmp_path, capsys):
     out = tmp_path / "unet.onnx"
     scenes = tmp_path / "scenes"
     assert main(["make-scenes", "--images", "2", "--size", "96", "--out", str(scenes)]) == 0
-    given = ["unet-demo", "--out", str(out), "--images", str(scenes / "images")]
-    assert main(["export", *given]) == 0
+    truth = ["--images", str(scenes / "images"), "--coco-json", str(scenes / "annotations.json")]
+    assert main(["export", "unet-demo", "--out", str(out), *truth]) == 0
     shown = capsys.readouterr().out
     assert "2 photos: labels differ in 0.00% of pixels" in shown
+    assert "mIoU" in shown
     assert f"{out}: wrote onnx, fp32" in shown
     assert out.stat().st_size > 100_000
 
 
-def test_ground_truth_of_instances_is_no_use_to_a_semantic_network(tmp_path, capsys):
-    given = ["unet-demo", "--out", str(tmp_path / "a.onnx")]
-    code = main(["export", *given, "--images", str(tmp_path), "--coco-json", "val.json"])
-    assert code == 2
-    assert "--coco-json measures AP of instances" in capsys.readouterr().err
+def test_an_int8_file_that_loses_too_much_ends_with_1(tmp_path, capsys):
+    """Calibrated with a black photo, which shows no ranges."""
+    out, black, scenes = tmp_path / "unet.onnx", tmp_path / "black.png", tmp_path / "scenes"
+    Image.new("RGB", (96, 96)).save(black)
+    assert main(["make-scenes", "--images", "2", "--size", "96", "--out", str(scenes)]) == 0
+    truth = ["--images", str(scenes / "images"), "--coco-json", str(scenes / "annotations.json")]
+    given = ["export", "unet-demo", "--out", str(out), "--int8", "--calibrate", str(black), *truth]
+    assert main(given) == 1
+    shown = capsys.readouterr()
+    assert "of mIoU, more than 0.003" in shown.err
+    assert f"{out}: wrote onnx, int8" in shown.out
+    assert out.is_file()

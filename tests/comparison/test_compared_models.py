@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from comparison_files import write_files
 
-from instseg.comparison.compared_models import ComparedModels, translation
+from instseg.comparison.compared_models import ComparedModels
 from instseg.core.instances import Instances, Masks
+from instseg.core.semantic import translation
 from instseg.data.coco import CocoData
 from instseg.data.semantic_data import CocoSemantic
 from instseg.predict.predictor import Predictor

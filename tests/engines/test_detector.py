@@ -41,12 +41,9 @@ def scenes(sizes=SIZES):
         yield f"scene {i}", draw_scene(i, SceneConfig(size_hw=size)).image
 
 
-@pytest.fixture(scope="module")
-def demo():
-    """The demo weights, their limits and their graph."""
-    model = load_model("demo")
-    limits = limits_of(model)
-    return model, limits, detector_graph(model, limits)
+@pytest.fixture
+def demo(demo_graph):
+    return demo_graph
 
 
 def test_photos_of_any_size_have_the_same_detections(demo):
@@ -80,7 +77,8 @@ def test_sides_that_torchvision_resizes_to_one_pixel_less_are_too(demo):
 def test_openvino_finds_the_same(demo):
     model, limits, graph = demo
     run = run_openvino(to_openvino(graph, halves=False))
-    found = detector_agreement(scenes(SIZES[:2]), Reference(model, limits), run)
+    sizes = (*SIZES[:2], (1200, 1600))
+    found = detector_agreement(scenes(sizes), Reference(model, limits), run)
     assert found.holds, found
     assert run(np.zeros((200, 300, 3), np.uint8))["boxes"].shape == (0, 4)
 

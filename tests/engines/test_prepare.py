@@ -6,7 +6,7 @@ import pytest
 import torch
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
-from instseg.engines.prepare import PrepareForDetector
+from instseg.engines.prepare import PrepareForDetector, quotient, scaled_less_half
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
@@ -34,3 +34,15 @@ def test_pixels_are_equal(size):
     assert tuple(own.tolist()) == size
     assert tuple(resized.tolist()) == tuple(expected.image_sizes[0])
     torch.testing.assert_close(inputs, expected.tensors, rtol=0, atol=2e-6)
+
+
+def test_places_are_rounded_once_without_doubles():
+    rng = torch.Generator().manual_seed(0)
+    for _ in range(200):
+        source, target = torch.randint(40, 6000, (2,), generator=rng)
+        target = target.clamp(max=1333)
+        scale = quotient(source, target)
+        assert scale == source.float() / target.float()
+        middles = torch.arange(int(target)).float() + 0.5
+        expected = (middles.double() * scale.double() - 0.5).float()
+        assert torch.equal(scaled_less_half(middles, scale), expected)

@@ -64,6 +64,19 @@ def test_pairs_come_by_score_and_then_by_iou(kind):
     assert pairs(found) == [(0, 0, 0.5), (1, 1, 1.0), (1, 2, 0.5), (2, 2, 1.0), (2, 1, 0.5)]
 
 
+def test_images_come_as_the_truth_lists_them():
+    document = truth((1, 3, SQUARE), (2, 7, SQUARE), n_images=2)
+    document["images"].reverse()
+    results = [result(1, 7, SQUARE, 0.5), result(2, 3, SQUARE, 0.5), result(2, 7, SQUARE, 0.9)]
+    found = find_overlaps(document, results, "bbox", min_iou=0.1)
+    assert found.results.tolist() == [2, 1, 0]
+    assert found.ranks.tolist() == [0, 1, 0]
+    assert found.annotations.tolist() == [1, 0]
+    assert pairs(found) == [(0, 0, 1.0), (1, 0, 1.0), (2, 1, 1.0)]
+    best = find_overlaps(document, results, "bbox", min_iou=0.1, max_dets=1)
+    assert best.results.tolist() == [2, 0]
+
+
 @pytest.mark.parametrize("kind", ["bbox", "segm"])
 def test_crowds_stand_apart_and_count_for_their_own_class(kind):
     document = truth((1, 7, [0, 0, 15, 40], "crowd"), (1, 3, SQUARE))

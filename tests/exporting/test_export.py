@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import onnx
+import openvino
 import pytest
 
 import instseg
@@ -23,9 +24,37 @@ def test_a_certificate_with_ap_travels_in_the_file(tmp_path):
     assert json.loads(texts["certificate"])["box_px"] == done.agreement.box_px
 
 
+def test_int8_files_tell_what_they_were_calibrated_with(tmp_path):
+    scenes = instseg.make_scenes(out=tmp_path / "scenes", images=12, size=128)
+    photos = sorted(scenes.images.iterdir())
+    out, seen = tmp_path / "unet.xml", []
+    done = instseg.export(
+        "unet-demo",
+        format="openvino",
+        out=out,
+        int8=True,
+        calibrate=[str(path) for path in photos],
+        calibration_photos=4,
+        images=scenes.images,
+        coco_json=scenes.coco_json,
+        max_loss=0.02,
+        on_event=seen.append,
+    )
+    assert done.accepted
+    assert done.agreement.calibrated == 4
+    assert done.agreement.miou.interval is not None
+    assert any("4 of 12 tested photos are also for calibration" in str(each) for each in seen)
+    texts = openvino.Core().read_model(out).get_rt_info(["instseg"])
+    assert json.loads(texts["calibration"].astype(str)) == {"photos": 4}
+    assert json.loads(texts["certificate"].astype(str))["miou"]["file"] == done.agreement.miou.file
+    assert texts["dtype"].astype(str) == "int8"
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
+        ({"int8": True}, "int8 and calibrate, photos for it, go together"),
+        ({"int8": True, "calibrate": "photos", "dtype": "fp16"}, "dtype and int8: give one"),
         ({"out": "model.xml"}, r"must end in \.onnx"),
         ({"coco_json": "val.json"}, "coco_json needs images"),
         ({"images": "photos", "check": False}, "need check"),

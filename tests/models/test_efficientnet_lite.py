@@ -47,6 +47,7 @@ def test_depthwise_gradients_are_those_of_torch(stride, size_hw):
 
 
 def test_depthwise_gradients_in_bfloat16_keep_its_precision():
+    torch.manual_seed(0)
     conv = SameConv2d(6, 6, 3, 1, 6)
     x = torch.rand(2, 6, 12, 12, requires_grad=True)
     exact = torch.autograd.grad(conv(x).square().sum(), (x, conv.weight))

@@ -5,7 +5,7 @@ import torch
 import torchvision
 from torchvision.ops import MultiScaleRoIAlign
 
-from instseg.models.roi_align import PyramidRoIAlign, roi_align
+from instseg.models.roi_align import PyramidRoIAlign, image_numbers, roi_align
 
 SIZE_PX = 128  # of the network's input
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}
@@ -64,6 +64,8 @@ def test_pyramid(counts, bins):
     pool = PyramidRoIAlign(tuple(features), bins)
     expected = MultiScaleRoIAlign(list(features), bins, 2)(features, boxes, sizes)
     torch.testing.assert_close(pool(features, boxes, sizes), expected, **TOLERANCE)
+    table = pool.from_table(features, torch.cat(boxes), image_numbers(boxes))
+    torch.testing.assert_close(table, expected, **TOLERANCE)
     if sum(counts) > 100:
         assert set(pool.level_of(torch.cat(boxes)).tolist()) == {0, 1, 2, 3}
 

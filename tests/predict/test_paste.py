@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
-from instseg.predict.paste import paste_masks
+from instseg.predict import paste
+from instseg.predict.paste import enlarged, paste_batch, paste_masks, paste_together
 
 SIZE_HW = (37, 53)
 
@@ -97,3 +98,52 @@ def test_large_photo_costs_only_the_boxes():
     masks = paste_masks(make_soft(200), torch.cat([boxes, boxes + 60], dim=1), (7000, 7000))
     assert 0 < masks.areas().max() <= 66**2
     assert sum(crop.size for crop in masks.crops) < 200 * 70**2
+
+
+def several_photos():
+    """Soft masks, boxes and sizes: one photo without masks, boxes inside, outside and beyond."""
+    boxes = torch.tensor(list(BOXES.values()), dtype=torch.float32)
+    outside = torch.tensor([[60.0, 40, 90, 70], [-30, 3, -9, 20]])
+    photos = [torch.cat([boxes, outside]), boxes[:0], boxes * 3]
+    return [make_soft(len(each)) for each in photos], photos, [SIZE_HW, (9, 9), (111, 160)]
+
+
+def assert_equal_masks(found, expected, differing=0):
+    for one, other in zip(found, expected, strict=True):
+        assert one.size_hw == other.size_hw
+        assert (one.dense() != other.dense()).sum() <= differing
+
+
+@pytest.mark.parametrize("pixels", [1, 500, paste.PIXELS_AT_ONCE])
+def test_masks_pasted_together_are_those_pasted_one_by_one(pixels, monkeypatch):
+    monkeypatch.setattr(paste, "PIXELS_AT_ONCE", pixels)
+    assert_equal_masks(paste_together(*several_photos()), paste_batch(*several_photos()))
+    assert_equal_masks(
+        paste_together([make_soft(0)], [torch.zeros(0, 4)], [SIZE_HW]),
+        [paste_masks(make_soft(0), torch.zeros(0, 4), SIZE_HW)],
+    )
+
+
+@settings(max_examples=50)
+@given(images_and_boxes(), st.sampled_from([14, 28]), st.integers(0, 99))
+def test_pasted_together_for_any_box(image, cells, seed):
+    size_hw, boxes = image
+    soft = make_soft(len(boxes), cells, seed)
+    (found,) = paste_together([soft], [boxes.float()], [size_hw])
+    assert_equal_masks([found], [paste_masks(soft, boxes.float(), size_hw)])
+
+
+@pytest.mark.cuda
+def test_on_the_gpu(gpu):
+    """A pixel at the threshold may fall on its other side."""
+    soft, boxes, sizes = several_photos()
+    found = paste_batch([each.to(gpu) for each in soft], boxes, sizes)
+    assert_equal_masks(found, paste_batch(soft, boxes, sizes), differing=2)
+
+
+def test_large_masks_are_made_in_strips_that_equal_the_whole() -> None:
+    mask = torch.rand(30, 30, generator=torch.Generator().manual_seed(0))
+    for size in ((2500, 3001), (50, 100_003), (5001, 1500)):
+        whole = torch.nn.functional.interpolate(mask[None, None], size=size, mode="bilinear")
+        differs = enlarged(mask, size) != (whole[0, 0] >= 0.5)
+        assert differs.sum() <= 3  # on the very edge

@@ -1,6 +1,7 @@
 """`Predictor` with a tiny network."""
 
 import os
+import pickle
 import resource
 import subprocess
 import sys
@@ -134,7 +135,8 @@ def test_stream_is_lazy_and_keeps_the_order(model, batch_size):
     seen = []
     for found in stream:
         seen.append(found.size_hw)
-        assert len(taken) <= min(len(sizes), -(-len(seen) // batch_size + 1) * batch_size + AHEAD)
+        most = (-(-len(seen) // batch_size) + 1) * batch_size + AHEAD
+        assert len(taken) <= min(len(sizes), most)
     assert seen == sizes
     assert list(predictor.stream([])) == []
 
@@ -377,7 +379,7 @@ def test_photo_larger_than_a_tile(model, flip, batch_size):
         ({"cross_class_nms": -0.1}, "cross_class_nms=-0.1 must lie"),
         ({"tile": 10}, "tile=10 must lie between 64"),
         ({"preset": "slow"}, "preset 'slow' is unknown; use one of default, fast"),
-        ({"precision": "fp8"}, "precision 'fp8' is unknown; use one of auto, fp32, bf16"),
+        ({"precision": "fp8"}, "precision='fp8' must be one of auto, fp32, bf16, int8"),
         (
             {"classes": ["cat", "unicorn", "elf"]},
             "have no unicorn, elf; their classes are cat, dog",
@@ -492,3 +494,21 @@ def test_an_option_of_another_type_is_told(options, message):
     with pytest.raises(InputError) as raised:
         Predictor(**{"weights": "demo", **options})
     assert str(raised.value) == message
+
+
+def test_a_predictor_that_compiles_can_be_pickled(model):
+    predictor = pickle.loads(pickle.dumps(make_predictor(model, compile=True)))
+    assert predictor.class_names == model.card.class_names
+
+
+@pytest.mark.cuda
+def test_the_gpu_finds_what_the_cpu_finds(model, gpu):
+    images = [IMAGE, IMAGE[:, ::-1].copy(), IMAGE[:200]]
+    expected = make_predictor(model, score_threshold=0.5).predict_batch(images)
+    found = make_predictor(model, score_threshold=0.5, device=gpu).predict_batch(images)
+    for one, other in zip(found, expected, strict=True):
+        same = one.class_ids[:, None] == other.class_ids
+        near = np.abs(one.scores[:, None] - other.scores) < 1e-3
+        again = (same & near & (one.masks.iou(other.masks) > 0.95)).any(axis=1)
+        assert again.mean() > 0.95  # one of them may be at a threshold
+        assert abs(len(one) - len(other)) <= 1

@@ -168,7 +168,8 @@ def test_stream_is_lazy_and_keeps_the_order(model, batch_size):
     seen = []
     for labels in stream:
         seen.append(labels.shape)
-        assert len(taken) <= min(len(sizes), -(-len(seen) // batch_size + 1) * batch_size + AHEAD)
+        most = (-(-len(seen) // batch_size) + 1) * batch_size + AHEAD
+        assert len(taken) <= min(len(sizes), most)
     assert seen == sizes
 
 

@@ -4,7 +4,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from instseg.system.ahead import AHEAD, map_ahead
+from instseg.system.ahead import AHEAD, map_ahead, pool_of
 
 
 def test_map_ahead_keeps_order_and_never_runs_far_ahead():
@@ -22,3 +22,13 @@ def test_map_ahead_keeps_order_and_never_runs_far_ahead():
         for taken, number in enumerate(map_ahead(pool, work, range(50))):
             assert number == taken
             assert started <= taken + 1 + AHEAD
+
+
+def test_work_that_has_not_begun_is_dropped_at_the_end_of_the_block():
+    dropped = threading.Event()
+    with pool_of(1) as pool:
+        begun = pool.submit(dropped.wait, 60)
+        waiting = pool.submit(abs, -1)
+        waiting.add_done_callback(lambda _: dropped.set())
+    assert begun.result() is True
+    assert waiting.cancelled()

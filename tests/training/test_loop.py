@@ -45,13 +45,19 @@ def run_until_killed(trainer, path, step, **options):
 
 
 def make_trainer(
-    count=12, recipe=RECIPE, stages=((0, "all"),), samples=None, trainer=None, **options
+    count=12,
+    recipe=RECIPE,
+    stages=((0, "all"),),
+    samples=None,
+    trainer=None,
+    device="cpu",
+    **options,
 ):
     torch.manual_seed(recipe.seed)
     network = fresh_model("compact", NAMES, tuple(range(len(NAMES)))).network
     samples = samples or SceneSamples(count, (64,), BATCH, NAMES, seed=1)
     task = Detection(network, **options)
-    return Trainer(task, samples, recipe, torch.device("cpu"), stages=stages, **(trainer or {}))
+    return Trainer(task, samples, recipe, torch.device(device), stages=stages, **(trainer or {}))
 
 
 def first_batch(trainer):
@@ -92,6 +98,21 @@ def test_a_run_that_stops_goes_on_where_it_was_bit_for_bit(tmp_path):
     resumed.run(tmp_path / "part.pt", after_step=lambda figures: steps.append(figures["step"]))
     assert steps == [3, 4, 5, 6]
     assert torch.equal(weights(whole), weights(resumed))
+
+
+@pytest.mark.cuda
+def test_a_run_on_the_gpu_learns_and_goes_on_where_it_was(tmp_path, gpu):
+    trainer = make_trainer(recipe=Recipe(warmup_steps=1, workers=0), count=200, device=gpu)
+    losses = [trainer.train_step([first_batch(trainer)])["loss"] for _ in range(25)]
+    assert losses[-1] < losses[0] / 2
+    whole = make_trainer(device=gpu)
+    whole.run(tmp_path / "whole.pt")
+    run_until_killed(make_trainer(device=gpu), tmp_path / "part.pt", 3)
+    resumed = make_trainer(device=gpu)
+    resumed.load(tmp_path / "part.pt")
+    resumed.run(tmp_path / "part.pt")
+    # sums of a GPU come in any order
+    torch.testing.assert_close(weights(whole), weights(resumed), rtol=0, atol=1e-3)
 
 
 def test_the_learning_rate_rises_stays_and_falls():

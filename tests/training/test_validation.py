@@ -145,8 +145,10 @@ def test_bfloat16_is_close():
     )
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
-def test_chance_on_the_gpu_stays_as_it_was():
+@pytest.mark.cuda
+def test_chance_on_the_gpu_stays_as_it_was(gpu):
+    if gpu.type != "cuda":
+        pytest.skip("only a GPU has a generator of its own")
     task = make_task()
     task.network.cuda()
     chance = torch.cuda.get_rng_state()
