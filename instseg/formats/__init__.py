@@ -12,6 +12,7 @@ To add a format, say `via`:
      classes and objects, and gives ids where the file has none; `builder.note(text, where)` counts
      what cannot be kept, which becomes one line each. One broken object is left out and noted; a
      file that is not of the format at all raises `InputError`.
+     Boxes and areas may be missing: the frame measures them.
    - `write(labels, folder, writing)`: files in an empty folder, which replaces the output only if
      all went well. Photos are named by `photo_names`, which gives each its own stem, and placed by
      `place_photo`, where the format demands them.
@@ -26,7 +27,7 @@ To add a format, say `via`:
 3. Add `tests/formats/test_via.py`: a round trip by `tests/round_trip.py`, and files made to
    the published layout of the tool, odd ones included, one test each. Add a line to `docs/data.md`.
 
-Geometry is shared: `outlines.py` turns an annotation into a mask, into parts with their holes, or
+Geometry is shared: `shapes.py` turns an annotation into a mask, into parts with their holes, or
 into one ring with bridges, and rings or a mask back into a segmentation. Every one of these is
 exact: pycocotools rasterises what is written to the same pixels. Coordinates are pixels from the
 upper left corner of the photo, as in COCO: the first pixel covers 0..1.
