@@ -11,6 +11,7 @@ from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import Event, PhotoFailed
 from instseg.core.instances import Instances
 from instseg.predict.folder import predict_folder
+from instseg.predict.memory import CAUTION
 from instseg.predict.photos import name_photos
 from instseg.predict.predictor import Predictor
 from instseg.scenes.scene import draw_scene
@@ -26,9 +27,8 @@ def tight(photos: float, size_hw: tuple[int, int] = (240, 320), **options: objec
     """A predictor whose limit leaves room for this many photos."""
     plan = predictor_with(**options).plan
     need = plan.need(size_hw)
-    return predictor_with(
-        int(plan.base_bytes + photos * (need.held + max(need.extra))) + 30_000_000, **options
-    )
+    peak = plan.base_bytes + photos * (need.held + max(need.extra)) + 30_000_000
+    return predictor_with(int(CAUTION * peak), **options)
 
 
 def same(one: Instances, other: Instances) -> bool:
