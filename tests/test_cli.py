@@ -102,7 +102,8 @@ def test_every_tool_is_a_command():
         (["infer", "x.jpg", "--preset", "slow"], "--preset must be one of default, fast, not slow"),
         (
             ["benchmark", "x"],
-            "what must be one of infer, postprocess, draw, train, evaluate, read, convert, memory, not x",
+            "what must be one of infer, postprocess, draw, train, evaluate, read, convert, memory, "
+            "not x",
         ),
         (["doctor"], "say what to check: --coco-json or --data"),
         (["infer"], "no inputs given"),
