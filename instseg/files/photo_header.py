@@ -12,6 +12,7 @@ from instseg.core.errors import InputError
 from instseg.files.coco_json import leads_out
 from instseg.files.image import read_image
 from instseg.files.image_kinds import HEAD_BYTES, kind_of_image, opener_of
+from instseg.files.quiet import quiet_decoders
 from instseg.system.regular import require_regular_file
 
 _ORIENTATION = 274
@@ -44,7 +45,7 @@ def read_header(path: Path) -> PhotoHeader:
     """
     try:
         require_regular_file(path)
-        with path.open("rb") as file, open_photo(file) as image:
+        with quiet_decoders, path.open("rb") as file, open_photo(file) as image:
             return header_of(image)
     except Exception as error:  # decoders raise all kinds of errors on damaged data
         raise ValueError(f"{path}: no header can be read ({error})") from error
