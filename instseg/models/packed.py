@@ -20,6 +20,7 @@ ACTIVATIONS: dict[str, tuple[str, list[float]]] = {  # name and arguments in one
     "relu6": ("hardtanh", [0.0, 6.0]),
 }
 TINY = 128  # pixels
+MOST_SIZES = 1024  # of inputs that are remembered, as many as oneDNN remembers kernels
 _ops: Any = torch.ops.mkldnn
 
 
@@ -71,6 +72,8 @@ class PackedConv2d(nn.Module):
         if packed is None:
             reorder: Any = torch._C._nn.mkldnn_reorder_conv2d_weight
             packed = reorder(self.weight.to_mkldnn(), *self._geometry(x), list(x.shape))
+            if len(self.of_size) >= MOST_SIZES:  # so that memory stays flat over any photos
+                self.of_size.clear()
             layout = _ops._get_mkldnn_serialized_md(packed).numpy().tobytes()
             self.of_size[size] = packed = self.of_layout.setdefault(layout, packed)
         return packed
