@@ -28,5 +28,5 @@ def run(config: Options) -> int:
 
     with Listener() as show:
         done = convert(**{**vars(config), "on_event": show})
-    console.print(f"{done.path}: wrote {done.summary()}; classes in {done.classes_csv}")
+    console.print(f"{done.path}: {done.summary()}; classes in {done.classes_csv}")
     return 0

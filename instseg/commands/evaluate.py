@@ -10,7 +10,7 @@ from instseg.commands.listener import Listener
 from instseg.commands.terminal import console
 from instseg.core.events import ignore
 from instseg.core.wording import count
-from instseg.evaluation.evaluate import EvaluateOptions, evaluate
+from instseg.evaluation.options import EvaluateOptions
 from instseg.system.allocation import keep_freed_memory
 from instseg.system.processes import process_rank
 
@@ -39,6 +39,7 @@ def run(config: Options) -> int:
     """Evaluates, prints, writes; returns 0."""
     from instseg.commands.evaluate_output import print_evaluation
     from instseg.commands.label_errors_output import print_label_errors
+    from instseg.evaluation.evaluate import evaluate
 
     keep_freed_memory()
     with Listener() as show:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from instseg.commands.training import run_verb
-from instseg.training.options import FinetuneOptions
+from instseg.training.finetune_options import FinetuneOptions
 
 if TYPE_CHECKING:
     from instseg.training.result import FinetuneResult

@@ -2,121 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
 
 from instseg.core.errors import ArgumentError, InputError, require_between
-from instseg.core.events import OnEvent, Warned, ignore
+from instseg.core.events import Warned
 from instseg.core.json_types import Json
-from instseg.core.options import python_only, takes
+from instseg.core.options import takes
+from instseg.data.any_format import FOR_MEASURING, read_dataset
+from instseg.data.coco import CocoData
+from instseg.data.labels import doubtful_truth
+from instseg.evaluation.assess import detection_limits, score_differences
+from instseg.evaluation.checked import assess_checked
+from instseg.evaluation.label_errors import label_errors_of
+from instseg.evaluation.options import EvaluateOptions, name_of
+from instseg.evaluation.plots import write_plots
+from instseg.evaluation.read_results import measurable_kinds, results_of
+from instseg.evaluation.report import photos_of, write_report
+from instseg.evaluation.report_scores import Measured
+from instseg.evaluation.result import Evaluation
+from instseg.evaluation.save_to_model import check_model_file, save_to_model
+from instseg.evaluation.truth_problems import explain_truth
+from instseg.evaluation.write import (
+    METRICS_JSON,
+    PREDICTIONS_JSON,
+    write_label_errors,
+    write_predictions,
+    write_scores,
+)
 from instseg.system.lock import only_run_in
 from instseg.system.processes import from_first, joined_processes, process_rank
 
-if TYPE_CHECKING:
-    from instseg.data.coco import CocoData
-    from instseg.evaluation.result import Evaluation
-    from instseg.models.mask_rcnn import Model
-
 MOST_RESAMPLES = 100_000  # memory use grows with it
-
-Results = str | Path | Sequence[Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class EvaluateOptions:
-    """Measures COCO AP of a model or of existing results, with confidence intervals.
-
-    Also breaks the loss of AP down by type of error. Writes metrics.json, per_class.csv and plots.
-    Under torchrun, the photos are divided between the processes.
-
-    Args:
-        coco_json: Ground truth: a COCO dataset.
-        images: Folder of its photos; needed to evaluate a model.
-        data: Instead of `coco_json`: labels of any format that convert reads; of several splits,
-            val or else test. `images` is only needed if the photos are not where the labels say.
-        weights: Model to evaluate: coco-v2, coco-v1, photos, demo or a path, also of an exported
-            file; or give `results`.
-        architecture: Architecture of a .pth file: resnet50_fpn or resnet50_fpn_v2.
-        results: Existing results to evaluate instead of a model: a COCO results list or a
-            predictions.json of infer.
-        against: Other results on the same dataset; tests whether the difference is significant.
-        boundary: Also compute boundary AP, which takes half a millisecond per mask.
-        out: Output folder.
-        score_threshold: Minimum score of predictions, 0 to 1; AP needs low scores too.
-        max_detections: At most this many detections per photo; by default as many as the
-            objects in the photos require.
-        resamples: Number of random half-samples of the photos for the 95% confidence intervals.
-        save_thresholds: Store a score threshold for each class in the model file (of a named
-            model, in a copy in the output folder), which infer and Predictor then use: the best F1
-            with a precision of at least 0.45; for classes with fewer than 20 objects, the threshold
-            of all classes together.
-        save_metrics: Store the metrics in the model file, where info shows them.
-        about: YAML file with data, licence and not_for, which `save_metrics` stores too.
-        referee: Also run pycocotools, and fail if a number differs by more than 1e-9.
-        plots: Plot precision-recall curves, confusion matrix, error types, calibration and AP per
-            class.
-        label_errors: Rank annotations that are likely wrong: missing, spurious, of the wrong class
-            or badly placed; written to label_errors.json. With `report`, each can be accepted or
-            refused in report.html, and the corrected dataset downloaded.
-        report: Write report.html: all of this on one page, with the photos of `images`, their
-            objects and detections, and what is right and wrong.
-        device: auto, cpu, cuda, cuda:1 or mps.
-        engine: What runs the model: torch, openvino or onnxruntime; auto is torch, or what runs an
-            exported file.
-        precision: Floating-point precision; auto uses bf16 if the processor supports it natively.
-            int8 is for exported int8 files.
-        memory: Limit for the memory of the process, such as 4GB, 512MB or 2GiB; by default what is
-            free. Fewer photos are read ahead where they would need more.
-        seed: Random seed of the half-samples.
-        on_event: Called with progress and warnings.
-    """
-
-    coco_json: str | Path | CocoData | None = None
-    images: str | Path | None = None
-    _: KW_ONLY
-    data: str | Path | None = None
-    weights: str | Path | Model | None = None
-    architecture: str | None = None
-    results: Results | None = None
-    against: Results | None = None
-    boundary: bool = False
-    out: str | Path | None = None
-    score_threshold: float = 0.01
-    max_detections: int | None = None
-    resamples: int = 1000
-    save_thresholds: bool = False
-    save_metrics: bool = False
-    about: str | Path | None = None
-    referee: bool = False
-    plots: bool = True
-    label_errors: bool = False
-    report: bool = False
-    device: str = "auto"
-    engine: Literal["auto", "torch", "openvino", "onnxruntime"] = "auto"
-    precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
-    memory: str | None = None
-    seed: int = 0
-    on_event: OnEvent = python_only(ignore)
-
-    @property
-    def name(self) -> str:
-        """The name of the model or results in messages and metrics.json."""
-        if self.results is not None:
-            return _name(self.results, "results")
-        return _name(self.weights, "weights")
-
-    @property
-    def folder(self) -> Path | None:
-        """The output folder, if any."""
-        return None if self.out is None else Path(self.out)
-
-
-def _name(given: object, otherwise: str) -> str:
-    return str(given) if isinstance(given, str | Path) else otherwise
 
 
 @takes(EvaluateOptions)
@@ -133,12 +53,6 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
         InputError: Arguments do not go together, a file is broken, or the metrics would be
             meaningless.
     """
-    from instseg.data.labels import doubtful_truth
-    from instseg.evaluation.assess import detection_limits
-    from instseg.evaluation.read_results import results_of
-    from instseg.evaluation.truth_problems import explain_truth
-    from instseg.evaluation.write import write_predictions
-
     _check(options)
     data = _dataset(options)
     truth = data.document()
@@ -176,9 +90,6 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
 
 def _check(options: EvaluateOptions) -> None:
     """Raise InputError for options that do not go together."""
-    from instseg.evaluation.save_to_model import check_model_file
-    from instseg.evaluation.write import METRICS_JSON, PREDICTIONS_JSON
-
     if (options.coco_json is None) == (options.data is None):
         raise ArgumentError("say what to measure on: {coco_json} or {data}")
     if (options.weights is None) == (options.results is None):
@@ -213,8 +124,6 @@ def _check(options: EvaluateOptions) -> None:
 
 
 def _dataset(options: EvaluateOptions) -> CocoData:
-    from instseg.data.any_format import FOR_MEASURING, read_dataset
-    from instseg.data.coco import CocoData
 
     given = options.coco_json
     if options.data is not None:
@@ -250,16 +159,6 @@ def _measure(
     options: EvaluateOptions, data: CocoData, truth: Json, results: Sequence[Json]
 ) -> Evaluation:
     """Assess each kind, compare, and write the files."""
-    from instseg.evaluation.assess import score_differences
-    from instseg.evaluation.checked import assess_checked
-    from instseg.evaluation.label_errors import label_errors_of
-    from instseg.evaluation.plots import write_plots
-    from instseg.evaluation.read_results import measurable_kinds, results_of
-    from instseg.evaluation.report import photos_of, write_report
-    from instseg.evaluation.report_scores import Measured
-    from instseg.evaluation.result import Evaluation
-    from instseg.evaluation.write import write_label_errors, write_scores
-
     kinds = measurable_kinds(
         truth, results, boundary=options.boundary, coco_json=data.coco_json, name=options.name
     )
@@ -274,7 +173,7 @@ def _measure(
     )
     found, other = checked(results, name=options.name), None
     if options.against is not None:
-        name = _name(options.against, "against")
+        name = name_of(options.against, "against")
         others = results_of(options.against, data, name=name, on_event=options.on_event)
         other = checked(others, name=name)
     pairs = zip(other.assessments, found.assessments, strict=True) if other else ()
@@ -307,8 +206,6 @@ def _measure(
 
 def _stored(options: EvaluateOptions, evaluation: Evaluation) -> Evaluation:
     """Store what is asked for in the model file."""
-    from instseg.evaluation.save_to_model import save_to_model
-
     if not (options.save_thresholds or options.save_metrics):
         return evaluation
     stored = save_to_model(
@@ -337,5 +234,5 @@ def _describe(options: EvaluateOptions, data: CocoData, truth: Json) -> Json:
         "seed": options.seed,
     }
     if options.against is not None:
-        described["against"] = _name(options.against, "against")
+        described["against"] = name_of(options.against, "against")
     return described

@@ -12,7 +12,7 @@ from instseg.engines.runtimes import Run
 from instseg.evaluation.evaluate import evaluate
 from instseg.exporting.agreement import Reference, ScoreDifference, as_detections
 from instseg.predict.dataset import coco_records
-from instseg.predict.predictor import to_instances
+from instseg.predict.instances import to_instances
 
 LEAST_SCORE = 0.01  # AP needs low scores, as in `evaluate`
 

@@ -17,6 +17,7 @@ from instseg.system.atomic import make_folder
 if TYPE_CHECKING:
     from instseg.data.coco import CocoData
     from instseg.exporting.agreement import Agreement, Photo
+    from instseg.exporting.calibration import Calibration
     from instseg.exporting.new_file import NewFile
     from instseg.models.mask_rcnn import Model
     from instseg.models.segmenters import SegmenterModel
@@ -57,24 +58,28 @@ def export(options: ExportOptions) -> Exported:
 
     _check(options)
     require_packages(options.format, to_run=options.check or options.int8)
+    from instseg.exporting.calibration import Calibration
     from instseg.models.load import load_model
     from instseg.models.mask_rcnn import Model
 
+    calibration = None
+    if options.calibrate is not None:
+        calibration = Calibration(options.calibrate, options.calibration_photos, options.on_event)
     make_folder(options.file.parent)
     model = options.weights
     if isinstance(model, str | Path):
         progress = download_progress(options.on_event)
         model = load_model(model, architecture=options.architecture, progress=progress)
     if isinstance(model, Model):
-        return _export_detector(options, model)
-    return _export_segmenter(options, model)
+        return _export_detector(options, model, calibration)
+    return _export_segmenter(options, model, calibration)
 
 
 def _check(options: ExportOptions) -> None:
     require_between(0, 1, score_threshold=options.score_threshold)
     require_between(1, 10_000, max_detections=options.max_detections)
     require_between(1, 10_000, calibration_photos=options.calibration_photos)
-    require_between(0, 1, max_loss=options.max_loss)
+    require_between(0, 1, max_drop=options.max_drop)
     if options.int8 and options.dtype != "fp32":
         raise ArgumentError("{dtype} and {int8}: give one of them", dtype=options.dtype)
     if options.int8 != (options.calibrate is not None):
@@ -91,7 +96,9 @@ def _check(options: ExportOptions) -> None:
         raise ArgumentError("{images} and {coco_json} need {check}", check=False)
 
 
-def _export_detector(options: ExportOptions, model: Model) -> Exported:
+def _export_detector(
+    options: ExportOptions, model: Model, calibration: Calibration | None
+) -> Exported:
     import torch
 
     from instseg.engines.build import DetectorLimits, detector_graph, metadata
@@ -108,7 +115,7 @@ def _export_detector(options: ExportOptions, model: Model) -> Exported:
     )
     options.on_event(Notice(text=f"{options.file}: building the graph takes a minute"))
     graph = detector_graph(model, limits)
-    made = NewFile(options, graph)
+    made = NewFile(options, graph, calibration)
     found = None
     if options.check:
         reference = compared.Reference(model, limits)
@@ -123,7 +130,9 @@ def _export_detector(options: ExportOptions, model: Model) -> Exported:
     return _written(options, made, metadata(model, made.dtype, limits), found)
 
 
-def _export_segmenter(options: ExportOptions, model: SegmenterModel) -> Exported:
+def _export_segmenter(
+    options: ExportOptions, model: SegmenterModel, calibration: Calibration | None
+) -> Exported:
     from instseg.engines.build import metadata, segmenter_graph
     from instseg.exporting.agreement import segmenter_agreement
     from instseg.exporting.mean_iou import miou_difference
@@ -132,7 +141,7 @@ def _export_segmenter(options: ExportOptions, model: SegmenterModel) -> Exported
 
     if not model.card.takes_photos and (options.int8 or options.coco_json):
         raise ArgumentError("{weights} takes arrays; {int8} and {coco_json} are for photos")
-    made = NewFile(options, segmenter_graph(model))
+    made = NewFile(options, segmenter_graph(model), calibration)
     found = None
     if options.check:
         segmenter = Segmenter(model, device="cpu", precision="fp32")
@@ -171,7 +180,7 @@ def _problem(options: ExportOptions, found: Agreement) -> str:
             f"{options.file}: AP is not measured; give {{coco_json}} and {{images}} to measure it"
         )
         options.on_event(Notice(text=text))
-    most = options.max_loss
+    most = options.max_drop
     many = [f"{each:.4f} of {name}" for name, each in lost.items() if each > most]
     return f"loses {' and '.join(many)}, more than {most:g}" if many else ""
 

@@ -30,6 +30,7 @@ class NewFile:
     Args:
         options: Its options.
         graph: The graph of the model, in float32.
+        calibration: Photos for an int8 file.
 
     Attributes:
         dtype: fp32, fp16 or int8.
@@ -38,16 +39,15 @@ class NewFile:
         InputError: It cannot be calibrated with these photos.
     """
 
-    def __init__(self, options: ExportOptions, graph: onnx.ModelProto) -> None:
+    def __init__(
+        self, options: ExportOptions, graph: onnx.ModelProto, calibration: Calibration | None
+    ) -> None:
         self.in_onnx = options.format == "onnx"
         self.path = options.file
         self.dtype = "int8" if options.int8 else options.dtype
-        self.calibration: Calibration | None = None
-        if options.calibrate is not None:
-            self.calibration = Calibration(
-                options.calibrate, options.calibration_photos, options.on_event
-            )
-            graph = quantized(graph, self.calibration.images(), self._runs)
+        self.calibration = calibration
+        if calibration is not None:
+            graph = quantized(graph, calibration.images(), self._runs)
         elif self.dtype == "fp16" and self.in_onnx:
             store_halves(graph)
         self.graph = graph

@@ -44,11 +44,11 @@ class ExportOptions:
         coco_json: Ground truth of these photos, a COCO dataset: also measures AP of both, or mIoU
             of semantic networks.
         check: Run the file beside the model; without it, the file has no certificate.
-        max_loss: Most that an fp16 or int8 file may lose of AP or mIoU, 0 to 1; needs
+        max_drop: Most that an fp16 or int8 file may lose of AP or mIoU, 0 to 1; needs
             `coco_json`.
         allow_differences: Accept an fp32 file whose detections, boxes (by more than 0.001 pixels)
             or labels differ from the model's, and an fp16 or int8 file that loses more than
-            `max_loss`; otherwise the exit code is 1.
+            `max_drop`; otherwise the exit code is 1.
         on_event: Called with progress and warnings.
     """
 
@@ -66,7 +66,7 @@ class ExportOptions:
     images: str | Path | None = None
     coco_json: str | Path | CocoData | None = None
     check: bool = True
-    max_loss: float = 0.003
+    max_drop: float = 0.003
     allow_differences: bool = False
     on_event: OnEvent = python_only(ignore)
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
-from xml.etree import ElementTree
 
 import msgspec
 
 from instseg.core.errors import InputError
 from instseg.core.json_types import Json
 from instseg.files.model_card import ModelCard
+from instseg.files.xml_file import read_xml
 from instseg.system.regular import require_regular_file
 
 KINDS: dict[str, Literal["onnx", "openvino"]] = {".onnx": "onnx", ".xml": "openvino"}
@@ -75,7 +75,7 @@ def read_exported(path: str | Path) -> ExportedFile:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
     except InputError:
         raise
-    except (ValueError, ElementTree.ParseError) as error:
+    except ValueError as error:
         raise InputError(f"{path}: damaged ({error}); copy or export it again") from error
     if "instseg" not in texts or "class_names" not in texts:
         raise InputError(
@@ -172,7 +172,7 @@ def _openvino_texts(path: Path) -> dict[str, str]:
     """The `instseg` part of the rt_info of an .xml file, whose .bin file is as long as it says."""
     if path.stat().st_size > LARGEST_TEXTS:
         raise ValueError("it is too long")
-    net = ElementTree.parse(path).getroot()
+    net = read_xml(path)
     weights = path.with_suffix(".bin")
     if not weights.is_file():
         raise InputError(f"{path}: {weights.name} is missing beside it; copy both files")

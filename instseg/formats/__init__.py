@@ -32,6 +32,6 @@ into one ring with bridges, and rings or a mask back into a segmentation. Every 
 exact: pycocotools rasterises what is written to the same pixels. Coordinates are pixels from the
 upper left corner of the photo, as in COCO: the first pixel covers 0..1.
 
-Files come from strangers: paths in them stay inside their folder (`inside`), XML is read by
-`xml_text.read_xml`, which refuses entities, and numbers by `numbers.finite`.
+Files come from strangers: paths in them stay inside their folder (`inside`), and XML is read by
+`files/xml_file.py`, which refuses entities.
 """

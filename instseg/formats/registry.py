@@ -37,5 +37,5 @@ def recognised(path: Path) -> Format:
             return each
     raise InputError(
         f"{path}: none of the known formats, {', '.join(NAMES)}; give the file or folder that the "
-        "tool exported, or say which it is"
+        "tool exported, or name its format with instseg convert --from-format"
     )

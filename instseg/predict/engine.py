@@ -35,7 +35,7 @@ class Detects(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chosen:
+class LoadedDetector:
     """What detects.
 
     Attributes:
@@ -58,7 +58,7 @@ class Chosen:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class RunOptions:
     """How the network shall run; the arguments of `Predictor`."""
 
     device: str | torch.device
@@ -72,27 +72,27 @@ class Wish:
 
 def choose_detector(
     weights: str | Path | Model,
-    wish: Wish,
+    run: RunOptions,
     *,
     architecture: str | None,
     progress: Callable[[int, int], None] | None,
-) -> Chosen:
+) -> LoadedDetector:
     """Load weights in the engine that suits them.
 
     Raises:
         InputError: Weights, packages or the device are not available, or do not go together.
     """
-    if wish.precision not in ENGINE_PRECISIONS:
+    if run.precision not in ENGINE_PRECISIONS:
         known = ", ".join(ENGINE_PRECISIONS)
-        raise ArgumentError(f"{{precision}} must be one of {known}", precision=wish.precision)
+        raise ArgumentError(f"{{precision}} must be one of {known}", precision=run.precision)
     if isinstance(weights, str | Path) and is_exported(weights):
-        return _of_file(Path(weights), wish, architecture)
-    choice = engine_for_weights(wish.engine, wish.precision)
-    if (choice.precision == "int8") != (wish.calibration is not None):
+        return _of_file(Path(weights), run, architecture)
+    choice = engine_for_weights(run.engine, run.precision)
+    if (choice.precision == "int8") != (run.calibration is not None):
         raise ArgumentError(
             "{precision} int8 needs photos to calibrate with: give the file that "
             f"{EXPORT_INT8} makes as {{weights}}"
-            if wish.calibration is None
+            if run.calibration is None
             else "{calibration} is for {precision} int8"
         )
     beside = None
@@ -105,61 +105,61 @@ def choose_detector(
         with torch.random.fork_rng(devices=[]):  # drawn at random before it is loaded
             model = load_detector(weights, architecture=architecture, progress=progress)
     if choice.engine == "torch":
-        device = choose_device(wish.device)
+        device = choose_device(run.device)
         dtype = choose_dtype(choice.precision, device)
-        return Chosen(
+        return LoadedDetector(
             name=name,
             card=model.card,
             device=device,
             dtype=dtype,
             engine="torch",
             weights_bytes=sum(each.numel() for each in model.network.parameters()) * dtype.itemsize,
-            detector=detector_for(model, device, dtype, wish.scale, compiled=wish.compiled),
+            detector=detector_for(model, device, dtype, run.scale, compiled=run.compiled),
         )
     from instseg.engines.convert import converted
 
-    device = _processor(wish, choice)
+    device = _processor(run, choice)
     file = converted(
         model,
         model.card.architecture if isinstance(weights, Model) else Path(name).stem,
         beside,
         choice.engine,
-        scale=wish.scale,
-        calibration=wish.calibration,
-        on_event=wish.on_event,
+        scale=run.scale,
+        calibration=run.calibration,
+        on_event=run.on_event,
     )
     return _running(name, model.card, device, choice, file)
 
 
-def _of_file(path: Path, wish: Wish, architecture: str | None) -> Chosen:
+def _of_file(path: Path, run: RunOptions, architecture: str | None) -> LoadedDetector:
     file = read_exported(locate(path))
-    choice = engine_for_file(file, wish.engine, wish.precision)
+    choice = engine_for_file(file, run.engine, run.precision)
     if architecture not in (None, file.card.architecture):
         raise ArgumentError(
             f"{path} holds {file.card.architecture}, not {architecture}; leave {{architecture}} out"
         )
-    if wish.scale != 1:
+    if run.scale != 1:
         raise ArgumentError(f"{path} has a fixed input size; leave {{preset}} out")
-    if wish.calibration is not None:
+    if run.calibration is not None:
         raise ArgumentError(f"{path} cannot be calibrated any more; leave {{calibration}} out")
-    device = _processor(wish, choice)
+    device = _processor(run, choice)
     return _running(printable(path.name), file.card, device, choice, file)
 
 
-def _processor(wish: Wish, choice: EngineChoice) -> torch.device:
-    if str(wish.device) not in ("auto", "cpu"):
+def _processor(run: RunOptions, choice: EngineChoice) -> torch.device:
+    if str(run.device) not in ("auto", "cpu"):
         raise ArgumentError(
             f"{{engine}} {choice.engine} runs on the processor; leave {{device}} out",
-            device=str(wish.device),
+            device=str(run.device),
         )
-    if wish.compiled:
+    if run.compiled:
         raise ArgumentError(f"{{compile}} is for {{engine}} torch, not {choice.engine}")
     return torch.device("cpu")
 
 
 def _running(
     name: str, card: ModelCard, device: torch.device, choice: EngineChoice, file: ExportedFile
-) -> Chosen:
+) -> LoadedDetector:
     from instseg.engines.running import GraphDetector
 
     dtype = torch.float32
@@ -167,7 +167,7 @@ def _running(
         dtype = choose_dtype("auto" if choice.precision == "int8" else choice.precision, device)
     detector = GraphDetector(file, choice.engine, "fp32" if dtype == torch.float32 else "bf16")
     detector.open()  # so that a file that cannot be loaded is known at once
-    return Chosen(
+    return LoadedDetector(
         name=name,
         card=card,
         device=device,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from operator import length_hint
@@ -16,32 +15,27 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from instseg.core.classes import COCO_CLASSES
 from instseg.core.errors import ArgumentError, InputError, require_between
 from instseg.core.events import OnEvent, ignore
 from instseg.core.instances import Instances
 from instseg.core.options import checks_types
-from instseg.files.image import read_image
-from instseg.files.listing import list_images
-from instseg.models.inference import Choice, Detections
+from instseg.models.inference import Choice
 from instseg.models.mask_rcnn import Model
-from instseg.predict.engine import Wish, choose_detector
+from instseg.predict.engine import RunOptions, choose_detector
+from instseg.predict.images import ImageLike, as_array, as_arrays, name_of, shortened
+from instseg.predict.instances import all_to_instances
+from instseg.predict.matterport import as_result, described, warn_of_other_classes
 from instseg.predict.memory import NOTHING, MemoryPlan, memory_plan
-from instseg.predict.paste import paste_batch
 from instseg.predict.pipeline import look_ahead, raised
 from instseg.predict.tiles import drop_repeats, join_flipped, join_tiles, tile_windows
 from instseg.system.ahead import batched
 from instseg.system.budget import Need
 from instseg.system.threads import Workers, workers_for
 
-ImageLike = str | Path | NDArray[np.uint8] | Tensor
 MANY = 1_000_000  # photos, of an iterator without a length
 PRESETS = {"default": 1.0, "fast": 0.6}  # share of the architecture's input size
 DEFAULT_SCORE = 0.5  # minimum score of classes without a stored threshold
 IMPORTED_IN = os.getpid()  # another number after a fork
-SLIVER_PIXELS = (
-    4_000_000  # very narrow photos are thinned if the network would enlarge them to more
-)
 
 
 class Predictor:
@@ -129,18 +123,18 @@ class Predictor:
         require_between(64, 100_000, tile=tile)
         if preset not in PRESETS:
             raise InputError(f"preset {preset!r} is unknown; use one of {', '.join(PRESETS)}")
-        wish = Wish(
+        run = RunOptions(
             device=device,
             engine=engine,
             precision=precision,
             scale=PRESETS[preset],
             compiled=compile,
-            calibration=_photos(calibration),
+            calibration=None if calibration is None else as_arrays(calibration),
             on_event=on_event,
         )
-        chosen = choose_detector(weights, wish, architecture=architecture, progress=progress)
-        self.name, self.card, self.engine = chosen.name, chosen.card, chosen.engine
-        self.device, self.dtype, self._detector = chosen.device, chosen.dtype, chosen.detector
+        loaded = choose_detector(weights, run, architecture=architecture, progress=progress)
+        self.name, self.card, self.engine = loaded.name, loaded.card, loaded.engine
+        self.device, self.dtype, self._detector = loaded.device, loaded.dtype, loaded.detector
         self._longest_px = round(self.card.preprocessing["max_size"] * PRESETS[preset])
         self.uses_stored_thresholds = score_threshold is None and bool(self.card.thresholds)
         stored = self.card.thresholds if self.uses_stored_thresholds else {}
@@ -155,7 +149,7 @@ class Predictor:
         )
         self.cross_class_nms, self.tile, self.overlap = cross_class_nms, tile, overlap
         self.flip, self.batch_size = flip, batch_size
-        self.plan = self._plan(memory, chosen.weights_bytes, PRESETS[preset])
+        self.plan = self._plan(memory, loaded.weights_bytes, PRESETS[preset])
 
     def __repr__(self) -> str:
         return f"Predictor({self.card.in_words()})"
@@ -271,24 +265,10 @@ class Predictor:
         Warns:
             UserWarning: These weights have other classes than COCO's 81 names of the tutorials.
         """
-        if self.class_names != COCO_CLASSES:
-            warnings.warn(
-                f"these weights have {len(self.class_names)} class names; draw with the "
-                "predictor's class_names, as COCO's list of 81 names would misname what is found",
-                stacklevel=2,
-            )
+        warn_of_other_classes(self.class_names)
         if verbose:
-            sys.stdout.write(f"Processing {len(images)} images\n")
-            sys.stdout.writelines(map(_matterports_line, images))
-        return [
-            {
-                "rois": np.rint(found.boxes[:, [1, 0, 3, 2]]).astype(np.int32),
-                "class_ids": found.class_ids.astype(np.int32),
-                "scores": found.scores,
-                "masks": found.masks.dense().transpose(1, 2, 0),
-            }
-            for found in map(self, images)
-        ]
+            sys.stdout.writelines(described(images))
+        return [as_result(found) for found in map(self, images)]
 
     def _ids_of(self, names: str | Sequence[str] | None) -> frozenset[int] | None:
         if names is None:
@@ -362,96 +342,3 @@ class Predictor:
             sizes = [(images[i].shape[0], images[i].shape[1]) for i in rows]
             found |= zip(rows, all_to_instances(results, sizes, self.class_names), strict=True)
         return [found[i] for i in range(len(images))]
-
-
-def _photos(
-    calibration: str | Path | Sequence[ImageLike] | None,
-) -> list[NDArray[np.uint8]] | None:
-    if calibration is None:
-        return None
-    if isinstance(calibration, str | Path):
-        calibration = list_images([calibration])
-    return [as_array(image) for image in calibration]
-
-
-def shortened(image: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
-    """Drop rows or columns of a photo so narrow that the network would enlarge it to gigabytes.
-
-    Args:
-        image: (H, W, 3).
-        longest: Size to which the network resizes the longer side; nothing that it sees is lost.
-    """
-    sides = image.shape[:2]
-    widened = max(sides) // longest + 1  # the least that the detector makes the shorter side
-    if min(sides) >= widened or widened * max(sides) <= SLIVER_PIXELS:
-        return image
-    step = max(max(sides) // (4 * longest), 1)
-    return np.ascontiguousarray(image[::step] if sides[0] > sides[1] else image[:, ::step])
-
-
-def _matterports_line(image: NDArray[np.uint8]) -> str:
-    low, high = (f"{value:10.5f}" if image.size else " " * 10 for value in _extremes(image))
-    shape = f"shape: {image.shape!s:20}  min: {low}  max: {high}"
-    return f"{'image':25}{shape}  {image.dtype}\n"
-
-
-def _extremes(image: NDArray[np.uint8]) -> tuple[float, float]:
-    return (float(image.min()), float(image.max())) if image.size else (0.0, 0.0)
-
-
-def to_instances(
-    found: Detections, size_hw: tuple[int, int], class_names: tuple[str, ...]
-) -> Instances:
-    """Paste the soft masks and convert torch to numpy."""
-    return all_to_instances([found], [size_hw], class_names)[0]
-
-
-def all_to_instances(
-    found: Sequence[Detections], sizes_hw: Sequence[tuple[int, int]], class_names: tuple[str, ...]
-) -> list[Instances]:
-    """The same for several photos, whose masks may be on a GPU."""
-    pasted = paste_batch([e.soft_masks for e in found], [e.boxes for e in found], sizes_hw)
-    return [
-        Instances(
-            boxes=each.boxes.numpy(),
-            class_ids=each.class_ids.numpy(),
-            scores=each.scores.numpy(),
-            masks=masks,
-            class_names=class_names,
-        )
-        for each, masks in zip(found, pasted, strict=True)
-    ]
-
-
-def name_of(number: int, image: object) -> str:
-    """The path of an image, or else its number."""
-    return str(image) if isinstance(image, str | Path) else f"images[{number}]"
-
-
-def as_array(image: ImageLike, *, copy: bool = True) -> NDArray[np.uint8]:
-    """Any accepted image as uint8 RGB (H, W, 3), contiguous and writable, as torch requires.
-
-    Args:
-        image: A path, an array or a tensor.
-        copy: Copy an array also where it is so already, since its owner may change it.
-
-    Raises:
-        InputError: A file cannot be read; an array or tensor has another shape or type.
-    """
-    if isinstance(image, str | Path):
-        return read_image(image)
-    if isinstance(image, Tensor):
-        known_type = image.dtype == torch.uint8 or image.is_floating_point()
-        if not known_type or image.ndim != 3 or image.shape[0] != 3:
-            raise InputError(
-                "image tensor: expected uint8 or float (3, H, W), "
-                f"got {image.dtype} {tuple(image.shape)}"
-            )
-        if image.is_floating_point():
-            image = (image.clamp(0, 1) * 255).round().to(torch.uint8)
-        return image.cpu().permute(1, 2, 0).numpy()
-    if not isinstance(image, np.ndarray):
-        raise ArgumentError("{image} must be a path, an array or a tensor", image=image)
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        raise InputError(f"image array: expected uint8 (H, W, 3), got {image.dtype} {image.shape}")
-    return image.copy() if copy else np.require(image, requirements=["C", "W"])

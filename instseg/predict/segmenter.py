@@ -21,8 +21,9 @@ from instseg.core.errors import InputError, require_between
 from instseg.core.instances import Instances, Masks
 from instseg.core.options import checks_types
 from instseg.models.segmenters import SegmenterModel, load_segmenter
+from instseg.predict.images import as_array, name_of
 from instseg.predict.pipeline import look_ahead, raised
-from instseg.predict.predictor import MANY, as_array, name_of
+from instseg.predict.predictor import MANY
 from instseg.system.device import choose_device, choose_dtype
 from instseg.system.threads import workers_for
 

@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from instseg.core.errors import ArgumentError
+from instseg.system.cgroups import MEMBERSHIP, MOUNT, own_groups
 
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", re.IGNORECASE)
-_CGROUPS = Path("/sys/fs/cgroup")
+V1_FILES = "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"  # of a group
+V2_FILES = "memory.max", "memory.current", "inactive_file"
 
 
 @contextmanager
@@ -94,36 +96,19 @@ def _free_to_map() -> int | None:
     return limit - _of_process("VmSize")
 
 
-def _free_in_cgroups(
-    root: Path = _CGROUPS, membership: Path = Path("/proc/self/cgroup")
-) -> int | None:
+def _free_in_cgroups(root: Path = MOUNT, membership: Path = MEMBERSHIP) -> int | None:
     """What the control groups of this process leave free.
 
     Args:
         root: Where they are mounted.
         membership: The file that names those of this process.
     """
-    try:
-        lines = membership.read_text().splitlines()
-    except OSError:
-        return None
     free = []
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers == "":
-            folder, names = root, ("memory.max", "memory.current", "inactive_file")
-        elif "memory" in controllers.split(","):
-            folder = root / "memory"
-            names = "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
-        else:
-            continue
-        group = folder / path.lstrip("/")
-        for each in (group, *group.parents):  # a container sees its own group as the root
-            found = _free_in_group(each, *names)
-            if found is not None:
-                free.append(found)
-            if each == folder:
-                break
+    for group, is_v2 in own_groups("memory", root, membership):
+        names = V2_FILES if is_v2 else V1_FILES
+        found = _free_in_group(group, *names)
+        if found is not None:
+            free.append(found)
     return min(free, default=None)
 
 

@@ -8,9 +8,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from instseg.system.cgroups import MEMBERSHIP, MOUNT, own_groups
+
 SAMPLE_S = 0.1
 SAMPLES = 3  # at most: the least busy one counts, so that a moment's work of others does not
-_CGROUPS = Path("/sys/fs/cgroup")
 _STAT = Path("/proc/stat")
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
@@ -73,27 +74,15 @@ def _work(user: str, nice: str, system: str, idle: str, iowait: str, irq: str, s
     return int(user) + int(system) + int(irq) + int(softirq) + low_priority
 
 
-def _quotas(root: Path = _CGROUPS, membership: Path = Path("/proc/self/cgroup")) -> Iterator[float]:
+def _quotas(root: Path = MOUNT, membership: Path = MEMBERSHIP) -> Iterator[float]:
     """Processors that each control group of this process may use, if it is limited.
 
     Args:
         root: Where the groups are mounted.
         membership: The file that names those of this process.
     """
-    try:
-        lines = membership.read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        folder = root / "cpu" if controllers else root
-        group = folder / path.lstrip("/")
-        for each in (group, *group.parents):  # a container sees its own group as the root
-            yield from _quota(each)
-            if each == folder:
-                break
+    for group, _ in own_groups("cpu", root, membership):
+        yield from _quota(group)
 
 
 def _quota(group: Path) -> Iterator[float]:

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 from instseg.core.events import OnEvent
 from instseg.data.any_format import FOR_TRAINING, read_dataset
-from instseg.training.options import FinetuneOptions, TrainUnetOptions
+from instseg.training.finetune_options import FinetuneOptions
+from instseg.training.unet_options import TrainUnetOptions
 
 AnyOptions = TypeVar("AnyOptions", FinetuneOptions, TrainUnetOptions)
 

@@ -30,9 +30,9 @@ from instseg.training.detection_data import (
 )
 from instseg.training.detection_report import DetectionShown
 from instseg.training.detection_start import DetectorStart, PseudoLabels, parse_init_classes
+from instseg.training.finetune_options import FinetuneOptions
 from instseg.training.label_choices import check_labels, choose_mask_head, parse_pseudo
 from instseg.training.loop import Trainer
-from instseg.training.options import FinetuneOptions
 from instseg.training.recipe import usual_epochs
 from instseg.training.report import RunReport
 from instseg.training.result import FinetuneResult

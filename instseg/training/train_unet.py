@@ -20,7 +20,6 @@ from instseg.training.best_iou import BestByIoU
 from instseg.training.common_options import resumed
 from instseg.training.loop import Trainer
 from instseg.training.losses import parse_loss
-from instseg.training.options import TrainUnetOptions
 from instseg.training.recipe import usual_epochs
 from instseg.training.report import RunReport
 from instseg.training.result import TrainUnetResult
@@ -37,6 +36,7 @@ from instseg.training.segmentation_data import (
 )
 from instseg.training.segmentation_report import SegmentationShown
 from instseg.training.segmentation_start import SegmenterStart
+from instseg.training.unet_options import TrainUnetOptions
 
 FROM_SCRATCH = 4  # epochs, as a multiple of those of fine-tuning
 

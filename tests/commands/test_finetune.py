@@ -22,7 +22,7 @@ from instseg.files.image import read_image
 from instseg.files.model_file import read_model_card
 from instseg.scenes.scene import SceneConfig, write_scenes
 from instseg.training.checkpoint import load_checkpoint
-from instseg.training.options import FinetuneOptions
+from instseg.training.finetune_options import FinetuneOptions
 
 FRESH = ["--weights", "none", "--architecture", "compact", "--workers", "0"]
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "finetune.py"

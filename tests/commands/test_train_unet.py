@@ -23,7 +23,7 @@ from instseg.models.mask_rcnn import fresh_model
 from instseg.models.segmenters import PREPROCESSING, fresh_segmenter
 from instseg.predict.segmenter import Segmenter
 from instseg.scenes.scene import SceneConfig, write_scenes
-from instseg.training.options import TrainUnetOptions
+from instseg.training.unet_options import TrainUnetOptions
 from instseg.visualize import figures
 
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "train_unet.py"

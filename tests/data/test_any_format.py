@@ -62,7 +62,8 @@ def test_results_are_measured_on_labels_of_any_format(yolo, tmp_path):
 
 def test_training_takes_the_splits(yolo, tmp_path):
     from instseg.training.any_data import with_data
-    from instseg.training.options import FinetuneOptions, TrainUnetOptions
+    from instseg.training.finetune_options import FinetuneOptions
+    from instseg.training.unet_options import TrainUnetOptions
 
     for kind in (FinetuneOptions, TrainUnetOptions):
         given = kind(data=yolo, out=tmp_path / kind.verb)

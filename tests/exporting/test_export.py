@@ -37,7 +37,7 @@ def test_int8_files_tell_what_they_were_calibrated_with(tmp_path):
         calibration_photos=4,
         images=scenes.images,
         coco_json=scenes.coco_json,
-        max_loss=0.02,
+        max_drop=0.02,
         on_event=seen.append,
     )
     assert done.accepted

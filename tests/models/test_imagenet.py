@@ -10,7 +10,7 @@ from instseg.files.model_file import load_torch_state_dict
 from instseg.models.efficientnet_lite_fpn import efficientnet_lite0_fpn
 from instseg.models.imagenet import ARCHITECTURE, PACKAGE, load_imagenet, require_imagenet
 from instseg.training.detection_start import DetectorStart
-from instseg.training.options import FinetuneOptions
+from instseg.training.finetune_options import FinetuneOptions
 
 installed = pytest.mark.skipif(not importlib.util.find_spec(PACKAGE), reason="needs its package")
 

@@ -8,9 +8,9 @@ from PIL import Image
 from instseg.core.events import ignore
 from instseg.data.mask_folders import MaskData
 from instseg.data.semantic_data import Subset, statistics
-from instseg.training.options import TrainUnetOptions
 from instseg.training.run import Run
 from instseg.training.train_unet import best_of, make_trainer
+from instseg.training.unet_options import TrainUnetOptions
 
 
 def write_folders(folder, count=10):

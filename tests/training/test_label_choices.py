@@ -8,8 +8,8 @@ from instseg.core.errors import InputError
 from instseg.core.events import Notice, Warned
 from instseg.data.coco import CocoData
 from instseg.training.finetune import validation_data
+from instseg.training.finetune_options import FinetuneOptions
 from instseg.training.label_choices import check_labels, choose_mask_head
-from instseg.training.options import FinetuneOptions
 
 PSEUDO = (0.15, 0.5)
 SQUARE = [[10, 10, 30, 10, 30, 30, 10, 30]]

@@ -7,7 +7,8 @@ import pytest
 from instseg.core.errors import ArgumentError
 from instseg.data.coco import CocoData
 from instseg.scenes.scene import SceneConfig, write_scenes
-from instseg.training.options import FinetuneOptions, TrainUnetOptions
+from instseg.training.finetune_options import FinetuneOptions
+from instseg.training.unet_options import TrainUnetOptions
 
 SCENES = {"scenes": 8, "weights": "none", "architecture": "compact"}
 RENAMED = {

@@ -15,12 +15,13 @@ from instseg.scenes.scene import SceneConfig, write_scenes
 from instseg.training.best_ap import BestByAP
 from instseg.training.detection_report import DetectionShown
 from instseg.training.finetune import make_trainer, validation_data
-from instseg.training.options import FinetuneOptions, TrainUnetOptions
+from instseg.training.finetune_options import FinetuneOptions
 from instseg.training.report import POINTS, RunReport
 from instseg.training.segmentation_data import checked_statistics
 from instseg.training.segmentation_report import SegmentationShown
 from instseg.training.train_unet import best_of, maps_of, training_data, with_validation
 from instseg.training.train_unet import make_trainer as make_semantic_trainer
+from instseg.training.unet_options import TrainUnetOptions
 
 
 @pytest.fixture(scope="module")

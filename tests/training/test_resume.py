@@ -9,7 +9,7 @@ from instseg.core.errors import ArgumentError, InputError
 from instseg.data.coco import CocoData
 from instseg.models.mask_rcnn import load_detector
 from instseg.scenes.scene import SceneConfig, write_scenes
-from instseg.training.options import FinetuneOptions
+from instseg.training.finetune_options import FinetuneOptions
 from instseg.training.resume import (
     drop_resume_files,
     kept_options,
