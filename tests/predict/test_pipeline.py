@@ -2,6 +2,7 @@
 
 import gc
 import threading
+import time
 
 import pytest
 
@@ -97,9 +98,17 @@ def test_a_photo_too_large_for_the_memory_is_named_in_one_line():
 
 
 def test_work_time_is_the_mean_of_the_threads():
+    work, begin = WorkTime(), time.monotonic()
+    work.of(time.sleep, 2)(0.02)
+    assert 0.01 <= work.seconds <= (time.monotonic() - begin) / 2
+
+
+def test_work_that_fails_counts_too():
+    def fail(seconds):
+        time.sleep(seconds)
+        raise KeyError
+
     work = WorkTime()
-    assert work.of(abs, 2)(-3) == 3
-    whole = WorkTime()
-    with pytest.raises(TypeError):
-        whole.of(abs, 1)("text")
-    assert work.seconds >= 0 and whole.seconds >= 0
+    with pytest.raises(KeyError):
+        work.of(fail, 1)(0.02)
+    assert work.seconds >= 0.02
