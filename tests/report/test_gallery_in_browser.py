@@ -287,6 +287,7 @@ def test_data_beside_the_page_come_when_they_are_needed(page, tmp_path):
     )
     assert loaded == 64
     page.keyboard.press("Escape")
+    page.locator("#gallery-list a:focus").wait_for()  # the focus goes back to the thumbnail
     page.get_by_label("Search by name").fill("")
     says(page, "420 photos, 420 objects")
     assert len(json.loads(downloaded(page, "COCO JSON"))["annotations"]) == 420
