@@ -138,7 +138,7 @@ def _shape(annotation: Record, size_hw: tuple[int, int], tolerance: float) -> Re
     if not has_mask(annotation):
         box = box_of(annotation, size_hw)
         names = ("x", "y", "width", "height")
-        return box and {"name": "rect", **dict(zip(names, box, strict=True))}
+        return None if box is None else {"name": "rect", **dict(zip(names, box, strict=True))}
     ring = ring_of(annotation, size_hw, tolerance)
     if ring is None:
         return None
