@@ -61,13 +61,12 @@ def read(path: Path, reading: Reading) -> Labels:
     if not files:
         raise InputError(f"{path}: has no file of VGG Image Annotator; give the .json file")
     seen: set[tuple[Path, str]] = set()
-    parts = [(file, read_file(file, reading, seen)) for file in files]
-    whole = [(file, part) for file, part in parts if part.images or len(parts) == 1]
-    if not any(part.images for _, part in parts):
+    parts = [read_file(file, reading, seen) for file in files]
+    if not any(part.images for part in parts):
         raise InputError(
             f"{path}: none of its photos are found, whose sizes are needed; say where they are"
         )
-    return joined([part for _, part in whole], [split_of(path, file) for file, _ in whole])
+    return joined(parts, [split_of(path, file) for file in files])
 
 
 FORMAT = Format(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from instseg.core.events import Notice, told
@@ -52,13 +53,13 @@ def write(labels: Labels, folder: Path, writing: Writing) -> dict[int, int]:
         The number, from 1, of each category among the choices of the class.
     """
     notes, names, objects = Notes(), photo_names(labels), labels.by_image()
-    classes = labels.class_names()
+    classes, named = labels.class_names(), _named(labels, names)
     files: dict[str, dict[str, Any]] = {}
     for image in told(labels.images, writing.on_event, "writing labels"):
         split = "" if writing.one_file else str(image.get("split") or "")
         own = objects[image["id"]]
         regions = list(_regions(image, own, classes, writing.tolerance, notes))
-        name = image["file_name"] if writing.one_file else names[image["id"]]
+        name = named[image["id"]] if writing.one_file else names[image["id"]]
         photo = photo_of(labels, image)
         size = photo.stat().st_size if photo else -1  # of the file, by which VIA knows it again
         files.setdefault(split, {})[f"{name}{size}"] = _entry(image, name, size, regions)
@@ -82,6 +83,17 @@ def write(labels: Labels, folder: Path, writing: Writing) -> dict[int, int]:
         text = json.dumps(document, ensure_ascii=False)
         (folder / split / FILE).write_text(text, encoding="utf-8")
     return {number: place for place, number in enumerate(ordered, start=1)}
+
+
+def _named(labels: Labels, names: Mapping[int, str]) -> dict[int, str]:
+    """The photos as the labels name them; where two have one name, with their splits."""
+    times = Counter(image["file_name"] for image in labels.images)
+    return {
+        image["id"]: image["file_name"]
+        if times[image["file_name"]] == 1
+        else str(PurePosixPath(image.get("split") or "", names[image["id"]]))
+        for image in labels.images
+    }
 
 
 def _entry(image: Record, name: str, size: int, regions: Sequence[Record]) -> Record:
