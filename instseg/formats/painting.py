@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +27,13 @@ class Painted:
         places: int32 (H, W): 0 for none, n + 1 for annotation n.
         areas: How many pixels each annotation has left.
         windows: Where they are; None for those without pixels.
+        order: The annotations with a mask, from the back to the front.
     """
 
     places: NDArray[np.int32]
     areas: tuple[int, ...]
     windows: tuple[Window | None, ...]
+    order: tuple[int, ...]
 
     def numbered(self, numbers: Sequence[int]) -> NDArray[np.int64]:
         """The picture with a number for each annotation, and 0 where there is none."""
@@ -44,15 +46,17 @@ def painted(
     notes: Notes,
     *,
     stuff: AbstractSet[int] = frozenset(),
+    front: Literal["smaller", "later"] = "smaller",
     otherwise: str = "left out",
 ) -> Painted:
-    """Paint masks over each other: the smaller in front, stuff and crowds at the back.
+    """Paint masks over each other, the smaller in front, stuff and crowds at the back.
 
     Args:
         annotations: Those without a mask, or with a broken one, stay without pixels.
         size_hw: Of their photo.
         notes: Told what is hidden or broken.
         stuff: The ids of categories that are no things.
+        front: What is in front; for "later" nothing else counts.
         otherwise: What becomes of hidden objects, for the note.
     """
     masks = []
@@ -64,7 +68,8 @@ def painted(
                 notes.add(f"objects with {problem}: {otherwise}", f"id {each['id']}")
                 continue
             masks.append((place, each, mask, int(mask.areas()[0])))
-    masks.sort(key=lambda m: (m[1]["category_id"] not in stuff, not m[1].get("iscrowd"), -m[3]))
+    if front == "smaller":
+        masks.sort(key=lambda m: (m[1]["category_id"] not in stuff, not m[1].get("iscrowd"), -m[3]))
     places = np.zeros(size_hw, dtype=np.int32)
     for place, _, mask, _ in masks:
         places[mask.windows()[0]][mask.crops[0]] = place + 1
@@ -75,7 +80,8 @@ def painted(
         elif areas[place] < area:
             notes.add("objects partly hidden by others: cut", f"id {each['id']}")
     windows = ndimage.find_objects(places, max_label=max(1, len(annotations)))
-    return Painted(places, tuple(areas), tuple(windows[: len(annotations)]))
+    order = tuple(place for place, *_ in masks)
+    return Painted(places, tuple(areas), tuple(windows[: len(annotations)]), order)
 
 
 @dataclass(frozen=True, eq=False)
