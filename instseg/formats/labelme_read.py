@@ -54,8 +54,8 @@ def read(path: Path, reading: Reading) -> Labels:
     photos = reading.images or root
     found = _photos(photos, files)
     builder = Builder(photos=photos if found else reading.images, notes=notes)
-    for name in _classes(root / CLASSES):
-        builder.category(name)
+    for label in _classes(root / CLASSES):
+        builder.category(label)
     for file, document in files.items():
         name = found.get(file)
         size = _stated(document) or (name and photo_size(photos, name)) or _embedded(document)
