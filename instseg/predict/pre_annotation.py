@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Literal
@@ -21,7 +21,7 @@ from instseg.formats.format import Writing
 from instseg.formats.labels import Labels
 from instseg.formats.losses import losses
 from instseg.formats.registry import format_of
-from instseg.formats.shapes import simplified, size_of
+from instseg.formats.shapes import ring_of, simplified, size_of
 from instseg.predict.photos import NamedPhoto
 
 Tool = Literal["cvat", "label-studio", "labelme", "yolo", "yolo-seg", "coco"]
@@ -70,7 +70,9 @@ def write_pre_annotation(
         on_event: Called with progress, and with a notice for what the format cannot hold.
     """
     target = format_of(to)
-    outlined = _Outlined(journal, 0.0 if "masks" in target.loses else tolerance)
+    if "masks" in target.loses:
+        tolerance = 0.0
+    outlined = _Outlined(journal, tolerance, with_holes=to == "yolo-seg")
     categories = [each for each in journal.header["categories"] if each["name"] in class_names]
     document = {
         **journal.header,
@@ -79,10 +81,11 @@ def write_pre_annotation(
         "annotations": _Objects(journal),
     }
     labels = _Found(document=document, photos=_root(photos), objects=outlined)
-    for note in losses(labels, target):
+    lost = {name: words for name, words in target.loses.items() if name != "ids"}  # of no use yet
+    for note in losses(labels, replace(target, loses=lost)):
         on_event(Notice(text=printable(note)))
     _set_aside(folder, on_event)
-    write_labels(labels, folder, target, Writing(on_event=on_event))
+    write_labels(labels, folder, target, Writing(tolerance=tolerance, on_event=on_event))
     return PreAnnotation(
         folder=folder,
         photos=len(journal.images),
@@ -125,8 +128,8 @@ class _Outlined(Mapping[int, list[Json]]):
         least: The least of these.
     """
 
-    def __init__(self, journal: Journal, tolerance: float) -> None:
-        self._journal, self._tolerance = journal, tolerance
+    def __init__(self, journal: Journal, tolerance: float, *, with_holes: bool) -> None:
+        self._journal, self._tolerance, self._with_holes = journal, tolerance, with_holes
         self._sizes = {image["id"]: size_of(image) for image in journal.images}
         self.count, self.total, self.least = 0, 0.0, 1.0
 
@@ -144,11 +147,17 @@ class _Outlined(Mapping[int, list[Json]]):
         annotation["segmentation"] = mask
         found = simplified(annotation, size_hw, self._tolerance)
         if found is not annotation:
-            outline = to_rle(found["segmentation"], size_hw)
-            iou = float(coco_mask.iou([outline], [mask], [0])[0, 0])
-            self.count, self.total = self.count + 1, self.total + iou
-            self.least = min(self.least, iou)
+            self._compare(found["segmentation"], mask, size_hw)
+        elif self._tolerance and self._with_holes:  # the format simplifies holes as well
+            ring = ring_of(annotation, size_hw, self._tolerance)
+            if ring is not None:
+                self._compare([ring.ravel().tolist()], mask, size_hw)
         return found
+
+    def _compare(self, outline: list[list[float]], mask: Json, size_hw: tuple[int, int]) -> None:
+        iou = float(coco_mask.iou([to_rle(outline, size_hw)], [mask], [0])[0, 0])
+        self.count, self.total = self.count + 1, self.total + iou
+        self.least = min(self.least, iou)
 
 
 def _root(photos: Sequence[NamedPhoto]) -> Path | None:
