@@ -13,6 +13,7 @@ FormatName = Literal[
     "coco-panoptic",
     "coco",
     "cvat",
+    "label-studio",
     "labelme",
     "via",
     "yolo-seg",
