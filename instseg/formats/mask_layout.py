@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from instseg.core.errors import InputError
 from instseg.core.events import told
 from instseg.files.near_names import files_under
-from instseg.files.photo_header import photo_size
 from instseg.files.stored_values import Stored, read_stored
 from instseg.formats.class_tables import packed
 from instseg.formats.format import Reading
 from instseg.formats.labels import Builder, Record
 from instseg.formats.photo_index import is_photo, key_of
+from instseg.formats.photo_names import is_size_of
 from instseg.formats.splits import split_in
 
 _MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")
@@ -80,11 +80,9 @@ def stored_masks(
             builder.note("masks that cannot be read: left out with their photos", error)
             continue
         size = (stored.values.shape[1], stored.values.shape[0])
-        own = photo_size(builder.photos, mask.photo) if mask.photo and builder.photos else None
-        if own is not None and own != size:
+        if mask.photo and builder.photos and not is_size_of(builder.photos, mask.photo, size):
             words = "masks of another size than their photo: left out with it"
-            where = f"{mask.file}, {size[0]} x {size[1]}, not {own[0]} x {own[1]} pixels"
-            builder.note(words, where)
+            builder.note(words, f"{mask.file}, {size[0]} x {size[1]} pixels")
             continue
         if mask.photo is None:
             builder.note("masks without a photo, which is called like the mask", mask.file)

@@ -102,14 +102,11 @@ def _are_shifted(files: Sequence[VocFile], builder: Builder) -> bool:
 
 
 def _add_classes(builder: Builder, files: Iterable[VocFile], tables: Iterable[ClassTable]) -> None:
-    """Add the classes in the order of a table, of VOC, or of their names."""
+    """Add the classes in the order of a table, or of their names, as VOC's are."""
     for table in tables:
         for name in table.things():
             builder.category(name)
-    names = {each.name for file in files for each in file.objects}
-    if names <= {*VOC_CLASSES} and not builder.labels().categories:
-        names = {*VOC_CLASSES}
-    for name in sorted(names):
+    for name in sorted({each.name for file in files for each in file.objects}):
         builder.category(name)
 
 
