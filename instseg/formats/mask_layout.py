@@ -101,7 +101,7 @@ def first_masks(root: Path) -> list[tuple[str, Stored]]:
     return found
 
 
-def numbers_of(stored: Stored) -> NDArray[np.int64]:
+def numbers_of(stored: Stored) -> NDArray[np.integer[Any]]:
     """The number of each pixel (H, W): of a colour, of 24 bits.
 
     Raises:
@@ -109,10 +109,10 @@ def numbers_of(stored: Stored) -> NDArray[np.int64]:
     """
     values: NDArray[Any] = stored.values
     if values.ndim == 3:
-        return packed(values) if values.shape[2] > 2 else values[..., 0].astype(np.int64)
+        return packed(values) if values.shape[2] > 2 else values[..., 0]
     if values.dtype.kind == "f" and (values != np.floor(values)).any():
         raise InputError("masks hold fractions, not numbers of objects or classes")
-    return values.astype(np.int64)
+    return values if values.dtype.kind in "ui" else values.astype(np.int32)
 
 
 def _masks(candidates: list[str], files: Iterable[str]) -> list[str]:
@@ -146,6 +146,6 @@ def _without_words(file: str) -> str:
     return "/".join([*folders, f"{_AFFIX.sub('', path.stem)}{path.suffix}"])
 
 
-def _is_smooth(numbers: NDArray[np.int64]) -> bool:
+def _is_smooth(numbers: NDArray[np.integer[Any]]) -> bool:
     same = numbers[:, 1:] == numbers[:, :-1]
     return bool(same.size and same.mean() >= _SMOOTH)
