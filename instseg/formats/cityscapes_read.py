@@ -13,7 +13,6 @@ from instseg.core.errors import InputError
 from instseg.core.events import told
 from instseg.files.coco_json import read_document
 from instseg.files.near_names import files_under
-from instseg.files.photo_header import photo_size
 from instseg.files.stored_values import read_stored
 from instseg.formats.bridges import unbridged
 from instseg.formats.cityscapes_classes import (
@@ -28,6 +27,7 @@ from instseg.formats.format import Reading
 from instseg.formats.labels import Builder, Labels, Record
 from instseg.formats.painting import painted, regions
 from instseg.formats.photo_index import PhotoIndex, is_photo
+from instseg.formats.photo_names import is_size_of
 from instseg.formats.shapes import of_rings
 from instseg.formats.splits import split_in
 
@@ -147,8 +147,7 @@ def _add_photo(
     else:
         document = read_document(source)
         size = _size_of(document, source)
-    own = photo_size(found.builder.photos or root, photo) if photo else None
-    if own is not None and own != size:
+    if photo and not is_size_of(found.builder.photos or root, photo, size):
         words = "labels of another size than their photo: left out with it"
         found.builder.note(words, source.name)
         return

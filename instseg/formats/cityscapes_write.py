@@ -100,7 +100,7 @@ def _object_numbers(
     return numbers
 
 
-def _classes_of(numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
+def _classes_of(numbers: NDArray[Any]) -> NDArray[np.uint8]:
     return np.where(numbers >= PER_CLASS, numbers // PER_CLASS, numbers).astype(np.uint8)
 
 

@@ -91,11 +91,15 @@ def packed(colours: NDArray[np.generic]) -> NDArray[np.int64]:
     return (colours[..., :3].astype(np.int64) * (65536, 256, 1)).sum(axis=-1)
 
 
-def colours_of(stored: Stored) -> NDArray[np.int64] | None:
-    """The colour of each pixel of an indexed picture (H, W), as `packed` gives it; else None."""
-    if stored.palette is None or stored.values.max(initial=0) >= len(stored.palette):
+def by_palette(stored: Stored, table: ClassTable) -> dict[int, str] | None:
+    """What an indexed picture's values mean by their colours; None if one is not in a table."""
+    if stored.palette is None or not table.colours:
         return None
-    return packed(stored.palette)[stored.values]
+    used = np.flatnonzero(np.bincount(stored.values.ravel())).tolist()
+    colours = packed(stored.palette).tolist()
+    if not all(value < len(colours) and colours[value] in table.colours for value in used):
+        return None
+    return {value: table.colours[colours[value]] for value in used}
 
 
 def _by_id(rows: Sequence[Sequence[str]]) -> ClassTable:

@@ -170,7 +170,7 @@ def write(labels: Labels, folder: Path, writing: Writing) -> None:
 
 def _painted(
     annotations: Sequence[Record], size_hw: tuple[int, int], stuff: set[int], notes: Notes
-) -> tuple[NDArray[np.int64], list[Record]]:
+) -> tuple[NDArray[Any], list[Record]]:
     """The segment of each pixel, and the segments that are left."""
     seen = painted(annotations, size_hw, notes, stuff=stuff)
     used: set[int] = set()
@@ -196,7 +196,7 @@ def _info(annotation: Record, number: int, area: int, window: Window) -> Record:
     }
 
 
-def _colours(ids: NDArray[np.int64]) -> NDArray[np.uint8]:
+def _colours(ids: NDArray[Any]) -> NDArray[np.uint8]:
     return (ids[..., None] // _WEIGHTS % 256).astype(np.uint8)
 
 

@@ -35,9 +35,14 @@ class Painted:
     windows: tuple[Window | None, ...]
     order: tuple[int, ...]
 
-    def numbered(self, numbers: Sequence[int]) -> NDArray[np.int64]:
-        """The picture with a number for each annotation, and 0 where there is none."""
-        return np.array([0, *numbers], dtype=np.int64)[self.places]
+    def numbered(self, numbers: Sequence[int]) -> NDArray[np.unsignedinteger[Any]]:
+        """The picture with a number for each annotation, and 0 where there is none.
+
+        Its dtype is the smallest that holds them: uint8, uint16 and so on.
+        """
+        table = np.array([0, *numbers])
+        smallest: NDArray[np.unsignedinteger[Any]] = table.astype(np.min_scalar_type(table.max()))
+        return smallest[self.places]
 
 
 def painted(
@@ -126,10 +131,10 @@ def regions(numbers: NDArray[Any]) -> Mapping[int, Region]:
     """The pixels of each number in a picture (H, W) of integers, but for 0 and below."""
     if not numbers.size:
         return {}
-    if int(numbers.max()) <= _MOST_LISTED:
-        positive = np.maximum(numbers, 0).astype(np.int32, copy=False)
-        values: Sequence[int] = range(1, int(positive.max()) + 1)
-        windows = ndimage.find_objects(positive)
+    highest = int(numbers.max())
+    if highest <= _MOST_LISTED:
+        values: Sequence[int] = range(1, highest + 1)
+        windows = ndimage.find_objects(numbers, max_label=highest) if highest > 0 else []
     else:
         found, labels = np.unique(numbers, return_inverse=True)
         values = found.tolist()

@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 import numpy as np
 
+from instseg.core.errors import InputError
 from instseg.files.xml_file import read_xml
 from instseg.formats.labels import Notes, Record
 from instseg.formats.shapes import Loop
@@ -62,9 +63,11 @@ def read_voc(path: Path, notes: Notes) -> VocFile:
     """Read an XML file; objects without a class or place are left out and noted.
 
     Raises:
-        InputError: It is no XML.
+        InputError: It is no XML, or of another tool.
     """
     root = read_xml(path)
+    if root.tag != "annotation":
+        raise InputError(f"{path}: begins with {root.tag!r:.40}, so it is not of Pascal VOC")
     found, floats, zeros, boxes = [], 0, False, 0
     for each in root.iter("object"):
         name = _text(each, "name")

@@ -80,8 +80,7 @@ def test_a_box_of_vocs_own(tmp_path):
     assert dog["segmentation"] == []
     assert dog["attributes"] == {"pose": "Left", "truncated": True}
     assert labels.images[0]["file_name"] == "JPEGImages/a.jpg"
-    assert len(labels.categories) == 20
-    assert labels.class_names()[dog["category_id"]] == "dog"
+    assert labels.class_names() == {1: "dog"}
 
 
 @pytest.mark.parametrize(
@@ -212,11 +211,12 @@ def test_broken_files_are_left_out_and_told(tmp_path):
     (root / "Annotations" / "b.xml").write_text("<annotation><object>")
     text = '<!DOCTYPE a [<!ENTITY b "c">]><annotation/>'
     (root / "Annotations" / "c.xml").write_text(text)
+    (root / "Annotations" / "d.xml").write_text("<svg><object/></svg>")
     labels = read(root)
     assert len(labels.annotations) == 1
     notes = "\n".join(labels.notes)
     assert "objects without a class, a box or finite numbers: left out (2;" in notes
-    assert "XML files that cannot be read: left out (2;" in notes
+    assert "XML files that cannot be read: left out (3;" in notes
 
 
 def test_masks_of_another_size_are_told(tmp_path):
