@@ -203,11 +203,10 @@ def _add_polygons(found: _Collected, image: Record, document: Any, source: Path)
         name, is_crowd = class_and_crowd(label, found.known)
         shapes.append({"id": n + 1, "name": name, "segmentation": outline, "iscrowd": is_crowd})
     seen = painted(shapes, size_hw, found.builder.notes, front="later")
-    left = regions(seen.places)
-    for place, each in enumerate(shapes, start=1):
-        if place in left and each["name"] not in NOTHING:
+    for each, region in zip(shapes, seen.regions, strict=True):
+        if region is not None and each["name"] not in NOTHING:
             is_stuff = each["name"] in NAMES and each["name"] not in THINGS
-            more = left[place].record(size_hw)
+            more = region.record(size_hw)
             found.add(image, each["name"], more, is_thing=not each["iscrowd"] and not is_stuff)
             if each["iscrowd"]:
                 found.things.add(each["name"])
