@@ -12,6 +12,7 @@ import numpy as np
 from instseg.core.errors import InputError
 from instseg.core.events import told
 from instseg.files.coco_json import read_document
+from instseg.files.image import MAX_PIXELS
 from instseg.files.near_names import files_under
 from instseg.files.stored_values import read_stored
 from instseg.formats.bridges import unbridged
@@ -176,8 +177,10 @@ def _add_numbers(found: _Collected, image: Record, numbers: Any) -> None:
 def _size_of(document: Any, source: Path) -> tuple[int, int]:
     try:
         size = int(document["imgWidth"]), int(document["imgHeight"])
-        if min(size) < 1 or not isinstance(document["objects"], list):
-            raise ValueError("no size or objects")
+        if not isinstance(document["objects"], list):
+            raise ValueError("no objects")
+        if min(size) < 1 or size[0] * size[1] > MAX_PIXELS:
+            raise ValueError("no possible size")
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{source}: not of Cityscapes' form ({error!r})") from error
     return size

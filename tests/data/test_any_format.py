@@ -114,3 +114,13 @@ def test_a_comparison_takes_them(yolo):
     assert len(data) == 2
     with pytest.raises(InputError, match="say what to compare on"):
         CompareOptions(data=yolo, scenes=3)
+
+
+@pytest.mark.parametrize("name", ["voc", "cityscapes", "instance-png", "label-map"])
+def test_formats_of_png_files_are_taken(yolo, tmp_path, name):
+    done = convert(yolo, tmp_path / name, to=name, copy_photos=True)
+    found = read_dataset(done.path)
+    assert list(found.splits) == ["train", "val"]
+    data = found.coco("train", None)
+    data.require_photos()
+    assert len(data.load(0)[1])
