@@ -12,6 +12,7 @@ import numpy as np
 from instseg.core.errors import InputError
 from instseg.core.events import told
 from instseg.files.coco_json import read_document
+from instseg.files.image import MAX_PIXELS
 from instseg.files.near_names import files_under
 from instseg.files.stored_values import read_stored
 from instseg.formats.bridges import unbridged
@@ -176,8 +177,10 @@ def _add_numbers(found: _Collected, image: Record, numbers: Any) -> None:
 def _size_of(document: Any, source: Path) -> tuple[int, int]:
     try:
         size = int(document["imgWidth"]), int(document["imgHeight"])
-        if min(size) < 1 or not isinstance(document["objects"], list):
-            raise ValueError("no size or objects")
+        if not isinstance(document["objects"], list):
+            raise ValueError("no objects")
+        if min(size) < 1 or size[0] * size[1] > MAX_PIXELS:
+            raise ValueError("no possible size")
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{source}: not of Cityscapes' form ({error!r})") from error
     return size
@@ -203,11 +206,10 @@ def _add_polygons(found: _Collected, image: Record, document: Any, source: Path)
         name, is_crowd = class_and_crowd(label, found.known)
         shapes.append({"id": n + 1, "name": name, "segmentation": outline, "iscrowd": is_crowd})
     seen = painted(shapes, size_hw, found.builder.notes, front="later")
-    left = regions(seen.places)
-    for place, each in enumerate(shapes, start=1):
-        if place in left and each["name"] not in NOTHING:
+    for each, region in zip(shapes, seen.regions, strict=True):
+        if region is not None and each["name"] not in NOTHING:
             is_stuff = each["name"] in NAMES and each["name"] not in THINGS
-            more = left[place].record(size_hw)
+            more = region.record(size_hw)
             found.add(image, each["name"], more, is_thing=not each["iscrowd"] and not is_stuff)
             if each["iscrowd"]:
                 found.things.add(each["name"])

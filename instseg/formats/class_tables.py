@@ -120,7 +120,7 @@ def _by_colour(rows: Sequence[Sequence[str]]) -> ClassTable:
         if len(cells) != 4:
             continue
         name, rgb = (cells[3], cells[:3]) if cells[0].strip().isdecimal() else (cells[0], cells[1:])
-        if all(cell.strip().isdecimal() for cell in rgb):
+        if all(map(_is_byte, rgb)):
             names.append(name.strip())
             colours[int(packed(np.array([int(cell) for cell in rgb])))] = name.strip()
     return ClassTable(names=dict(enumerate(names)), colours=colours)
@@ -135,11 +135,15 @@ def _labelmap(lines: Sequence[str]) -> ClassTable:
             continue
         names.append(parts[0].strip())
         rgb = parts[1].split(",")
-        if len(rgb) == 3 and all(cell.strip().isdecimal() for cell in rgb):
+        if len(rgb) == 3 and all(map(_is_byte, rgb)):
             colours[int(packed(np.array([int(cell) for cell in rgb])))] = names[-1]
     listed = [name for name in names if name.casefold() not in IGNORED]
     start = 0 if names and is_nothing(names[0]) else 1
     return ClassTable(names=dict(enumerate(listed, start)), colours=colours)
+
+
+def _is_byte(cell: str) -> bool:
+    return cell.strip().isdecimal() and len(cell.strip()) <= 3
 
 
 def _rows(path: Path) -> list[list[str]]:

@@ -120,7 +120,7 @@ def write(labels: Labels, folder: Path, writing: Writing) -> dict[int, int]:
             file.parent.mkdir(parents=True, exist_ok=True)
             write_indexed_png(file, pixels.astype(np.uint8), voc_colours())
         else:
-            write_image(file, pixels.astype(np.uint16))
+            write_image(file, pixels.astype(np.uint16), photo=True)
     for note in notes.lines():
         writing.on_event(Notice(text=note))
     return values

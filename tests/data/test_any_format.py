@@ -130,3 +130,13 @@ def test_what_a_person_has_seen_is_certain(yolo, tmp_path, name):
     assert len(labels.annotations) == len(document["annotations"])
     assert not any("score" in each for each in labels.annotations)
     assert any("with a score: certain, as seen in" in getattr(e, "text", "") for e in told)
+
+
+@pytest.mark.parametrize("name", ["voc", "cityscapes", "instance-png", "label-map"])
+def test_formats_of_png_files_are_taken(yolo, tmp_path, name):
+    done = convert(yolo, tmp_path / name, to=name, copy_photos=True)
+    found = read_dataset(done.path)
+    assert list(found.splits) == ["train", "val"]
+    data = found.coco("train", None)
+    data.require_photos()
+    assert len(data.load(0)[1])

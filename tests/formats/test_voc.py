@@ -191,7 +191,14 @@ def test_the_photo_is_found_by_its_name_in_the_xml_alone(tmp_path):
     assert read(root).images[0]["file_name"] == "photo 1 ä.jpg"
 
 
-@pytest.mark.parametrize("size", ["", "<size><width>0</width><height>0</height></size>"])
+@pytest.mark.parametrize(
+    "size",
+    [
+        "",
+        "<size><width>0</width><height>0</height></size>",
+        "<size><width>9999999</width><height>9999999</height></size>",
+    ],
+)
 def test_a_size_that_is_missing_is_the_photos(tmp_path, size):
     root = dataset(tmp_path, thing(), size=size)
     assert read(root).images[0]["width"] == WIDTH
