@@ -171,7 +171,7 @@ def points_of(coords: Any, labels: Any) -> list[tuple[float, float, int]]:
     found = []
     for place, label in zip(coords, labels, strict=True):
         pair = [number_of(each) for each in place] if isinstance(place, list) else []
-        if len(pair) != 2 or None in pair or max(map(abs, pair)) >= 1e9:  # type: ignore[arg-type]
+        if len(pair) != 2 or not all(each is not None and abs(each) < 1e9 for each in pair):
             raise ValueError(f"point_coords has {ascii(place)[:40]}, not [x, y]")
         if number_of(label) not in (0, 1):
             raise ValueError(f"point_labels has {ascii(label)[:40]}, not 1 or 0")
