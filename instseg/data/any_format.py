@@ -57,13 +57,18 @@ class Dataset:
 
 
 def read_dataset(
-    data: str | Path, images: str | Path | None = None, *, on_event: OnEvent = ignore
+    data: str | Path,
+    images: str | Path | None = None,
+    *,
+    things: bool = False,
+    on_event: OnEvent = ignore,
 ) -> Dataset:
     """Read a dataset of any format; what the format says that is not kept is told.
 
     Args:
         data: The file or folder.
         images: Folder of its photos, if they are not where the labels say.
+        things: Leave out the classes of stuff, if there are others.
         on_event: Called with progress, `Notice` and `Warned`.
 
     Raises:
@@ -76,7 +81,21 @@ def read_dataset(
         raise InputError(f"{data}: has no photos; check the path")
     for note in labels.notes:
         on_event(Warned(text=f"{data}: {note}"))
-    return Dataset(source=Path(data), photos=labels.photos, splits=_by_split(labels))
+    chosen = _things(labels, Path(data), on_event) if things else labels
+    return Dataset(source=Path(data), photos=labels.photos, splits=_by_split(chosen))
+
+
+def _things(labels: Labels, source: Path, on_event: OnEvent) -> Labels:
+    """The labels without classes of stuff, such as sky, which have no instances."""
+    kept = [each for each in labels.categories if each.get("isthing", 1) != 0]
+    left_out = len(labels.categories) - len(kept)
+    if not kept or not left_out:
+        return labels
+    on_event(Notice(text=f"{source}: {count(left_out, 'class')} of stuff left out"))
+    ids = {each["id"] for each in kept}
+    annotations = [each for each in labels.annotations if each["category_id"] in ids]
+    document = {**labels.document, "categories": kept, "annotations": annotations}
+    return replace(labels, document=document)
 
 
 def _by_split(labels: Labels) -> dict[str, Labels]:

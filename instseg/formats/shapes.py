@@ -149,6 +149,27 @@ def parts_of(
     return [Part(ring) for ring in _simple(polygons, tolerance)]
 
 
+def simplified(
+    annotation: dict[str, Any], size_hw: tuple[int, int], tolerance: float
+) -> dict[str, Any]:
+    """An annotation with simplified polygons; masks with holes, and broken ones, stay as they are.
+
+    Args:
+        annotation: With a segmentation or without.
+        size_hw: Of its image.
+        tolerance: See `parts_of`; with 0, the annotation stays as it is.
+    """
+    if not tolerance or not has_mask(annotation):
+        return annotation
+    try:
+        parts = parts_of(annotation, size_hw, tolerance)
+    except ValueError:  # which the doctor tells of
+        return annotation
+    if not parts or any(part.holes for part in parts):
+        return annotation
+    return {**annotation, "segmentation": [part.outer.ravel().tolist() for part in parts]}
+
+
 def ring_of(
     annotation: Mapping[str, Any], size_hw: tuple[int, int], tolerance: float = 0.0
 ) -> Loop | None:

@@ -24,6 +24,7 @@ from instseg.predict.memory import WRITERS
 from instseg.predict.photos import NamedPhoto
 from instseg.predict.pictures import Pictures
 from instseg.predict.pipeline import Seen, WorkTime, attempt, described, look_ahead
+from instseg.predict.pre_annotation import PreAnnotation, Tool, write_pre_annotation
 from instseg.predict.predictor import Predictor
 from instseg.predict.report import PixelSize, write_report
 from instseg.report.rendered import Embed
@@ -47,6 +48,7 @@ class PredictedFolder:
         failed: Names of the photos that failed.
         seconds: Duration of the run, without the report.
         busy: Share of this time, 0..1, that the threads of the network have worked.
+        pre_annotation: What an annotation tool imports, if it was asked for.
     """
 
     folder: Path
@@ -56,6 +58,7 @@ class PredictedFolder:
     failed: tuple[str, ...]
     seconds: float
     busy: float
+    pre_annotation: PreAnnotation | None = None
 
 
 def predict_folder(
@@ -71,6 +74,8 @@ def predict_folder(
     report: bool = False,
     embed: Embed = "auto",
     pixel_size: str | None = None,
+    to: Tool | None = None,
+    tolerance: float = 1.0,
     on_event: OnEvent = ignore,
 ) -> PredictedFolder:
     """Find the instances of many photos and write predictions.json and more into a folder.
@@ -93,6 +98,9 @@ def predict_folder(
         embed: Photos of full size of the report: `auto` puts them into the page while it stays
             small, and beside it otherwise; `all` into the page; `none` shows thumbnails only.
         pixel_size: Side of a pixel with its unit, as "0.5mm", for areas in the report.
+        to: Also write what this annotation tool imports into a folder of its name, for people to
+            correct; an earlier one is kept under another name.
+        tolerance: How far its outlines may be from the masks, in pixels; 0 keeps every pixel.
         on_event: Called with the progress and each photo that fails.
 
     Raises:
@@ -122,6 +130,18 @@ def predict_folder(
                 pixel_size=side,
                 on_event=on_event,
             )
+        pre_annotation = None
+        if to is not None and predictions.done:
+            with predictions.reading():
+                pre_annotation = write_pre_annotation(
+                    predictions.journal(),
+                    photos,
+                    out / to,
+                    to,
+                    tolerance=tolerance,
+                    class_names=_kept_classes(predictor),
+                    on_event=on_event,
+                )
     return PredictedFolder(
         folder=out,
         counts=dict(run.counts.most_common()),
@@ -130,7 +150,15 @@ def predict_folder(
         failed=tuple(run.failures),
         seconds=seconds,
         busy=run.worked.seconds / seconds,
+        pre_annotation=pre_annotation,
     )
+
+
+def _kept_classes(predictor: Predictor) -> list[str]:
+    """The classes that a model finds; all without a choice of them."""
+    kept = predictor.choice.class_ids
+    names = enumerate(predictor.class_names)
+    return [name for number, name in names if kept is None or number in kept]
 
 
 def _made_by(predictor: Predictor) -> Json:

@@ -15,7 +15,7 @@ from instseg.data.sampling import Order
 from instseg.data.sound import read_sound
 from instseg.models.mask_rcnn import Model
 from instseg.system.device import choose_device, choose_dtype
-from instseg.system.processes import process_count, process_device, process_rank
+from instseg.system.processes import from_first, process_count, process_device, process_rank
 from instseg.training.any_data import with_data
 from instseg.training.batch_pictures import draw_batches
 from instseg.training.best_ap import BestByAP
@@ -31,15 +31,23 @@ from instseg.training.detection_data import (
 from instseg.training.detection_report import DetectionShown
 from instseg.training.detection_start import DetectorStart, PseudoLabels, parse_init_classes
 from instseg.training.finetune_options import FinetuneOptions
-from instseg.training.label_choices import check_labels, choose_mask_head, parse_pseudo
+from instseg.training.label_choices import check_labels, choose_mask_head, parse_scores
 from instseg.training.loop import Trainer
 from instseg.training.recipe import usual_epochs
 from instseg.training.report import RunReport
 from instseg.training.result import FinetuneResult
-from instseg.training.resume import provenance_of
+from instseg.training.resume import UNLABELLED_FILE, provenance_of
 from instseg.training.run import Run
-from instseg.training.samples import Samples, SceneSamples
+from instseg.training.samples import CocoSamples, Samples, SceneSamples
 from instseg.training.scope import SMALL_BATCH, parse_layers
+from instseg.training.teacher import Teacher
+from instseg.training.unlabelled import (
+    MixedSamples,
+    list_unlabelled,
+    mixed_samples,
+    read_photos,
+    write_photos,
+)
 
 
 @takes(FinetuneOptions)
@@ -71,6 +79,11 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     with run.underway(options.check):
         options = with_data(options, run.tell)
         trainer, task, model = make_trainer(options, run)
+        teacher = None
+        if isinstance(trainer.samples, MixedSamples):
+            teacher = Teacher(
+                trainer=trainer, model=model, samples=trainer.samples, on_event=run.tell
+            )
         best = BestByAP(
             trainer=trainer,
             task=task,
@@ -94,7 +107,9 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
             shown=DetectionShown(best=best),
             on_event=run.tell,
         )
-        finished = run.train(trainer, best, report=report.write)
+        finished = run.train(
+            trainer, best, scores=teacher.figures if teacher else dict, report=report.write
+        )
         return FinetuneResult(**run.result(trainer, best, finished))
 
 
@@ -143,11 +158,11 @@ def model_and_samples(options: FinetuneOptions, run: Run) -> tuple[Model, Sample
         return start_of(options, run.tell, shared).model(names, ids), samples
     data = read_data("train", options.coco_json, options.images, options, run.tell)
     data.require_objects()
-    pseudo = parse_pseudo(options.pseudo)
+    pseudo = parse_scores(options.pseudo)
     check_labels(data, pseudo, run.tell)
     shared = choose_mask_head(data, options.mask_head, pseudo, run.tell)
     model, data = model_and_labels(options, data, run, shared)
-    return model, coco_samples(
+    labelled = coco_samples(
         data,
         epochs_of=lambda order: epochs_of(options, order),
         batch_size=options.batch_size,
@@ -158,6 +173,37 @@ def model_and_samples(options: FinetuneOptions, run: Run) -> tuple[Model, Sample
         pseudo=pseudo,
         mask_share=options.mask_share,
     )
+    return model, with_unlabelled(options, labelled, run) if options.unlabelled else labelled
+
+
+def with_unlabelled(options: FinetuneOptions, labelled: CocoSamples, run: Run) -> MixedSamples:
+    """The labelled photos mixed with unlabelled ones; a resumed run has those of its folder."""
+    assert options.unlabelled is not None, "the caller checks"
+    path = options.folder / UNLABELLED_FILE
+    if process_rank() == 0 and not (run.resumed and path.exists()):
+        given = options.unlabelled
+        inputs = given if isinstance(given, list) else [given]
+        photos = list_unlabelled(inputs, labelled_photos(options, labelled.data), run.tell)
+        write_photos(path, photos)
+    from_first(None)  # the others wait for the file
+    return mixed_samples(
+        labelled,
+        read_photos(path),
+        share=options.unlabelled_share,
+        start=options.unlabelled_start,
+        scores=parse_scores(options.unlabelled_scores, "unlabelled_scores"),
+    )
+
+
+def labelled_photos(options: FinetuneOptions, data: CocoData) -> set[Path]:
+    """The photos of the training and validation data, with links resolved."""
+    val, images = options.val_coco_json, options.val_images or options.images
+    datasets = [data]
+    if isinstance(val, CocoData):
+        datasets.append(val)
+    elif val is not None and images is not None:
+        datasets.append(CocoData.read(val, images, boxes_only=True))
+    return {(each.folder / image.file_name).resolve() for each in datasets for image in each.images}
 
 
 def read_data(

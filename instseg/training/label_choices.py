@@ -11,14 +11,14 @@ from instseg.data.coco import CocoData
 from instseg.data.labels import FEW_MASKS, TrainingLabels
 
 
-def parse_pseudo(text: str) -> tuple[float, float]:
-    """The two scores of `LOW,HIGH`, 0 to 1."""
+def parse_scores(text: str, name: str = "pseudo") -> tuple[float, float]:
+    """The two scores of `LOW,HIGH`, 0 to 1, of an option."""
     try:
         low, high = map(float, text.split(","))
     except ValueError:
         low, high = 1.0, 0.0
     if not 0 <= low <= high <= 1:
-        raise ArgumentError(f"{{pseudo}} {text}: expected two scores, as 0.15,0.5, from 0 to 1")
+        raise ArgumentError(f"{{{name}}} {text}: expected two scores, as 0.3,0.7, from 0 to 1")
     return low, high
 
 

@@ -174,13 +174,17 @@ class CocoSamples(Dataset[Sample]):
         """Name of a photo for messages."""
         return self.data.images[key[1]].file_name
 
+    def random_photo(self, seed: Sequence[int]) -> tuple[NDArray[np.uint8], Instances]:
+        """A photo and its objects with masks, for CopyPaste."""
+        row = int(np.random.default_rng(seed).integers(len(self.data)))
+        return self.data.photo(row), self.labels.of(row).instances
+
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         epoch, row = key
         seed = (self.order.seed, epoch, row)
 
         def other() -> tuple[NDArray[np.uint8], Instances]:
-            row = int(np.random.default_rng(seed).integers(len(self.data)))
-            return self.data.photo(row), self.labels.of(row).instances
+            return self.random_photo(seed)
 
         found = self.labels.of(row)
         image, instances, crowds, corners = self.augmentation.with_boxes(
