@@ -17,8 +17,9 @@ from instseg.core.events import OnEvent, ignore, told
 from instseg.files.coco_json import read_document
 from instseg.files.image import write_image
 from instseg.formats.convert import convert
+from instseg.formats.registry import FormatName
 
-PEER_FORMAT = "yolo-seg"
+PEER_FORMAT: FormatName = "yolo-seg"
 
 
 def measure_conversion(
@@ -27,7 +28,7 @@ def measure_conversion(
     seed: int,
     folder: Path,
     *,
-    to: str = PEER_FORMAT,
+    to: FormatName = PEER_FORMAT,
     on_event: OnEvent = ignore,
 ) -> dict[str, Any]:
     """Seconds from COCO to another format and back, from files to files, with links to photos.
@@ -69,7 +70,7 @@ def _write_photos(folder: Path, records: list[dict[str, Any]]) -> None:
         (folder / record["file_name"]).write_bytes(content)
 
 
-def _ours(source: Path, photos: Path, out: Path, to: str) -> dict[str, float]:
+def _ours(source: Path, photos: Path, out: Path, to: FormatName) -> dict[str, float]:
     start = time.perf_counter()
     convert(source, out / to, to=to, images=photos)
     middle = time.perf_counter()
