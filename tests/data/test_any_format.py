@@ -114,3 +114,18 @@ def test_a_comparison_takes_them(yolo):
     assert len(data) == 2
     with pytest.raises(InputError, match="say what to compare on"):
         CompareOptions(data=yolo, scenes=3)
+
+
+def test_label_studio_exports_are_taken(yolo, tmp_path, capsys):
+    from instseg.cli import main
+
+    export = convert(yolo, tmp_path / "labelled", to="label-studio").path
+    found = read_dataset(export, yolo)
+    assert list(found.splits) == ["train", "val"]
+    truth = found.coco("val", None).document()
+    results = [{**each, "score": 0.9} for each in truth["annotations"]]
+    measured = evaluate(data=export, images=yolo, results=results, resamples=100)
+    assert measured.segm.AP == pytest.approx(1)
+    given = [f"--data={export}", f"--images={yolo}", f"--out={tmp_path / 'out'}"]
+    assert main(["doctor", *given, "--no-contact-sheet"]) == 0
+    assert "2 images" in capsys.readouterr().out
