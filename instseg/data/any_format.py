@@ -78,9 +78,10 @@ def read_dataset(
         raise InputError(f"{data}: has no photos; check the path")
     for note in labels.notes:
         on_event(Warned(text=f"{data}: {note}"))
+    photos = labels.photos
     if found.by_hand:
         labels = _without_scores(labels, f"{data}: ", found.title, on_event)
-    return Dataset(source=Path(data), photos=labels.photos, splits=_by_split(labels))
+    return Dataset(source=Path(data), photos=photos, splits=_by_split(labels))
 
 
 def _without_scores(labels: Labels, place: str, title: str, on_event: OnEvent) -> Labels:
