@@ -43,6 +43,8 @@ VERBS = {
     "convert": Verb(
         summary="convert labels between the formats of tools", positional=("source", "out")
     ),
+    "split": Verb(summary="split a dataset into train, val and test", positional=("source", "out")),
+    "merge": Verb(summary="merge datasets into one", positional=("sources", "out")),
     "doctor": Verb(summary="check a COCO dataset, and repair it"),
     "evaluate": Verb(
         summary="measure COCO AP, with confidence intervals and causes of errors",

@@ -44,6 +44,8 @@ def stratified(
                 deal.put(group, int(order[-1]))
     for split in range(len(shares)):
         deal.complete(split)
+    for split in range(1, len(shares)):
+        deal.trim(split)
     return deal.split_of
 
 
@@ -93,10 +95,26 @@ class _Deal:
             if groups:
                 self.put(min(groups, key=lambda group: self._cost(group, split)), split)
 
+    def trim(self, split: int) -> None:
+        """Give back groups that a split with too many photos does not need for its classes."""
+        while self.lacks[split, self.photos] < 0:
+            own = np.flatnonzero(self.split_of == split).tolist()
+            spare = [group for group in own if self._is_spare(group)]
+            best = min(spare, key=lambda group: self._cost(group, 0), default=None)
+            if best is None or self._cost(best, 0) >= 0:
+                break
+            self.put(best, 0)
+
+    def _is_spare(self, group: int) -> bool:
+        """Whether its split keeps all classes without it."""
+        labels = self.labels[group]
+        few = self.has[self.split_of[group], labels] < 2
+        return not few[np.isin(labels, self.classes)].any()
+
     def _may_move(self, group: int, split: int) -> bool:
         """Whether no more important split loses a class, and this one does not become too large."""
         labels, before = self.labels[group], self.split_of[group]
-        kept = before > split or bool((self.has[before, labels] > 1)[self._is_class(labels)].all())
+        kept = before > split or self._is_spare(group)
         if split == 0 or not self.has[split, self.photos]:
             return kept
         size = self.counts[group][labels == self.photos].sum()
@@ -107,6 +125,3 @@ class _Deal:
         labels, counts = self.labels[group], self.counts[group]
         lacks = self.lacks[self.split_of[group], labels] - self.lacks[split, labels]
         return float((counts * (counts + lacks)).sum())
-
-    def _is_class(self, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-        return np.isin(labels, self.classes)
