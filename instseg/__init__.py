@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from instseg.predict.predictor import Predictor
     from instseg.predict.segmenter import Segmenter
     from instseg.scenes.make_scenes import make_scenes
+    from instseg.selecting.select import select
     from instseg.training.finetune import finetune
     from instseg.training.train_unet import train_unet
     from instseg.visualize import display_instances, draw_instances
@@ -52,6 +53,7 @@ __all__ = [
     "merge",
     "read_image",
     "repair",
+    "select",
     "split",
     "to_semantic",
     "train_unet",
@@ -78,6 +80,7 @@ _HOME = {
     "merge": "instseg.formats.merge",
     "read_image": "instseg.files.image",
     "repair": "instseg.doctor.repair",
+    "select": "instseg.selecting.select",
     "split": "instseg.formats.split",
     "to_semantic": "instseg.core.semantic",
     "train_unet": "instseg.training.train_unet",

@@ -171,7 +171,8 @@ def _records(values: object) -> list[Record]:
 def chosen_tasks(tasks: Iterable[Task], notes: Notes, path: Path) -> Iterator[Task]:
     """The tasks that have labels, with those that count.
 
-    These are the annotations of people; if no task has one, the predictions of a model.
+    These are the annotations of people, without the scores that a model gave; if no task has one,
+    the predictions of a model.
 
     Raises:
         InputError: There are neither.
@@ -194,6 +195,10 @@ def chosen_tasks(tasks: Iterable[Task], notes: Notes, path: Path) -> Iterator[Ta
             rule = "the ground truth, else the first, is read"
             notes.add(f"tasks with several annotations: {rule}", task.where)
         task.results = _records((truth or candidates)[0].get("result"))
+        if by_people:  # who have seen what a model found
+            task.results = [
+                {k: v for k, v in each.items() if k != "score"} for each in task.results
+            ]
         yield task
 
 

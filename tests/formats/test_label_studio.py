@@ -139,10 +139,10 @@ def test_objects_without_a_label_and_with_several(tmp_path):
     assert "several labels" in labels.notes[1]
 
 
-def test_scores_and_remarks(tmp_path):
+def test_remarks_are_kept_and_what_people_have_seen_has_no_score(tmp_path):
     found = only(tmp_path, {**region(), "score": 0.75, "meta": {"text": ["blurred"]}})
-    assert found["score"] == 0.75
     assert found["attributes"] == {"meta": "blurred"}
+    assert "score" not in found
 
 
 @pytest.mark.parametrize(
@@ -255,9 +255,10 @@ def test_the_ground_truth_comes_first(tmp_path):
 
 
 def test_predictions_count_if_nobody_has_labelled(tmp_path):
-    predicted = {"data": {"image": UPLOADED}, "predictions": [{"result": [region()]}]}
+    found = {**region(), "score": 0.75}
+    predicted = {"data": {"image": UPLOADED}, "predictions": [{"result": [found]}]}
     labels = read(tmp_path, [predicted])
-    assert len(labels.annotations) == 1
+    assert [each["score"] for each in labels.annotations] == [0.75]
     assert "predictions are read" in labels.notes[0]
 
 
