@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from instseg.predict.predictor import Predictor
     from instseg.predict.segmenter import Segmenter
     from instseg.scenes.make_scenes import make_scenes
+    from instseg.selecting.select import select
     from instseg.training.finetune import finetune
     from instseg.training.train_unet import train_unet
     from instseg.visualize import display_instances, draw_instances
@@ -49,6 +50,7 @@ __all__ = [
     "make_scenes",
     "read_image",
     "repair",
+    "select",
     "to_semantic",
     "train_unet",
     "write_image",
@@ -73,6 +75,7 @@ _HOME = {
     "make_scenes": "instseg.scenes.make_scenes",
     "read_image": "instseg.files.image",
     "repair": "instseg.doctor.repair",
+    "select": "instseg.selecting.select",
     "to_semantic": "instseg.core.semantic",
     "train_unet": "instseg.training.train_unet",
     "write_image": "instseg.files.image",

@@ -48,6 +48,7 @@ VERBS = {
         summary="measure COCO AP, with confidence intervals and causes of errors",
         threads=True,
     ),
+    "select": Verb(summary="choose the photos to label next", positional="photos", threads=True),
     "compare-unet": Verb(
         summary="compare Mask R-CNN, as semantic maps, with a U-Net", threads=True
     ),

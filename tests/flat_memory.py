@@ -32,7 +32,7 @@ def main() -> int:
     peaks_mb = {}
 
     def note_peak(event: Event) -> None:
-        if isinstance(event, Progress):
+        if isinstance(event, Progress) and event.task == "finding instances":
             peaks_mb[event.done] = highest_memory_bytes() / 1e6
 
     with tempfile.TemporaryDirectory() as name:
@@ -51,9 +51,10 @@ def main() -> int:
             folder / "out",
             pictures=pictures,
             csv=True,
+            to="label-studio",
             on_event=note_peak,
         )
-    early, late = peaks_mb[photos // 10], peaks_mb[photos]
+    early, late = peaks_mb[photos // 10], highest_memory_bytes() / 1e6
     print(
         f"{done.done} photos, {sum(done.counts.values())} instances, {done.seconds:.0f} s; "
         f"peak {early:.0f} MB after a tenth, {late:.0f} MB in the end"

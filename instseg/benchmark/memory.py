@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from instseg.benchmark.infer import benchmark_model
+from instseg.benchmark.infer import benchmark_model, draw_photos
 from instseg.core.events import OnEvent, ignore, told
+from instseg.files.exported_file import is_exported
+from instseg.files.image import read_image
+from instseg.system.allocation import keep_freed_memory
 from instseg.system.fresh_process import in_fresh_process
 from instseg.system.memory import highest_memory_bytes
 
@@ -41,6 +44,7 @@ def measure_memory(
     weights: str,
     megapixels: Sequence[float] = MEGAPIXELS,
     *,
+    engine: str = "torch",
     precision: str = "auto",
     on_event: OnEvent = ignore,
 ) -> list[dict[str, Any]]:
@@ -49,7 +53,8 @@ def measure_memory(
     Args:
         weights: A name or a path; "random" for `resnet50_fpn`, every detection of which counts.
         megapixels: Sizes of photos.
-        precision: Of the network.
+        engine: `torch`, `openvino` or `onnxruntime`, for which weights are converted first.
+        precision: Of the network; `int8` is calibrated with drawn scenes.
         on_event: Called with the progress.
 
     Returns:
@@ -61,14 +66,46 @@ def measure_memory(
         for batch in BATCHES
         for pictures in (False, True)
     ]
+    converted = weights
+    if engine != "torch":
+        converted = in_fresh_process(convert, weights, engine, precision)
     return [
-        asdict(case) | in_fresh_process(peak_of, weights, case, precision)
+        asdict(case) | in_fresh_process(peak_of, converted, case, precision, weights == "random")
         for case in told(cases, on_event, "measuring", unit="runs")
     ]
 
 
-def peak_of(weights: str, case: Case, precision: str = "auto") -> dict[str, int]:
-    """The `predicted` and `measured` peak of this process, and how many photos were `done`."""
+def convert(weights: str, engine: str, precision: str) -> str:
+    """The path of the weights, converted for another engine; see `measure_memory`."""
+    from instseg.engines.convert import converted
+
+    model, _ = benchmark_model(weights, None, 0)
+    with tempfile.TemporaryDirectory() as folder:
+        scenes = [read_image(path) for path in draw_photos(Path(folder))]
+    calibration = scenes if precision == "int8" else None
+    file = converted(
+        model,
+        Path(weights).stem,
+        None,
+        engine,
+        scale=1,
+        calibration=calibration,
+        on_event=ignore,
+    )
+    return str(file.path)
+
+
+def peak_of(
+    weights: str, case: Case, precision: str = "auto", counts_all: bool = False
+) -> dict[str, int]:
+    """The `predicted` and `measured` peak of this process, and how many photos were `done`.
+
+    Args:
+        weights: As for `measure_memory`, or the path of an exported file.
+        case: What is measured.
+        precision: Of the network.
+        counts_all: Whether every detection counts, whatever its score.
+    """
     from instseg.predict.folder import predict_folder
     from instseg.predict.photos import name_photos
     from instseg.predict.pictures import Pictures
@@ -77,12 +114,12 @@ def peak_of(weights: str, case: Case, precision: str = "auto") -> dict[str, int]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         paths = in_fresh_process(draw_noise, name, case)
-        model, lowest = benchmark_model(weights, None, 0)
+        keep_freed_memory()
         predictor = Predictor(
-            model,
+            weights if is_exported(weights) else benchmark_model(weights, None, 0)[0],
             device="cpu",
             precision=precision,
-            score_threshold=lowest if weights == "random" else None,
+            score_threshold=0.0 if counts_all else None,
             batch_size=case.batch_size,
             memory=case.memory,
         )

@@ -14,10 +14,12 @@ from instseg.core.options import renamed
 from instseg.core.overlap_rule import Rule
 from instseg.core.wording import count
 from instseg.files.weights import DEFAULT, EMBEDDED, NAMED, NoDownloadError, needs_download
+from instseg.formats.options import in_pixels
 from instseg.system.allocation import keep_freed_memory
 
 if TYPE_CHECKING:
     from instseg.predict.folder import PredictedFolder
+    from instseg.predict.pre_annotation import PreAnnotation
     from instseg.predict.predictor import Predictor
 
 
@@ -73,6 +75,10 @@ class Options:
         embed: Photos of full size of the report: auto puts them into the page while it stays small,
             and beside it otherwise; all into the page; none shows thumbnails only.
         pixel_size: Side of a pixel with its unit, such as 0.5mm, for areas in the report.
+        to: Also write what this annotation tool imports, to a folder of its name in the output
+            folder, for people to correct.
+        tolerance: Simplify the outlines for --to by so many pixels at most, such as 1 or 1px; 0
+            keeps every pixel of the masks.
         resume: Skip photos that an earlier run with the same output folder has finished.
     """
 
@@ -108,6 +114,8 @@ class Options:
     report: bool = False
     embed: Literal["auto", "all", "none"] = "auto"
     pixel_size: str | None = None
+    to: Literal["cvat", "label-studio", "labelme", "yolo", "yolo-seg", "coco"] | None = None
+    tolerance: float | str = 1.0
     resume: bool = False
 
 
@@ -147,6 +155,8 @@ def run(config: Options) -> int:
             report=config.report,
             embed=config.embed,
             pixel_size=config.pixel_size,
+            to=config.to,
+            tolerance=in_pixels(config.tolerance),
             on_event=listener,
         )
     _show(config, done)
@@ -161,6 +171,8 @@ def _check(config: Options) -> None:
         raise ArgumentError("{overlap_rule} and {class_priority} need {semantic_map}")
     if not config.report and (config.embed != "auto" or config.pixel_size is not None):
         raise ArgumentError("{embed} and {pixel_size} need {report}")
+    if config.to is None and in_pixels(config.tolerance) != 1:
+        raise ArgumentError("{tolerance} needs {to}")
     if bool(config.class_priority) != (config.overlap_rule == "class-priority"):
         raise ArgumentError(
             "{overlap_rule} class-priority needs {class_priority}, and nothing else does"
@@ -239,6 +251,7 @@ def _show(config: Options, done: PredictedFolder) -> None:
     }
     names = [name for name, wanted in written.items() if wanted and done.done]
     names += ["report.html"] if config.report else []
+    names += [f"{config.to}/"] if done.pre_annotation else []
     line = f"{config.out}: wrote {', '.join(names) or 'nothing new'}: "
     line += f"{count(sum(done.counts.values()), 'instance')} in {count(done.done, 'photo')}, "
     line += f"{done.seconds:.1f} s ({done.done / done.seconds:.2g} photos/s, "
@@ -248,3 +261,15 @@ def _show(config: Options, done: PredictedFolder) -> None:
     if done.failed:
         line += f"; {count(len(done.failed), 'photo')} failed"
     console.print(printable(line))
+    if done.pre_annotation:
+        console.print(printable(_in_words(done.pre_annotation)))
+
+
+def _in_words(done: PreAnnotation) -> str:
+    line = f"{done.folder}: {count(done.objects, 'object')} in {count(done.photos, 'photo')}"
+    if done.mean_iou is None or done.least_iou is None:
+        return line
+    return (
+        f"{line}; IoU of the simplified outlines with the masks: {done.mean_iou:.3f} on average, "
+        f"{done.least_iou:.3f} at least"
+    )

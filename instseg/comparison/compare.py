@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from instseg import __version__
 from instseg.core.errors import ArgumentError, InputError, require_between
-from instseg.core.events import OnEvent, Warned, ignore
+from instseg.core.events import OnEvent, Warned, download_progress, ignore
 from instseg.core.json_types import Json
 from instseg.core.options import python_only, takes
 from instseg.core.overlap_rule import Rule
@@ -49,11 +49,11 @@ class CompareOptions:
             val or else test. `images` is only needed if the photos are not where the labels say.
         scenes: Compare on this many drawn scenes instead, written into the folder `out`. They
             differ from all that train-unet and finetune draw with seeds below 999,999.
-        weights: Mask R-CNN: coco-v2, coco-v1, photos, demo or the path of a model file or .pth
-            file.
+        weights: Mask R-CNN: coco-v2, coco-v1, photos, demo or the path of a model file, an exported
+            file or a .pth file.
         architecture: Architecture of a .pth file: resnet50_fpn or resnet50_fpn_v2.
         unet: unet-demo, photos-unet, or the model file of a U-Net or other semantic segmentation
-            network, as train-unet writes it.
+            network, as train-unet writes it, or its exported file.
         rule: Which instance of Mask R-CNN is on top where several overlap: score (the highest
             score), smallest-on-top or class-priority. The effect of all three is measured.
         priority: For class-priority: class names from highest to lowest priority,
@@ -66,9 +66,12 @@ class CompareOptions:
         pictures: Number of images in each of the pictures best, median and worst; 0 draws none.
         speed: Measure time and memory of both models, each in a separate process.
         device: auto, cpu, cuda, cuda:1 or mps.
+        engine: What runs both models: torch, openvino or onnxruntime; auto is torch, or what runs
+            an exported file.
         precision: Floating-point precision; auto uses bf16 if the processor supports it natively.
-        memory: Limit for the memory of the process, such as 4GB, 512MB or 2GiB, by which photos are
-            refused that Mask R-CNN would need more for; by default what is free.
+        memory: Limit for the memory of the process, such as 4GB, 512MB or 2GiB; by default what is
+            free. Fewer photos are read ahead where they would need more; a photo for which either
+            model needs more ends the comparison.
         resamples: Number of resamples of the images for the 95% confidence intervals.
         seed: Random seed of the resamples and the scenes.
         on_event: Called with progress and with notices of classes that are not compared.
@@ -93,6 +96,7 @@ class CompareOptions:
     pictures: int = 3
     speed: bool = True
     device: str = "auto"
+    engine: Literal["auto", "torch", "openvino", "onnxruntime"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     memory: str | None = None
     resamples: int = 1000
@@ -182,34 +186,41 @@ def _folder_of(out: Path | None) -> Iterator[Path]:
 def _read(options: CompareOptions, folder: Path) -> tuple[ComparedModels, dict[str, Json]]:
     """The data and both models, and what comparison.json says of the models."""
     from instseg.comparison.compared_models import ComparedModels, compared_names
-    from instseg.comparison.load import class_order, described, load_mask_rcnn, load_unet, name_of
+    from instseg.comparison.load import class_order, described, load_unet, name_of
     from instseg.core.instances import Instances
     from instseg.data.semantic_data import CocoSemantic
+    from instseg.files.weights import locate
     from instseg.predict.predictor import Predictor
 
     on_event, name = options.on_event, name_of(options.weights)
-    model = load_mask_rcnn(options.weights, architecture=options.architecture, on_event=on_event)
-    segmenter = load_unet(
-        options.unet, device=options.device, precision=options.precision, on_event=on_event
-    )
+    how: dict[str, Any] = {
+        "device": options.device,
+        "engine": options.engine,
+        "precision": options.precision,
+        "memory": options.memory,
+        "on_event": on_event,
+    }
+    segmenter = load_unet(options.unet, **how)
+    if isinstance(options.weights, str | Path):  # before scenes are drawn
+        locate(options.weights, progress=download_progress(on_event))
     data = _data(options, folder)
-    names = compared_names(data.class_names, model.card.class_names, segmenter.class_names)
-    truth = CocoSemantic(data=data)
     predictor = Predictor(
-        model,
-        device=options.device,
-        precision=options.precision,
-        memory=options.memory,
+        options.weights,
+        architecture=options.architecture,
         score_threshold=min(LOWEST_SCORE, options.score_threshold),
         max_detections=max(100, *map(len, data.annotations.values())),
+        progress=download_progress(on_event),
+        **how,
     )
+    names = compared_names(data.class_names, predictor.class_names, segmenter.class_names)
+    truth = CocoSemantic(data=data)
     models = ComparedModels(
         data=truth,
         segmenter=segmenter,
         predictor=predictor,
         names=names,
         rule=options.rule,
-        priority=class_order(options.priority, model.card.class_names, name),
+        priority=class_order(options.priority, predictor.class_names, name),
         score_threshold=options.score_threshold,
     )
     try:
@@ -217,8 +228,8 @@ def _read(options: CompareOptions, folder: Path) -> tuple[ComparedModels, dict[s
     except ValueError as problem:  # too many classes
         raise InputError(f"{name}: {problem}") from problem
     return models, {
-        "unet": described(options.unet, segmenter.card.architecture, segmenter.network),
-        "mask_rcnn": described(options.weights, model.card.architecture, model.network),
+        "unet": described(options.unet, segmenter),
+        "mask_rcnn": described(options.weights, predictor),
     }
 
 
@@ -258,10 +269,9 @@ def _costs(options: CompareOptions, models: ComparedModels) -> dict[str, Json]:
 
     data = models.data.data
     photos = [data.folder / each.file_name for each in data.images[:MOST_IMAGES]]
-    how = {"device": options.device, "precision": options.precision}
+    how = {"device": options.device, "engine": options.engine, "precision": options.precision}
     with TemporaryDirectory() as name:
-        unet = _as_path(options.unet, Path(name) / "unet.safetensors")
-        ours = _as_path(options.weights, Path(name) / "mask_rcnn.safetensors")
+        unet, ours = (_as_path(each, Path(name)) for each in (options.unet, options.weights))
         return {
             "unet": in_fresh_process(cost_of_unet, "unet", photos, unet, **how),
             "mask_rcnn": in_fresh_process(
@@ -278,10 +288,14 @@ def _costs(options: CompareOptions, models: ComparedModels) -> dict[str, Json]:
         }
 
 
-def _as_path(weights: str | Path | Model | SegmenterModel, path: Path) -> str:
-    """The name or path of weights; a loaded model is saved for the other process."""
+def _as_path(weights: str | Path | Model | SegmenterModel, folder: Path) -> str:
+    """The name or path of weights; a loaded model is saved for the other process.
+
+    The name of the file is that under which a conversion of the model is kept.
+    """
     if isinstance(weights, str | Path):
         return str(weights)
+    path = folder / f"{weights.card.architecture.replace(':', '-')}.safetensors"
     weights.save(path)
     return str(path)
 

@@ -16,6 +16,7 @@ from instseg.core.overlap_rule import Rule
 from instseg.core.semantic import IGNORE, to_semantic, translation
 from instseg.core.wording import some
 from instseg.files.results import coco_annotations
+from instseg.system.budget import Need
 
 if TYPE_CHECKING:
     from instseg.core.instances import Instances
@@ -58,6 +59,24 @@ class ComparedModels:
             "unet": translation(self.segmenter.class_names, self.names),
             "mask_rcnn": translation(self.predictor.class_names, self.names),
         }
+
+    def need(self, row: int) -> Need:
+        """The memory that a photo needs: it is in both models, one after the other."""
+        image = self.data.data.images[row]
+        path = self.data.data.folder / image.file_name
+        needs = [each.plan.need_of_file(path) for each in (self.segmenter, self.predictor)]
+        extra = map(max, *(need.extra for need in needs))
+        return Need(max(need.held for need in needs), tuple(extra))
+
+    def load(self, row: int) -> tuple[NDArray[np.uint8], Labels]:
+        """A photo and its semantic map.
+
+        Raises:
+            InputError: It cannot be read, or needs too much memory.
+        """
+        name = self.data.data.images[row].file_name
+        self.predictor.plan.require(name, self.need(row))
+        return self.data.load(row)
 
     def truth(self, labels: Labels) -> Labels:
         """A semantic map of the dataset, (H, W), in the compared classes; others are 255."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.comparison.load import load_mask_rcnn, load_unet
+from instseg.comparison.load import load_unet
 from instseg.core.json_types import Json
 from instseg.core.overlap_rule import Rule
 from instseg.core.semantic import to_semantic
@@ -27,12 +27,18 @@ MOST_IMAGES = 8
 
 
 def cost_of_unet(
-    side: str, photos: Sequence[Path], weights: str, *, device: str, precision: str
+    side: str,
+    photos: Sequence[Path],
+    weights: str,
+    *,
+    device: str,
+    engine: str,
+    precision: str,
 ) -> Json:
     """Time and memory from a photo to the U-Net's semantic map; see `measured`."""
 
     def load() -> tuple[SemanticMapper, torch.device]:
-        segmenter = load_unet(weights, device=device, precision=precision)
+        segmenter = load_unet(weights, device=device, engine=engine, precision=precision)
         return segmenter, segmenter.device
 
     return measured(load, photos)
@@ -45,6 +51,7 @@ def cost_of_mask_rcnn(
     *,
     architecture: str | None,
     device: str,
+    engine: str,
     precision: str,
     score_threshold: float,
     rule: Rule,
@@ -56,8 +63,10 @@ def cost_of_mask_rcnn(
         from instseg.predict.predictor import Predictor
 
         predictor = Predictor(
-            load_mask_rcnn(weights, architecture=architecture),
+            weights,
+            architecture=architecture,
             device=device,
+            engine=engine,
             precision=precision,
             score_threshold=score_threshold,
         )

@@ -10,38 +10,24 @@ from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import OnEvent, download_progress, ignore
 from instseg.core.json_types import Json
 from instseg.core.wording import some
-from instseg.system.device import forked_rng
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from instseg.models.mask_rcnn import Model
     from instseg.models.segmenters import SegmenterModel
+    from instseg.predict.predictor import Predictor
     from instseg.predict.segmenter import Segmenter
-
-
-def load_mask_rcnn(
-    weights: str | Path | Model, *, architecture: str | None = None, on_event: OnEvent = ignore
-) -> Model:
-    """Find, or download, the weights of Mask R-CNN; a loaded model is returned unchanged."""
-    from instseg.models.mask_rcnn import Model, load_detector
-
-    if isinstance(weights, Model):
-        return weights
-    with forked_rng("cpu"):  # networks are drawn at random before they are loaded
-        return load_detector(
-            weights, architecture=architecture, progress=download_progress(on_event)
-        )
 
 
 def load_unet(
     weights: str | Path | SegmenterModel,
     *,
     device: str = "auto",
+    engine: str = "auto",
     precision: str = "auto",
+    memory: str | None = None,
     on_event: OnEvent = ignore,
 ) -> Segmenter:
-    """The U-Net, on its device and with its precision.
+    """The U-Net, on its device, in its engine and with its precision.
 
     Raises:
         InputError: It is not for photos.
@@ -49,7 +35,13 @@ def load_unet(
     from instseg.predict.segmenter import Segmenter
 
     segmenter = Segmenter(
-        weights, device=device, precision=precision, progress=download_progress(on_event)
+        weights,
+        device=device,
+        engine=engine,
+        precision=precision,
+        memory=memory,
+        progress=download_progress(on_event),
+        on_event=on_event,
     )
     if not segmenter.card.takes_photos:
         raise InputError(
@@ -66,12 +58,14 @@ def name_of(weights: str | Path | Model | SegmenterModel) -> str:
     return f"loaded {weights.card.architecture}"
 
 
-def described(
-    weights: str | Path | Model | SegmenterModel, architecture: str, network: nn.Module
-) -> Json:
+def described(weights: str | Path | Model | SegmenterModel, model: Predictor | Segmenter) -> Json:
     """The description of a model in comparison.json."""
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    return {"weights": name_of(weights), "architecture": architecture, "parameters": parameters}
+    return {
+        "weights": name_of(weights),
+        "architecture": model.card.architecture,
+        "parameters": model.parameters,
+        "engine": model.engine,
+    }
 
 
 def class_order(

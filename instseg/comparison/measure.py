@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
@@ -24,8 +23,9 @@ from instseg.evaluation.semantic import (
     mean_scores,
     score_differences,
 )
+from instseg.predict.memory import READERS
 from instseg.predict.segmenter import regions
-from instseg.system.ahead import map_ahead
+from instseg.system.ahead import map_ahead, pool_of
 
 if TYPE_CHECKING:
     from instseg.data.semantic_data import CocoSemantic
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 RULES: tuple[Rule, ...] = get_args(Rule)
 KINDS: tuple[Kind, ...] = ("bbox", "segm")
 LEAST_AREA = 16  # pixels of a U-Net's region that counts as an instance
-THREADS = 2  # that read photos
 
 
 class _Tally:
@@ -125,15 +124,18 @@ def compare_models(
 
 
 def measure_all(models: ComparedModels, on_event: OnEvent) -> _Tally:
-    """One image after the other, read ahead."""
+    """One image after the other, read ahead as far as there is memory."""
     data, tally = models.data, _Tally(models)
-    with ThreadPoolExecutor(THREADS) as pool:
-        images = map_ahead(pool, data.load, range(len(data)))
+    budget = models.predictor.plan.budget(workers=1)
+    rows = budget.admit(range(len(data)), models.need)
+    with pool_of(READERS) as pool:
+        images = map_ahead(pool, models.load, rows)
         loaded = zip(
             data.data.images, told(images, on_event, "comparing", total=len(data)), strict=True
         )
         for image, (photo, labels) in loaded:
             tally.add(image.id, photo, labels)
+            budget.release()
     return tally
 
 

@@ -29,7 +29,7 @@ class ModelScores:
             without the background; None for what has no value.
         box_AP: COCO's AP of the boxes.
         mask_AP: COCO's AP of the masks.
-        parameters: Number of parameters of the network.
+        parameters: Number of parameters of the network; None for an exported file.
     """
 
     mIoU: float  # noqa: N815  as the literature writes it
@@ -37,7 +37,7 @@ class ModelScores:
     scores: Mapping[str, float | None]
     box_AP: float  # noqa: N815
     mask_AP: float  # noqa: N815
-    parameters: int
+    parameters: int | None
 
 
 @dataclass(frozen=True, kw_only=True)

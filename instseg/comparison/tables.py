@@ -84,7 +84,10 @@ def threshold_rows(comparison: Content) -> Iterator[Row]:
 def cost_rows(comparison: Content) -> Iterator[Row]:
     """A row per price."""
     models = [comparison["models"][side] for side in ("unet", "mask_rcnn")]
-    yield ["parameters", *(f"{model['parameters']:,}" for model in models)]
+    parameters = (model["parameters"] for model in models)
+    yield ["parameters", *("" if each is None else f"{each:,}" for each in parameters)]
+    if any(model["engine"] != "torch" for model in models):
+        yield ["engine", *(model["engine"] for model in models)]
     if "seconds" in models[0]:
         yield ["seconds an image, median", *(f"{m['seconds']['median']:.3g}" for m in models)]
         yield ["memory, MB", *(f"{model['memory_mb']:.0f}" for model in models)]

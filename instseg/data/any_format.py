@@ -57,7 +57,11 @@ class Dataset:
 
 
 def read_dataset(
-    data: str | Path, images: str | Path | None = None, *, on_event: OnEvent = ignore
+    data: str | Path,
+    images: str | Path | None = None,
+    *,
+    things: bool = False,
+    on_event: OnEvent = ignore,
 ) -> Dataset:
     """Read a dataset of any format; what the format says that is not kept is told.
 
@@ -66,22 +70,38 @@ def read_dataset(
     Args:
         data: The file or folder.
         images: Folder of its photos, if they are not where the labels say.
+        things: Leave out the classes of stuff, if there are others.
         on_event: Called with progress, `Notice` and `Warned`.
 
     Raises:
         InputError: It has no known format, is broken, or its photos are not found.
     """
     labels, found = read_labels(data, images, on_event=on_event)
-    if labels.photos is None:
+    photos = labels.photos
+    if photos is None:
         raise InputError(f"{data}: its photos are not found; give their folder as images")
     if not labels.images:
         raise InputError(f"{data}: has no photos; check the path")
     for note in labels.notes:
         on_event(Warned(text=f"{data}: {note}"))
-    photos = labels.photos
     if found.by_hand:
         labels = _without_scores(labels, f"{data}: ", found.title, on_event)
+    if things:
+        labels = _things(labels, Path(data), on_event)
     return Dataset(source=Path(data), photos=photos, splits=_by_split(labels))
+
+
+def _things(labels: Labels, source: Path, on_event: OnEvent) -> Labels:
+    """The labels without classes of stuff, such as sky, which have no instances."""
+    kept = [each for each in labels.categories if each.get("isthing", 1) != 0]
+    left_out = len(labels.categories) - len(kept)
+    if not kept or not left_out:
+        return labels
+    on_event(Notice(text=f"{source}: {count(left_out, 'class')} of stuff left out"))
+    ids = {each["id"] for each in kept}
+    annotations = [each for each in labels.annotations if each["category_id"] in ids]
+    document = {**labels.document, "categories": kept, "annotations": annotations}
+    return replace(labels, document=document)
 
 
 def _without_scores(labels: Labels, place: str, title: str, on_event: OnEvent) -> Labels:

@@ -8,10 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instseg.core.errors import InputError
-from instseg.files.image import MAX_PIXELS, read_image
-from instseg.files.image_kinds import HEAD_BYTES, kind_of_image, opener_of
-from instseg.files.quiet import quiet_decoders
-from instseg.system.regular import require_regular_file
+from instseg.files.image import read_image
+from instseg.files.stored_values import read_stored
 
 
 def read_pixels(path: Path, row: int | None) -> NDArray[np.generic]:
@@ -83,29 +81,10 @@ def open_npy(path: Path, *, many: bool = False) -> NDArray[np.generic]:
 
 def _read_picture(path: Path) -> NDArray[np.generic]:
     """The stored values of a grey or indexed picture."""
-    require_regular_file(path)
-    try:
-        with path.open("rb") as file, quiet_decoders:
-            header = file.read(HEAD_BYTES)
-            file.seek(0)
-            kind = kind_of_image(header)
-            opener = opener_of(kind) if kind in ("PNG", "GIF", "TIFF", "BMP") else None
-            if opener is None:
-                raise ValueError("not a PNG, GIF, TIFF or BMP file")
-            image = opener(file)
-            if image.width * image.height > MAX_PIXELS:
-                raise ValueError(f"{image.width} x {image.height} pixels are too many")
-            values = np.array(image)
-    except Exception as error:  # decoders raise all kinds of errors on damaged data
-        reason = " ".join(str(error).split())
-        kind = path.suffix[1:].upper() or "a picture"
-        raise InputError(f"{path}: unreadable as {kind} ({reason}); save it again") from error
-    if values.ndim > 2:
+    stored = read_stored(path)
+    if stored.values.ndim > 2:
         raise InputError(
-            f"{path}: is a {image.mode} picture, where a mask has one channel; "
+            f"{path}: is a {stored.mode} picture, where a mask has one channel; "
             "save the class of each pixel as a grey or indexed PNG"
         )
-    depth = header[24]
-    if image.format == "PNG" and image.mode == "L" and depth < 8:
-        values = values // (255 // (2**depth - 1))  # Pillow spreads 2 and 4 bits over 0..255
-    return values
+    return stored.values

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import Notice, OnEvent, ignore
+from instseg.core.map_values import MAP_EXAMPLE
 from instseg.core.semantic import IGNORE
 from instseg.core.wording import count
 from instseg.data.mask_files import open_npy, read_pixels, read_values
 from instseg.data.mask_pairs import Pair, pair_folders
 from instseg.system.ahead import map_ahead
 
-MAP_EXAMPLE = "1=pet,2=BG,3=ignore"
 MOST_UNNAMED = 20  # maximum number of classes; smoothed edges have more values
 _VALUES = 2**16  # of the deepest PNG
 
@@ -149,21 +149,6 @@ class MaskData:
                 f"say what each value is, such as {MAP_EXAMPLE}"
             )
         return labels.astype(np.uint8)
-
-
-def parse_values(text: str) -> dict[int, str]:
-    """Parse the meaning of values in semantic maps, as `1=pet,2=BG,3=ignore`.
-
-    Raises:
-        InputError: The text has another form.
-    """
-    values: dict[int, str] = {}
-    for entry in text.split(","):
-        value, _, name = (part.strip() for part in entry.partition("="))
-        if not value.isdecimal() or not name or int(value) in values:
-            raise InputError(f"values {text!r}: give each value once, such as {MAP_EXAMPLE}")
-        values[int(value)] = name
-    return values
 
 
 def _list_pairs(images: Path, masks: Path, mask_name: str | None) -> tuple[tuple[Pair, ...], str]:

@@ -33,6 +33,7 @@ from instseg.doctor.photo_checks import (
     is_photo,
 )
 from instseg.doctor.photos import inspect_photos
+from instseg.doctor.point_checks import check_points
 from instseg.doctor.report import check_report, write_report
 from instseg.doctor.table import image_records, tabulate
 from instseg.files.coco_json import read_document
@@ -121,7 +122,7 @@ def quick_check(document: Any, folder: Path | None = None) -> list[Finding]:
     shapes, of_masks = check_masks(table)
     found += check_file_names(table, around) + check_stated_sizes(table) + of_masks
     found += check_boxes(table, np.where(shapes.fit[:, None], shapes.extents, np.nan))
-    return _ordered(found + check_flags(table) + check_classes(table))
+    return _ordered(found + check_points(table) + check_flags(table) + check_classes(table))
 
 
 def survey(
@@ -194,7 +195,7 @@ def examine_document(
     drawn = draw(table, shapes, on_event)
     extents = np.where(shapes.fit[:, None], shapes.extents, drawn.boxes)
     found += of_masks + check_boxes(table, extents)
-    found += check_flags(table) + check_drawn(table, shapes, drawn) + check_classes(table)
+    found += check_points(table) + check_flags(table) + check_drawn(table, shapes, drawn) + check_classes(table)
     if around.val is not None:
         found += compare_classes(table, around.val)
         if around.photos is not None and around.val_photos is not None:

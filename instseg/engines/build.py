@@ -18,6 +18,7 @@ from instseg.engines.limits import MAX_DETECTIONS, THRESHOLDS
 from instseg.engines.prepare import PrepareForDetector, PrepareForSegmenter
 from instseg.engines.segmenter import Label, multiple_of
 from instseg.models.inference import folded_network
+from instseg.models.live_memory import live_bytes_per_pixel
 from instseg.models.mask_rcnn import Model
 from instseg.models.segmenters import SegmenterModel
 
@@ -103,6 +104,8 @@ def metadata(
             name: round(value, 6) for name, value in by_class if name != "BG"
         }
         texts["max_detections"] = limits.max_detections
+    else:
+        texts["live_bytes"] = live_bytes_per_pixel(model.network, len(card.preprocessing["mean"]))
     written: Mapping[str, str] = {name: json.dumps(value) for name, value in texts.items()}
     return {
         "instseg": __version__,

@@ -20,6 +20,7 @@ from instseg.core.events import Notice, OnEvent
 from instseg.engines.runtimes import require_packages, to_openvino, write_onnx, write_openvino
 from instseg.files.exported_file import KINDS, ExportedFile, read_exported
 from instseg.models.mask_rcnn import Model
+from instseg.models.segmenters import SegmenterModel
 from instseg.system.atomic import make_folder
 
 REVISION = 1  # of the graphs; another number makes older conversions be made again
@@ -28,7 +29,7 @@ SUFFIX = {"onnxruntime": ".onnx", "openvino": ".xml"}
 
 
 def converted(
-    model: Model,
+    model: Model | SegmenterModel,
     name: str,
     beside: Path | None,
     engine: str,
@@ -45,16 +46,17 @@ def converted(
         beside: The weights file beside which it is kept, if that folder can be written to; else,
             and for None, the user's folder for caches.
         engine: `onnxruntime` or `openvino`.
-        scale: Scale of the input size; 1 is that of the architecture.
+        scale: Scale of the input size of a Mask R-CNN; 1 is that of the architecture.
         calibration: Photos to quantize it with, to int8; None for float32.
         on_event: Called before a new one is made, which takes minutes.
 
     Raises:
         InputError: Packages for the conversion are missing, or it cannot be written.
     """
-    model = _scaled(model, scale)
+    if isinstance(model, Model):
+        model = _scaled(model, scale)
     key = _key(model, engine, calibration)
-    file_name = f"{name}.{key[:12]}{SUFFIX[engine]}"
+    file_name = f"{name.replace(':', '-')}.{key[:12]}{SUFFIX[engine]}"  # of `smp:` networks
     folders = [cache_folder()]
     if beside is not None and os.access(beside.parent, os.W_OK):
         folders.insert(0, beside.parent)
@@ -94,7 +96,9 @@ def _scaled(model: Model, scale: float) -> Model:
     return Model(network=model.network, card=card)
 
 
-def _key(model: Model, engine: str, calibration: Sequence[NDArray[np.uint8]] | None) -> str:
+def _key(
+    model: Model | SegmenterModel, engine: str, calibration: Sequence[NDArray[np.uint8]] | None
+) -> str:
     """What the conversion depends on, as a hash."""
     digest = hashlib.sha256()
     facts: list[Any] = [__version__, REVISION, engine, calibration is not None]
@@ -109,15 +113,22 @@ def _key(model: Model, engine: str, calibration: Sequence[NDArray[np.uint8]] | N
 
 
 def _write(
-    model: Model, path: Path, key: str, calibration: Sequence[NDArray[np.uint8]] | None
+    model: Model | SegmenterModel,
+    path: Path,
+    key: str,
+    calibration: Sequence[NDArray[np.uint8]] | None,
 ) -> None:
-    from instseg.engines.build import DetectorLimits, detector_graph, metadata
+    from instseg.engines.build import DetectorLimits, detector_graph, metadata, segmenter_graph
 
-    limits = DetectorLimits(
-        score_thresholds=torch.full((len(model.card.class_names),), THRESHOLD),
-        max_detections=MAX_DETECTIONS,
-    )
-    graph, dtype = detector_graph(model, limits), "fp32"
+    limits, dtype = None, "fp32"
+    if isinstance(model, Model):
+        limits = DetectorLimits(
+            score_thresholds=torch.full((len(model.card.class_names),), THRESHOLD),
+            max_detections=MAX_DETECTIONS,
+        )
+        graph = detector_graph(model, limits)
+    else:
+        graph = segmenter_graph(model)
     if calibration is not None:
         from instseg.engines.quantize import quantized
 

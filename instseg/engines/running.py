@@ -1,9 +1,10 @@
-"""Exported detectors in the place of the network in torch."""
+"""Exported files in the place of a network in torch."""
 
 from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,36 +13,29 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from instseg.core.errors import InputError
+from instseg.engines.limits import MAX_DETECTIONS, THRESHOLDS
 from instseg.engines.runtimes import Outputs
-from instseg.engines.sessions import Detect, open_detector
+from instseg.engines.sessions import RunGraph, open_graph
 from instseg.files.exported_file import ExportedFile
 from instseg.models.inference import Choice, Detections, widen_sliver
 
 UNWANTED = 2.0  # the threshold of classes that are left out; no score is as high
 
 
-class GraphDetector:
-    """Detects with an exported file; called as `instseg.models.inference.Detector` is.
+class Graph:
+    """An exported file, loaded when it is first used, and again in another process.
 
-    The file is loaded when it is first used, and again in another process, after a fork too.
+    After a fork it is loaded again too. Several threads may call it.
 
     Args:
-        file: The file, of a detector.
+        file: The file.
         engine: `onnxruntime` or `openvino`.
         precision: `fp32` or `bf16`, of what is not stored as int8.
-
-    Raises:
-        InputError: It is a semantic network's file.
     """
 
     def __init__(self, file: ExportedFile, engine: str, precision: str) -> None:
-        if file.max_detections is None:
-            raise InputError(
-                f"{file.path} holds {file.card.architecture}, which gives semantic maps, not "
-                "instances; give a file of a Mask R-CNN"
-            )
         self.file, self.engine, self.precision = file, engine, precision
-        self._opened: tuple[int, Detect] | None = None
+        self._opened: tuple[int, RunGraph] | None = None
         self._opening = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -50,33 +44,68 @@ class GraphDetector:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
 
-    def __call__(self, images: list[Tensor], choice: Choice) -> list[Detections]:
-        """Detect in images, one after the other; see `Detector`."""
-        return [self._detect(image, choice) for image in images]
+    def __call__(self, inputs: Mapping[str, NDArray[Any]]) -> Outputs:
+        """The outputs by name; see `open_graph`."""
+        return self.open()(inputs)
 
-    def open(self) -> Detect:
+    def open(self) -> RunGraph:
         """What runs the file in this process.
 
         Raises:
             InputError: The runtime cannot load the file.
         """
+        is_detector = self.file.max_detections is not None
         with self._opening:
             if self._opened is None or self._opened[0] != os.getpid():
-                detect = open_detector(
+                run = open_graph(
                     self.file.path,
                     self.engine,
-                    classes=len(self.file.card.class_names),
+                    classes=len(self.file.card.class_names) if is_detector else None,
                     precision=self.precision,
                     threads=torch.get_num_threads(),
                 )
-                self._opened = os.getpid(), detect
+                self._opened = os.getpid(), run
             return self._opened[1]
+
+    def damaged(self, expected: str) -> InputError:
+        """The error for outputs that are not as expected; a graph may be anyone's."""
+        return InputError(
+            f"{self.file.path}: what it gives are not {expected} of its classes; it is damaged or "
+            "was changed: export it again"
+        )
+
+
+class GraphDetector:
+    """Detects with an exported file; called as `instseg.models.inference.Detector` is.
+
+    Args:
+        graph: The file, of a detector.
+
+    Raises:
+        InputError: It is a semantic network's file, or the runtime cannot load it.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        if graph.file.max_detections is None:
+            raise InputError(
+                f"{graph.file.path} holds {graph.file.card.architecture}, which gives semantic "
+                "maps, not instances; give a file of a Mask R-CNN"
+            )
+        graph.open()  # so that a file that cannot be loaded is known at once
+        self.graph, self.file = graph, graph.file
+
+    def __call__(self, images: list[Tensor], choice: Choice) -> list[Detections]:
+        """Detect in images, one after the other; see `Detector`."""
+        return [self._detect(image, choice) for image in images]
 
     def _detect(self, image: Tensor, choice: Choice) -> Detections:
         seen = widen_sliver(image, self.file.card.preprocessing["max_size"])
         pixels = np.ascontiguousarray(seen.permute(1, 2, 0).numpy())
-        outputs = self.open()(pixels, self._thresholds(choice), choice.max_detections)
-        found = self._checked(outputs)
+        limits = {
+            THRESHOLDS: self._thresholds(choice),
+            MAX_DETECTIONS: np.array(choice.max_detections),
+        }
+        found = self._checked(self.graph({"image": pixels, **limits}))
         if seen.shape == image.shape:
             return found
         ratio = torch.tensor(image.shape[1:]) / torch.tensor(seen.shape[1:])
@@ -108,10 +137,7 @@ class GraphDetector:
         except (LookupError, TypeError, ValueError):
             right = False
         if not right:
-            raise InputError(
-                f"{self.file.path}: what it gives are not detections of its classes; it is damaged "
-                "or was changed: export it again"
-            )
+            raise self.graph.damaged("detections")
         return Detections(
             boxes=torch.from_numpy(boxes),
             class_ids=torch.from_numpy(labels).long(),

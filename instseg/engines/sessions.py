@@ -1,4 +1,4 @@
-"""Exported detectors in ONNX Runtime and OpenVINO, with the limits of the caller.
+"""Exported files in ONNX Runtime and OpenVINO, detectors with the limits of the caller.
 
 The limits are constants in the file. Here they become inputs, so that one loaded file serves all.
 """
@@ -6,7 +6,7 @@ The limits are constants in the file. Here they become inputs, so that one loade
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +17,23 @@ from instseg.core.errors import InputError
 from instseg.engines.limits import MAX_DETECTIONS, THRESHOLDS
 from instseg.engines.runtimes import Outputs
 
-Detect = Callable[[NDArray[np.uint8], NDArray[np.float32], int], Outputs]
+RunGraph = Callable[[Mapping[str, NDArray[Any]]], Outputs]
 KERNELS_KEPT = 512  # of OpenVINO, by shape: fewer than it keeps by default, so that memory is flat
 HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
-def open_detector(path: Path, engine: str, *, classes: int, precision: str, threads: int) -> Detect:
-    """What runs an exported detector: `(image, score_thresholds, max_detections) -> outputs`.
+def open_graph(
+    path: Path, engine: str, *, classes: int | None, precision: str, threads: int
+) -> RunGraph:
+    """What runs an exported file: inputs by name to outputs by name.
 
-    Several threads may call it.
+    The inputs are `image`, and of a detector `score_thresholds` and `max_detections`. Several
+    threads may call it.
 
     Args:
         path: The .onnx or .xml file.
         engine: `onnxruntime` or `openvino`.
-        classes: Number of score thresholds, with the background's.
+        classes: Of a detector: number of score thresholds, with the background's.
         precision: `fp32` or, with OpenVINO, `bf16`: of what is not stored as int8.
         threads: Threads of the processor that it may use.
 
@@ -40,7 +43,8 @@ def open_detector(path: Path, engine: str, *, classes: int, precision: str, thre
     try:
         if engine == "onnxruntime":
             return _onnxruntime(path, classes, threads)
-        return _openvino(path, HINTS[precision], threads)
+        limits = () if classes is None else (THRESHOLDS, MAX_DETECTIONS)
+        return _openvino(path, limits, HINTS[precision], threads)
     except InputError:
         raise
     except Exception as error:  # each has its own kinds
@@ -51,7 +55,7 @@ def open_detector(path: Path, engine: str, *, classes: int, precision: str, thre
         ) from error
 
 
-def _onnxruntime(path: Path, classes: int, threads: int) -> Detect:
+def _onnxruntime(path: Path, classes: int | None, threads: int) -> RunGraph:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -60,15 +64,14 @@ def _onnxruntime(path: Path, classes: int, threads: int) -> Detect:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.enable_cpu_mem_arena = False  # it keeps the most that any size of photo has needed
     options.enable_mem_pattern = False  # for sizes that repeat
-    model = path.read_bytes() + _more_inputs(classes)
+    model = path.read_bytes() + (b"" if classes is None else _more_inputs(classes))
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     names = [each.name for each in session.get_outputs()]
 
-    def detect(image: NDArray[np.uint8], thresholds: NDArray[np.float32], most: int) -> Outputs:
-        given = {"image": image, THRESHOLDS: thresholds, MAX_DETECTIONS: np.array(most)}
-        return dict(zip(names, session.run(names, given), strict=True))
+    def run(inputs: Mapping[str, NDArray[Any]]) -> Outputs:
+        return dict(zip(names, session.run(names, dict(inputs)), strict=True))
 
-    return detect
+    return run
 
 
 def _more_inputs(classes: int) -> bytes:
@@ -99,12 +102,12 @@ def _varint(value: int) -> bytes:
     return bytes([low | 0x80]) + _varint(rest) if rest else bytes([low])
 
 
-def _openvino(path: Path, hint: str, threads: int) -> Detect:
+def _openvino(path: Path, limits: Sequence[str], hint: str, threads: int) -> RunGraph:
     import openvino
 
     core = openvino.Core()
     model = _openvino_model(core, path)
-    for name in (THRESHOLDS, MAX_DETECTIONS):
+    for name in limits:
         constant = next(op for op in model.get_ops() if op.get_friendly_name() == name)
         given = openvino.opset13.parameter(constant.shape, constant.get_element_type(), name)
         constant.output(0).replace(given.output(0))
@@ -120,12 +123,12 @@ def _openvino(path: Path, hint: str, threads: int) -> Detect:
     names = [each.get_any_name() for each in compiled.outputs]
     request, alone = compiled.create_infer_request(), threading.Lock()
 
-    def detect(image: NDArray[np.uint8], thresholds: NDArray[np.float32], most: int) -> Outputs:
+    def run(inputs: Mapping[str, NDArray[Any]]) -> Outputs:
         with alone:  # it uses all threads
-            request.infer({"image": image, THRESHOLDS: thresholds, MAX_DETECTIONS: np.array(most)})
+            request.infer(dict(inputs))
             return {name: np.array(request.get_tensor(name).data) for name in names}
 
-    return detect
+    return run
 
 
 def _openvino_model(core: Any, path: Path) -> Any:

@@ -127,7 +127,7 @@ def _dataset(options: EvaluateOptions) -> CocoData:
 
     given = options.coco_json
     if options.data is not None:
-        found = read_dataset(options.data, options.images, on_event=options.on_event)
+        found = read_dataset(options.data, options.images, things=True, on_event=options.on_event)
         split = found.first_of(FOR_MEASURING, options.on_event, "measures on")
         return found.coco(split, options.folder)
     assert given is not None, "the options were checked"

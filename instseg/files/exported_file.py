@@ -18,6 +18,7 @@ from instseg.system.regular import require_regular_file
 
 KINDS: dict[str, Literal["onnx", "openvino"]] = {".onnx": "onnx", ".xml": "openvino"}
 LARGEST_TEXTS = 2**25  # bytes of an ONNX file's metadata, or of an .xml file
+LIVE_BYTES, LARGEST_LIVE_BYTES = 450, 1e6  # bytes of a pixel, where a file does not tell, and most
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types of protocol buffers
 _METADATA = 14  # field number of ModelProto.metadata_props
 
@@ -32,6 +33,8 @@ class ExportedFile:
         card: Architecture, classes, preprocessing, score thresholds and provenance.
         dtype: `fp32`, `fp16` or `int8`.
         max_detections: Of a detector; None for semantic networks.
+        live_bytes: Of a semantic network: most bytes of feature maps in float32 at once, for each
+            pixel of the input.
         certificate: How closely it agrees with the model; empty if it was not checked.
         source: What it was converted from, if it is a cached conversion.
     """
@@ -41,6 +44,7 @@ class ExportedFile:
     card: ModelCard
     dtype: str
     max_detections: int | None
+    live_bytes: float
     certificate: Json
     source: str
 
@@ -97,6 +101,9 @@ def _described(
     most = json.loads(texts.get("max_detections", "null"))
     if most is not None and not (isinstance(most, int) and most > 0):
         raise ValueError("max_detections: expected a number above 0")
+    live_bytes = json.loads(texts.get("live_bytes", str(LIVE_BYTES)))
+    if not (isinstance(live_bytes, float | int) and 0 < live_bytes < LARGEST_LIVE_BYTES):
+        raise ValueError("live_bytes: expected a number above 0")
     card = {
         "architecture": texts["architecture"],
         "architecture_args": {},
@@ -112,6 +119,7 @@ def _described(
         card=msgspec.convert(card, ModelCard),
         dtype=texts.get("dtype", "fp32"),
         max_detections=most,
+        live_bytes=live_bytes,
         certificate=msgspec.convert(values["certificate"], dict[str, Any]),
         source=texts.get("source", ""),
     )

@@ -16,6 +16,9 @@ from instseg.files.quiet import quiet_decoders
 from instseg.system.regular import require_regular_file
 
 _ORIENTATION = 274
+DECODER_BYTES = 4.5  # Pillow decodes to 4 bytes a pixel, which are copied in strips
+_DECODERS = {"WEBP": 14.5, "AVIF": 7.0, "HEIF": 7.0}  # these decode to another copy first
+_PROGRESSIVE = 7.0  # bytes a pixel: a JPEG all of whose coefficients are in memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +28,12 @@ class PhotoHeader:
     Attributes:
         stored_wh: Width and height before the EXIF orientation is applied.
         orientation: EXIF orientation 1..8; 1 is upright.
+        decoder_bytes: Bytes of each pixel that are needed while it is read, beside its pixels.
     """
 
     stored_wh: tuple[int, int]
     orientation: int = 1
+    decoder_bytes: float = DECODER_BYTES
 
     @property
     def upright_wh(self) -> tuple[int, int]:
@@ -90,6 +95,11 @@ def header_of(image: Image.Image, *, thorough: bool = False) -> PhotoHeader:
     orientation = 1
     if thorough or image.format != "PNG" or "exif" in image.info:
         orientation = int(image.getexif().get(_ORIENTATION, 1))
+    decoder = _DECODERS.get(image.format or "", DECODER_BYTES)
+    if image.info.get("progressive"):
+        decoder = _PROGRESSIVE
     return PhotoHeader(
-        stored_wh=image.size, orientation=orientation if orientation in range(1, 9) else 1
+        stored_wh=image.size,
+        orientation=orientation if orientation in range(1, 9) else 1,
+        decoder_bytes=decoder,
     )

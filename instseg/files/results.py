@@ -20,6 +20,7 @@ from instseg.core.errors import ArgumentError, InputError
 from instseg.core.instances import Instances
 from instseg.core.json_types import Json
 from instseg.files.image import write_indexed_png
+from instseg.files.journal import Journal, RawRecord
 from instseg.system.atomic import naming_file, replacing
 
 UNREADABLE = (ValueError, msgspec.MsgspecError)
@@ -157,6 +158,10 @@ class PredictionWriter:
         if time.monotonic() - self._assembled_s > max(10.0, 20 * self._cost_s):
             self._assemble()
 
+    def journal(self) -> Journal:
+        """All that was written, read again when it is asked for."""
+        return Journal(self._journal_path)
+
     def records(self) -> Iterator[Json]:
         """What was written of each image: `image` and `annotations`, as in the document."""
         return islice(self._lines(), 1, None)
@@ -232,8 +237,8 @@ class PredictionWriter:
         with self._journal_path.open(encoding="utf-8") as journal:
             yield from (json.loads(line) for line in journal if line.endswith("\n"))
 
-    def _raw_records(self) -> Iterator[_RawRecord]:
-        decode = msgspec.json.Decoder(_RawRecord).decode
+    def _raw_records(self) -> Iterator[RawRecord]:
+        decode = msgspec.json.Decoder(RawRecord).decode
         with self.reading(), self._journal_path.open("rb") as journal:
             yield from (decode(line) for line in islice(journal, 1, None) if line.endswith(b"\n"))
 
@@ -251,13 +256,6 @@ class PredictionWriter:
             file.write(b"}\n")
         self._assembled_s = time.monotonic()
         self._cost_s = self._assembled_s - begin_s
-
-
-class _RawRecord(msgspec.Struct):
-    """The parts of a line of the journal, as they are written there."""
-
-    image: msgspec.Raw
-    annotations: list[msgspec.Raw]
 
 
 def write_semantic_map(path: Path, labels: NDArray[np.uint8], class_names: Sequence[str]) -> None:

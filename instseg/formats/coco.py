@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from instseg.formats.format import Format, Reading, Writing
 from instseg.formats.joined import joined
 from instseg.formats.labels import Labels, Notes, Record
 from instseg.formats.photo_names import copy_photos
-from instseg.formats.shapes import has_mask, parts_of, size_of
+from instseg.formats.shapes import has_mask, simplified, size_of
 
 FILE = "annotations.json"
 _HEAD_BYTES = 4096
@@ -116,38 +116,26 @@ def _is_number(value: object) -> bool:
 def write(labels: Labels, folder: Path, writing: Writing) -> None:
     """Write `annotations.json`, or a file for each split; with copied photos in `images/`."""
     images = copy_photos(labels, folder, writing) if writing.copy_photos else labels.images
-    objects = labels.by_image()
     files: dict[str, list[Record]] = {}
     for image in images:
         split = "" if writing.one_file else str(image.get("split", ""))
         files.setdefault(f"{split}.json" if split else FILE, []).append(image)
+    objects = labels.by_image()
+    head = {key: value for key, value in labels.document.items() if key != "annotations"}
     for file, own in (files or {FILE: []}).items():
-        records = _written(own, objects, writing.tolerance)
-        document = {**labels.document, "images": own, "annotations": records}
-        (folder / file).write_text(json.dumps(document), encoding="utf-8")
+        with (folder / file).open("w", encoding="utf-8") as stream:
+            stream.write(json.dumps({**head, "images": own})[:-1] + ', "annotations": [')
+            for number, record in enumerate(_written(own, objects, writing.tolerance)):
+                stream.write((", " if number else "") + json.dumps(record))
+            stream.write("]}")
 
 
 def _written(
     images: Iterable[Record], objects: Mapping[int, Sequence[Record]], tolerance: float
-) -> list[Record]:
-    return [
-        _simplified(annotation, size_of(image), tolerance)
-        for image in images
-        for annotation in objects[image["id"]]
-    ]
-
-
-def _simplified(annotation: Record, size_hw: tuple[int, int], tolerance: float) -> Record:
-    """An annotation with simplified polygons; masks with holes stay exact."""
-    if not tolerance or not has_mask(annotation):
-        return annotation
-    try:
-        parts = parts_of(annotation, size_hw, tolerance)
-    except ValueError:  # a broken segmentation, which the doctor tells of, stays as it is
-        return annotation
-    if not parts or any(part.holes for part in parts):
-        return annotation
-    return {**annotation, "segmentation": [part.outer.ravel().tolist() for part in parts]}
+) -> Iterator[Record]:
+    for image in images:
+        for annotation in objects[image["id"]]:
+            yield simplified(annotation, size_of(image), tolerance)
 
 
 FORMAT = Format(name="coco", title="COCO", recognises=recognises, read=read, write=write, file=FILE)

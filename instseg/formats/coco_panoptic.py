@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from operator import itemgetter
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from instseg.core.errors import InputError
 from instseg.core.events import Notice, told
@@ -23,8 +21,9 @@ from instseg.formats.coco_files import coco_files, photos_of, split_of
 from instseg.formats.format import Format, Reading, Writing
 from instseg.formats.joined import joined
 from instseg.formats.labels import Labels, Notes, Record
+from instseg.formats.painting import Region, painted, regions
 from instseg.formats.photo_names import copy_photos, photo_names
-from instseg.formats.shapes import has_mask, mask_of, of_mask, size_of
+from instseg.formats.shapes import size_of
 
 _MOST_IDS = 2**24
 _WEIGHTS = np.array([1, 256, 65536])  # of red, green and blue
@@ -121,30 +120,23 @@ def _segments(
     notes: Notes,
 ) -> Iterator[Record]:
     """The objects of a photo."""
-    values, labels = np.unique(ids, return_inverse=True)
-    windows = ndimage.find_objects(labels.reshape(ids.shape) + 1)
-    place = dict(zip(values.tolist(), windows, strict=True))
+    found = dict(regions(ids))
     for info in infos if isinstance(infos, list) else []:
         number = info.get("id") if isinstance(info, dict) else None
         if type(number) is not int or info.get("category_id") not in categories:
             notes.add("segments of no known class: left out", f"photo {image_id}")
             continue
-        window = place.pop(number, None)
-        if window is None or number == 0:
+        region = found.pop(number, None)
+        if region is None:
             notes.add("segments without pixels: left out", f"photo {image_id}, segment {number}")
             continue
-        crop = ids[window] == number
-        y, x = window[0].start, window[1].start
         yield {
             **{key: value for key, value in info.items() if key != "isthing"},
             "image_id": image_id,
             "iscrowd": 1 if info.get("iscrowd") == 1 else 0,
-            "bbox": [float(x), float(y), float(crop.shape[1]), float(crop.shape[0])],
-            "area": float(crop.sum()),
-            "segmentation": of_mask(crop, (y, x), ids.shape),
+            **region.record((ids.shape[0], ids.shape[1])),
         }
-    place.pop(0, None)
-    notes.add("colours that are no segment: left out", f"photo {image_id}", len(place))
+    notes.add("colours that are no segment: left out", f"photo {image_id}", len(found))
 
 
 def write(labels: Labels, folder: Path, writing: Writing) -> None:
@@ -178,51 +170,32 @@ def write(labels: Labels, folder: Path, writing: Writing) -> None:
 
 def _painted(
     annotations: Sequence[Record], size_hw: tuple[int, int], stuff: set[int], notes: Notes
-) -> tuple[NDArray[np.int64], list[Record]]:
+) -> tuple[NDArray[Any], list[Record]]:
     """The segment of each pixel, and the segments that are left."""
-    masks = []
-    for place, each in enumerate(annotations):
-        if has_mask(each):
-            try:
-                mask = mask_of(each, size_hw)
-            except ValueError as problem:
-                notes.add(f"objects with {problem}: left out", f"id {each['id']}")
-                continue
-            masks.append((place, each, mask, int(mask.areas()[0])))
-    masks.sort(key=lambda m: (m[1]["category_id"] not in stuff, not m[1].get("iscrowd"), -m[3]))
-    ids = np.zeros(size_hw, dtype=np.int64)
+    seen = painted(annotations, size_hw, notes, stuff=stuff)
     used: set[int] = set()
-    numbered = []
-    for place, each, mask, area in masks:
+    numbers, infos = [], []
+    for each, region in zip(annotations, seen.regions, strict=True):
         number = each["id"] if 0 < each["id"] < _MOST_IDS and each["id"] not in used else 0
         number = number or next(n for n in range(1, _MOST_IDS) if n not in used)
-        used.add(number)
-        ids[mask.windows()[0]][mask.crops[0]] = number
-        numbered.append((place, each, number, area))
-    infos = []
-    for _, each, number, area in sorted(numbered, key=itemgetter(0)):
-        seen = ids == number
-        left = int(seen.sum())
-        if left < area:
-            words = "objects hidden by others" if not left else "objects partly hidden by others"
-            notes.add(f"{words}: {'left out' if not left else 'cut'}", f"id {each['id']}")
-        if left:
-            infos.append(_info(each, number, seen))
-    return ids, infos
+        numbers.append(number)
+        if region is not None:
+            used.add(number)
+            infos.append(_info(each, number, region))
+    return seen.numbered(numbers), infos
 
 
-def _info(annotation: Record, number: int, seen: NDArray[np.bool_]) -> Record:
-    ys, xs = ndimage.find_objects(seen.astype(np.uint8))[0]
+def _info(annotation: Record, number: int, region: Region) -> Record:
     return {
         "id": number,
         "category_id": annotation["category_id"],
         "iscrowd": annotation["iscrowd"],
-        "bbox": [xs.start, ys.start, xs.stop - xs.start, ys.stop - ys.start],
-        "area": int(seen.sum()),
+        "bbox": [int(value) for value in region.box],
+        "area": region.area,
     }
 
 
-def _colours(ids: NDArray[np.int64]) -> NDArray[np.uint8]:
+def _colours(ids: NDArray[Any]) -> NDArray[np.uint8]:
     return (ids[..., None] // _WEIGHTS % 256).astype(np.uint8)
 
 

@@ -21,7 +21,7 @@ from instseg.doctor.findings import Finding
 from instseg.formats.format import Format, Reading, Writing
 from instseg.formats.labels import Labels
 from instseg.formats.losses import losses
-from instseg.formats.options import ConvertOptions
+from instseg.formats.options import ConvertOptions, in_pixels
 from instseg.formats.registry import format_of, recognised
 from instseg.formats.shapes import measured, size_of
 from instseg.system.atomic import make_folder, naming_file, sweep
@@ -96,14 +96,12 @@ def convert(options: ConvertOptions) -> Conversion:
     for note in notes:
         options.on_event(Notice(text=printable(note)))
     writing = Writing(
-        tolerance=options.tolerance,
+        tolerance=in_pixels(options.tolerance),
         copy_photos=options.copy_photos,
         one_file=as_file,
         on_event=options.on_event,
     )
-    with _folder_for(out, target.file if as_file else "") as folder:
-        new_ids = target.write(labels, folder, writing)
-        _write_classes(folder / CLASSES, labels, new_ids)
+    write_labels(labels, out, target, writing)
     return Conversion(
         path=out,
         classes_csv=out.with_suffix(f".{CLASSES}") if as_file else out / CLASSES,
@@ -150,6 +148,20 @@ def read_labels(
     sizes = {image["id"]: size_of(image) for image in labels.images}
     annotations = [measured(each, sizes[each["image_id"]]) for each in labels.annotations]
     return replace(labels, document={**labels.document, "annotations": annotations}), found
+
+
+def write_labels(labels: Labels, out: Path, target: Format, writing: Writing) -> None:
+    """Write labels and the table of their classes; nothing is left behind if this fails.
+
+    Args:
+        labels: The labels.
+        out: The folder, or with `writing.one_file` the file; it does not exist, or is empty.
+        target: The format.
+        writing: How.
+    """
+    with _folder_for(out, target.file if writing.one_file else "") as folder:
+        new_ids = target.write(labels, folder, writing)
+        _write_classes(folder / CLASSES, labels, new_ids)
 
 
 def check_free(out: Path, target: Format) -> None:

@@ -52,7 +52,7 @@ class Labels:
         """The splits that images are in, in order of first appearance; [] without splits."""
         return list(dict.fromkeys(i["split"] for i in self.images if i.get("split")))
 
-    def by_image(self) -> dict[int, list[Record]]:
+    def by_image(self) -> Mapping[int, list[Record]]:
         """The annotations of each image id."""
         found: dict[int, list[Record]] = {image["id"]: [] for image in self.images}
         for annotation in self.annotations:

@@ -9,7 +9,20 @@ from typing import Literal, get_args
 from instseg.core.errors import InputError
 from instseg.formats.format import Format
 
-FormatName = Literal["coco-panoptic", "coco", "cvat", "labelme", "via", "yolo-seg", "yolo"]
+FormatName = Literal[
+    "coco-panoptic",
+    "coco",
+    "cvat",
+    "label-studio",
+    "labelme",
+    "via",
+    "yolo-seg",
+    "yolo",
+    "cityscapes",
+    "voc",
+    "instance-png",
+    "label-map",
+]
 NAMES: tuple[FormatName, ...] = get_args(FormatName)
 """In the order in which they are tried on unknown files: special ones first."""
 

@@ -154,27 +154,25 @@ def parts_of(
     return [Part(ring) for ring in _simple(polygons, tolerance)]
 
 
-def rings_or_mask(
-    annotation: Mapping[str, Any], size_hw: tuple[int, int], tolerance: float = 0.0
-) -> list[Loop] | Masks:
-    """The outlines of an annotation's parts; if they have holes, its mask, which stays exact.
+def simplified(
+    annotation: dict[str, Any], size_hw: tuple[int, int], tolerance: float
+) -> dict[str, Any]:
+    """An annotation with simplified polygons; masks with holes, and broken ones, stay as they are.
 
     Args:
-        annotation: With a segmentation.
+        annotation: With a segmentation or without.
         size_hw: Of its image.
-        tolerance: See `parts_of`.
-
-    Raises:
-        ValueError: The segmentation is broken.
+        tolerance: See `parts_of`; with 0, the annotation stays as it is.
     """
-    polygons = polygons_of(annotation)
-    if not polygons:
-        mask = mask_of(annotation, size_hw)
-        flat = mask.to_polygons()[0]
-        if flat is None and mask.crops[0].size:
-            return mask
-        polygons = [np.array(ring, dtype=np.float64).reshape(-1, 2) for ring in flat or ()]
-    return _simple(polygons, tolerance)
+    if not tolerance or not has_mask(annotation):
+        return annotation
+    try:
+        parts = parts_of(annotation, size_hw, tolerance)
+    except ValueError:  # which the doctor tells of
+        return annotation
+    if not parts or any(part.holes for part in parts):
+        return annotation
+    return {**annotation, "segmentation": [part.outer.ravel().tolist() for part in parts]}
 
 
 def ring_of(

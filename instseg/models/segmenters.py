@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.transforms.v2.functional import rgb_to_grayscale
 
 from instseg.core.errors import InputError
 from instseg.files.exported_file import is_exported
@@ -70,25 +69,36 @@ class SegmenterModel:
         Returns:
             float32 (..., C, H, W).
         """
-        pixels = images.float() / 255 if images.dtype == torch.uint8 else images.float()
-        if self.in_channels == 1 and pixels.shape[-3] == 3:
-            pixels = rgb_to_grayscale(pixels)
+        pixels = channels_as_trained(images, self.in_channels)
         prepare = self.card.preprocessing
         mean, std = (pixels.new_tensor(prepare[k])[:, None, None] for k in ("mean", "std"))
         return (pixels - mean) / std
 
     def input_size(self, size_hw: tuple[int, int]) -> tuple[int, int]:
         """Height and width to which images of this size are resized."""
-        min_size, max_size = (self.card.preprocessing[k] for k in ("min_size", "max_size"))
-        scale = min_size / min(size_hw) if min_size else 1.0
-        if max_size:
-            scale = min(scale, max_size / max(size_hw))
-        height, width = (max(round(side * scale), 1) for side in size_hw)
-        return height, width
+        return input_size(self.card.preprocessing, size_hw)
 
     def save(self, path: Path, dtype: torch.dtype | None = None) -> None:
         """Write a model file; `dtype` is that of the stored floating-point weights."""
         save_model_file(path, self.network.state_dict(), self.card, dtype=dtype)
+
+
+def input_size(preprocessing: Mapping[str, Any], size_hw: tuple[int, int]) -> tuple[int, int]:
+    """Height and width to which images of this size are resized; see `SegmenterModel.card`."""
+    min_size, max_size = (preprocessing[k] for k in ("min_size", "max_size"))
+    scale = min_size / min(size_hw) if min_size else 1.0
+    if max_size:
+        scale = min(scale, max_size / max(size_hw))
+    height, width = (max(round(side * scale), 1) for side in size_hw)
+    return height, width
+
+
+def channels_as_trained(images: Tensor, channels: int) -> Tensor:
+    """Images (..., C, H, W) in float32, uint8 scaled to 0..1, and grey for a single channel."""
+    from torchvision.transforms.v2.functional import rgb_to_grayscale  # loads torch's compiler
+
+    pixels = images.float() / 255 if images.dtype == torch.uint8 else images.float()
+    return rgb_to_grayscale(pixels) if channels == 1 and pixels.shape[-3] == 3 else pixels
 
 
 def fresh_segmenter(
@@ -163,7 +173,7 @@ def load_segmenter(
     path = locate(weights, progress=progress)
     if is_exported(path):
         raise InputError(
-            f"{path}: an exported file; semantic networks run here from the model file that it was "
+            f"{path}: an exported file, which cannot be trained; give the model file that it was "
             "made of"
         )
     card, state = load_model_file(path)

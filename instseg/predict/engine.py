@@ -1,11 +1,11 @@
-"""What `Predictor` detects with: a network in torch, or an exported file in another engine."""
+"""What `Predictor` and `Segmenter` run: a network in torch, or an exported file elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -22,9 +22,16 @@ from instseg.files.weights import NAMED, locate
 from instseg.models.batch_detector import detector_for
 from instseg.models.inference import Choice, Detections
 from instseg.models.mask_rcnn import Model, load_detector
+from instseg.models.segmenters import SegmenterModel, load_segmenter
+from instseg.models.semantic_inference import NetworkSegmenter
 from instseg.system.device import PRECISIONS, choose_device, choose_dtype
 
+if TYPE_CHECKING:
+    from instseg.engines.running import Graph
+
 ENGINE_PRECISIONS = (*PRECISIONS, "int8")
+AnyModel = TypeVar("AnyModel", Model, SegmenterModel)
+Runner = TypeVar("Runner")
 
 
 class Detects(Protocol):
@@ -34,9 +41,29 @@ class Detects(Protocol):
         """Detect in images uint8 (3, H, W) of one size after resizing."""
 
 
+class Labels(Protocol):
+    """A `NetworkSegmenter` or what takes its place."""
+
+    @property
+    def live_bytes(self) -> float:
+        """Most bytes of feature maps in float32 at once, for each pixel of the input."""
+
+    def prepare(self, pixels: NDArray[Any]) -> Any:
+        """What the other methods take, for an image (H, W, C), uint8 or float32."""
+
+    def labels(self, prepared: Sequence[Any]) -> list[NDArray[np.uint8]]:
+        """The best class of each pixel: uint8 (H, W) of each image."""
+
+    def semantic_map(self, prepared: Any) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """The labels, uint8 (H, W), and their probabilities, float32 (H, W), 0..1."""
+
+    def probabilities(self, prepared: Any) -> NDArray[np.float32]:
+        """The probability of each class at each pixel: float32 (K, H, W), 0..1."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class LoadedDetector:
-    """What detects.
+class Loaded(Generic[Runner]):
+    """What runs.
 
     Attributes:
         name: The weights, in messages.
@@ -44,8 +71,10 @@ class LoadedDetector:
         device: Where it runs.
         dtype: Floating-point type of the network, of what is not int8.
         engine: `torch`, `openvino` or `onnxruntime`.
+        is_int8: Whether it computes in int8.
         weights_bytes: Size of the weights in memory.
-        detector: What detects.
+        parameters: Number of weights; None for exported files.
+        runner: What detects, or labels.
     """
 
     name: str
@@ -53,8 +82,10 @@ class LoadedDetector:
     device: torch.device
     dtype: torch.dtype
     engine: str
+    is_int8: bool
     weights_bytes: int
-    detector: Detects
+    parameters: int | None
+    runner: Runner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +95,19 @@ class RunOptions:
     device: str | torch.device
     engine: str
     precision: str
-    scale: float
-    compiled: bool
+    scale: float = 1.0
+    compiled: bool = False
     calibration: Sequence[NDArray[np.uint8]] | None
     on_event: OnEvent
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kind(Generic[AnyModel, Runner]):
+    """How one kind of model is loaded, and what runs it."""
+
+    load: Callable[[str | Path], AnyModel]
+    in_torch: Callable[[AnyModel, torch.device, torch.dtype], Runner]
+    of_graph: Callable[[Graph], Runner]
 
 
 def choose_detector(
@@ -76,17 +116,64 @@ def choose_detector(
     *,
     architecture: str | None,
     progress: Callable[[int, int], None] | None,
-) -> LoadedDetector:
-    """Load weights in the engine that suits them.
+) -> Loaded[Detects]:
+    """Load weights of a Mask R-CNN in the engine that suits them.
 
     Raises:
         InputError: Weights, packages or the device are not available, or do not go together.
     """
+
+    def of_graph(graph: Graph) -> Detects:
+        from instseg.engines.running import GraphDetector
+
+        return GraphDetector(graph)
+
+    kind: _Kind[Model, Detects] = _Kind(
+        load=lambda path: load_detector(path, architecture=architecture, progress=progress),
+        in_torch=lambda model, device, dtype: detector_for(
+            model, device, dtype, run.scale, compiled=run.compiled
+        ),
+        of_graph=of_graph,
+    )
+    return _choose(weights, run, kind, architecture)
+
+
+def choose_segmenter(
+    weights: str | Path | SegmenterModel,
+    run: RunOptions,
+    *,
+    progress: Callable[[int, int], None] | None,
+) -> Loaded[Labels]:
+    """Load weights of a semantic network in the engine that suits them.
+
+    Raises:
+        InputError: As `choose_detector`.
+    """
+
+    def of_graph(graph: Graph) -> Labels:
+        from instseg.engines.semantic_running import GraphSegmenter
+
+        return GraphSegmenter(graph)
+
+    kind: _Kind[SegmenterModel, Labels] = _Kind(
+        load=lambda path: load_segmenter(path, progress=progress),
+        in_torch=NetworkSegmenter,
+        of_graph=of_graph,
+    )
+    return _choose(weights, run, kind, None)
+
+
+def _choose(
+    weights: str | Path | AnyModel,
+    run: RunOptions,
+    kind: _Kind[AnyModel, Runner],
+    architecture: str | None,
+) -> Loaded[Runner]:
     if run.precision not in ENGINE_PRECISIONS:
         known = ", ".join(ENGINE_PRECISIONS)
         raise ArgumentError(f"{{precision}} must be one of {known}", precision=run.precision)
     if isinstance(weights, str | Path) and is_exported(weights):
-        return _of_file(Path(weights), run, architecture)
+        return _of_file(Path(weights), run, kind, architecture)
     choice = engine_for_weights(run.engine, run.precision)
     if (choice.precision == "int8") != (run.calibration is not None):
         raise ArgumentError(
@@ -96,42 +183,47 @@ def choose_detector(
             else "{calibration} is for {precision} int8"
         )
     beside = None
-    if isinstance(weights, Model):
+    if not isinstance(weights, str | Path):
         model, name = weights, f"a {weights.card.architecture} in memory"
     else:
         named = NAMED.get(str(weights))
         name = named.name if named else printable(Path(weights).name)
         beside = None if named else Path(weights)
         with torch.random.fork_rng(devices=[]):  # drawn at random before it is loaded
-            model = load_detector(weights, architecture=architecture, progress=progress)
+            model = kind.load(weights)
+    parameters = sum(each.numel() for each in model.network.parameters())
     if choice.engine == "torch":
         device = choose_device(run.device)
         dtype = choose_dtype(choice.precision, device)
-        return LoadedDetector(
+        return Loaded(
             name=name,
             card=model.card,
             device=device,
             dtype=dtype,
             engine="torch",
-            weights_bytes=sum(each.numel() for each in model.network.parameters()) * dtype.itemsize,
-            detector=detector_for(model, device, dtype, run.scale, compiled=run.compiled),
+            is_int8=False,
+            weights_bytes=parameters * dtype.itemsize,
+            parameters=parameters,
+            runner=kind.in_torch(model, device, dtype),
         )
     from instseg.engines.convert import converted
 
     device = _processor(run, choice)
     file = converted(
         model,
-        model.card.architecture if isinstance(weights, Model) else Path(name).stem,
+        Path(name).stem if isinstance(weights, str | Path) else model.card.architecture,
         beside,
         choice.engine,
         scale=run.scale,
         calibration=run.calibration,
         on_event=run.on_event,
     )
-    return _running(name, model.card, device, choice, file)
+    return _running(name, model.card, parameters, device, choice, file, kind)
 
 
-def _of_file(path: Path, run: RunOptions, architecture: str | None) -> LoadedDetector:
+def _of_file(
+    path: Path, run: RunOptions, kind: _Kind[AnyModel, Runner], architecture: str | None
+) -> Loaded[Runner]:
     file = read_exported(locate(path))
     choice = engine_for_file(file, run.engine, run.precision)
     if architecture not in (None, file.card.architecture):
@@ -143,7 +235,7 @@ def _of_file(path: Path, run: RunOptions, architecture: str | None) -> LoadedDet
     if run.calibration is not None:
         raise ArgumentError(f"{path} cannot be calibrated any more; leave {{calibration}} out")
     device = _processor(run, choice)
-    return _running(printable(path.name), file.card, device, choice, file)
+    return _running(printable(path.name), file.card, None, device, choice, file, kind)
 
 
 def _processor(run: RunOptions, choice: EngineChoice) -> torch.device:
@@ -158,21 +250,28 @@ def _processor(run: RunOptions, choice: EngineChoice) -> torch.device:
 
 
 def _running(
-    name: str, card: ModelCard, device: torch.device, choice: EngineChoice, file: ExportedFile
-) -> LoadedDetector:
-    from instseg.engines.running import GraphDetector
+    name: str,
+    card: ModelCard,
+    parameters: int | None,
+    device: torch.device,
+    choice: EngineChoice,
+    file: ExportedFile,
+    kind: _Kind[AnyModel, Runner],
+) -> Loaded[Runner]:
+    from instseg.engines.running import Graph
 
-    dtype = torch.float32
+    dtype, is_int8 = torch.float32, choice.precision == "int8"
     if choice.engine == "openvino":  # also of what is not int8 in an int8 file
-        dtype = choose_dtype("auto" if choice.precision == "int8" else choice.precision, device)
-    detector = GraphDetector(file, choice.engine, "fp32" if dtype == torch.float32 else "bf16")
-    detector.open()  # so that a file that cannot be loaded is known at once
-    return LoadedDetector(
+        dtype = choose_dtype("auto" if is_int8 else choice.precision, device)
+    graph = Graph(file, choice.engine, "fp32" if dtype == torch.float32 else "bf16")
+    return Loaded(
         name=name,
         card=card,
         device=device,
         dtype=dtype,
         engine=choice.engine,
+        is_int8=is_int8,
         weights_bytes=file.bytes,
-        detector=detector,
+        parameters=parameters,
+        runner=kind.of_graph(graph),
     )

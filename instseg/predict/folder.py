@@ -8,6 +8,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,9 @@ from instseg.system.atomic import is_full_disk, sweep
 from instseg.system.budget import Need
 from instseg.system.lock import only_run_in
 
+if TYPE_CHECKING:
+    from instseg.predict.pre_annotation import PreAnnotation, Tool
+
 OVERLAYS = Pictures()
 
 
@@ -47,6 +51,7 @@ class PredictedFolder:
         failed: Names of the photos that failed.
         seconds: Duration of the run, without the report.
         busy: Share of this time, 0..1, that the threads of the network have worked.
+        pre_annotation: What an annotation tool imports, if it was asked for.
     """
 
     folder: Path
@@ -56,6 +61,7 @@ class PredictedFolder:
     failed: tuple[str, ...]
     seconds: float
     busy: float
+    pre_annotation: PreAnnotation | None = None
 
 
 def predict_folder(
@@ -71,6 +77,8 @@ def predict_folder(
     report: bool = False,
     embed: Embed = "auto",
     pixel_size: str | None = None,
+    to: Tool | None = None,
+    tolerance: float = 1.0,
     on_event: OnEvent = ignore,
 ) -> PredictedFolder:
     """Find the instances of many photos and write predictions.json and more into a folder.
@@ -93,6 +101,9 @@ def predict_folder(
         embed: Photos of full size of the report: `auto` puts them into the page while it stays
             small, and beside it otherwise; `all` into the page; `none` shows thumbnails only.
         pixel_size: Side of a pixel with its unit, as "0.5mm", for areas in the report.
+        to: Also write what this annotation tool imports into a folder of its name, for people to
+            correct; an earlier one is kept under another name.
+        tolerance: How far its outlines may be from the masks, in pixels; 0 keeps every pixel.
         on_event: Called with the progress and each photo that fails.
 
     Raises:
@@ -122,6 +133,20 @@ def predict_folder(
                 pixel_size=side,
                 on_event=on_event,
             )
+        pre_annotation = None
+        if to is not None and predictions.done:
+            from instseg.predict.pre_annotation import write_pre_annotation  # loads scipy
+
+            with predictions.reading():
+                pre_annotation = write_pre_annotation(
+                    predictions.journal(),
+                    photos,
+                    out / to,
+                    to,
+                    tolerance=tolerance,
+                    class_names=_kept_classes(predictor),
+                    on_event=on_event,
+                )
     return PredictedFolder(
         folder=out,
         counts=dict(run.counts.most_common()),
@@ -130,7 +155,15 @@ def predict_folder(
         failed=tuple(run.failures),
         seconds=seconds,
         busy=run.worked.seconds / seconds,
+        pre_annotation=pre_annotation,
     )
+
+
+def _kept_classes(predictor: Predictor) -> list[str]:
+    """The classes that a model finds; all without a choice of them."""
+    kept = predictor.choice.class_ids
+    names = enumerate(predictor.class_names)
+    return [name for number, name in names if kept is None or number in kept]
 
 
 def _made_by(predictor: Predictor) -> Json:

@@ -19,13 +19,14 @@ from instseg.core.errors import ArgumentError, InputError, require_between
 from instseg.core.events import OnEvent, ignore
 from instseg.core.instances import Instances
 from instseg.core.options import checks_types
-from instseg.models.inference import Choice
+from instseg.models.inference import Choice, Detector, Glance
 from instseg.models.mask_rcnn import Model
+from instseg.predict.detector_memory import DetectorPlan
 from instseg.predict.engine import RunOptions, choose_detector
 from instseg.predict.images import ImageLike, as_array, as_arrays, name_of, shortened
 from instseg.predict.instances import all_to_instances
 from instseg.predict.matterport import as_result, described, warn_of_other_classes
-from instseg.predict.memory import NOTHING, MemoryPlan, memory_plan
+from instseg.predict.memory import NOTHING, memory_plan
 from instseg.predict.pipeline import look_ahead, raised
 from instseg.predict.tiles import drop_repeats, join_flipped, join_tiles, tile_windows
 from instseg.system.ahead import batched
@@ -83,6 +84,7 @@ class Predictor:
         name: The weights: their name, the name of the file, or the architecture of a `Model`.
         card: The model card.
         engine: The engine that runs it.
+        parameters: Number of weights; None for exported files.
         score_thresholds: float32 (K + 1,), minimum score by class id.
         uses_stored_thresholds: Whether these come from the model file.
         plan: Predicts how much memory photos need.
@@ -134,7 +136,8 @@ class Predictor:
         )
         loaded = choose_detector(weights, run, architecture=architecture, progress=progress)
         self.name, self.card, self.engine = loaded.name, loaded.card, loaded.engine
-        self.device, self.dtype, self._detector = loaded.device, loaded.dtype, loaded.detector
+        self.device, self.dtype, self._detector = loaded.device, loaded.dtype, loaded.runner
+        self.parameters = loaded.parameters
         self._longest_px = round(self.card.preprocessing["max_size"] * PRESETS[preset])
         self.uses_stored_thresholds = score_threshold is None and bool(self.card.thresholds)
         stored = self.card.thresholds if self.uses_stored_thresholds else {}
@@ -184,6 +187,21 @@ class Predictor:
             raise ArgumentError("{images} must be a list of images", images=images)
         return self._predict([self._read(image, copy=False) for image in images])
 
+    def glance(self, images: Sequence[NDArray[np.uint8]]) -> list[Glance]:
+        """Classes and scores of the detections in each photo, and its features, without masks.
+
+        Args:
+            images: Each uint8 RGB (H, W, 3); looked at whole and one by one.
+        """
+        if not isinstance(self._detector, Detector):
+            raise ArgumentError(
+                f"{{weights}} {self.name} is an exported file, whose features cannot be seen; give "
+                "the model file"
+            )
+        looks = [shortened(image, self._longest_px) for image in images]
+        tensors = [torch.from_numpy(look).permute(2, 0, 1) for look in looks]
+        return [self._detector.glance([each], self.choice)[0] for each in tensors]
+
     def stream(self, images: Iterable[ImageLike]) -> Iterator[Instances]:
         """The instances of one photo after another, in order; memory use does not grow.
 
@@ -209,9 +227,9 @@ class Predictor:
         )
         return raised(seen, name_of, budget)
 
-    def _plan(self, memory: str | int | None, weights_bytes: int, scale: float) -> MemoryPlan:
+    def _plan(self, memory: str | int | None, weights_bytes: int, scale: float) -> DetectorPlan:
         limit_bytes, base_bytes = memory_plan(memory, weights_bytes)
-        return MemoryPlan(
+        return DetectorPlan(
             limit_bytes=limit_bytes,
             base_bytes=base_bytes,
             architecture=self.card.architecture,
@@ -232,7 +250,7 @@ class Predictor:
         if len(shape) != 3:  # which is refused later
             return NOTHING
         height, width = shape[:2] if isinstance(image, np.ndarray) else shape[1:]
-        return self.plan.need((height, width), file=False)
+        return self.plan.need((height, width), decoder=0)
 
     def _admitted_need(self, image: ImageLike) -> Need:
         return self.plan.admitted(self._need(image))

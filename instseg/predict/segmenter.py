@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import length_hint
 from pathlib import Path
@@ -11,39 +9,55 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.measure import label
 from torch import Tensor
 
 from instseg.core.errors import InputError, require_between
+from instseg.core.events import OnEvent, ignore
 from instseg.core.instances import Instances, Masks
 from instseg.core.options import checks_types
-from instseg.models.segmenters import SegmenterModel, load_segmenter
-from instseg.predict.images import as_array, name_of
+from instseg.models.segmenters import SegmenterModel
+from instseg.predict.engine import RunOptions, choose_segmenter
+from instseg.predict.images import as_array, as_arrays, name_of
+from instseg.predict.memory import NOTHING
 from instseg.predict.pipeline import look_ahead, raised
 from instseg.predict.predictor import MANY
-from instseg.system.device import choose_device, choose_dtype
+from instseg.predict.segmenter_memory import segmenter_plan
+from instseg.system.budget import Need
 from instseg.system.threads import workers_for
 
 ImageLike = str | Path | NDArray[Any] | Tensor
-Prepared = tuple[Tensor, tuple[int, int]]  # input of the network, and the size of the image
-STRIP_VALUES = 2**24  # logits at full resolution that are in memory at once: 64 MB
 
 
 class Segmenter:
     """Predicts the class of each pixel (semantic segmentation).
 
     An image is a path, a tensor (3, H, W) as for `Predictor`, or an array (H, W, C) or (H, W) of
-    numbers: uint8 is scaled to 0..1, other types are in the units of the training images.
+    numbers: uint8 is scaled to 0..1, other types are in the units of the training images. Several
+    threads may use one segmenter.
 
     Args:
-        weights: The path of a model file, or a loaded model, which is not changed.
+        weights: `photos-unet`, `unet-demo`, the path of a model file or of an exported `.onnx` or
+            `.xml` file, or a loaded model, which is not changed.
         device: `auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
-        precision: `fp32`, `bf16`, or `auto`: bf16 if the processor supports it natively.
+        engine: `torch`, `openvino`, `onnxruntime`, or `auto`, as for `Predictor`.
+        precision: `fp32`, `bf16`, or `auto`: bf16 if the processor supports it natively. `int8` for
+            other engines than torch.
+        calibration: Photos to quantize weights with, for `precision="int8"`, as for `Predictor`.
         batch_size: Images per batch in `stream`.
+        memory: Limit for the memory of the process, as for `Predictor`. `stream` reads fewer photos
+            ahead where they would need more; a photo that does not fit alone is refused.
         progress: Called with the bytes downloaded and the total, while weights are downloaded.
+        on_event: Called when weights are converted for another engine.
+
+    Attributes:
+        name: The weights: their name, the name of the file, or the architecture of a model.
+        card: The model card.
+        engine: The engine that runs it.
+        parameters: Number of weights; None for exported files.
+        plan: Predicts how much memory photos need.
 
     Raises:
         InputError: Weights are not available, or an option is out of range.
@@ -55,22 +69,27 @@ class Segmenter:
         weights: str | Path | SegmenterModel,
         *,
         device: str | torch.device = "auto",
+        engine: str = "auto",
         precision: str = "auto",
+        calibration: str | Path | Sequence[ImageLike] | None = None,
         batch_size: int = 1,
+        memory: str | int | None = None,
         progress: Callable[[int, int], None] | None = None,
+        on_event: OnEvent = ignore,
     ) -> None:
         require_between(1, 1024, batch_size=batch_size)
-        if isinstance(weights, SegmenterModel):
-            self.model = weights
-        else:
-            with torch.random.fork_rng(devices=[]):  # drawn at random before it is loaded
-                self.model = load_segmenter(weights, progress=progress)
-        self.card = self.model.card
-        self.device = choose_device(device)
-        self.dtype = choose_dtype(precision, self.device)
-        self.batch_size = batch_size
-        network = copy.deepcopy(self.model.network).eval().requires_grad_(False)
-        self.network = network.to(self.device)
+        run = RunOptions(
+            device=device,
+            engine=engine,
+            precision=precision,
+            calibration=None if calibration is None else as_arrays(calibration),
+            on_event=on_event,
+        )
+        loaded = choose_segmenter(weights, run, progress=progress)
+        self.name, self.card, self.engine = loaded.name, loaded.card, loaded.engine
+        self.device, self.dtype, self.parameters = loaded.device, loaded.dtype, loaded.parameters
+        self.batch_size, self._runner = batch_size, loaded.runner
+        self.plan = segmenter_plan(loaded, memory, batch_size)
 
     def __repr__(self) -> str:
         return f"Segmenter({self.card.in_words()})"
@@ -91,48 +110,36 @@ class Segmenter:
 
     def predict_batch(self, images: Sequence[ImageLike]) -> list[NDArray[np.uint8]]:
         """The semantic map of each of several images, of any sizes."""
-        return self._semantic_maps([self._prepare(image) for image in images])
-
-    @torch.inference_mode()
-    def _semantic_maps(self, prepared: Sequence[Prepared]) -> list[NDArray[np.uint8]]:
-        maps = []
-        for logits, size_hw in self._look(prepared):  # max is twice as fast as argmax
-            strips = [strip.max(0).indices.byte() for strip in enlarged(logits, size_hw)]
-            maps.append(torch.cat(strips).cpu().numpy())
-        return maps
+        return self._runner.labels([self._prepare(image) for image in images])
 
     def stream(self, images: Iterable[ImageLike]) -> Iterator[NDArray[np.uint8]]:
         """The semantic map of one image after another, in order; memory use does not grow.
 
         Threads read and predict the next few images meanwhile, as in `Predictor.stream`.
         """
-        batches = -(-length_hint(images, MANY) // self.batch_size)
+        workers = workers_for(self.device, -(-length_hint(images, MANY) // self.batch_size))
+        budget = self.plan.budget(workers.count)
+        admitted = budget.admit(images, self._admitted_need)
         seen = look_ahead(
-            images,
+            admitted,
             self._prepare,
-            self._semantic_maps,
+            self._runner.labels,
             batch_size=self.batch_size,
-            workers=workers_for(self.device, batches),
+            workers=workers,
         )
-        return raised(seen, name_of)
+        return raised(seen, name_of, budget)
 
-    @torch.inference_mode()
     def probabilities(self, image: ImageLike) -> NDArray[np.float32]:
-        """The probability of each class at each pixel: float32 (K, H, W), 0..1."""
-        ((logits, size_hw),) = self._look([self._prepare(image)])
-        strips = [strip.softmax(0).cpu() for strip in enlarged(logits, size_hw)]
-        return torch.cat(strips, dim=1).numpy()
+        """The probability of each class at each pixel: float32 (K, H, W), 0..1.
 
-    @torch.inference_mode()
+        Raises:
+            InputError: The engine is not torch: others give only the best class's.
+        """
+        return self._runner.probabilities(self._prepare(image))
+
     def semantic_map(self, image: ImageLike) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """The semantic map, uint8 (H, W), and its probabilities, float32 (H, W), 0..1."""
-        ((logits, size_hw),) = self._look([self._prepare(image)])
-        labels, probability = [], []
-        for strip in enlarged(logits, size_hw):
-            highest, ids = strip.max(0)
-            labels.append(ids.byte())
-            probability.append((highest - strip.logsumexp(0)).exp())
-        return torch.cat(labels).cpu().numpy(), torch.cat(probability).cpu().numpy()
+        return self._runner.semantic_map(self._prepare(image))
 
     def instances(self, image: ImageLike, min_area: int = 16) -> Instances:
         """Each connected region of a class as an instance, best first.
@@ -147,34 +154,37 @@ class Segmenter:
         """
         return regions(*self.semantic_map(image), self.class_names, min_area)
 
-    def _look(self, prepared: Sequence[Prepared]) -> Iterator[tuple[Tensor, tuple[int, int]]]:
-        """The logits (K, h, w) of each image, and the height and width of the image.
+    def _prepare(self, image: ImageLike) -> Any:
+        """What the runner takes.
 
-        Consecutive images of equal size share a batch.
+        Raises:
+            InputError: A file cannot be read or needs too much memory; or the image has other
+                channels than those of the training.
         """
-        for _, group in itertools.groupby(prepared, key=lambda item: item[0].shape):
-            inputs, sizes = zip(*group, strict=True)
-            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-                logits = self.network(torch.stack(inputs))
-            yield from zip(logits.float(), sizes, strict=True)
-
-    def _prepare(self, image: ImageLike) -> Prepared:
-        """The input of the network, float32 (C, h, w), and the size of the image."""
+        is_file = isinstance(image, str | Path)
+        self.plan.require(str(image) if is_file else "image", self._need(image))
         pixels = as_pixels(image)
-        height, width, channels = pixels.shape
-        expected = self.model.in_channels
+        channels, expected = pixels.shape[2], len(self.card.preprocessing["mean"])
         if channels != expected and (channels, expected) != (3, 1):  # RGB is made grey
-            name = f"{image}: " if isinstance(image, str | Path) else ""
+            name = f"{image}: " if is_file else ""
             raise InputError(
                 f"{name}the image has {channels} channels, these weights take {expected}; "
                 f"give an array of shape (H, W, {expected})"
             )
-        tensor = torch.from_numpy(pixels).to(self.device).permute(2, 0, 1)
-        tensor = self.model.normalise(tensor)
-        size = self.model.input_size((height, width))
-        if size != (height, width):
-            tensor = F.interpolate(tensor[None], size=size, mode="bilinear", antialias=True)[0]
-        return tensor, (height, width)
+        return self._runner.prepare(pixels)
+
+    def _need(self, image: ImageLike) -> Need:
+        """The memory that an image needs."""
+        if isinstance(image, str | Path):
+            return self.plan.need_of_file(Path(image))
+        shape = tuple(image.shape)
+        if len(shape) not in (2, 3):  # which is refused later
+            return NOTHING
+        size_hw = shape[:2] if isinstance(image, np.ndarray) else shape[1:]
+        return self.plan.need((size_hw[0], size_hw[1]), decoder=0)
+
+    def _admitted_need(self, image: ImageLike) -> Need:
+        return self.plan.admitted(self._need(image))
 
 
 def as_pixels(image: ImageLike) -> NDArray[Any]:
@@ -192,22 +202,6 @@ def as_pixels(image: ImageLike) -> NDArray[Any]:
         )
     dtype = np.uint8 if image.dtype == np.uint8 else np.float32
     return np.array(image if image.ndim == 3 else image[..., None], dtype=dtype, order="C")
-
-
-def enlarged(logits: Tensor, size_hw: tuple[int, int]) -> Iterator[Tensor]:
-    """Resize logits (K, h, w) bilinearly to (K, H, W), in strips (K, some rows, W) from the top.
-
-    Equal to `torch.nn.functional.interpolate`, without the memory for all classes of a large photo.
-    """
-    height, width = size_hw
-    last = logits.shape[1] - 1
-    middles = torch.arange(height, device=logits.device) + 0.5
-    places = (middles * ((last + 1) / height) - 0.5).clamp(min=0)
-    for rows in places.split(max(STRIP_VALUES // (len(logits) * width), 1)):
-        above = rows.long()
-        below = (above + 1).clamp(max=last)
-        strip = torch.lerp(logits[:, above], logits[:, below], (rows - above)[:, None])
-        yield F.interpolate(strip[None], size=(len(rows), width), mode="bilinear")[0]
 
 
 def regions(

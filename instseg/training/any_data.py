@@ -24,7 +24,8 @@ def with_data(options: AnyOptions, on_event: OnEvent) -> AnyOptions:
     """
     if options.data is None:
         return options
-    found = read_dataset(options.data, options.images, on_event=on_event)
+    things = isinstance(options, FinetuneOptions)
+    found = read_dataset(options.data, options.images, things=things, on_event=on_event)
     train = found.first_of(FOR_TRAINING, on_event, "trains on")
     values: dict[str, Any] = {
         "data": None,

@@ -15,10 +15,11 @@ from instseg.data.sampling import Order
 from instseg.data.sound import read_sound
 from instseg.models.mask_rcnn import Model
 from instseg.system.device import choose_device, choose_dtype
-from instseg.system.processes import process_count, process_device, process_rank
+from instseg.system.processes import from_first, process_count, process_device, process_rank
 from instseg.training.any_data import with_data
 from instseg.training.batch_pictures import draw_batches
 from instseg.training.best_ap import BestByAP
+from instseg.training.box_supervision import pairwise_weight
 from instseg.training.common_options import resumed
 from instseg.training.detection import Detection
 from instseg.training.detection_data import (
@@ -31,15 +32,28 @@ from instseg.training.detection_data import (
 from instseg.training.detection_report import DetectionShown
 from instseg.training.detection_start import DetectorStart, PseudoLabels, parse_init_classes
 from instseg.training.finetune_options import FinetuneOptions
-from instseg.training.label_choices import check_labels, choose_mask_head, parse_pseudo
+from instseg.training.label_choices import (
+    check_labels,
+    choose_box_supervision,
+    choose_mask_head,
+    parse_scores,
+)
 from instseg.training.loop import Trainer
 from instseg.training.recipe import usual_epochs
 from instseg.training.report import RunReport
 from instseg.training.result import FinetuneResult
-from instseg.training.resume import provenance_of
+from instseg.training.resume import UNLABELLED_FILE, provenance_of
 from instseg.training.run import Run
-from instseg.training.samples import Samples, SceneSamples
+from instseg.training.samples import CocoSamples, Samples, SceneSamples
 from instseg.training.scope import SMALL_BATCH, parse_layers
+from instseg.training.teacher import Teacher
+from instseg.training.unlabelled import (
+    MixedSamples,
+    list_unlabelled,
+    mixed_samples,
+    read_photos,
+    write_photos,
+)
 
 
 @takes(FinetuneOptions)
@@ -71,6 +85,11 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     with run.underway(options.check):
         options = with_data(options, run.tell)
         trainer, task, model = make_trainer(options, run)
+        teacher = None
+        if isinstance(trainer.samples, MixedSamples):
+            teacher = Teacher(
+                trainer=trainer, model=model, samples=trainer.samples, on_event=run.tell
+            )
         best = BestByAP(
             trainer=trainer,
             task=task,
@@ -94,7 +113,9 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
             shown=DetectionShown(best=best),
             on_event=run.tell,
         )
-        finished = run.train(trainer, best, report=report.write)
+        finished = run.train(
+            trainer, best, scores=teacher.figures if teacher else dict, report=report.write
+        )
         return FinetuneResult(**run.result(trainer, best, finished))
 
 
@@ -102,7 +123,7 @@ def make_trainer(options: FinetuneOptions, run: Run) -> tuple[Trainer, Detection
     """The trainer, its task, and the model whose network it trains."""
     torch.manual_seed(options.seed)  # new heads are initialised at random
     device = choose_device(process_device(options.device))
-    model, samples = model_and_samples(options, run)
+    model, samples, by_boxes = model_and_samples(options, run)
     task = Detection(
         model.network,
         resize=options.coco_json is not None,
@@ -119,6 +140,8 @@ def make_trainer(options: FinetuneOptions, run: Run) -> tuple[Trainer, Detection
         cancel=run.cancel,
         on_event=run.tell,
     )
+    if by_boxes:
+        task.pairwise = lambda: pairwise_weight(trainer.step, trainer.steps)
     if not trainer.steps:
         raise ArgumentError(
             f"{options.scenes} {{scenes}} are less than one batch of {options.batch_size}"
@@ -126,11 +149,12 @@ def make_trainer(options: FinetuneOptions, run: Run) -> tuple[Trainer, Detection
     return trainer, task, model
 
 
-def model_and_samples(options: FinetuneOptions, run: Run) -> tuple[Model, Samples]:
-    """The network to train, and what it is trained on: a dataset, or drawn scenes."""
+def model_and_samples(options: FinetuneOptions, run: Run) -> tuple[Model, Samples, bool]:
+    """The network, its training data (a dataset, or drawn scenes), and if boxes train masks."""
+    shared = None if options.mask_head is None else options.mask_head == "shared"
     if options.coco_json is None:
         names, ids = scene_classes()
-        samples = SceneSamples(
+        scenes = SceneSamples(
             options.scenes,
             tuple(options.scene_sizes),
             options.batch_size,
@@ -139,15 +163,16 @@ def model_and_samples(options: FinetuneOptions, run: Run) -> tuple[Model, Sample
             rank=process_rank(),
             world_size=process_count(),
         )
-        shared = None if options.mask_head is None else options.mask_head == "shared"
-        return start_of(options, run.tell, shared).model(names, ids), samples
+        return start_of(options, run.tell, shared).model(names, ids), scenes, False
     data = read_data("train", options.coco_json, options.images, options, run.tell)
     data.require_objects()
-    pseudo = parse_pseudo(options.pseudo)
+    pseudo = parse_scores(options.pseudo)
     check_labels(data, pseudo, run.tell)
-    shared = choose_mask_head(data, options.mask_head, pseudo, run.tell)
+    by_boxes = choose_box_supervision(data, options.box_supervision, pseudo, run.tell)
+    if not by_boxes:
+        shared = choose_mask_head(data, options.mask_head, pseudo, run.tell)
     model, data = model_and_labels(options, data, run, shared)
-    return model, coco_samples(
+    labelled = coco_samples(
         data,
         epochs_of=lambda order: epochs_of(options, order),
         batch_size=options.batch_size,
@@ -158,6 +183,38 @@ def model_and_samples(options: FinetuneOptions, run: Run) -> tuple[Model, Sample
         pseudo=pseudo,
         mask_share=options.mask_share,
     )
+    samples = with_unlabelled(options, labelled, run) if options.unlabelled else labelled
+    return model, samples, by_boxes
+
+
+def with_unlabelled(options: FinetuneOptions, labelled: CocoSamples, run: Run) -> MixedSamples:
+    """The labelled photos mixed with unlabelled ones; a resumed run has those of its folder."""
+    assert options.unlabelled is not None, "the caller checks"
+    path = options.folder / UNLABELLED_FILE
+    if process_rank() == 0 and not (run.resumed and path.exists()):
+        given = options.unlabelled
+        inputs = given if isinstance(given, list) else [given]
+        photos = list_unlabelled(inputs, labelled_photos(options, labelled.data), run.tell)
+        write_photos(path, photos)
+    from_first(None)  # the others wait for the file
+    return mixed_samples(
+        labelled,
+        read_photos(path),
+        share=options.unlabelled_share,
+        start=options.unlabelled_start,
+        scores=parse_scores(options.unlabelled_scores, "unlabelled_scores"),
+    )
+
+
+def labelled_photos(options: FinetuneOptions, data: CocoData) -> set[Path]:
+    """The photos of the training and validation data, with links resolved."""
+    val, images = options.val_coco_json, options.val_images or options.images
+    datasets = [data]
+    if isinstance(val, CocoData):
+        datasets.append(val)
+    elif val is not None and images is not None:
+        datasets.append(CocoData.read(val, images, boxes_only=True))
+    return {(each.folder / image.file_name).resolve() for each in datasets for image in each.images}
 
 
 def read_data(

@@ -59,8 +59,18 @@ class FinetuneOptions(TrainingOptions):
         mask_head: One mask channel for all classes (shared) or one for each (per-class); by default
             as the starting weights have it, but shared if a class has objects without masks, and
             fewer than 10 masks.
+        box_supervision: Learn the masks of objects that have a box alone from their boxes (BoxInst):
+            on, off, or auto, if no object has a mask or labelled points.
         mask_share: Minimum share of photos with masks in an epoch, reached by repeating them, at
             least 0 and below 1; these photos then have batches of their own.
+        unlabelled: Photos without annotations, learnt from too (semi-supervised): a folder, glob,
+            or @list.txt, or a list of them. Before each epoch, the averaged weights find the
+            objects in those that it uses (pseudo-labels). Photos of the datasets are left out.
+        unlabelled_scores: LOW,HIGH, 0 to 1, for pseudo-labels: from HIGH they are objects, between
+            the two regions to ignore, below LOW left out.
+        unlabelled_start: Epochs of labelled photos alone before, at least 1; by default a fifth of
+            the run.
+        unlabelled_share: Share of unlabelled photos in each batch after that, above 0 and below 1.
         show_batch: Draw the first batches, after augmentation, to batches.png.
         optimizer: adamw or sgd.
         backbone_learning_rate: Peak learning rate of the backbone without its pyramid; by default
@@ -87,7 +97,12 @@ class FinetuneOptions(TrainingOptions):
     empty_share: float | None = None
     pseudo: str = "0.15,0.5"
     mask_head: Literal["shared", "per-class"] | None = None
+    box_supervision: Literal["auto", "on", "off"] = "auto"
     mask_share: float | None = None
+    unlabelled: list[Path] | str | Path | None = None
+    unlabelled_scores: str = "0.3,0.7"
+    unlabelled_start: int | None = None
+    unlabelled_share: float = 0.5
     show_batch: bool = False
     optimizer: Literal["adamw", "sgd"] = "adamw"
     backbone_learning_rate: float | None = None
@@ -117,6 +132,7 @@ class FinetuneOptions(TrainingOptions):
         require_between(SMALLEST_SIDE, min_size=self.min_size)
         require_positive(backbone_learning_rate=self.backbone_learning_rate)
         self._check_labels()
+        self._check_unlabelled()
         if self.scenes and self.epochs:
             raise ArgumentError("each of {scenes} is drawn once; give their number, not {epochs}")
         if min(self.scene_sizes, default=0) < SMALLEST_SIDE or any(
@@ -127,15 +143,30 @@ class FinetuneOptions(TrainingOptions):
             )
 
     def _check_labels(self) -> None:
-        from instseg.training.label_choices import parse_pseudo
+        from instseg.training.label_choices import parse_scores
 
-        parse_pseudo(self.pseudo)
+        parse_scores(self.pseudo)
         if self.mask_share is not None and not 0 <= self.mask_share < 1:
             raise ArgumentError(
                 "{mask_share} must be at least 0 and below 1", mask_share=self.mask_share
             )
         if self.mask_share and self.scenes:
             raise ArgumentError("{mask_share} needs {coco_json}: all objects in scenes have masks")
+        if self.box_supervision == "on" and self.scenes:
+            raise ArgumentError("{box_supervision} on needs {coco_json}: scenes have masks")
+
+    def _check_unlabelled(self) -> None:
+        from instseg.training.label_choices import parse_scores
+
+        parse_scores(self.unlabelled_scores, "unlabelled_scores")
+        require_between(1, unlabelled_start=self.unlabelled_start)
+        require_between(0, 1, unlabelled_share=self.unlabelled_share)
+        if self.unlabelled and self.scenes:
+            raise ArgumentError("{unlabelled} needs {coco_json}: all objects in scenes have labels")
+        if self.unlabelled and not self.ema_decay:
+            raise ArgumentError(
+                "{unlabelled} needs {ema_decay} above 0: the averaged weights make the labels"
+            )
 
     def _check_start(self) -> None:
         fresh = self.weights in NEW

@@ -11,15 +11,45 @@ from instseg.data.coco import CocoData
 from instseg.data.labels import FEW_MASKS, TrainingLabels
 
 
-def parse_pseudo(text: str) -> tuple[float, float]:
-    """The two scores of `LOW,HIGH`, 0 to 1."""
+def parse_scores(text: str, name: str = "pseudo") -> tuple[float, float]:
+    """The two scores of `LOW,HIGH`, 0 to 1, of an option."""
     try:
         low, high = map(float, text.split(","))
     except ValueError:
         low, high = 1.0, 0.0
     if not 0 <= low <= high <= 1:
-        raise ArgumentError(f"{{pseudo}} {text}: expected two scores, as 0.15,0.5, from 0 to 1")
+        raise ArgumentError(f"{{{name}}} {text}: expected two scores, as 0.3,0.7, from 0 to 1")
     return low, high
+
+
+def choose_box_supervision(
+    data: CocoData, chosen: str, pseudo: tuple[float, float], on_event: OnEvent = ignore
+) -> bool:
+    """Whether objects that have a box alone train masks by it; what is learnt of them is told.
+
+    Args:
+        data: The dataset.
+        chosen: `auto`, if no object has a mask or labelled points, `on` or `off`.
+        pseudo: See `TrainingLabels`.
+        on_event: Called with notices.
+    """
+    labels = TrainingLabels(data=data, pseudo=pseudo)
+    objects, masks = labels.masks_of_classes()
+    by_boxes = chosen == "on" or (chosen == "auto" and not masks.total())
+    every = count(objects.total(), "annotation")
+    pointed = sum(
+        each.has_points and each.is_box_only and labels.use(each) == "object"
+        for each in data.dataset.annotations
+    )
+    if pointed:
+        text = f"{pointed} of {every} have labelled points and no mask; they train masks by these"
+        on_event(Notice(text=f"{data.coco_json}: {text}"))
+    if without := objects.total() - masks.total():
+        use = "they train boxes only"
+        if by_boxes:
+            use = "they train masks by their boxes; `--box-supervision off` trains boxes only"
+        on_event(Notice(text=f"{data.coco_json}: {without} of {every} have no mask; {use}"))
+    return by_boxes
 
 
 def choose_mask_head(
@@ -28,19 +58,14 @@ def choose_mask_head(
     """Whether all classes share one mask channel, None as the starting weights have it.
 
     Args:
-        data: The dataset, whose annotations without masks are told.
+        data: The dataset, in which objects without masks or labelled points train no masks.
         chosen: `shared`, `per-class` or None.
         pseudo: See `TrainingLabels`.
         on_event: Called with a notice for each finding.
     """
-    objects, masks = TrainingLabels(data=data, pseudo=pseudo).masks_of_classes()
-    without = objects.total() - masks.total()
-    if without:
-        every = count(objects.total(), "annotation")
-        text = f"{data.coco_json}: {without} of {every} have no mask; they train boxes only"
-        on_event(Notice(text=text))
     if chosen is not None:
         return chosen == "shared"
+    objects, masks = TrainingLabels(data=data, pseudo=pseudo).masks_of_classes()
     few = [each for each in objects if masks[each] < min(FEW_MASKS, objects[each])]
     if not few:
         return None

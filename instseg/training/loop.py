@@ -50,6 +50,10 @@ class Trainer:
             step.
         on_event: Called with warnings of skipped steps.
         clock: Returns seconds, to measure steps.
+
+    Attributes:
+        before_epoch: Called with the number of each epoch, from 0, before its first step, to
+            prepare its samples; in a resumed run also with that of the epoch that it continues.
     """
 
     task: Task
@@ -68,6 +72,7 @@ class Trainer:
     plan: list[list[Any]] = field(init=False)
     average: nn.Module = field(init=False)
     optimizer: torch.optim.Optimizer = field(init=False)
+    before_epoch: Callable[[int], None] | None = field(init=False, default=None)
     _stage: tuple[int, str] = field(init=False)
     _epoch_ends: dict[int, int] = field(init=False)
     _stop_agreed: bool = field(init=False, default=False)
@@ -100,6 +105,11 @@ class Trainer:
     def scope(self) -> str:
         """The current scope."""
         return self._stage[1]
+
+    @property
+    def first_epoch(self) -> list[list[Any]]:
+        """The batches of each step of the first epoch."""
+        return self.plan[: min(self._epoch_ends, default=0)]
 
     def epoch_that_ends(self) -> int | None:
         """The number, from 1, of the epoch that the last step has completed, if any."""
@@ -150,15 +160,25 @@ class Trainer:
         Raises:
             InputError: A sample cannot be read, or several steps have non-finite gradients.
         """
-        keys = list(itertools.chain.from_iterable(self.plan[self.step :]))
-        begin_s = self.clock()
-        batches = load_batches(self.samples, keys, self.recipe.workers)
         while self.step < self.steps:
-            parts = list(itertools.islice(batches, len(self.plan[self.step])))
-            figures = self.train_step(parts)
-            self.step_s = self.clock() - begin_s
-            yield figures
-            begin_s = self.clock()  # time between steps is not part of the next one
+            end = self.prepare()
+            keys = list(itertools.chain.from_iterable(self.plan[self.step : end]))
+            begin_s = self.clock()
+            batches = load_batches(self.samples, keys, self.recipe.workers)
+            while self.step < end:
+                parts = list(itertools.islice(batches, len(self.plan[self.step])))
+                figures = self.train_step(parts)
+                self.step_s = self.clock() - begin_s
+                yield figures
+                begin_s = self.clock()  # time between steps is not part of the next one
+
+    def prepare(self) -> int:
+        """Prepare the samples of the next step; returns the step until which they are prepared."""
+        if self.before_epoch is None:
+            return self.steps
+        end, epoch = next(each for each in self._epoch_ends.items() if each[0] > self.step)
+        self.before_epoch(epoch - 1)
+        return end
 
     def train_step(self, batches: Sequence[tuple[list[Tensor], list[Any]]]) -> dict[str, float]:
         """Train one step on the mean losses of some batches.

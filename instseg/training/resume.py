@@ -16,7 +16,9 @@ CHECKPOINT_FILE = "checkpoint.pt"
 BEST_FILE = "best.safetensors"
 START_FILE = "start.safetensors"  # file of a model that was given as an object
 VERBS = ("finetune", "train_unet")
+UNLABELLED_FILE = "unlabelled.json"
 PATHS = ("coco_json", "images", "data", "masks", "val_coco_json", "val_images", "val_masks", "out")
+TOLD = (*PATHS, "weights", "unlabelled")  # paths in the model file, without their folders
 
 
 def refuse_stopped_run(folder: Path) -> None:
@@ -105,8 +107,10 @@ def provenance_of(given: Mapping[str, Any]) -> dict[str, Any]:
         if name in ("out", "resume"):
             continue
         told[name] = value
-        if isinstance(value, Path) or (name in (*PATHS, "weights") and isinstance(value, str)):
+        if isinstance(value, Path) or (name in TOLD and isinstance(value, str)):
             told[name] = Path(value).name
+        elif name == "unlabelled" and isinstance(value, list):
+            told[name] = [Path(each).name for each in value]
         elif name in ("coco_json", "val_coco_json") and value is not None:
             told[name] = value.coco_json.name
         elif name == "weights" and value is not None and not isinstance(value, str):

@@ -101,6 +101,8 @@ class Run:
                 (self.folder / name).unlink(missing_ok=True)
             write_options(self.folder, self.verb, kept, ended=False)
         self._go_on(trainer)
+        if trainer.step < trainer.steps:
+            trainer.prepare()
         self.tell(started(trainer))
         write_report = report if first else lambda: None
         with RunLog(self.folder, trainer.step) if first else nullcontext() as log:

@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 
 from instseg.core.events import OnEvent
+from instseg.core.map_values import parse_values
 from instseg.core.options import takes
-from instseg.data.mask_folders import MaskData, parse_values
+from instseg.data.mask_folders import MaskData
 from instseg.data.sampling import Order
 from instseg.data.semantic_data import SemanticData, Statistics
 from instseg.models.segmenters import SegmenterModel

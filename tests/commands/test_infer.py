@@ -407,3 +407,29 @@ def test_options_of_a_report_need_one(photos, tiny_weights, tmp_path, options):
     with pytest.raises(ArgumentError) as caught:
         run(config(photos, tiny_weights, tmp_path / "out", **options))
     assert caught.value.as_options() == "--embed and --pixel-size need --report"
+
+
+def test_what_a_tool_imports_and_how_well_its_outlines_agree(
+    photos, tiny_weights, tmp_path, capsys
+):
+    wishes = {"overlay": False, "to": "label-studio", "tolerance": "2px"}
+    assert run(config(photos, tiny_weights, tmp_path, **wishes)) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "wrote predictions.json, label-studio/: 12 instances in 3 photos" in said
+    assert "label-studio: 12 objects in 3 photos; IoU of the simplified outlines" in said
+    assert "on average, 0." in said and said.endswith("at least")
+    assert len(json.loads((tmp_path / "label-studio" / "tasks.json").read_text())) == 3
+
+
+@pytest.mark.parametrize(
+    ("wishes", "words"),
+    [
+        ({"tolerance": 2.0}, "tolerance needs to"),
+        ({"to": "cvat", "tolerance": "wide"}, "a number of pixels, such as 1 or 1px"),
+        ({"to": "cvat", "tolerance": -1}, "between 0 and 1,000"),
+    ],
+)
+def test_the_tolerance_is_checked_first(photos, tiny_weights, tmp_path, wishes, words):
+    with pytest.raises(ArgumentError, match=words):
+        run(config(photos, tiny_weights, tmp_path / "out", **wishes))
+    assert not (tmp_path / "out").exists()

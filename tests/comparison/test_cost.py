@@ -19,7 +19,7 @@ def photos(tmp_path):
 def test_time_and_memory_of_both(photos, tmp_path):
     unet = save_unet(tmp_path / "unet.safetensors", ("BG", "cup"))
     stand_in_model(TINY_CARD).save(tmp_path / "ours.safetensors")
-    how = {"device": "cpu", "precision": "fp32"}
+    how = {"device": "cpu", "engine": "auto", "precision": "fp32"}
     ours = {"architecture": None, "score_threshold": 0.5, "rule": "score", "priority": ()}
     for cost in (
         cost_of_unet("unet", photos, str(unet), **how),

@@ -130,3 +130,28 @@ def test_what_a_person_has_seen_is_certain(yolo, tmp_path, name):
     assert len(labels.annotations) == len(document["annotations"])
     assert not any("score" in each for each in labels.annotations)
     assert any("with a score: certain, as seen in" in getattr(e, "text", "") for e in told)
+
+
+@pytest.mark.parametrize("name", ["voc", "cityscapes", "instance-png", "label-map"])
+def test_formats_of_png_files_are_taken(yolo, tmp_path, name):
+    done = convert(yolo, tmp_path / name, to=name, copy_photos=True)
+    found = read_dataset(done.path)
+    assert list(found.splits) == ["train", "val"]
+    data = found.coco("train", None)
+    data.require_photos()
+    assert len(data.load(0)[1])
+
+
+def test_label_studio_exports_are_taken(yolo, tmp_path, capsys):
+    from instseg.cli import main
+
+    export = convert(yolo, tmp_path / "labelled", to="label-studio").path
+    found = read_dataset(export, yolo)
+    assert list(found.splits) == ["train", "val"]
+    truth = found.coco("val", None).document()
+    results = [{**each, "score": 0.9} for each in truth["annotations"]]
+    measured = evaluate(data=export, images=yolo, results=results, resamples=100)
+    assert measured.segm.AP == pytest.approx(1)
+    given = [f"--data={export}", f"--images={yolo}", f"--out={tmp_path / 'out'}"]
+    assert main(["doctor", *given, "--no-contact-sheet"]) == 0
+    assert "2 images" in capsys.readouterr().out

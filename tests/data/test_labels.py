@@ -7,6 +7,7 @@ import pytest
 
 from instseg.core.errors import InputError
 from instseg.data.augmentation import parse_augmentations
+from instseg.data.boxes import Boxes
 from instseg.data.coco import CocoData
 from instseg.data.labels import TrainingLabels, doubtful_truth
 from instseg.training.samples import to_sample
@@ -148,10 +149,9 @@ def test_a_doubtful_ground_truth_is_told_with_numbers(tmp_path):
 def test_boxes_move_as_masks_do(tmp_path, step, expected):
     found = labels_of(tmp_path, note(1, segmentation=SQUARE), note(2)).of(0)
     _, instances, _, boxes = parse_augmentations([step]).with_boxes(
-        np.zeros((48, 64, 3), np.uint8), found.instances, found.crowds, found.boxes.boxes,
-        found.boxes.class_ids == 0, seed=1,
-    )  # fmt: skip
-    assert boxes.tolist() == instances.boxes.tolist() == [expected]
+        np.zeros((48, 64, 3), np.uint8), found.instances, found.crowds, found.boxes, seed=1
+    )
+    assert boxes.boxes.tolist() == instances.boxes.tolist() == [expected]
 
 
 def test_boxes_that_have_left_the_photo_are_zero(tmp_path):
@@ -159,11 +159,10 @@ def test_boxes_that_have_left_the_photo_are_zero(tmp_path):
     crop = parse_augmentations([{"RandomCrop": {"size": [8, 8]}}])
     results = [
         crop.with_boxes(
-            np.zeros((48, 64, 3), np.uint8), found.instances, found.crowds, found.boxes.boxes,
-            found.boxes.class_ids == 0, seed=seed,
-        )[3]
+            np.zeros((48, 64, 3), np.uint8), found.instances, found.crowds, found.boxes, seed=seed
+        )[3].boxes
         for seed in range(8)
-    ]  # fmt: skip
+    ]
     assert any((each[0] == 0).all() for each in results)
     assert all(each[1].tolist() == [0, 0, 8, 8] for each in results)
     assert all((each >= 0).all() and (each <= 8).all() for each in results)
@@ -174,9 +173,9 @@ def test_ignored_boxes_stay_as_long_as_anything_is_left(tmp_path):
     photo = np.zeros((48, 64, 3), np.uint8)
     found = labels_of(tmp_path).of(0)
     crop = parse_augmentations([{"RandomCrop": {"size": [3, 3]}}])
-    ignored = np.array([True, False, True])
+    given = Boxes.of(boxes, np.array([0, 1, 0]))
     left = [
-        crop.with_boxes(photo, found.instances, found.crowds, boxes, ignored, seed=seed)[3]
+        crop.with_boxes(photo, found.instances, found.crowds, given, seed=seed)[3].boxes
         for seed in range(40)
     ]
     sides = np.array(left)[:, :, 2:] - np.array(left)[:, :, :2]

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from instseg.core.errors import InputError
+from instseg.core.map_values import parse_values
 from instseg.data.mask_files import read_values
-from instseg.data.mask_folders import MaskData, parse_values
+from instseg.data.mask_folders import MaskData
 from instseg.data.semantic_data import statistics
 from instseg.files.image import write_image, write_indexed_png
 
@@ -296,17 +297,6 @@ def test_folders_that_cannot_be_paired(tmp_path):
     write_image(tmp_path / "images" / "a.png", np.zeros((2, 2, 3), np.uint8))
     with pytest.raises(InputError, match=r"a\.png: has the stem of a\.jpg"):
         read(tmp_path)
-
-
-def test_values_as_text():
-    assert parse_values("1=pet, 2=BG ,3=ignore") == PET
-    assert parse_values("7=a=b") == {7: "a=b"}
-
-
-@pytest.mark.parametrize("text", ["", "pet", "1=", "1=a,1=b", "-1=a", "x=a", "1=a,"])
-def test_other_text_is_refused(text):
-    with pytest.raises(InputError, match="give each value once"):
-        parse_values(text)
 
 
 @pytest.mark.parametrize("values", [{1: "BG"}, {}, {65536: "a"}, {-1: "a"}])

@@ -12,10 +12,11 @@ from stand_in import TINY_CARD
 from instseg.core.errors import InputError
 from instseg.core.semantic import to_semantic
 from instseg.files.image import write_image
+from instseg.models import semantic_inference
 from instseg.models.mask_rcnn import build_detector
 from instseg.models.segmenters import PREPROCESSING, fresh_segmenter
-from instseg.predict import segmenter as segmenter_module
-from instseg.predict.segmenter import Segmenter, enlarged, regions
+from instseg.models.semantic_inference import enlarged
+from instseg.predict.segmenter import Segmenter, regions
 from instseg.scenes.scene import SceneConfig, draw_scene
 from instseg.system.ahead import AHEAD
 
@@ -144,7 +145,7 @@ def test_resized_images_get_labels_of_their_own_size():
 
 @pytest.mark.parametrize("size_hw", [(90, 120), (45, 61), (13, 200), (1, 1), (30, 40)])
 def test_enlarged_in_strips_is_enlarged_at_once(size_hw, monkeypatch):
-    monkeypatch.setattr(segmenter_module, "STRIP_VALUES", 4000)
+    monkeypatch.setattr(semantic_inference, "STRIP_VALUES", 4000)
     logits = torch.randn(5, 30, 40)
     strips = list(enlarged(logits, size_hw))
     assert len(strips) == -(-size_hw[0] // max(4000 // (5 * size_hw[1]), 1))

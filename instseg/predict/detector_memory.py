@@ -1,0 +1,97 @@
+"""How much memory photos need in a Mask R-CNN."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from instseg.files.photo_header import DECODER_BYTES
+from instseg.predict.memory import PHOTO, MemoryPlan
+from instseg.system.budget import Need
+
+# Bytes of each pixel of a photo.
+MASKS = 1.5  # of its instances, each of which takes a byte for each pixel of its box
+DRAWING = 7  # another one to draw on, and Pillow's copy of it
+FLOATS = 36  # torchvision's normalisation, of photos that are not large
+LARGE_PIXELS = 2_000_000
+
+PADDED_TO = 32  # sides of the input of the network are multiples of it
+FEATURES = {  # bytes of each pixel of the input: all feature maps that are in memory at once
+    "resnet50_fpn": (395, 250),  # in float32 and bfloat16
+    "resnet50_fpn_v2": (395, 250),
+    "compact": (250, 150),
+    "efficientnet_lite0_fpn": (300, 150),
+}
+DETECTION = (1_100_000, 650_000)  # bytes: 256 channels of 28 x 28 and of 14 x 14 cells
+MAPS_BESIDE_MASKS = 85 / 400  # share of the feature maps that are kept until the masks are made
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectorPlan(MemoryPlan):
+    """The plan of a Mask R-CNN.
+
+    Attributes:
+        architecture: Of the network.
+        min_size: Pixels of the shorter side of its input.
+        max_size: Most pixels of the longer side.
+        max_detections: Of a photo.
+        is_bf16: Whether it computes in bfloat16.
+        tile: Side of tiles in pixels, or None.
+        on_cpu: Whether the network uses the memory of the process.
+    """
+
+    architecture: str
+    min_size: int
+    max_size: int
+    max_detections: int
+    is_bf16: bool
+    tile: int | None = None
+    on_cpu: bool = True
+
+    def network_bytes(self, size_hw: tuple[int, int]) -> int:
+        """What the network needs for one photo, or tile, of a size."""
+        shortest, longest = max(min(size_hw), 1), max(*size_hw, 1)
+        scale = min(self.min_size / shortest, self.max_size / longest)
+        height, width = (
+            math.ceil(max(side * scale, 1) / PADDED_TO) * PADDED_TO for side in size_hw
+        )
+        default = FEATURES["resnet50_fpn"]
+        features = FEATURES.get(self.architecture, default)[self.is_bf16] * height * width
+        masks = DETECTION[self.is_bf16] * self.max_detections
+        if self.architecture not in ("resnet50_fpn", "resnet50_fpn_v2"):
+            masks //= 4  # of 64 channels
+        pixels = size_hw[0] * size_hw[1]
+        floats = FLOATS * pixels if pixels <= LARGE_PIXELS else 0
+        if not self.on_cpu:
+            return floats
+        return int(max(features, features * MAPS_BESIDE_MASKS + masks, floats))
+
+    def need(
+        self,
+        size_hw: tuple[int, int],
+        *,
+        pictures: bool = False,
+        decoder: float = DECODER_BYTES,
+    ) -> Need:
+        """As the base class."""
+        pixels = size_hw[0] * size_hw[1]
+        network = self.network_bytes(size_hw)
+        if self.tile is not None and max(size_hw) > self.tile:
+            network = max(network, self._tile_bytes() * self.batch_of_tiles(size_hw))
+        masks = MASKS * pixels
+        extra = decoder * pixels, network + masks, masks + DRAWING * pixels * pictures
+        return Need(PHOTO * pixels, (int(extra[0]), int(extra[1]), int(extra[2])))
+
+    def batch(self, size_hw: tuple[int, int], count: int) -> int:
+        """How many of `count` photos of one size go through the network together: 1 or more."""
+        held = PHOTO * size_hw[0] * size_hw[1] * count
+        return self._most(count, held, self.network_bytes(size_hw))
+
+    def batch_of_tiles(self, size_hw: tuple[int, int]) -> int:
+        """How many tiles of one photo go through the network together: 1 or more."""
+        held = int((PHOTO + MASKS) * size_hw[0] * size_hw[1])
+        return self._most(self.batch_size, held, self._tile_bytes())
+
+    def _tile_bytes(self) -> int:
+        assert self.tile is not None
+        return self.network_bytes((self.tile, self.tile))
