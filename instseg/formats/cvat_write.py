@@ -15,9 +15,10 @@ import numpy as np
 from instseg.core.events import Notice, told
 from instseg.formats.format import Writing
 from instseg.formats.labels import Labels, Notes, Record
+from instseg.formats.outlined import rings_or_mask
 from instseg.formats.photo_names import copy_photos, photo_names
 from instseg.formats.rings import Loop
-from instseg.formats.shapes import box_of, has_mask, mask_of, polygons_of, rings_or_mask, size_of
+from instseg.formats.shapes import box_of, has_mask, mask_of, polygons_of, size_of
 
 FILE = "annotations.xml"
 LABELS = "labels.json"

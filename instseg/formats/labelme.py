@@ -20,8 +20,9 @@ from instseg.files.coco_json import read_content
 from instseg.formats.format import Format, Writing
 from instseg.formats.labelme_read import CLASSES, read
 from instseg.formats.labels import Labels, Notes, Record
+from instseg.formats.outlined import rings_or_mask
 from instseg.formats.photo_names import photo_names, place_photo
-from instseg.formats.shapes import box_of, has_mask, rings_or_mask, size_of
+from instseg.formats.shapes import box_of, has_mask, size_of
 
 VERSION = "5.5.0"
 _QUICK = 1  # compression of PNG

@@ -175,29 +175,6 @@ def simplified(
     return {**annotation, "segmentation": [part.outer.ravel().tolist() for part in parts]}
 
 
-def rings_or_mask(
-    annotation: Mapping[str, Any], size_hw: tuple[int, int], tolerance: float = 0.0
-) -> list[Loop] | Masks:
-    """The outlines of an annotation's parts; if they have holes, its mask, which stays exact.
-
-    Args:
-        annotation: With a segmentation.
-        size_hw: Of its image.
-        tolerance: See `parts_of`.
-
-    Raises:
-        ValueError: The segmentation is broken.
-    """
-    polygons = polygons_of(annotation)
-    if not polygons:
-        mask = mask_of(annotation, size_hw)
-        flat = mask.to_polygons()[0]
-        if flat is None and mask.crops[0].size:
-            return mask
-        polygons = [np.array(ring, dtype=np.float64).reshape(-1, 2) for ring in flat or ()]
-    return _simple(polygons, tolerance)
-
-
 def ring_of(
     annotation: Mapping[str, Any], size_hw: tuple[int, int], tolerance: float = 0.0
 ) -> Loop | None:
