@@ -195,7 +195,12 @@ def examine_document(
     drawn = draw(table, shapes, on_event)
     extents = np.where(shapes.fit[:, None], shapes.extents, drawn.boxes)
     found += of_masks + check_boxes(table, extents)
-    found += check_points(table) + check_flags(table) + check_drawn(table, shapes, drawn) + check_classes(table)
+    found += (
+        check_points(table)
+        + check_flags(table)
+        + check_drawn(table, shapes, drawn)
+        + check_classes(table)
+    )
     if around.val is not None:
         found += compare_classes(table, around.val)
         if around.photos is not None and around.val_photos is not None:
