@@ -2,8 +2,8 @@
 
     python docs/tooling/weak_labels.py train.json --points 10 --out train_points.json
 
-`--masks 0.2` keeps the masks of a fifth of the photos, drawn at random. The points of the others are
-drawn uniformly in their boxes; without `--points`, only the boxes are left. Crowds stay as they are.
+`--masks 0.2` keeps the masks of a fifth of the photos, drawn at random. The points of the others
+are drawn uniformly in their boxes; without `--points`, only the boxes are left. Crowds stay.
 """
 
 from __future__ import annotations

@@ -18,7 +18,11 @@ SIMILAR = 0.3
 MARGIN = 2  # cells around a region, so that its outermost cells have all neighbours
 WARM_UP = 1 / 9  # share of the steps: 10,000 of the 90,000 of COCO's usual schedule
 
-_TO_XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))  # fmt: skip
+_TO_XYZ = (
+    (0.412453, 0.357580, 0.180423),
+    (0.212671, 0.715160, 0.072169),
+    (0.019334, 0.119193, 0.950227),
+)
 _WHITE = (0.95047, 1.0, 1.08883)  # D65
 
 

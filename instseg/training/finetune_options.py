@@ -57,10 +57,10 @@ class FinetuneOptions(TrainingOptions):
         pseudo: LOW,HIGH, 0 to 1, for annotations with a score, found by a detector: from HIGH they
             are objects, between the two regions to ignore, below LOW left out.
         mask_head: One mask channel for all classes (shared) or one for each (per-class); by default
-            as the starting weights have it, but shared if a class has objects without masks, and
-            fewer than 10 masks.
-        box_supervision: Learn the masks of objects that have a box alone from their boxes (BoxInst):
-            on, off, or auto, if no object has a mask or labelled points.
+            as the starting weights have it, but shared if a class has objects that train no masks,
+            and fewer than 10 that do.
+        box_supervision: Learn the masks of objects that have a box alone from their boxes
+            (BoxInst): on, off, or auto, if no object has a mask or labelled points.
         mask_share: Minimum share of photos with masks in an epoch, reached by repeating them, at
             least 0 and below 1; these photos then have batches of their own.
         unlabelled: Photos without annotations, learnt from too (semi-supervised): a folder, glob,

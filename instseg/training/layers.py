@@ -6,9 +6,9 @@ with more than half of their area in such a box, and not matched to an object, a
 foreground nor background; objects in a crowd are trained on like all others. Memory use hardly
 grows with the number of objects: masks stay compact (`MaskTargets`), and many objects are matched
 to the anchors in parts. Objects without a mask, by `targets[i]["has_mask"]`, bool (N,), train masks
-by points, by their box, or not at all; see `mask_sources`. On photos with classes nobody looked for, `targets[i]["unknown"]`, bool (classes,), proposals
-without an object may be background or one of these classes; with `targets[i]["is_open"]`, bool (),
-anchors without an object are ignored.
+by points, by their box, or not at all; see `mask_sources`. On photos with classes nobody looked
+for, `targets[i]["unknown"]`, bool (classes,), proposals without an object may be background or one
+of these classes; with `targets[i]["is_open"]`, bool (), anchors without an object are ignored.
 """
 
 from __future__ import annotations

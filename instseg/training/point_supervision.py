@@ -14,12 +14,14 @@ def scale_points(
     new_sizes_hw: list[tuple[int, int]],
 ) -> list[Target]:
     """Move points with their resized images; see `scale_crowds`."""
-    return [
-        {**target, "points": target["points"] * target["points"].new_tensor([n[1] / o[1], n[0] / o[0], 1])}
-        if "points" in target
-        else target
-        for target, o, n in zip(targets, old_sizes_hw, new_sizes_hw, strict=True)
-    ]  # fmt: skip
+    scaled = []
+    for target, old, new in zip(targets, old_sizes_hw, new_sizes_hw, strict=True):
+        if "points" in target:
+            points = target["points"]
+            factors = points.new_tensor([new[1] / old[1], new[0] / old[0], 1])
+            target = {**target, "points": points * factors}
+        scaled.append(target)
+    return scaled
 
 
 def point_losses(logits: Tensor, boxes: Tensor, points: Tensor) -> Tensor:
