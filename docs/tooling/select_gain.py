@@ -3,10 +3,10 @@
     OMP_NUM_THREADS=1 python docs/tooling/select_gain.py --out out/select_gain
 
 For each seed, a pool of 400 scenes is drawn, in which 2 of the 8 classes have 10 times as many
-objects as others. 40 scenes are labelled at random, and a model is trained on them, from `photos`, which has
-not seen scenes. 40 more are labelled, chosen with this model or at random, and both sets of 80 are
-trained on, again from `photos`. Mask AP is measured on 200 other scenes, in which all classes are
-equally frequent, so that each has enough objects for its AP.
+objects as others. 40 scenes are labelled at random, and a model is trained on them, from `photos`,
+which has not seen scenes. 40 more are labelled, chosen with this model or at random, and both sets
+of 80 are trained on, again from `photos`. Mask AP is measured on 150 other scenes, in which all
+classes are equally frequent, so that each has enough objects for its AP.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import instseg
 from instseg.scenes.scene import SCENE_CLASSES
 
-POOL, LABELLED, MORE, MEASURED = 400, 40, 40, 200
+POOL, LABELLED, MORE, MEASURED = 400, 40, 40, 150
 CLASSES = SCENE_CLASSES[::2]
 COMMON, TIMES = 2, 10  # classes, and how much more frequent they are
 SIZE_PX = 160
@@ -37,7 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("out/select_gain"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--max-steps", type=int, nargs=2, default=[250, 400])
+    parser.add_argument("--max-steps", type=int, nargs=2, default=[200, 300])
     given = parser.parse_args()
     gains = []
     for seed in given.seeds:

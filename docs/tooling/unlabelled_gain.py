@@ -2,9 +2,10 @@
 
     OMP_NUM_THREADS=1 python docs/tooling/unlabelled_gain.py --out out/unlabelled_gain
 
-For each seed, 600 scenes of 8 classes are drawn to train on, of which 60 have labels, and 200 others
-to measure on. A first run on the labelled scenes starts from `photos`, which has not seen scenes. Two
-runs go on from it with the same number of steps: one on the labelled scenes, one on all.
+For each seed, 600 scenes of 8 classes are drawn to train on, of which 60 have labels, and 200
+others to measure on. A first run on the labelled scenes starts from `photos`, which has not seen
+scenes. Two runs go on from it with the same number of steps: one on the labelled scenes, one on
+all.
 """
 
 from __future__ import annotations

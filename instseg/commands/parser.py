@@ -81,8 +81,9 @@ class Parser:
         """Give the last of several words to the last positional option, as `cp A B FOLDER` does."""
         first, last = self.positional[0], self.positional[-1]
         words = given.get(first)
-        several = isinstance(words, list) and len(words) > 1
-        if several and last not in given and last not in values:
+        if not isinstance(words, list) or len(words) < 2:
+            return
+        if last not in given and last not in values:
             given[first], given[last] = words[:-1], words[-1]
 
     def _of_file(self, file: Path) -> dict[str, Any]:

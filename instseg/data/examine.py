@@ -26,7 +26,7 @@ class ExamineAnyOptions(doctor.ExamineOptions):
             other.
     """
 
-    coco_json: str | Path | os.PathLike[str] | None = None
+    coco_json: str | Path | os.PathLike[str] | None = None  # type: ignore[assignment]  # or data
     _: KW_ONLY
     data: str | Path | None = None
 

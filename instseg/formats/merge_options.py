@@ -51,7 +51,8 @@ class MergeOptions:
         if len(self.sources) < 2:
             raise ArgumentError("give two datasets or more, and then the result")
         folders = self.images
-        each_its_own = isinstance(folders, Sequence) and not isinstance(folders, str)
-        if each_its_own and len(folders) != len(self.sources):
+        if folders is None or isinstance(folders, str | Path):
+            return
+        if len(folders) != len(self.sources):
             wrong = "{images} must be one folder for all datasets, or a list of one for each"
             raise ArgumentError(wrong, images=[str(each) for each in folders])

@@ -56,7 +56,7 @@ def detection_batches(
     mean, std = (
         torch.tensor(v)[:, None, None] for v in (transform.image_mean, transform.image_std)
     )
-    for keys in itertools.islice(itertools.chain.from_iterable(trainer.first_epoch), batches):
+    for keys in itertools.islice(itertools.chain.from_iterable(trainer.first_steps), batches):
         images, targets = collate([trainer.samples[key] for key in keys[:most]])
         batch, targets = task.to_batch(images, targets)
         for tensor, (height, width), target in zip(

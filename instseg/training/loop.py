@@ -107,9 +107,9 @@ class Trainer:
         return self._stage[1]
 
     @property
-    def first_epoch(self) -> list[list[Any]]:
-        """The batches of each step of the first epoch."""
-        return self.plan[: min(self._epoch_ends, default=0)]
+    def first_steps(self) -> list[list[Any]]:
+        """The batches of the steps whose samples need not be prepared."""
+        return self.plan if self.before_epoch is None else self.plan[: min(self._epoch_ends)]
 
     def epoch_that_ends(self) -> int | None:
         """The number, from 1, of the epoch that the last step has completed, if any."""

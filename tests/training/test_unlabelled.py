@@ -61,7 +61,8 @@ def test_each_photo_of_the_orientation_is_used_before_one_comes_again(labelled):
 def test_processes_share_the_photos_of_an_epoch(labelled):
     both = [mixed(labelled, order={"rank": rank, "world_size": 2}) for rank in (0, 1)]
     slots = [
-        {row - 6 for batch in samples.batches(2) for _, row in batch if row >= 6} for samples in both
+        {row - 6 for batch in samples.batches(2) for _, row in batch if row >= 6}
+        for samples in both
     ]
     assert not slots[0] & slots[1]
     assert sorted(slots[0] | slots[1]) == list(range(len(both[0].drawn(2))))
