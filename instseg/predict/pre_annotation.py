@@ -15,7 +15,7 @@ from instseg.core.events import Notice, OnEvent
 from instseg.core.json_types import Json
 from instseg.core.rle import to_rle
 from instseg.core.wording import printable
-from instseg.files.results import Journal
+from instseg.files.journal import Journal
 from instseg.formats.convert import write_labels
 from instseg.formats.format import Writing
 from instseg.formats.labels import Labels
@@ -81,8 +81,9 @@ def write_pre_annotation(
         "annotations": _Objects(journal),
     }
     labels = _Found(document=document, photos=_root(photos), objects=outlined)
-    lost = {name: words for name, words in target.loses.items() if name != "ids"}  # of no use yet
-    for note in losses(labels, replace(target, loses=lost)):
+    told = dict(target.loses)
+    told.pop("ids", None)  # which are of no use yet
+    for note in losses(labels, replace(target, loses=told)):
         on_event(Notice(text=printable(note)))
     _set_aside(folder, on_event)
     write_labels(labels, folder, target, Writing(tolerance=tolerance, on_event=on_event))
