@@ -14,16 +14,19 @@ if TYPE_CHECKING:
     from instseg.core.instances import Instances, Masks
     from instseg.core.semantic import to_semantic
     from instseg.data.coco import CocoData
-    from instseg.doctor.examine import examine
+    from instseg.data.examine import examine
     from instseg.doctor.repair import repair
     from instseg.evaluation.evaluate import evaluate
     from instseg.exporting.export import export
     from instseg.files.image import read_image, write_image
     from instseg.formats.convert import convert
+    from instseg.formats.merge import merge
+    from instseg.formats.split import split
     from instseg.models.load import load_model
     from instseg.predict.predictor import Predictor
     from instseg.predict.segmenter import Segmenter
     from instseg.scenes.make_scenes import make_scenes
+    from instseg.selecting.select import select
     from instseg.training.finetune import finetune
     from instseg.training.train_unet import train_unet
     from instseg.visualize import display_instances, draw_instances
@@ -47,8 +50,11 @@ __all__ = [
     "finetune",
     "load_model",
     "make_scenes",
+    "merge",
     "read_image",
     "repair",
+    "select",
+    "split",
     "to_semantic",
     "train_unet",
     "write_image",
@@ -66,13 +72,16 @@ _HOME = {
     "display_instances": "instseg.visualize",
     "draw_instances": "instseg.visualize",
     "evaluate": "instseg.evaluation.evaluate",
-    "examine": "instseg.doctor.examine",
+    "examine": "instseg.data.examine",
     "export": "instseg.exporting.export",
     "finetune": "instseg.training.finetune",
     "load_model": "instseg.models.load",
     "make_scenes": "instseg.scenes.make_scenes",
+    "merge": "instseg.formats.merge",
     "read_image": "instseg.files.image",
     "repair": "instseg.doctor.repair",
+    "select": "instseg.selecting.select",
+    "split": "instseg.formats.split",
     "to_semantic": "instseg.core.semantic",
     "train_unet": "instseg.training.train_unet",
     "write_image": "instseg.files.image",

@@ -43,11 +43,14 @@ VERBS = {
     "convert": Verb(
         summary="convert labels between the formats of tools", positional=("source", "out")
     ),
+    "split": Verb(summary="split a dataset into train, val and test", positional=("source", "out")),
+    "merge": Verb(summary="merge datasets into one", positional=("sources", "out")),
     "doctor": Verb(summary="check a COCO dataset, and repair it"),
     "evaluate": Verb(
         summary="measure COCO AP, with confidence intervals and causes of errors",
         threads=True,
     ),
+    "select": Verb(summary="choose the photos to label next", positional="photos", threads=True),
     "compare-unet": Verb(
         summary="compare Mask R-CNN, as semantic maps, with a U-Net", threads=True
     ),

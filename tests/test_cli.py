@@ -201,3 +201,9 @@ def test_a_command_runs_in_a_thread_and_leaves_the_handlers_alone(tmp_path):
     assert codes == [0]
     assert main(["--version"]) == 0
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_tools_do_not_hide_modules_of_the_standard_library():
+    """The folder of a script is where Python looks first, and one is called `select`."""
+    for path in (ROOT / "tools").glob("*.py"):
+        assert "sys.path[0] = str(" in path.read_text(), f"{path}: see tools/infer.py"

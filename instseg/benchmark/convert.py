@@ -17,16 +17,23 @@ from instseg.core.events import OnEvent, ignore, told
 from instseg.files.coco_json import read_document
 from instseg.files.image import write_image
 from instseg.formats.convert import convert
+from instseg.formats.registry import FormatName
 
-TASKS = ("to yolo-seg", "to coco")
+PEER_FORMAT: FormatName = "yolo-seg"
 
 
 def measure_conversion(
-    images: int, repeats: int, seed: int, folder: Path, *, on_event: OnEvent = ignore
+    images: int,
+    repeats: int,
+    seed: int,
+    folder: Path,
+    *,
+    to: FormatName = PEER_FORMAT,
+    on_event: OnEvent = ignore,
 ) -> dict[str, Any]:
-    """Seconds from COCO to YOLO polygons and back, from files to files, with links to photos.
+    """Seconds from COCO to another format and back, from files to files, with links to photos.
 
-    supervision copies the photos, which is part of its time.
+    supervision, which is compared for YOLO polygons, copies the photos: part of its time.
 
     Returns:
         `masks`; `ours`, and `peer` where supervision is installed: medians by task; `ratio`.
@@ -35,9 +42,9 @@ def measure_conversion(
     masks = write_instances(source, images, seed, on_event=on_event)
     _write_photos(photos, read_document(source)["images"])
     sides: dict[str, Callable[[Path], dict[str, float]]] = {
-        "ours": lambda out: _ours(source, photos, out)
+        "ours": lambda out: _ours(source, photos, out, to)
     }
-    if importlib.util.find_spec("supervision"):
+    if to == PEER_FORMAT and importlib.util.find_spec("supervision"):
         sides["peer"] = lambda out: _peer(source, photos, out)
     found: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
     for _ in told(range(repeats + 1), on_event, "converting", unit="rounds"):
@@ -46,7 +53,7 @@ def measure_conversion(
             shutil.rmtree(out, ignore_errors=True)
             found[name].append(side(out))
     figures: dict[str, Any] = {
-        name: {task: statistics.median(run[task] for run in runs[1:]) for task in TASKS}
+        name: {task: statistics.median(run[task] for run in runs[1:]) for task in runs[0]}
         for name, runs in found.items()
     }
     peer = figures.get("peer", {})
@@ -63,16 +70,16 @@ def _write_photos(folder: Path, records: list[dict[str, Any]]) -> None:
         (folder / record["file_name"]).write_bytes(content)
 
 
-def _ours(source: Path, photos: Path, out: Path) -> dict[str, float]:
+def _ours(source: Path, photos: Path, out: Path, to: FormatName) -> dict[str, float]:
     start = time.perf_counter()
-    convert(source, out / "yolo", to="yolo-seg", images=photos)
+    convert(source, out / to, to=to, images=photos)
     middle = time.perf_counter()
-    convert(out / "yolo", out / "coco.json", to="coco")
-    return {"to yolo-seg": middle - start, "to coco": time.perf_counter() - middle}
+    convert(out / to, out / "coco.json", to="coco", from_format=to)
+    return {f"to {to}": middle - start, "to coco": time.perf_counter() - middle}
 
 
 def _peer(source: Path, photos: Path, out: Path) -> dict[str, float]:
-    import supervision  # type: ignore[import-not-found]
+    import supervision
 
     yolo = {
         "images_directory_path": str(out / "yolo" / "images"),

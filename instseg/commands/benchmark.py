@@ -12,6 +12,7 @@ from instseg.commands.listener import Listener
 from instseg.commands.terminal import console, table
 from instseg.core.errors import ArgumentError, require_between
 from instseg.core.events import OnEvent
+from instseg.formats.registry import FormatName
 from instseg.system.atomic import replacing
 from instseg.system.versions import versions
 
@@ -27,7 +28,7 @@ class Options:
             photo to RLE), draw (20 instances on photos of 480 x 640 px, and 100 large ones on one
             of 12 megapixels), train (steps of SGD), evaluate (COCO AP of boxes and masks, from
             files, 100 detections per image), read (a COCO JSON file of the size of
-            instances_train2017.json), or convert (10,000 masks from COCO to YOLO polygons and
+            instances_train2017.json), or convert (10,000 masks from COCO to another format and
             back). The first four are compared with torchvision, evaluate and read with pycocotools;
             evaluate also with faster-coco-eval, hotcoco and ultrafast-pycocotools, and convert with
             supervision, if they are installed. memory compares the peak memory that is predicted
@@ -58,6 +59,7 @@ class Options:
         seed: Random seed of weights, masks, boxes and synthetic data.
         json: File to write the results to.
         out: Folder for drawn scenes and synthetic files.
+        to: For convert: the other format.
     """
 
     what: (
@@ -80,6 +82,7 @@ class Options:
     seed: int = 0
     json: Path | None = None
     out: Path = Path("out/benchmark")
+    to: FormatName = "yolo-seg"
 
 
 def run(config: Options) -> int:
@@ -179,7 +182,7 @@ def _figures(config: Options, on_event: OnEvent) -> dict[str, Any]:
 
             images = config.images_count or 1370  # of 10,000 masks
             return measure_conversion(
-                images, config.repeats, config.seed, config.out, on_event=on_event
+                images, config.repeats, config.seed, config.out, to=config.to, on_event=on_event
             )
         case _:
             return _coco(config, on_event)

@@ -22,6 +22,7 @@ _PHOTOS_ON_SHEET = 30
 _CLASSES_SHOWN = 100
 _FINDINGS, _SHEET, _CHANGES = "findings.json", "contact_sheet.png", "changes.json"
 _REPORT = "report.html"
+_DATA = "data{}.json"  # with the split
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,27 +63,27 @@ class Options:
 
 def run(config: Options) -> int:
     """Checks the dataset, repairs it on request, prints findings; returns 1 if there are errors."""
-    from instseg.doctor.examine import examine
+    from instseg.data.examine import examine
     from instseg.doctor.repair import repair_examined
 
     if config.clear_crowds and not config.fix:
         raise ArgumentError("{clear_crowds} needs {fix}")
-    config = _with_data(config)
-    assert config.coco_json, "the options were checked"
     _check(config)
     with Listener() as listener:
         examination = examine(
             config.coco_json,
             config.images,
+            data=config.data,
             val_coco_json=config.val_coco_json,
             val_images=config.val_images,
             photos=config.photos,
             report=config.out / _REPORT if config.report else None,
             on_event=listener,
         )
+    written, config = _data_files(config, examination)
     _print_findings(examination.findings)
     _print_statistics(examination.statistics)
-    written = [_write_findings(config, examination)]
+    written += [_write_findings(config, examination)]
     written += [examination.report] if examination.report else []
     if config.images and config.contact_sheet:
         written += _write_sheet(config, examination)
@@ -99,36 +100,34 @@ def run(config: Options) -> int:
     return 0 if examination.ok else 1
 
 
-def _with_data(config: Options) -> Options:
-    """The options, with COCO files in place of data of another format."""
-    from instseg.data.any_format import FOR_TRAINING, read_dataset
+def _data_files(config: Options, examination: Examination) -> tuple[list[Path], Options]:
+    """Write data of another format as COCO files; returns them, and the options with their names.
 
-    if (config.coco_json is None) == (config.data is None):
-        raise ArgumentError("say what to check: {coco_json} or {data}")
+    Ids in the findings are those of these files.
+    """
     if config.data is None:
-        return config
-    with Listener() as listener:
-        found = read_dataset(config.data, config.images, on_event=listener)
-        split = found.first_of(FOR_TRAINING, listener, "checks")
-    name = f"data_{split}.json" if split else "data.json"
-    config = replace(
-        config,
-        data=None,
-        coco_json=found.write(split, config.out / name),
-        images=found.photos,
-    )
-    if split != "val" and "val" in found.splits and config.val_coco_json is None:
-        val = found.write("val", config.out / "data_val.json")
-        config = replace(config, val_coco_json=val, val_images=found.photos)
-    return config
+        return [], config
+    around, document = examination.surroundings, examination.document
+    split = document["images"][0].get("split")
+    name = _DATA.format(f"_{split}" if split else "")
+    files = [_write_json(config.out / name, document, indent=None)]
+    if around.val is not None and config.val_coco_json is None:
+        files.append(
+            _write_json(config.out / _DATA.format("_val"), around.val.document, indent=None)
+        )
+        config = replace(config, val_coco_json=files[-1], val_images=around.folder)
+    return files, replace(config, coco_json=files[0], images=around.folder)
 
 
 def _check(config: Options) -> None:
     """Refuse, before the work begins, to write over an input."""
     from instseg.doctor.repair import check_target
 
-    inputs = [path for path in (config.coco_json, config.val_coco_json) if path and path.exists()]
+    given = (config.coco_json, config.val_coco_json, config.data)
+    inputs = [path for path in given if path and path.exists()]
     written = [config.out / name for name in (_FINDINGS, _SHEET, _CHANGES, _REPORT)]
+    if config.data:
+        written += [config.out / _DATA.format(split) for split in ("", "_train", "_val", "_test")]
     for path in written:
         if path.exists() and any(map(path.samefile, inputs)):
             raise InputError(f"{path} is an input, which stays as it is; choose another --out")
@@ -194,9 +193,9 @@ def _write_findings(config: Options, examination: Examination) -> Path:
     return _write_json(config.out / _FINDINGS, content)
 
 
-def _write_json(path: Path, content: Any) -> Path:
+def _write_json(path: Path, content: Any, indent: int | None = 1) -> Path:
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1))
+        temporary.write_text(json.dumps(content, indent=indent))
     return path
 
 

@@ -6,7 +6,7 @@ argparse only collects text; `Option` applies the types, to the command line as 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, NoReturn, get_origin
@@ -63,6 +63,8 @@ class Parser:
         given.pop("debug", None)
         file = given.pop("config", None)
         values = self._of_file(Path(file)) if file is not None else {}
+        if len(self.positional) > 1:
+            self._part_last(given, values)
         values |= {name: self.table[name].converted(value) for name, value in given.items()}
         for name in self.positional:
             if not values.get(name):
@@ -74,6 +76,14 @@ class Parser:
             self.threads = values.pop(THREADS.name, None)
             require_between(1, MOST_THREADS, threads=self.threads)
         return self.options(**values)
+
+    def _part_last(self, given: dict[str, Any], values: Mapping[str, Any]) -> None:
+        """Give the last of several words to the last positional option, as `cp A B FOLDER` does."""
+        first, last = self.positional[0], self.positional[-1]
+        words = given.get(first)
+        several = isinstance(words, list) and len(words) > 1
+        if several and last not in given and last not in values:
+            given[first], given[last] = words[:-1], words[-1]
 
     def _of_file(self, file: Path) -> dict[str, Any]:
         require_regular_file(file)

@@ -65,6 +65,8 @@ def read_dataset(
 ) -> Dataset:
     """Read a dataset of any format; what the format says that is not kept is told.
 
+    Objects of tools in which people label lose their scores: they are no mere predictions.
+
     Args:
         data: The file or folder.
         images: Folder of its photos, if they are not where the labels say.
@@ -74,15 +76,19 @@ def read_dataset(
     Raises:
         InputError: It has no known format, is broken, or its photos are not found.
     """
-    labels, _ = read_labels(data, images, on_event=on_event)
-    if labels.photos is None:
+    labels, found = read_labels(data, images, on_event=on_event)
+    photos = labels.photos
+    if photos is None:
         raise InputError(f"{data}: its photos are not found; give their folder as images")
     if not labels.images:
         raise InputError(f"{data}: has no photos; check the path")
     for note in labels.notes:
         on_event(Warned(text=f"{data}: {note}"))
-    chosen = _things(labels, Path(data), on_event) if things else labels
-    return Dataset(source=Path(data), photos=labels.photos, splits=_by_split(chosen))
+    if found.by_hand:
+        labels = _without_scores(labels, f"{data}: ", found.title, on_event)
+    if things:
+        labels = _things(labels, Path(data), on_event)
+    return Dataset(source=Path(data), photos=photos, splits=_by_split(labels))
 
 
 def _things(labels: Labels, source: Path, on_event: OnEvent) -> Labels:
@@ -96,6 +102,19 @@ def _things(labels: Labels, source: Path, on_event: OnEvent) -> Labels:
     annotations = [each for each in labels.annotations if each["category_id"] in ids]
     document = {**labels.document, "categories": kept, "annotations": annotations}
     return replace(labels, document=document)
+
+
+def _without_scores(labels: Labels, place: str, title: str, on_event: OnEvent) -> Labels:
+    """Labels whose objects are certain, as a person has seen them."""
+    scored = sum(each.get("score") is not None for each in labels.annotations)
+    if not scored:
+        return labels
+    text = f"{place}{count(scored, 'object')} with a score: certain, as seen in {title}"
+    on_event(Notice(text=text))
+    annotations = [
+        {key: value for key, value in each.items() if key != "score"} for each in labels.annotations
+    ]
+    return replace(labels, document={**labels.document, "annotations": annotations})
 
 
 def _by_split(labels: Labels) -> dict[str, Labels]:

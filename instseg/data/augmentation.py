@@ -17,11 +17,12 @@ from torchvision.transforms.v2 import functional as F
 from instseg.core.errors import InputError
 from instseg.core.instances import Instances
 from instseg.core.masks import Masks
-from instseg.data.copy_paste import CopyPaste, paste, remaining, remaining_boxes
+from instseg.data.boxes import Boxes
+from instseg.data.copy_paste import CopyPaste, paste, remaining
 from instseg.data.label_maps import from_label_maps, to_label_maps
 
 Sample = tuple[NDArray[np.uint8], Instances, Masks]
-BoxedSample = tuple[NDArray[np.uint8], Instances, Masks, NDArray[np.float32]]
+BoxedSample = tuple[NDArray[np.uint8], Instances, Masks, Boxes]
 Other = Callable[[], tuple[NDArray[np.uint8], Instances]]
 
 # For small datasets: objects stay upright and nearly keep their colours (and fully their hue:
@@ -149,52 +150,51 @@ class Augmentation:
             other: Returns the photo and objects to paste from, to which the transforms before
                 CopyPaste are applied as well; called only to paste. CopyPaste needs it.
         """
-        none = np.zeros((0, 4), dtype=np.float32)
-        sample = (image, instances, crowds, none)
-        return self.with_boxes(*sample, none[:, 0] > 0, seed=seed, other=other)[:3]
+        none = Boxes.empty()
+        return self.with_boxes(image, instances, crowds, none, seed=seed, other=other)[:3]
 
     def with_boxes(
         self,
         image: NDArray[np.uint8],
         instances: Instances,
         crowds: Masks,
-        boxes: NDArray[np.float32],
-        ignored: NDArray[np.bool_],
+        boxes: Boxes,
         *,
         seed: int | Sequence[int],
         other: Other | None = None,
     ) -> BoxedSample:
         """The same for a photo that also has boxes without masks.
 
-        They are neither pasted nor covered by what is pasted.
+        They are neither pasted nor covered by what is pasted; their points are.
 
         Args:
             image: See above, as all others.
             instances: Its objects with masks.
             crowds: Its crowd regions with masks.
-            boxes: float32 (M, 4) xyxy in pixels.
-            ignored: bool (M,), which are no objects, but regions that are ignored.
+            boxes: Its objects and ignored regions without masks.
             seed: Of all random numbers.
             other: Where CopyPaste pastes from.
 
         Returns:
-            As above, and float32 (M, 4), the boxes around the changed boxes, clipped to the photo;
-            zeros for those that have nearly vanished, or wholly, if they are ignored.
+            As above, and the boxes around the changed boxes, clipped to the photo; zeros for those
+            that have nearly vanished, or wholly, if they are ignored. Points that have left the
+            photo or are covered are none.
         """
-        sample = (image, instances, crowds, boxes)
+        sample: BoxedSample = (image, instances, crowds, boxes)
         seeds = np.random.SeedSequence(seed).generate_state(2 * len(self.stages)).tolist()
         with torch.random.fork_rng(devices=[]):
             for number, stage in enumerate(self.stages):
                 # not torch.manual_seed, which seeds the GPUs too
                 torch.default_generator.manual_seed(seeds[2 * number])
                 if not isinstance(stage, CopyPaste):
-                    sample = _transform(stage, *sample, ignored)
+                    sample = _transform(stage, *sample)
                 elif torch.rand(()) < stage.p:
                     earlier = self.stages[:number]
                     moves = tuple(each for each in earlier if not isinstance(each, CopyPaste))
                     before = Augmentation(stages=moves)
                     pasted = _copy_paste(stage, sample[:3], other, before, seeds[2 * number + 1])
-                    sample = (*pasted, sample[3])
+                    covered = (pasted[0] != sample[0]).any(axis=2)
+                    sample = (*pasted, sample[3].uncovered(covered))
         return sample
 
 
@@ -306,8 +306,7 @@ def _transform(
     image: NDArray[np.uint8],
     instances: Instances,
     crowds: Masks,
-    boxes: NDArray[np.float32],
-    ignored: NDArray[np.bool_],
+    boxes: Boxes,
 ) -> BoxedSample:
     """Apply torchvision's transforms to a photo, all its masks, and its boxes without masks.
 
@@ -317,7 +316,7 @@ def _transform(
     masks = Masks.concatenate([instances.masks, crowds])
     chance = torch.default_generator.get_state()
     labels, places = to_label_maps(masks)
-    changed, labels, moved_boxes = _apply(steps, image, labels, boxes)
+    changed, labels, corners = _apply(steps, image, labels, boxes.corners())
     parts, rows = [from_label_maps(labels, places)], list(places)
     while len(rows) < len(masks):
         torch.default_generator.set_state(chance)
@@ -328,8 +327,7 @@ def _transform(
     moved = Masks.concatenate(parts)[np.argsort(rows)]
     crowds = moved[len(instances) :]
     kept = remaining(instances, moved[: len(instances)])
-    moved_boxes = remaining_boxes(boxes, moved_boxes, ignored)
-    return changed, kept, crowds[crowds.areas() > 0], moved_boxes
+    return changed, kept, crowds[crowds.areas() > 0], boxes.moved(corners)
 
 
 def apply_steps(

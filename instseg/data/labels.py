@@ -11,8 +11,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from instseg.core.errors import InputError
 from instseg.core.instances import Instances, Masks
 from instseg.core.wording import count
+from instseg.data.boxes import Boxes
 from instseg.data.coco import CocoData
 from instseg.files.coco_records import Annotation, ImageRecord
 
@@ -20,24 +22,6 @@ PSEUDO = (0.15, 0.5)
 FEW_MASKS = 10  # a class with fewer hardly learns a mask of its own
 
 Use = Literal["object", "ignored", "dropped"]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Boxes:
-    """Objects without masks, and regions that are neither objects nor background.
-
-    Attributes:
-        boxes: float32 (M, 4), xyxy in pixels of the image.
-        class_ids: int64 (M,), 1..K; 0 for a region that is ignored.
-    """
-
-    boxes: NDArray[np.float32]
-    class_ids: NDArray[np.int64]
-
-    @classmethod
-    def empty(cls) -> Boxes:
-        """No boxes."""
-        return cls(boxes=np.zeros((0, 4), dtype=np.float32), class_ids=np.zeros(0, dtype=np.int64))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -125,8 +109,12 @@ class TrainingLabels:
         return {each.category_id for each in self._objects(row)}
 
     def has_masks(self, row: int) -> bool:
-        """Whether a photo has an object with a mask."""
-        return any(not each.is_box_only for each in self._objects(row))
+        """Whether a photo has an object with a mask, or with labelled points."""
+        return any(map(self.has_mask, self._objects(row)))
+
+    def has_mask(self, annotation: Annotation) -> bool:
+        """Whether an annotation trains masks: it has one, or labelled points."""
+        return annotation.has_points or not annotation.is_box_only
 
     def unknown(self, row: int) -> frozenset[str]:
         """Names of the classes of which a photo may show objects that are not annotated."""
@@ -171,12 +159,12 @@ class TrainingLabels:
         )
 
     def masks_of_classes(self) -> tuple[Counter[int], Counter[int]]:
-        """For each category id the number of its objects, and of those with a mask."""
+        """For each category id the number of its objects, and of those with a mask or points."""
         objects, masks = Counter[int](), Counter[int]()
         for each in self.data.dataset.annotations:
             if self.use(each) == "object":
                 objects[each.category_id] += 1
-                masks[each.category_id] += not each.is_box_only
+                masks[each.category_id] += self.has_mask(each)
         return objects, masks
 
     @cached_property
@@ -203,10 +191,20 @@ class TrainingLabels:
             self.data.class_id(each.category_id) if use == "object" else 0
             for each, use in annotations
         ]
-        return Boxes(
-            boxes=boxes.clip(0, (width, height, width, height)).astype(np.float32),
-            class_ids=np.array(ids, dtype=np.int64),
-        )
+        points = [self._points(each, use) for each, use in annotations]
+        clipped = boxes.clip(0, (width, height, width, height)).astype(np.float32)
+        return Boxes.of(clipped, np.array(ids, dtype=np.int64), points)
+
+    def _points(self, annotation: Annotation, use: Use) -> NDArray[np.float32]:
+        """The labelled points of an object, float32 (P, 3)."""
+        try:
+            found = annotation.points() if use == "object" else None
+        except ValueError as error:
+            raise InputError(
+                f"{self.data.coco_json}: annotation {annotation.id}, of image "
+                f"{annotation.image_id}: {error}; correct its points, or remove them"
+            ) from error
+        return np.array(found or (), dtype=np.float32).reshape(-1, 3)
 
 
 def doubtful_truth(data: CocoData) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from instseg.core.errors import InputError
+from instseg.core.shuffled import shuffled
 from instseg.system.atomic import replacing
 
 
@@ -43,10 +43,7 @@ def split(names: Iterable[str], val_share: float, seed: int) -> Split:
     Raises:
         InputError: The share is invalid, or there is only one file to split.
     """
-    drawn = sorted(
-        set(names),
-        key=lambda name: hashlib.sha256(f"{seed} {name}".encode(errors="surrogatepass")).digest(),
-    )
+    drawn = shuffled(names, seed)
     if not 0 <= val_share < 1 or (val_share and len(drawn) < 2):
         raise InputError(
             f"{len(drawn)} files cannot be split at a validation share of {val_share}; "

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from instseg.core.masks import Masks
+from instseg.doctor.point_checks import fix_points
 from instseg.doctor.polygons import Polygons, clipped, polygon_trouble
 from instseg.doctor.table import is_number
 from instseg.files.coco_masks import is_blank
@@ -29,6 +30,8 @@ def fix_annotation(code: str, record: dict[str, Any], size_wh: SizeWh) -> dict[s
         return _crowd(code, record, size_wh)
     if code == "score-form":
         return {"score": None}
+    if code.startswith("points"):
+        return fix_points(code, record, size_wh)
     mask = record.get("segmentation")
     if is_blank(mask):
         return _box_only(code, record, size_wh)

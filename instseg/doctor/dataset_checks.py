@@ -25,17 +25,26 @@ def objects_per_class(table: Table) -> Counter[str]:
 
 def check_names(table: Table) -> list[Finding]:
     """Find class names that are nearly the same, or mean background."""
-    groups: dict[str, set[str]] = {}
-    for number in table.categories:
-        name = table.class_name(number)
-        groups.setdefault("".join(name.split()).casefold(), set()).add(name)
-    alike = {name for names in groups.values() if len(names) > 1 for name in names}
-    background = {name for key in _BACKGROUND for name in groups.get(key, ())}
+    names = {table.class_name(number) for number in table.categories}
+    alike = {name for group in alike_names(names) for name in group}
+    background = {name for name in names if _plain(name) in _BACKGROUND}
     return [
         *_classes(table, "category-name-alike", alike),
         *_classes(table, "category-bg", background & {"BG"}),
         *_classes(table, "category-background", background - {"BG"}),
     ]
+
+
+def alike_names(names: Iterable[str]) -> list[list[str]]:
+    """Groups of class names that differ only in capitals or blanks."""
+    groups: dict[str, set[str]] = {}
+    for name in names:
+        groups.setdefault(_plain(name), set()).add(name)
+    return [sorted(group) for group in groups.values() if len(group) > 1]
+
+
+def _plain(name: str) -> str:
+    return "".join(name.split()).casefold()
 
 
 def check_classes(table: Table) -> list[Finding]:

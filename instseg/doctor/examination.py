@@ -59,7 +59,8 @@ class Examination:
         document: What was examined, as it was read.
         table: The sound records.
         surroundings: What the document was compared with.
-        coco_json: The file; None for a document that was not read from one.
+        coco_json: The file, or the data of another format that was read; None for a document from
+            memory.
         report: The report, if one was written.
     """
 

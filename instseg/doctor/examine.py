@@ -33,6 +33,7 @@ from instseg.doctor.photo_checks import (
     is_photo,
 )
 from instseg.doctor.photos import inspect_photos
+from instseg.doctor.point_checks import check_points
 from instseg.doctor.report import check_report, write_report
 from instseg.doctor.table import image_records, tabulate
 from instseg.files.coco_json import read_document
@@ -77,26 +78,51 @@ def examine(options: ExamineOptions) -> Examination:
     """
     if options.report is not None:
         check_report(options.report, (options.coco_json, options.val_coco_json))
+    coco_json = Path(options.coco_json)
+    document = read_document(coco_json)
     val, images = None, photos_of(options.coco_json, options.images)
     if options.val_coco_json is not None:
         val_images = photos_of(options.val_coco_json, options.val_images) or images
-        val = Path(options.val_coco_json), val_images
+        val = read_document(Path(options.val_coco_json)), val_images
     elif options.val_images is not None:
         raise ArgumentError("{val_images} needs {val_coco_json}")
-    coco_json = Path(options.coco_json)
-    document = read_document(coco_json)
-    around = survey(
+    return examine_read(
         document,
         images,
+        source=coco_json,
         val=val,
         photos=options.photos,
+        report=options.report,
         on_event=options.on_event,
     )
-    seen = examine_document(document, around, on_event=options.on_event)
-    seen = replace(seen, coco_json=coco_json)
-    if options.report is not None:
-        write_report(Path(options.report), seen)
-        seen = replace(seen, report=Path(options.report))
+
+
+def examine_read(
+    document: Any,
+    folder: Path | None,
+    *,
+    source: Path,
+    val: tuple[Any, Path | None] | None,
+    photos: PhotoDepth,
+    report: str | Path | None,
+    on_event: OnEvent,
+) -> Examination:
+    """Examine a document that was read, with its photos, and write the report on request.
+
+    Args:
+        document: Any JSON value.
+        folder: Where its photos are; None for no checks of photos.
+        source: Where it was read from.
+        val: The document of the validation set, and the folder of its photos.
+        photos: See `ExamineOptions`.
+        report: See `ExamineOptions`.
+        on_event: See `ExamineOptions`.
+    """
+    around = survey(document, folder, val=val, photos=photos, on_event=on_event)
+    seen = replace(examine_document(document, around, on_event=on_event), coco_json=source)
+    if report is not None:
+        write_report(Path(report), seen)
+        seen = replace(seen, report=Path(report))
     return seen
 
 
@@ -121,14 +147,14 @@ def quick_check(document: Any, folder: Path | None = None) -> list[Finding]:
     shapes, of_masks = check_masks(table)
     found += check_file_names(table, around) + check_stated_sizes(table) + of_masks
     found += check_boxes(table, np.where(shapes.fit[:, None], shapes.extents, np.nan))
-    return _ordered(found + check_flags(table) + check_classes(table))
+    return _ordered(found + check_points(table) + check_flags(table) + check_classes(table))
 
 
 def survey(
     document: Any,
     folder: Path | None,
     *,
-    val: tuple[Path, Path | None] | None = None,
+    val: tuple[Any, Path | None] | None = None,
     photos: PhotoDepth = "all",
     on_event: OnEvent = ignore,
 ) -> Surroundings:
@@ -137,19 +163,18 @@ def survey(
     Args:
         document: Any JSON value.
         folder: Where its photos are; None for no checks of photos.
-        val: JSON and folder of the validation set that it is compared with.
+        val: Document and folder of the validation set that it is compared with.
         photos: See `ExamineOptions`.
         on_event: Called with the progress of the photos that are read.
 
     Raises:
-        InputError: A file is not JSON or a folder does not exist.
+        InputError: A folder does not exist.
     """
     own = _look(document, folder, photos, on_event)
     if val is None:
         return own
-    other = read_document(val[0])
-    theirs = _look(other, val[1], photos, on_event)
-    return replace(own, val=tabulate(other, theirs.size_of)[0], val_photos=theirs.photos)
+    theirs = _look(*val, photos, on_event)
+    return replace(own, val=tabulate(val[0], theirs.size_of)[0], val_photos=theirs.photos)
 
 
 def _look(document: Any, folder: Path | None, depth: PhotoDepth, on_event: OnEvent) -> Surroundings:
@@ -194,7 +219,12 @@ def examine_document(
     drawn = draw(table, shapes, on_event)
     extents = np.where(shapes.fit[:, None], shapes.extents, drawn.boxes)
     found += of_masks + check_boxes(table, extents)
-    found += check_flags(table) + check_drawn(table, shapes, drawn) + check_classes(table)
+    found += (
+        check_points(table)
+        + check_flags(table)
+        + check_drawn(table, shapes, drawn)
+        + check_classes(table)
+    )
     if around.val is not None:
         found += compare_classes(table, around.val)
         if around.photos is not None and around.val_photos is not None:

@@ -278,8 +278,18 @@ RULES: dict[str, Rule] = {
     "box-only": Rule(
         "warning",
         None,
-        "annotations with a box and no mask; finetune trains boxes on them, "
-        "and nothing else can use them",
+        "annotations with a box and no mask; finetune trains boxes on them, masks by their "
+        "labelled points or with --box-supervision, and nothing else can use them",
+    ),
+    "points-form": Rule(
+        "error",
+        "repair",
+        "point_coords and point_labels that are not [[x, y], ...] and as many of 1 or 0: {detail}",
+    ),
+    "points-outside": Rule(
+        "warning",
+        "repair",
+        "labelled points outside their box or image, which training does not use: in pixels?",
     ),
     "mask-form": Rule(
         "warning",

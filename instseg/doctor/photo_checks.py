@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -120,22 +120,44 @@ def _trouble(record: Mapping[str, Any], photo: PhotoFacts) -> str | None:
 
 def check_copies(table: Table, photos: Photos) -> list[Finding]:
     """Find photos that are another photo of the set, or look like one."""
-    first: dict[bytes, tuple[int, str]] = {}
-    copies, kept = [], []
-    for row, record in _images(table):
-        name = record["file_name"]
-        digest = photos[name].digest if name in photos else None
-        if digest is None:
-            continue
-        early_row, early = first.setdefault(digest, (row, name))
-        if early_row == row:
-            kept.append((row, name))
-        elif early != name:  # one file in two records is a finding of its own
-            copies.append((row, f"{short(name)} is {short(early)}"))
+    images = [(row, record["file_name"]) for row, record in _images(table)]
+    same, similar = copies([photos.get(name) for _, name in images])
+    pairs = [(images[one], images[first]) for one, first in same]
+    twice = [  # one file in two records is a finding of its own
+        (row, f"{short(name)} is {short(first)}")
+        for (row, name), (_, first) in pairs
+        if name != first
+    ]
     alike = {}
-    for one, other in _similar([photos[name].fingerprint for _, name in kept]):
-        alike[kept[other][0]] = f"{short(kept[other][1])} and {short(kept[one][1])}"
-    return _found(table, "photo-twice", copies) + _found(table, "photo-similar", alike.items())
+    for one, other in similar:
+        alike[images[other][0]] = f"{short(images[other][1])} and {short(images[one][1])}"
+    return _found(table, "photo-twice", twice) + _found(table, "photo-similar", alike.items())
+
+
+def copies(
+    photos: Sequence[PhotoFacts | None],
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Photos that are the same, byte for byte, and photos that look alike.
+
+    Args:
+        photos: Read whole; None, and those that cannot be read, are like no other.
+
+    Returns:
+        Places in the list of a photo and of the first that it is a copy of; then pairs of first
+        ones that look alike, the earlier first.
+    """
+    first: dict[bytes, int] = {}
+    same, kept = [], []
+    for place, photo in enumerate(photos):
+        if photo is None or photo.digest is None:
+            continue
+        early = first.setdefault(photo.digest, place)
+        if early == place:
+            kept.append(place)
+        else:
+            same.append((place, early))
+    prints = [each.fingerprint for place in kept if (each := photos[place])]
+    return same, [(kept[one], kept[other]) for one, other in _similar(prints)]
 
 
 def check_leaks(table: Table, photos: Photos, val: Table, val_photos: Photos) -> list[Finding]:

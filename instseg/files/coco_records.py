@@ -63,7 +63,8 @@ class Annotation(msgspec.Struct, gc=False, kw_only=True):
     """An object of an image.
 
     Its segmentation stays undecoded until it is used: this reads a large dataset many times faster,
-    in a third of the memory. Only a detector's findings have a score.
+    in a third of the memory. Only a detector's findings have a score. Labelled points are those of
+    Detectron2's PointSup: `point_coords` [[x, y], ...] and `point_labels` [1, 0, ...].
     """
 
     id: int = 0
@@ -74,6 +75,8 @@ class Annotation(msgspec.Struct, gc=False, kw_only=True):
     area: Annotated[float, Meta(ge=0, lt=1e10)] | None = None
     iscrowd: Annotated[int, Meta(ge=0, le=1)] | bool | None = 0
     score: Any = msgspec.UNSET  # other tools write all kinds; not written where it is not given
+    point_coords: Any = msgspec.UNSET
+    point_labels: Any = msgspec.UNSET
 
     @property
     def detector_score(self) -> float | None:
@@ -94,6 +97,15 @@ class Annotation(msgspec.Struct, gc=False, kw_only=True):
     def is_box_only(self) -> bool:
         """Whether it has a box and no mask."""
         return self.bbox is not None and not self.has_outline
+
+    @property
+    def has_points(self) -> bool:
+        """Whether it has labelled points, sound or not."""
+        return self.point_coords not in (None, msgspec.UNSET, [])
+
+    def points(self) -> list[tuple[float, float, int]]:
+        """Its labelled points; see `points_of`."""
+        return points_of(self.point_coords, self.point_labels) if self.has_points else []
 
     def outline(self) -> Any:
         """Polygons (a list of flat [x0, y0, ...]), or RLE (a dict), or None.
@@ -140,3 +152,28 @@ def score_of(value: Any) -> float | None:
     """A score, 0..1, also from text; None for anything else."""
     number = number_of(value)
     return float(number) if number is not None and 0 <= number <= 1 else None
+
+
+def points_of(coords: Any, labels: Any) -> list[tuple[float, float, int]]:
+    """Labelled points: x and y in pixels of the image, and 1 on the object or 0 beside it.
+
+    Args:
+        coords: `[[x, y], ...]`, any JSON value.
+        labels: `[1, 0, ...]`, any JSON value.
+
+    Raises:
+        ValueError: They are not of this form, or not equal in number.
+    """
+    if not isinstance(coords, list) or not isinstance(labels, list):
+        raise ValueError("point_coords or point_labels is not a list")
+    if len(coords) != len(labels):
+        raise ValueError(f"has {len(coords)} point_coords and {len(labels)} point_labels")
+    found = []
+    for place, label in zip(coords, labels, strict=True):
+        pair = [number_of(each) for each in place] if isinstance(place, list) else []
+        if len(pair) != 2 or not all(each is not None and abs(each) < 1e9 for each in pair):
+            raise ValueError(f"point_coords has {ascii(place)[:40]}, not [x, y]")
+        if number_of(label) not in (0, 1):
+            raise ValueError(f"point_labels has {ascii(label)[:40]}, not 1 or 0")
+        found.append((float(pair[0]), float(pair[1]), int(label)))  # type: ignore[arg-type]
+    return found

@@ -141,7 +141,7 @@ def _blocks(
     windows = np.zeros(len(content) - 3, dtype=np.uint32)
     for byte in range(4):
         windows |= content[byte : len(windows) + byte].astype(np.uint32) << np.uint32(24 - 8 * byte)
-    seen = memoryview(windows)
+    seen = windows.data  # whose items are read faster
     heads = [(counters[head & 3], head >= 4) for head in range(8)]
     at, repeats, ends = [], [], []
     here, done, last = _HEADER_BITS, 0, 8 * (len(content) - _PADDING)

@@ -12,8 +12,8 @@ import numpy as np
 from instseg.core.errors import InputError
 from instseg.core.events import told
 from instseg.files.coco_json import read_document
+from instseg.files.image import MAX_PIXELS
 from instseg.files.near_names import files_under
-from instseg.files.photo_header import photo_size
 from instseg.files.stored_values import read_stored
 from instseg.formats.bridges import unbridged
 from instseg.formats.cityscapes_classes import (
@@ -28,6 +28,7 @@ from instseg.formats.format import Reading
 from instseg.formats.labels import Builder, Labels, Record
 from instseg.formats.painting import painted, regions
 from instseg.formats.photo_index import PhotoIndex, is_photo
+from instseg.formats.photo_names import is_size_of
 from instseg.formats.shapes import of_rings
 from instseg.formats.splits import split_in
 
@@ -147,8 +148,7 @@ def _add_photo(
     else:
         document = read_document(source)
         size = _size_of(document, source)
-    own = photo_size(found.builder.photos or root, photo) if photo else None
-    if own is not None and own != size:
+    if photo and not is_size_of(found.builder.photos or root, photo, size):
         words = "labels of another size than their photo: left out with it"
         found.builder.note(words, source.name)
         return
@@ -177,8 +177,10 @@ def _add_numbers(found: _Collected, image: Record, numbers: Any) -> None:
 def _size_of(document: Any, source: Path) -> tuple[int, int]:
     try:
         size = int(document["imgWidth"]), int(document["imgHeight"])
-        if min(size) < 1 or not isinstance(document["objects"], list):
-            raise ValueError("no size or objects")
+        if not isinstance(document["objects"], list):
+            raise ValueError("no objects")
+        if min(size) < 1 or size[0] * size[1] > MAX_PIXELS:
+            raise ValueError("no possible size")
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{source}: not of Cityscapes' form ({error!r})") from error
     return size
@@ -204,11 +206,10 @@ def _add_polygons(found: _Collected, image: Record, document: Any, source: Path)
         name, is_crowd = class_and_crowd(label, found.known)
         shapes.append({"id": n + 1, "name": name, "segmentation": outline, "iscrowd": is_crowd})
     seen = painted(shapes, size_hw, found.builder.notes, front="later")
-    left = regions(seen.places)
-    for place, each in enumerate(shapes, start=1):
-        if place in left and each["name"] not in NOTHING:
+    for each, region in zip(shapes, seen.regions, strict=True):
+        if region is not None and each["name"] not in NOTHING:
             is_stuff = each["name"] in NAMES and each["name"] not in THINGS
-            more = left[place].record(size_hw)
+            more = region.record(size_hw)
             found.add(image, each["name"], more, is_thing=not each["iscrowd"] and not is_stuff)
             if each["iscrowd"]:
                 found.things.add(each["name"])

@@ -54,8 +54,8 @@ def write(labels: Labels, folder: Path, writing: Writing) -> dict[int, int]:
         if in_png:
             values = _object_numbers(own, seen, numbers, stuff, notes)
             pixels = seen.numbered(values)
-            write_image(_png(target, "instanceIds"), pixels.astype(np.uint16))
-            write_image(_png(target, "labelIds"), _classes_of(pixels))
+            write_image(_png(target, "instanceIds"), pixels.astype(np.uint16), photo=True)
+            write_image(_png(target, "labelIds"), _classes_of(pixels), photo=True)
         photo = folder / "leftImg8bit" / f"{place}{_PHOTO}{name.suffix}"
         if not place_photo(labels, image, photo, copy=writing.copy_photos):
             notes.add("photos that are not there, so that only labels were written", name)
@@ -82,17 +82,17 @@ def _object_numbers(
     """The number of each object: stuff and crowds have that of their class alone."""
     taken: dict[int, int] = {}
     numbers = []
-    for each, area in zip(annotations, seen.areas, strict=True):
+    for each, region in zip(annotations, seen.regions, strict=True):
         number = class_numbers[each["category_id"]]
         if each.get("iscrowd") or each["category_id"] in stuff:
-            if area and -number in taken:
+            if region is not None and -number in taken:
                 words = "crowds or stuff of the class of others in their photo: joined with these"
                 notes.add(words, f"id {each['id']}")
             taken[-number] = 1
             numbers.append(number)
             continue
         place = taken.get(number, 0)
-        if area:
+        if region is not None:
             taken[number] = place + 1
         words = f"objects beyond {PER_CLASS} of a class in a photo: in the polygons only"
         notes.add(words, f"id {each['id']}", int(place >= PER_CLASS))
@@ -100,7 +100,7 @@ def _object_numbers(
     return numbers
 
 
-def _classes_of(numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
+def _classes_of(numbers: NDArray[Any]) -> NDArray[np.uint8]:
     return np.where(numbers >= PER_CLASS, numbers // PER_CLASS, numbers).astype(np.uint8)
 
 

@@ -91,11 +91,15 @@ def packed(colours: NDArray[np.generic]) -> NDArray[np.int64]:
     return (colours[..., :3].astype(np.int64) * (65536, 256, 1)).sum(axis=-1)
 
 
-def colours_of(stored: Stored) -> NDArray[np.int64] | None:
-    """The colour of each pixel of an indexed picture (H, W), as `packed` gives it; else None."""
-    if stored.palette is None or stored.values.max(initial=0) >= len(stored.palette):
+def by_palette(stored: Stored, table: ClassTable) -> dict[int, str] | None:
+    """What an indexed picture's values mean by their colours; None if one is not in a table."""
+    if stored.palette is None or not table.colours:
         return None
-    return packed(stored.palette)[stored.values]
+    used = np.flatnonzero(np.bincount(stored.values.ravel())).tolist()
+    colours = packed(stored.palette).tolist()
+    if not all(value < len(colours) and colours[value] in table.colours for value in used):
+        return None
+    return {value: table.colours[colours[value]] for value in used}
 
 
 def _by_id(rows: Sequence[Sequence[str]]) -> ClassTable:
@@ -116,7 +120,7 @@ def _by_colour(rows: Sequence[Sequence[str]]) -> ClassTable:
         if len(cells) != 4:
             continue
         name, rgb = (cells[3], cells[:3]) if cells[0].strip().isdecimal() else (cells[0], cells[1:])
-        if all(cell.strip().isdecimal() for cell in rgb):
+        if all(map(_is_byte, rgb)):
             names.append(name.strip())
             colours[int(packed(np.array([int(cell) for cell in rgb])))] = name.strip()
     return ClassTable(names=dict(enumerate(names)), colours=colours)
@@ -131,11 +135,15 @@ def _labelmap(lines: Sequence[str]) -> ClassTable:
             continue
         names.append(parts[0].strip())
         rgb = parts[1].split(",")
-        if len(rgb) == 3 and all(cell.strip().isdecimal() for cell in rgb):
+        if len(rgb) == 3 and all(map(_is_byte, rgb)):
             colours[int(packed(np.array([int(cell) for cell in rgb])))] = names[-1]
     listed = [name for name in names if name.casefold() not in IGNORED]
     start = 0 if names and is_nothing(names[0]) else 1
     return ClassTable(names=dict(enumerate(listed, start)), colours=colours)
+
+
+def _is_byte(cell: str) -> bool:
+    return cell.strip().isdecimal() and len(cell.strip()) <= 3
 
 
 def _rows(path: Path) -> list[list[str]]:

@@ -21,7 +21,7 @@ from instseg.formats.coco_files import coco_files, photos_of, split_of
 from instseg.formats.format import Format, Reading, Writing
 from instseg.formats.joined import joined
 from instseg.formats.labels import Labels, Notes, Record
-from instseg.formats.painting import Window, painted, regions
+from instseg.formats.painting import Region, painted, regions
 from instseg.formats.photo_names import copy_photos, photo_names
 from instseg.formats.shapes import size_of
 
@@ -170,33 +170,32 @@ def write(labels: Labels, folder: Path, writing: Writing) -> None:
 
 def _painted(
     annotations: Sequence[Record], size_hw: tuple[int, int], stuff: set[int], notes: Notes
-) -> tuple[NDArray[np.int64], list[Record]]:
+) -> tuple[NDArray[Any], list[Record]]:
     """The segment of each pixel, and the segments that are left."""
     seen = painted(annotations, size_hw, notes, stuff=stuff)
     used: set[int] = set()
     numbers, infos = [], []
-    for each, area, window in zip(annotations, seen.areas, seen.windows, strict=True):
+    for each, region in zip(annotations, seen.regions, strict=True):
         number = each["id"] if 0 < each["id"] < _MOST_IDS and each["id"] not in used else 0
         number = number or next(n for n in range(1, _MOST_IDS) if n not in used)
         numbers.append(number)
-        if window is not None:
+        if region is not None:
             used.add(number)
-            infos.append(_info(each, number, area, window))
+            infos.append(_info(each, number, region))
     return seen.numbered(numbers), infos
 
 
-def _info(annotation: Record, number: int, area: int, window: Window) -> Record:
-    ys, xs = window
+def _info(annotation: Record, number: int, region: Region) -> Record:
     return {
         "id": number,
         "category_id": annotation["category_id"],
         "iscrowd": annotation["iscrowd"],
-        "bbox": [xs.start, ys.start, xs.stop - xs.start, ys.stop - ys.start],
-        "area": area,
+        "bbox": [int(value) for value in region.box],
+        "area": region.area,
     }
 
 
-def _colours(ids: NDArray[np.int64]) -> NDArray[np.uint8]:
+def _colours(ids: NDArray[Any]) -> NDArray[np.uint8]:
     return (ids[..., None] // _WEIGHTS % 256).astype(np.uint8)
 
 

@@ -91,10 +91,7 @@ def convert(options: ConvertOptions) -> Conversion:
         values=options.values,
         on_event=options.on_event,
     )
-    findings = _examined(labels, source, options.on_event)
-    notes = (*labels.notes, *losses(labels, target))
-    for note in notes:
-        options.on_event(Notice(text=printable(note)))
+    notes, findings = tell_losses(labels, target, source, options.on_event)
     writing = Writing(
         tolerance=in_pixels(options.tolerance),
         copy_photos=options.copy_photos,
@@ -111,7 +108,7 @@ def convert(options: ConvertOptions) -> Conversion:
         objects=len(labels.annotations),
         classes=len(labels.categories),
         notes=notes,
-        findings=tuple(findings),
+        findings=findings,
     )
 
 
@@ -176,12 +173,25 @@ def check_free(out: Path, target: Format) -> None:
         raise InputError(f"{out}: {target.title} is a folder; name a folder")
 
 
-def _examined(labels: Labels, source: Path, on_event: OnEvent) -> list[Finding]:
+def tell_losses(
+    labels: Labels, target: Format, source: Path, on_event: OnEvent
+) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
+    """Tell, and return, all that cannot be kept and what the doctor's quick check finds.
+
+    Args:
+        labels: The labels.
+        target: The format that they will be written in.
+        source: The file or folder that findings name.
+        on_event: Called with `Notice` and `Warned`.
+    """
     findings = quick_check(labels.document, labels.photos)
     for each in findings:
         told = Notice if each.severity == "note" else Warned
         on_event(told(text=printable(f"{source}: {each.count:,} {each.code}: {each.message}")))
-    return findings
+    notes = (*labels.notes, *losses(labels, target))
+    for note in notes:
+        on_event(Notice(text=printable(note)))
+    return notes, tuple(findings)
 
 
 @contextmanager

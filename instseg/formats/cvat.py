@@ -63,5 +63,6 @@ FORMAT = Format(
     read=read,
     write=write,
     loses={"crowds": "left out", "ids": "numbered anew by their place"},
+    by_hand=True,
     file=FILE,
 )

@@ -15,9 +15,10 @@ import numpy as np
 from instseg.core.events import Notice, told
 from instseg.formats.format import Writing
 from instseg.formats.labels import Labels, Notes, Record
+from instseg.formats.outlined import rings_or_mask
 from instseg.formats.photo_names import copy_photos, photo_names
 from instseg.formats.rings import Loop
-from instseg.formats.shapes import box_of, has_mask, mask_of, parts_of, polygons_of, size_of
+from instseg.formats.shapes import box_of, has_mask, mask_of, polygons_of, size_of
 
 FILE = "annotations.xml"
 LABELS = "labels.json"
@@ -189,11 +190,11 @@ def _shapes(
         corners = (box[0], box[1], box[0] + box[2], box[1] + box[3])
         names = ("xtl", "ytl", "xbr", "ybr")
         return [("box", dict(zip(names, map(_number, corners), strict=True)))]
-    if tolerance or len(polygons_of(annotation)) == 1:
-        parts = parts_of(annotation, size_hw, tolerance)
-        if not any(part.holes for part in parts):
-            return [("polygon", {"points": _points(part.outer)}) for part in parts]
-    mask = mask_of(annotation, size_hw)
+    single = len(polygons_of(annotation)) == 1
+    found = rings_or_mask(annotation, size_hw, tolerance) if tolerance or single else None
+    if isinstance(found, list):
+        return [("polygon", {"points": _points(ring)}) for ring in found]
+    mask = found or mask_of(annotation, size_hw)
     crop = mask.crops[0]
     if not crop.size:
         return []

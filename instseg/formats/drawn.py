@@ -20,7 +20,7 @@ _FARTHER = 1.0
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Drawn:
-    """A shape; it has a box, a ring or a mask.
+    """A shape; it has a box, a ring, a mask or an RLE.
 
     Attributes:
         label: The class.
@@ -28,6 +28,7 @@ class Drawn:
         box: Left, top, right, bottom.
         ring: (K, 2).
         mask: (h, w), and top and left of its first pixel.
+        rle: Of the whole object, in COCO's form.
         more: Further fields of the object, such as score, attributes, track_id.
     """
 
@@ -36,6 +37,7 @@ class Drawn:
     box: tuple[float, float, float, float] | None = None
     ring: Loop | None = None
     mask: tuple[NDArray[np.bool_], tuple[int, int]] | None = None
+    rle: Mapping[str, Any] | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -66,6 +68,8 @@ def _joined(
     builder: Builder, shapes: Sequence[Drawn], size_hw: tuple[int, int], where: object
 ) -> tuple[Any, list[float] | None]:
     """The segmentation of an object, or the box of one that has none."""
+    if shapes[0].rle is not None:
+        return dict(shapes[0].rle), None
     rings = [_inside(builder, s.ring, size_hw, where) for s in shapes if s.ring is not None]
     polygons = [ring.ravel().tolist() for ring in rings if len(ring) > 2]
     masks = [shape.mask for shape in shapes if shape.mask is not None]

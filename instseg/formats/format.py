@@ -89,6 +89,8 @@ class Format:
             they are others than in the labels.
         loses: What the format cannot hold, and what becomes of it, such as "left out".
         file: The name of its only file, for formats of one file.
+        by_hand: Whether its tool is for people who label: what they left there is no mere
+            prediction, even if it still has a score.
     """
 
     name: str
@@ -98,3 +100,4 @@ class Format:
     write: Write
     loses: Mapping[Feature, str] = field(default_factory=dict)
     file: str = ""
+    by_hand: bool = False

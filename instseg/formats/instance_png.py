@@ -133,16 +133,16 @@ def write(labels: Labels, folder: Path, writing: Writing) -> None:
         seen = painted(own, size_of(image), notes, stuff=stuff)
         rows: Instances = {}
         numbers = []
-        for each, area in zip(own, seen.areas, strict=True):
-            fits = bool(area) and len(rows) < _MOST
+        for each, region in zip(own, seen.regions, strict=True):
+            fits = region is not None and len(rows) < _MOST
             words = f"objects beyond {_MOST:,} of a photo: left out"
-            notes.add(words, f"id {each['id']}", int(bool(area) and not fits))
+            notes.add(words, f"id {each['id']}", int(region is not None and not fits))
             numbers.append(len(rows) + 1 if fits else 0)
             if fits:
                 rows[len(rows) + 1] = Instance.of(each, class_names[each["category_id"]])
         name = PurePosixPath(names[image["id"]]).with_suffix(".png").as_posix()
         place = "/".join(part for part in ("masks", image.get("split"), name) if part)
-        write_image(folder / place, seen.numbered(numbers).astype(np.uint16))
+        write_image(folder / place, seen.numbered(numbers).astype(np.uint16), photo=True)
         table[place] = rows
     write_table(folder, table)
     for note in notes.lines():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,7 +33,11 @@ def joined(parts: Sequence[Labels], splits: Sequence[str]) -> Labels:
         image_ids = _numbers(part.images, len(images), renew=renew["images"])
         numbers = _numbers(part.annotations, len(annotations), renew=renew["annotations"])
         images += [
-            {**each, "id": image_ids[each["id"]], "file_name": prefix + each["file_name"]}
+            {
+                **_with_ids(each, class_ids),
+                "id": image_ids[each["id"]],
+                "file_name": prefix + each["file_name"],
+            }
             for each in part.images
         ]
         annotations += [
@@ -51,6 +55,16 @@ def joined(parts: Sequence[Labels], splits: Sequence[str]) -> Labels:
         photos=root,
         notes=tuple(note for part in marked for note in part.notes),
     )
+
+
+def _with_ids(image: Record, class_ids: Mapping[int, int]) -> Record:
+    """An image whose lists of categories, which LVIS has, are of the new ids."""
+    lists = {
+        key: [class_ids.get(number, number) for number in image[key]]
+        for key in ("neg_category_ids", "not_exhaustive_category_ids")
+        if isinstance(image.get(key), list)
+    }
+    return {**image, **lists}
 
 
 def _with_split(part: Labels, split: str) -> Labels:

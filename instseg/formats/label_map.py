@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from instseg.files.stored_values import Stored
 from instseg.formats.class_tables import (
     VOID,
     ClassTable,
-    colours_of,
+    by_palette,
     find_table,
     given_table,
     is_nothing,
@@ -65,7 +66,7 @@ def read(path: Path, reading: Reading) -> Labels:
             source_ids.setdefault(number, value)
     for image, file, stored in stored_masks(path, builder, reading):
         numbers, names = _meaning(stored, table)
-        for value, region in regions(numbers + 1).items():  # 0 may be a class
+        for value, region in regions(numbers.astype(np.int32) + 1).items():  # 0 may be a class
             meaning = names.get(value - 1)
             if meaning is None and value - 1 not in (0, VOID):
                 builder.note("values of no class: left out", f"{file.name}, value {value - 1}")
@@ -84,15 +85,15 @@ def read(path: Path, reading: Reading) -> Labels:
     )
 
 
-def _meaning(stored: Stored, table: ClassTable) -> tuple[NDArray[np.int64], Mapping[int, str]]:
+def _meaning(
+    stored: Stored, table: ClassTable
+) -> tuple[NDArray[np.integer[Any]], Mapping[int, str]]:
     """The number of each pixel, and the names of the numbers."""
     numbers = numbers_of(stored)
     if stored.values.ndim == 3 and stored.values.shape[2] > 2:
         return numbers, table.colours
-    colours = colours_of(stored)
-    if colours is not None and {*np.unique(colours).tolist()} <= table.colours.keys():
-        return colours, table.colours
-    return numbers, table.names
+    names = by_palette(stored, table)
+    return numbers, table.names if names is None else names
 
 
 def write(labels: Labels, folder: Path, writing: Writing) -> dict[int, int]:
@@ -119,7 +120,7 @@ def write(labels: Labels, folder: Path, writing: Writing) -> dict[int, int]:
             file.parent.mkdir(parents=True, exist_ok=True)
             write_indexed_png(file, pixels.astype(np.uint8), voc_colours())
         else:
-            write_image(file, pixels.astype(np.uint16))
+            write_image(file, pixels.astype(np.uint16), photo=True)
     for note in notes.lines():
         writing.on_event(Notice(text=note))
     return values

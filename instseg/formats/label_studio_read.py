@@ -174,7 +174,8 @@ def _shape(value: Mapping[str, Any], size_wh: tuple[int, int]) -> dict[str, Any]
         ring = ellipse((corner[0], corner[1]), (radii[0], radii[1]), degrees)
         return {"ring": ring.round(_DIGITS)}
     far = (corner + _numbers([value["width"], value["height"]]) * scale).round(_DIGITS)
-    (left, top), (right, bottom) = corner.round(_DIGITS).tolist(), far.tolist()
+    left, top = corner.round(_DIGITS).tolist()
+    right, bottom = far.tolist()
     if not degrees % 360:
         return {"box": (left, top, right, bottom)}
     ring = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])

@@ -15,12 +15,14 @@ from PIL import Image
 
 from instseg.core.errors import InputError
 from instseg.core.events import Notice, told
+from instseg.core.masks import Masks
 from instseg.files.coco_json import read_content
 from instseg.formats.format import Format, Writing
 from instseg.formats.labelme_read import CLASSES, read
 from instseg.formats.labels import Labels, Notes, Record
+from instseg.formats.outlined import rings_or_mask
 from instseg.formats.photo_names import photo_names, place_photo
-from instseg.formats.shapes import box_of, has_mask, mask_of, parts_of, size_of
+from instseg.formats.shapes import box_of, has_mask, size_of
 
 VERSION = "5.5.0"
 _QUICK = 1  # compression of PNG
@@ -128,11 +130,10 @@ def _outlines(
             return []
         points = [[box[0], box[1]], [box[0] + box[2], box[1] + box[3]]]
         return [{"points": points, "shape_type": "rectangle"}]
-    parts = parts_of(annotation, size_hw, tolerance)
-    if any(part.holes for part in parts):
-        mask = mask_of(annotation, size_hw)
-        return [_mask_shape(mask.crops[0], mask.offsets_yx[0].tolist())]
-    return [{"points": part.outer.tolist(), "shape_type": "polygon"} for part in parts]
+    found = rings_or_mask(annotation, size_hw, tolerance)
+    if isinstance(found, Masks):
+        return [_mask_shape(found.crops[0], found.offsets_yx[0].tolist())]
+    return [{"points": ring.tolist(), "shape_type": "polygon"} for ring in found]
 
 
 def _mask_shape(crop: NDArray[np.bool_], offset_yx: list[int]) -> dict[str, Any]:
@@ -173,4 +174,5 @@ FORMAT = Format(
     read=read,
     write=write,
     loses={"crowds": "left out", "ids": "numbered anew by their place"},
+    by_hand=True,
 )

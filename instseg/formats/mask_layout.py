@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from instseg.core.errors import InputError
 from instseg.core.events import told
 from instseg.files.near_names import files_under
-from instseg.files.photo_header import photo_size
 from instseg.files.stored_values import Stored, read_stored
 from instseg.formats.class_tables import packed
 from instseg.formats.format import Reading
 from instseg.formats.labels import Builder, Record
 from instseg.formats.photo_index import is_photo, key_of
+from instseg.formats.photo_names import is_size_of
 from instseg.formats.splits import split_in
 
 _MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")
@@ -80,11 +80,9 @@ def stored_masks(
             builder.note("masks that cannot be read: left out with their photos", error)
             continue
         size = (stored.values.shape[1], stored.values.shape[0])
-        own = photo_size(builder.photos, mask.photo) if mask.photo and builder.photos else None
-        if own is not None and own != size:
+        if mask.photo and builder.photos and not is_size_of(builder.photos, mask.photo, size):
             words = "masks of another size than their photo: left out with it"
-            where = f"{mask.file}, {size[0]} x {size[1]}, not {own[0]} x {own[1]} pixels"
-            builder.note(words, where)
+            builder.note(words, f"{mask.file}, {size[0]} x {size[1]} pixels")
             continue
         if mask.photo is None:
             builder.note("masks without a photo, which is called like the mask", mask.file)
@@ -103,7 +101,7 @@ def first_masks(root: Path) -> list[tuple[str, Stored]]:
     return found
 
 
-def numbers_of(stored: Stored) -> NDArray[np.int64]:
+def numbers_of(stored: Stored) -> NDArray[np.integer[Any]]:
     """The number of each pixel (H, W): of a colour, of 24 bits.
 
     Raises:
@@ -111,10 +109,10 @@ def numbers_of(stored: Stored) -> NDArray[np.int64]:
     """
     values: NDArray[Any] = stored.values
     if values.ndim == 3:
-        return packed(values) if values.shape[2] > 2 else values[..., 0].astype(np.int64)
+        return packed(values) if values.shape[2] > 2 else values[..., 0]
     if values.dtype.kind == "f" and (values != np.floor(values)).any():
         raise InputError("masks hold fractions, not numbers of objects or classes")
-    return values.astype(np.int64)
+    return values if values.dtype.kind in "ui" else values.astype(np.int32)
 
 
 def _masks(candidates: list[str], files: Iterable[str]) -> list[str]:
@@ -148,6 +146,6 @@ def _without_words(file: str) -> str:
     return "/".join([*folders, f"{_AFFIX.sub('', path.stem)}{path.suffix}"])
 
 
-def _is_smooth(numbers: NDArray[np.int64]) -> bool:
+def _is_smooth(numbers: NDArray[np.integer[Any]]) -> bool:
     same = numbers[:, 1:] == numbers[:, :-1]
     return bool(same.size and same.mean() >= _SMOOTH)

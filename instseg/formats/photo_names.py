@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from instseg.core.events import told
 from instseg.files.coco_json import leads_out
+from instseg.files.photo_header import photo_size, read_header
 from instseg.formats.format import Writing
 from instseg.formats.labels import Labels, Record
 
@@ -68,6 +69,20 @@ def photo_of(labels: Labels, image: Record) -> Path | None:
         return None
     path = labels.photos / image["file_name"]
     return path if path.is_file() else None
+
+
+def is_size_of(folder: Path, name: str, size_wh: tuple[int, int]) -> bool:
+    """Whether a mask has the size of its photo, upright or as it is stored.
+
+    Also where the photo cannot be read, which the doctor tells.
+    """
+    size = photo_size(folder, name)
+    if size in (None, size_wh):
+        return True
+    try:
+        return read_header(folder / name).stored_wh == size_wh
+    except ValueError:
+        return False
 
 
 def inside(root: Path, name: str) -> Path | None:

@@ -80,6 +80,12 @@ def measured(annotation: Mapping[str, Any], size_hw: tuple[int, int]) -> dict[st
     """An annotation with the box and area of its mask, where it has none of its own."""
     whole = dict(annotation)
     try:
+        if isinstance(whole.get("segmentation"), Mapping) and whole.get("bbox") is None:
+            mask = mask_of(annotation, size_hw)  # decoded once for both
+            if box := _box_of_mask(mask):
+                whole["bbox"] = box
+            if whole.get("area") is None:
+                whole["area"] = float(mask.areas()[0])
         if whole.get("bbox") is None and (box := box_of(annotation, size_hw)):
             whole["bbox"] = box
         if whole.get("area") is None:
@@ -122,8 +128,7 @@ def box_of(annotation: Mapping[str, Any], size_hw: tuple[int, int]) -> list[floa
         points = np.concatenate(polygons)
         low, high = points.min(axis=0), points.max(axis=0)
         return [*low.tolist(), *(high - low).tolist()]
-    left, top, right, bottom = mask_of(annotation, size_hw).boxes_xyxy()[0].tolist()
-    return [left, top, right - left, bottom - top] if right > left else None
+    return _box_of_mask(mask_of(annotation, size_hw))
 
 
 def parts_of(
@@ -276,6 +281,11 @@ def _simple(loops: Sequence[NDArray[Any]], tolerance: float) -> list[Loop]:
     if not tolerance:
         return [loop.astype(np.float64) for loop in loops]
     return [own[0] for own in simplified_outlines([[loop] for loop in loops], tolerance)]
+
+
+def _box_of_mask(mask: Masks) -> list[float] | None:
+    left, top, right, bottom = mask.boxes_xyxy()[0].tolist()
+    return [left, top, right - left, bottom - top] if right > left else None
 
 
 def _are_apart(rings: Sequence[Loop], size_hw: tuple[int, int]) -> bool:

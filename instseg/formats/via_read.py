@@ -18,7 +18,7 @@ from instseg.formats.format import Reading
 from instseg.formats.found_photos import find_photos, plain_name
 from instseg.formats.labels import Builder, Labels, Record
 from instseg.formats.rings import Loop, ellipse
-from instseg.formats.shapes import mask_of, of_rings, size_of
+from instseg.formats.shapes import of_rings, size_of
 from instseg.formats.splits import split_in
 from instseg.formats.via_files import Values, ViaFile, ViaPhoto, ViaRegion, read_via
 
@@ -168,7 +168,7 @@ def _drawn(
 
 
 def _geometry(shape: Values, size_hw: tuple[int, int]) -> list[dict[str, Any]]:
-    """The box, rings or mask of a region."""
+    """The box, rings or RLE of a region."""
     kind = shape.get("name")
     if kind in _NO_OBJECTS:
         raise ValueError("points and lines, which are no objects")
@@ -191,16 +191,14 @@ def _geometry(shape: Values, size_hw: tuple[int, int]) -> list[dict[str, Any]]:
 
 
 def _rings(points: Loop, size_hw: tuple[int, int]) -> list[dict[str, Any]]:
-    """A polygon; of one with bridges, its parts, or its mask if it has holes."""
+    """A polygon; of one with bridges, its parts, or its RLE if it has holes."""
     rings = unbridged(points)
     if len(rings) == 1:
         return [{"ring": rings[0]}]
     outline = of_rings(rings, size_hw)
     if isinstance(outline, list):
         return [{"ring": np.array(ring).reshape(-1, 2)} for ring in outline]
-    mask = mask_of({"segmentation": outline}, size_hw)
-    top, left = mask.offsets_yx[0].tolist()
-    return [{"mask": (mask.crops[0], (top, left))}]
+    return [{"rle": outline}]
 
 
 def _numbers(values: Iterable[Any]) -> Loop:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from instseg.files.stored_values import read_stored
 from instseg.formats.class_tables import (
     VOID,
     ClassTable,
-    colours_of,
+    by_palette,
     find_table,
     is_nothing,
     packed,
@@ -102,14 +103,11 @@ def _are_shifted(files: Sequence[VocFile], builder: Builder) -> bool:
 
 
 def _add_classes(builder: Builder, files: Iterable[VocFile], tables: Iterable[ClassTable]) -> None:
-    """Add the classes in the order of a table, of VOC, or of their names."""
+    """Add the classes in the order of a table, or of their names, as VOC's are."""
     for table in tables:
         for name in table.things():
             builder.category(name)
-    names = {each.name for file in files for each in file.objects}
-    if names <= {*VOC_CLASSES} and not builder.labels().categories:
-        names = {*VOC_CLASSES}
-    for name in sorted(names):
+    for name in sorted({each.name for file in files for each in file.objects}):
         builder.category(name)
 
 
@@ -212,34 +210,30 @@ def _masks(layout: Layout, item: Item, builder: Builder, table: ClassTable) -> _
     )
 
 
-def _object_numbers(path: Path) -> NDArray[np.int64]:
+def _object_numbers(path: Path) -> NDArray[Any]:
     """The object of each pixel, 0 for none and for void, of an indexed, grey or RGB PNG."""
     stored = read_stored(path)
     if stored.values.ndim == 2:
-        numbers = stored.values.astype(np.int64)
-        return np.where(numbers == VOID, 0, numbers)
+        return np.where(stored.values == VOID, 0, stored.values)
     colours, inverse = np.unique(packed(stored.values), return_inverse=True)
     free = VOID + 1  # colours that are not VOC's are numbered from here
     numbers = np.array([_NUMBER_OF.get(c, free + n) for n, c in enumerate(colours.tolist())])
     return np.where(numbers == VOID, 0, numbers)[inverse].reshape(stored.values.shape[:2])
 
 
-def _class_names(path: Path, table: ClassTable) -> tuple[NDArray[np.int64], Mapping[int, str]]:
+def _class_names(path: Path, table: ClassTable) -> tuple[NDArray[Any], Mapping[int, str]]:
     """The class of each pixel as a number, and the names of the numbers."""
     stored = read_stored(path)
     by_number = table.names or dict(enumerate(VOC_CLASSES, 1))
     if stored.values.ndim == 2:
-        values = stored.values.astype(np.int64)
-        colours = colours_of(stored)
-        if colours is not None and {*np.unique(colours).tolist()} <= table.colours.keys():
-            return colours, table.colours
-        return values, by_number
+        names = by_palette(stored, table)
+        return stored.values, by_number if names is None else names
     numbers = enumerate(packed(voc_colours()).tolist())
     usual = {colour: by_number[n] for n, colour in numbers if n in by_number}
     return packed(stored.values), table.colours or usual
 
 
-def _class_at(region: Region, classes: tuple[NDArray[np.int64], Mapping[int, str]] | None) -> str:
+def _class_at(region: Region, classes: tuple[NDArray[Any], Mapping[int, str]] | None) -> str:
     """The class that most pixels of an object have; "" if it is unknown."""
     if classes is None:
         return ""

@@ -12,6 +12,8 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 import numpy as np
 
+from instseg.core.errors import InputError
+from instseg.files.image import MAX_PIXELS
 from instseg.files.xml_file import read_xml
 from instseg.formats.labels import Notes, Record
 from instseg.formats.shapes import Loop
@@ -45,7 +47,7 @@ class VocFile:
 
     Attributes:
         filename: Of the photo, without folders; "" if it is missing.
-        size_wh: Of the photo; None if it is missing or zero.
+        size_wh: Of the photo; None if it is missing, zero or impossible.
         is_standard: Whether it says that its boxes are VOC's.
         is_shifted: Whether its boxes look like coordinates from 0: floats, or zeros.
         objects: In order.
@@ -62,9 +64,11 @@ def read_voc(path: Path, notes: Notes) -> VocFile:
     """Read an XML file; objects without a class or place are left out and noted.
 
     Raises:
-        InputError: It is no XML.
+        InputError: It is no XML, or of another tool.
     """
     root = read_xml(path)
+    if root.tag != "annotation":
+        raise InputError(f"{path}: begins with {root.tag!r:.40}, so it is not of Pascal VOC")
     found, floats, zeros, boxes = [], 0, False, 0
     for each in root.iter("object"):
         name = _text(each, "name")
@@ -238,7 +242,7 @@ def _size(root: Element) -> tuple[int, int] | None:
         width, height = (int(float(_text(root, f"size/{side}"))) for side in ("width", "height"))
     except (ValueError, OverflowError):
         return None
-    return (width, height) if width > 0 and height > 0 else None
+    return (width, height) if min(width, height) > 0 and width * height <= MAX_PIXELS else None
 
 
 def _text(element: Element, path: str) -> str:

@@ -46,6 +46,21 @@ class Detections:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Glance:
+    """What one look at an image finds without masks.
+
+    Attributes:
+        class_ids: int64 (N,), 1..K.
+        scores: float32 (N,), in descending order.
+        features: float32 (C,), the means of the maps of the backbone.
+    """
+
+    class_ids: Tensor
+    scores: Tensor
+    features: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
 class Choice:
     """Which detections are kept.
 
@@ -113,15 +128,40 @@ class Detector:
             choice: Which detections are kept.
         """
         with self._autocast():
-            batch = self.prepare(images)
-            features = self.trunk(batch)
-            proposals = self.proposals(batch, *self.rpn_head(features))
-            cells = self.pool_boxes(features, proposals, batch.image_sizes)
-            kept = self.select(*self.box_head(cells), proposals, batch.image_sizes, choice)
+            batch, features, kept = self._find(images, choice)
             cells = self.pool_masks(features, kept, batch.image_sizes)
             masks = self.mask_head(cells, kept)
         sizes = [(image.shape[-2], image.shape[-1]) for image in images]
         return self.detections(kept, masks, batch.image_sizes, sizes)
+
+    @torch.inference_mode()
+    def glance(self, images: list[Tensor], choice: Choice) -> list[Glance]:
+        """Classes and scores of the detections, and the features of the images.
+
+        Args:
+            images: As above, as is `choice`.
+            choice: See above.
+        """
+        with self._autocast():
+            _, features, kept = self._find(images, choice)
+        means = torch.cat([each.float().mean((2, 3)) for each in features.values()], 1)
+        return [
+            Glance(
+                class_ids=self.class_id_of_output[each.outputs].cpu(),
+                scores=each.scores.cpu(),
+                features=mean,
+            )
+            for each, mean in zip(kept, means.cpu(), strict=True)
+        ]
+
+    def _find(self, images: list[Tensor], choice: Choice) -> tuple[ImageList, Features, list[Kept]]:
+        """The steps until the detections."""
+        batch = self.prepare(images)
+        features = self.trunk(batch)
+        proposals = self.proposals(batch, *self.rpn_head(features))
+        cells = self.pool_boxes(features, proposals, batch.image_sizes)
+        kept = self.select(*self.box_head(cells), proposals, batch.image_sizes, choice)
+        return batch, features, kept
 
     @torch.inference_mode()
     def masks_inside(self, image: Tensor, boxes: Tensor, class_ids: Tensor) -> Tensor:

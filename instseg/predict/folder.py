@@ -8,6 +8,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,6 @@ from instseg.predict.memory import WRITERS
 from instseg.predict.photos import NamedPhoto
 from instseg.predict.pictures import Pictures
 from instseg.predict.pipeline import Seen, WorkTime, attempt, described, look_ahead
-from instseg.predict.pre_annotation import PreAnnotation, Tool, write_pre_annotation
 from instseg.predict.predictor import Predictor
 from instseg.predict.report import PixelSize, write_report
 from instseg.report.rendered import Embed
@@ -32,6 +32,9 @@ from instseg.system.ahead import map_ahead, pool_of
 from instseg.system.atomic import is_full_disk, sweep
 from instseg.system.budget import Need
 from instseg.system.lock import only_run_in
+
+if TYPE_CHECKING:
+    from instseg.predict.pre_annotation import PreAnnotation, Tool
 
 OVERLAYS = Pictures()
 
@@ -132,6 +135,8 @@ def predict_folder(
             )
         pre_annotation = None
         if to is not None and predictions.done:
+            from instseg.predict.pre_annotation import write_pre_annotation  # loads scipy
+
             with predictions.reading():
                 pre_annotation = write_pre_annotation(
                     predictions.journal(),

@@ -81,9 +81,9 @@ def write_pre_annotation(
         "annotations": _Objects(journal),
     }
     labels = _Found(document=document, photos=_root(photos), objects=outlined)
-    told = dict(target.loses)
-    told.pop("ids", None)  # which are of no use yet
-    for note in losses(labels, replace(target, loses=told)):
+    lost = dict(target.loses)
+    lost.pop("ids", None)  # of no use yet
+    for note in losses(labels, replace(target, loses=lost)):
         on_event(Notice(text=printable(note)))
     _set_aside(folder, on_event)
     write_labels(labels, folder, target, Writing(tolerance=tolerance, on_event=on_event))

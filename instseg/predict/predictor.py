@@ -19,7 +19,7 @@ from instseg.core.errors import ArgumentError, InputError, require_between
 from instseg.core.events import OnEvent, ignore
 from instseg.core.instances import Instances
 from instseg.core.options import checks_types
-from instseg.models.inference import Choice
+from instseg.models.inference import Choice, Detector, Glance
 from instseg.models.mask_rcnn import Model
 from instseg.predict.detector_memory import DetectorPlan
 from instseg.predict.engine import RunOptions, choose_detector
@@ -186,6 +186,21 @@ class Predictor:
         if isinstance(images, str | Path):
             raise ArgumentError("{images} must be a list of images", images=images)
         return self._predict([self._read(image, copy=False) for image in images])
+
+    def glance(self, images: Sequence[NDArray[np.uint8]]) -> list[Glance]:
+        """Classes and scores of the detections in each photo, and its features, without masks.
+
+        Args:
+            images: Each uint8 RGB (H, W, 3); looked at whole and one by one.
+        """
+        if not isinstance(self._detector, Detector):
+            raise ArgumentError(
+                f"{{weights}} {self.name} is an exported file, whose features cannot be seen; give "
+                "the model file"
+            )
+        looks = [shortened(image, self._longest_px) for image in images]
+        tensors = [torch.from_numpy(look).permute(2, 0, 1) for look in looks]
+        return [self._detector.glance([each], self.choice)[0] for each in tensors]
 
     def stream(self, images: Iterable[ImageLike]) -> Iterator[Instances]:
         """The instances of one photo after another, in order; memory use does not grow.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -10,8 +11,10 @@ from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.image_list import ImageList
 
 from instseg.models.quick import with_layers
+from instseg.training.box_supervision import with_photos
 from instseg.training.crowds import Target, scale_crowds
 from instseg.training.layers import TRAINING_LAYERS
+from instseg.training.point_supervision import scale_points
 from instseg.training.scope import (
     backbone_weights,
     freeze_batch_norms,
@@ -30,11 +33,14 @@ class Detection:
         resize: Resize images to the network's input size. Otherwise they are not resized, and must
             have equal sizes within a batch.
         frozen_norms: Freeze BatchNorm: neither its weights nor its statistics change.
+        pairwise: Returns the current weight of BoxInst's pairwise loss, 0..1; objects with neither
+            a mask nor points then train masks by their boxes. None: they train no masks.
     """
 
     network: GeneralizedRCNN
     resize: bool = False
     frozen_norms: bool = False
+    pairwise: Callable[[], float] | None = None
 
     def enter_stage(self, scope: str) -> None:
         """Training mode, in which only the layers of the scope are trained."""
@@ -63,6 +69,9 @@ class Detection:
             Scalars by torchvision's names.
         """
         batch, moved = self.to_batch(images, targets)
+        if self.pairwise is not None:
+            mean, std = self.network.transform.image_mean, self.network.transform.image_std
+            moved = with_photos(moved, batch, mean, std, self.pairwise())
         network = with_layers(self.network, TRAINING_LAYERS)
         features = network.backbone(batch.tensors)
         proposals, proposal_losses = network.rpn(batch, features, moved)
@@ -82,6 +91,7 @@ class Detection:
         masks = [target.pop("masks") for target in moved]  # torchvision only resizes dense masks
         batch, resized = self.network.transform(scaled, moved)
         moved = scale_crowds(resized or [], sizes, batch.image_sizes)
+        moved = scale_points(moved, sizes, batch.image_sizes)
         for target, each, size_hw in zip(moved, masks, batch.image_sizes, strict=True):
             target["masks"] = each.resized(size_hw)
         return batch, moved

@@ -129,7 +129,8 @@ class EpochLabels:
 def encoded(found: Instances) -> str:
     """Detections as JSON; those without a pixel are left out."""
     there = found[found.masks.areas() > 0]
-    record = _Found(there.class_ids.tolist(), there.scores.tolist(), there.masks.to_rle())
+    scores = [float(str(score)) for score in there.scores]  # 0.7, not float32's 0.69999999
+    record = _Found(there.class_ids.tolist(), scores, there.masks.to_rle())
     return msgspec.json.encode(record).decode()
 
 

@@ -19,6 +19,7 @@ from instseg.system.processes import from_first, process_count, process_device, 
 from instseg.training.any_data import with_data
 from instseg.training.batch_pictures import draw_batches
 from instseg.training.best_ap import BestByAP
+from instseg.training.box_supervision import pairwise_weight
 from instseg.training.common_options import resumed
 from instseg.training.detection import Detection
 from instseg.training.detection_data import (
@@ -31,7 +32,12 @@ from instseg.training.detection_data import (
 from instseg.training.detection_report import DetectionShown
 from instseg.training.detection_start import DetectorStart, PseudoLabels, parse_init_classes
 from instseg.training.finetune_options import FinetuneOptions
-from instseg.training.label_choices import check_labels, choose_mask_head, parse_scores
+from instseg.training.label_choices import (
+    check_labels,
+    choose_box_supervision,
+    choose_mask_head,
+    parse_scores,
+)
 from instseg.training.loop import Trainer
 from instseg.training.recipe import usual_epochs
 from instseg.training.report import RunReport
@@ -117,7 +123,7 @@ def make_trainer(options: FinetuneOptions, run: Run) -> tuple[Trainer, Detection
     """The trainer, its task, and the model whose network it trains."""
     torch.manual_seed(options.seed)  # new heads are initialised at random
     device = choose_device(process_device(options.device))
-    model, samples = model_and_samples(options, run)
+    model, samples, by_boxes = model_and_samples(options, run)
     task = Detection(
         model.network,
         resize=options.coco_json is not None,
@@ -134,6 +140,8 @@ def make_trainer(options: FinetuneOptions, run: Run) -> tuple[Trainer, Detection
         cancel=run.cancel,
         on_event=run.tell,
     )
+    if by_boxes:
+        task.pairwise = lambda: pairwise_weight(trainer.step, trainer.steps)
     if not trainer.steps:
         raise ArgumentError(
             f"{options.scenes} {{scenes}} are less than one batch of {options.batch_size}"
@@ -141,11 +149,12 @@ def make_trainer(options: FinetuneOptions, run: Run) -> tuple[Trainer, Detection
     return trainer, task, model
 
 
-def model_and_samples(options: FinetuneOptions, run: Run) -> tuple[Model, Samples]:
-    """The network to train, and what it is trained on: a dataset, or drawn scenes."""
+def model_and_samples(options: FinetuneOptions, run: Run) -> tuple[Model, Samples, bool]:
+    """The network, its training data (a dataset, or drawn scenes), and if boxes train masks."""
+    shared = None if options.mask_head is None else options.mask_head == "shared"
     if options.coco_json is None:
         names, ids = scene_classes()
-        samples = SceneSamples(
+        scenes = SceneSamples(
             options.scenes,
             tuple(options.scene_sizes),
             options.batch_size,
@@ -154,13 +163,14 @@ def model_and_samples(options: FinetuneOptions, run: Run) -> tuple[Model, Sample
             rank=process_rank(),
             world_size=process_count(),
         )
-        shared = None if options.mask_head is None else options.mask_head == "shared"
-        return start_of(options, run.tell, shared).model(names, ids), samples
+        return start_of(options, run.tell, shared).model(names, ids), scenes, False
     data = read_data("train", options.coco_json, options.images, options, run.tell)
     data.require_objects()
     pseudo = parse_scores(options.pseudo)
     check_labels(data, pseudo, run.tell)
-    shared = choose_mask_head(data, options.mask_head, pseudo, run.tell)
+    by_boxes = choose_box_supervision(data, options.box_supervision, pseudo, run.tell)
+    if not by_boxes:
+        shared = choose_mask_head(data, options.mask_head, pseudo, run.tell)
     model, data = model_and_labels(options, data, run, shared)
     labelled = coco_samples(
         data,
@@ -173,7 +183,8 @@ def model_and_samples(options: FinetuneOptions, run: Run) -> tuple[Model, Sample
         pseudo=pseudo,
         mask_share=options.mask_share,
     )
-    return model, with_unlabelled(options, labelled, run) if options.unlabelled else labelled
+    samples = with_unlabelled(options, labelled, run) if options.unlabelled else labelled
+    return model, samples, by_boxes
 
 
 def with_unlabelled(options: FinetuneOptions, labelled: CocoSamples, run: Run) -> MixedSamples:

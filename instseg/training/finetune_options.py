@@ -57,8 +57,10 @@ class FinetuneOptions(TrainingOptions):
         pseudo: LOW,HIGH, 0 to 1, for annotations with a score, found by a detector: from HIGH they
             are objects, between the two regions to ignore, below LOW left out.
         mask_head: One mask channel for all classes (shared) or one for each (per-class); by default
-            as the starting weights have it, but shared if a class has objects without masks, and
-            fewer than 10 masks.
+            as the starting weights have it, but shared if a class has objects that train no masks,
+            and fewer than 10 that do.
+        box_supervision: Learn the masks of objects that have a box alone from their boxes
+            (BoxInst): on, off, or auto, if no object has a mask or labelled points.
         mask_share: Minimum share of photos with masks in an epoch, reached by repeating them, at
             least 0 and below 1; these photos then have batches of their own.
         unlabelled: Photos without annotations, learnt from too (semi-supervised): a folder, glob,
@@ -95,6 +97,7 @@ class FinetuneOptions(TrainingOptions):
     empty_share: float | None = None
     pseudo: str = "0.15,0.5"
     mask_head: Literal["shared", "per-class"] | None = None
+    box_supervision: Literal["auto", "on", "off"] = "auto"
     mask_share: float | None = None
     unlabelled: list[Path] | str | Path | None = None
     unlabelled_scores: str = "0.3,0.7"
@@ -149,6 +152,8 @@ class FinetuneOptions(TrainingOptions):
             )
         if self.mask_share and self.scenes:
             raise ArgumentError("{mask_share} needs {coco_json}: all objects in scenes have masks")
+        if self.box_supervision == "on" and self.scenes:
+            raise ArgumentError("{box_supervision} on needs {coco_json}: scenes have masks")
 
     def _check_unlabelled(self) -> None:
         from instseg.training.label_choices import parse_scores

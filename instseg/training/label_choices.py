@@ -22,25 +22,50 @@ def parse_scores(text: str, name: str = "pseudo") -> tuple[float, float]:
     return low, high
 
 
+def choose_box_supervision(
+    data: CocoData, chosen: str, pseudo: tuple[float, float], on_event: OnEvent = ignore
+) -> bool:
+    """Whether objects that have a box alone train masks by it; what is learnt of them is told.
+
+    Args:
+        data: The dataset.
+        chosen: `auto`, if no object has a mask or labelled points, `on` or `off`.
+        pseudo: See `TrainingLabels`.
+        on_event: Called with notices.
+    """
+    labels = TrainingLabels(data=data, pseudo=pseudo)
+    objects, masks = labels.masks_of_classes()
+    by_boxes = chosen == "on" or (chosen == "auto" and not masks.total())
+    every = count(objects.total(), "annotation")
+    pointed = sum(
+        each.has_points and each.is_box_only and labels.use(each) == "object"
+        for each in data.dataset.annotations
+    )
+    if pointed:
+        text = f"{pointed} of {every} have labelled points and no mask; they train masks by these"
+        on_event(Notice(text=f"{data.coco_json}: {text}"))
+    if without := objects.total() - masks.total():
+        use = "they train boxes only"
+        if by_boxes:
+            use = "they train masks by their boxes; `--box-supervision off` trains boxes only"
+        on_event(Notice(text=f"{data.coco_json}: {without} of {every} have no mask; {use}"))
+    return by_boxes
+
+
 def choose_mask_head(
     data: CocoData, chosen: str | None, pseudo: tuple[float, float], on_event: OnEvent = ignore
 ) -> bool | None:
     """Whether all classes share one mask channel, None as the starting weights have it.
 
     Args:
-        data: The dataset, whose annotations without masks are told.
+        data: The dataset, in which objects without masks or labelled points train no masks.
         chosen: `shared`, `per-class` or None.
         pseudo: See `TrainingLabels`.
         on_event: Called with a notice for each finding.
     """
-    objects, masks = TrainingLabels(data=data, pseudo=pseudo).masks_of_classes()
-    without = objects.total() - masks.total()
-    if without:
-        every = count(objects.total(), "annotation")
-        text = f"{data.coco_json}: {without} of {every} have no mask; they train boxes only"
-        on_event(Notice(text=text))
     if chosen is not None:
         return chosen == "shared"
+    objects, masks = TrainingLabels(data=data, pseudo=pseudo).masks_of_classes()
     few = [each for each in objects if masks[each] < min(FEW_MASKS, objects[each])]
     if not few:
         return None

@@ -5,10 +5,10 @@ ignore, `targets[i]["crowds"]`, float32 (C, 4) xyxy in pixels of the batch: anch
 with more than half of their area in such a box, and not matched to an object, are neither
 foreground nor background; objects in a crowd are trained on like all others. Memory use hardly
 grows with the number of objects: masks stay compact (`MaskTargets`), and many objects are matched
-to the anchors in parts. Objects without a mask, by `targets[i]["has_mask"]`, bool (N,), train boxes
-only. On photos with classes nobody looked for, `targets[i]["unknown"]`, bool (classes,), proposals
-without an object may be background or one of these classes; with `targets[i]["is_open"]`, bool (),
-anchors without an object are ignored.
+to the anchors in parts. Objects without a mask, by `targets[i]["has_mask"]`, bool (N,), train masks
+by points, by their box, or not at all; see `mask_sources`. On photos with classes nobody looked
+for, `targets[i]["unknown"]`, bool (classes,), proposals without an object may be background or one
+of these classes; with `targets[i]["is_open"]`, bool (), anchors without an object are ignored.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss
 from torchvision.models.detection.rpn import RegionProposalNetwork
@@ -26,10 +25,9 @@ from instseg.models.compact import PyramidRPN
 from instseg.models.quick import QUICK_LAYERS, Layers
 from instseg.models.shared_mask import mask_channels
 from instseg.training.crowds import Target, has_crowds, in_crowd
+from instseg.training.mask_loss import mask_loss, mask_regions, trains_masks
 from instseg.training.partial_labels import (
-    has_masks,
     is_open,
-    masked_objects,
     partial_cross_entropy,
     unknown_classes,
 )
@@ -122,7 +120,7 @@ class TrainingRoIHeads(RoIHeads):
         if unknown is not None:
             classifier = partial_cross_entropy(logits, torch.cat(labels), unknown)
         found = {"loss_classifier": classifier, "loss_box_reg": box_reg}
-        if not any(map(has_masks, targets)):
+        if not any(map(trains_masks, targets)):
             return {**found, "loss_mask": classifier * 0}
         mask = self._mask_loss(features, sampled, matched, labels, image_shapes, targets)
         return {**found, "loss_mask": mask}
@@ -136,13 +134,9 @@ class TrainingRoIHeads(RoIHeads):
         image_shapes: list[tuple[int, int]],
         targets: list[Target],
     ) -> Tensor:
-        """The loss of the sampled boxes whose objects have masks."""
-        found = [
-            masked_objects(label, rows, target)
-            for label, rows, target in zip(labels, matched, targets, strict=True)
-        ]
-        boxes = [each[rows] for each, rows in zip(sampled, found, strict=True)]
-        objects = [each[rows] for each, rows in zip(matched, found, strict=True)]
+        """The loss of the sampled boxes whose objects train masks."""
+        found = map(mask_regions, sampled, labels, matched, targets)
+        boxes, objects = (list(each) for each in zip(*found, strict=True))
         pooled = self.mask_head(self.mask_roi_pool(features, boxes, image_shapes))
         return mask_loss(mask_channels(self.mask_predictor, pooled), boxes, objects, targets)
 
@@ -163,27 +157,6 @@ TRAINING_LAYERS: Layers = {
     PyramidRPN: TrainingPyramidRPN,
     RoIHeads: TrainingRoIHeads,
 }
-
-
-def mask_loss(
-    logits: Tensor, boxes: list[Tensor], matched: list[Tensor], targets: list[Target]
-) -> Tensor:
-    """Torchvision's mask loss, for compact masks.
-
-    Args:
-        logits: (R, K, M, M), for the boxes of all images; K = 1 for all classes together.
-        boxes: For each image (R_i, 4) xyxy.
-        matched: For each image int64 (R_i,), the object of each box.
-        targets: For each image its objects, with `masks` as `MaskTargets`.
-    """
-    side, images = logits.shape[-1], list(zip(boxes, matched, targets, strict=True))
-    wanted = torch.cat([target["masks"].on_boxes(b, rows, side) for b, rows, target in images])
-    labels = torch.cat([target["labels"][rows] for _, rows, target in images])
-    if not len(labels):
-        return logits.sum() * 0
-    channels = labels if logits.shape[1] > 1 else torch.zeros_like(labels)
-    own = logits[torch.arange(len(labels), device=labels.device), channels]
-    return F.binary_cross_entropy_with_logits(own, wanted)
 
 
 def match_objects(matcher: Any, objects: Tensor, boxes: Tensor) -> Tensor:

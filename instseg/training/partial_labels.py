@@ -58,20 +58,3 @@ def partial_cross_entropy(logits: Tensor, labels: Tensor, unknown: Tensor) -> Te
     allowed = (unknown & (labels == 0)[:, None]).scatter(1, labels[:, None], True)
     of_allowed = logits.masked_fill(~allowed, -torch.inf).logsumexp(1)
     return (logits.logsumexp(1) - of_allowed).mean()
-
-
-def masked_objects(labels: Tensor, matched: Tensor, target: Target) -> Tensor:
-    """Rows of the boxes that train masks: their object has one.
-
-    Args:
-        labels: int64 (R,), 0 for the background.
-        matched: int64 (R,), the object of each box.
-        target: With or without bool (N,) "has_mask".
-    """
-    found = torch.where(labels > 0)[0]
-    return found[target["has_mask"][matched[found]]] if "has_mask" in target else found
-
-
-def has_masks(target: Target) -> bool:
-    """Whether a photo has an object with a mask, or may have one."""
-    return bool(target["has_mask"].any()) if "has_mask" in target else True

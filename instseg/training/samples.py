@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -15,8 +15,9 @@ from torch.utils.data import Dataset
 
 from instseg.core.instances import Instances, Masks
 from instseg.data.augmentation import Augmentation
+from instseg.data.boxes import Boxes
 from instseg.data.coco import CocoData
-from instseg.data.labels import PSEUDO, Boxes, TrainingLabels
+from instseg.data.labels import PSEUDO, TrainingLabels
 from instseg.data.sampling import Order
 from instseg.scenes.scene import SceneConfig, draw_scene
 from instseg.training.mask_targets import MaskTargets
@@ -70,7 +71,8 @@ def to_sample(
     Returns:
         The image as uint8 (3, H, W), and a dict, without objects narrower or lower than a pixel, of
         `boxes` float32 (N, 4) xyxy, `labels` int64 (N,), `masks`, `MaskTargets` of length N, empty
-        for objects without a mask, `has_mask` bool (N,), `crowds`, the boxes of ignored regions,
+        for objects without a mask, `has_mask` bool (N,), `points` float32 (N, P, 3), see `Boxes`,
+        of objects without a mask, `crowds`, the boxes of ignored regions,
         float32 (C, 4), `unknown`, bool (classes,), true for those classes, and `is_open`, bool ().
     """
     ids = {name: i for i, name in enumerate(class_names)}
@@ -82,6 +84,8 @@ def to_sample(
     known = (labels > 0) & (sides >= 1).all(axis=1)
     has_mask = np.arange(len(labels)) < len(instances)
     masks = instances.masks[known[: len(instances)]]
+    no_points = np.full((len(instances), *boxes.points.shape[1:]), -1, dtype=np.float32)
+    points = np.concatenate([no_points, boxes.points])
     there = (sides > 0).all(axis=1)
     ignored = boxes.boxes[(boxes.class_ids == 0) & there[len(instances) :]]
     regions = [(crowds or Masks.empty(instances.size_hw)).boxes_xyxy(), ignored]
@@ -90,6 +94,7 @@ def to_sample(
         "labels": torch.from_numpy(labels[known]),
         "masks": MaskTargets.from_masks(masks).with_empty(int((known & ~has_mask).sum())),
         "has_mask": torch.from_numpy(has_mask[known]),
+        "points": torch.from_numpy(points[known]),
         "crowds": torch.from_numpy(np.concatenate(regions)),
         "unknown": torch.tensor([name in unknown for name in class_names]),
         "is_open": torch.tensor(is_open),
@@ -187,12 +192,11 @@ class CocoSamples(Dataset[Sample]):
             return self.random_photo(seed)
 
         found = self.labels.of(row)
-        image, instances, crowds, corners = self.augmentation.with_boxes(
+        image, instances, crowds, boxes = self.augmentation.with_boxes(
             self.data.photo(row),
             found.instances,
             found.crowds,
-            found.boxes.boxes,
-            found.boxes.class_ids == 0,
+            found.boxes,
             seed=seed,
             other=other,
         )
@@ -201,7 +205,7 @@ class CocoSamples(Dataset[Sample]):
             instances,
             self.data.class_names,
             crowds,
-            boxes=replace(found.boxes, boxes=corners),
+            boxes=boxes,
             unknown=found.unknown,
             is_open=found.is_open,
         )

@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import pytest
@@ -114,6 +115,31 @@ def test_a_comparison_takes_them(yolo):
     assert len(data) == 2
     with pytest.raises(InputError, match="say what to compare on"):
         CompareOptions(data=yolo, scenes=3)
+
+
+@pytest.mark.parametrize("name", ["cvat", "labelme", "via"])
+def test_what_a_person_has_seen_is_certain(yolo, tmp_path, name):
+    document = read_dataset(yolo).splits["val"].document
+    for each in document["annotations"]:
+        each["score"] = 0.3  # which training would not take for objects
+    (tmp_path / "found.json").write_text(json.dumps(document))
+    convert(tmp_path / "found.json", tmp_path / name, to=name, images=yolo, copy_photos=True)
+    told = []
+    found = read_dataset(tmp_path / name, on_event=told.append)
+    (labels,) = found.splits.values()
+    assert len(labels.annotations) == len(document["annotations"])
+    assert not any("score" in each for each in labels.annotations)
+    assert any("with a score: certain, as seen in" in getattr(e, "text", "") for e in told)
+
+
+@pytest.mark.parametrize("name", ["voc", "cityscapes", "instance-png", "label-map"])
+def test_formats_of_png_files_are_taken(yolo, tmp_path, name):
+    done = convert(yolo, tmp_path / name, to=name, copy_photos=True)
+    found = read_dataset(done.path)
+    assert list(found.splits) == ["train", "val"]
+    data = found.coco("train", None)
+    data.require_photos()
+    assert len(data.load(0)[1])
 
 
 def test_label_studio_exports_are_taken(yolo, tmp_path, capsys):

@@ -7,6 +7,7 @@ import pytest
 
 from instseg.core.errors import InputError
 from instseg.data.augmentation import parse_augmentations
+from instseg.data.boxes import Boxes
 from instseg.data.coco import CocoData
 from instseg.data.labels import TrainingLabels, doubtful_truth
 from instseg.training.samples import to_sample
@@ -61,6 +62,7 @@ def test_the_target_tells_masks_from_boxes(tmp_path):
     assert target["labels"].tolist() == [2, 1]
     assert target["boxes"].tolist() == [[10, 10, 30, 30], [30, 20, 50, 40]]
     assert target["has_mask"].tolist() == [True, False]
+    assert target["points"].shape == (2, 0, 3)
     assert target["masks"].dense().sum((1, 2)).tolist() == [400, 0]
     assert target["crowds"].tolist() == [[5, 5, 14, 14]]
     assert target["unknown"].tolist() == [False, False, True]
@@ -148,10 +150,78 @@ def test_a_doubtful_ground_truth_is_told_with_numbers(tmp_path):
 def test_boxes_move_as_masks_do(tmp_path, step, expected):
     found = labels_of(tmp_path, note(1, segmentation=SQUARE), note(2)).of(0)
     _, instances, _, boxes = parse_augmentations([step]).with_boxes(
-        np.zeros((48, 64, 3), np.uint8), found.instances, found.crowds, found.boxes.boxes,
-        found.boxes.class_ids == 0, seed=1,
-    )  # fmt: skip
-    assert boxes.tolist() == instances.boxes.tolist() == [expected]
+        np.zeros((48, 64, 3), np.uint8), found.instances, found.crowds, found.boxes, seed=1
+    )
+    assert boxes.boxes.tolist() == instances.boxes.tolist() == [expected]
+
+
+POINTS = {"point_coords": [[12, 14], ["29.5", 10.5]], "point_labels": [1, 0]}
+
+
+def test_labelled_points_are_read(tmp_path):
+    crowd = note(4, 1, iscrowd=1, **POINTS)
+    masked = note(3, segmentation=SQUARE, **POINTS)
+    labels = labels_of(tmp_path, note(1), note(2, 2, **POINTS), masked, crowd)
+    points = labels.of(0).boxes.points
+    assert points[1].tolist() == [[12, 14, 1], [29.5, 10.5, 0]]
+    assert (points[[0, 2], :, 2] == -1).all()
+    assert labels.masks_of_classes()[1] == {1: 1, 2: 1}
+    assert labels_of(tmp_path, note(1, **POINTS)).has_masks(0)
+    with pytest.raises(
+        InputError, match=r"data\.json: annotation 1, .*1 point_labels; correct its"
+    ):
+        labels_of(tmp_path, note(1, **POINTS | {"point_labels": [1]})).of(0)
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        ({"RandomHorizontalFlip": {"p": 1.0}}, [[52, 14, 1], [34.5, 10.5, 0]]),
+        ({"RandomVerticalFlip": {"p": 1.0}}, [[12, 34, 1], [29.5, 37.5, 0]]),
+        (
+            {"ScaleJitter": {"target_size": [96, 96], "scale_range": [1, 1]}},
+            [[18, 21, 1], [44.25, 15.75, 0]],
+        ),
+    ],
+)
+def test_points_move_with_their_photo(tmp_path, step, expected):
+    found = labels_of(tmp_path, note(1, **POINTS)).of(0)
+    photo = np.zeros((48, 64, 3), np.uint8)
+    moved = parse_augmentations([step]).with_boxes(
+        photo, found.instances, found.crowds, found.boxes, seed=1
+    )
+    assert moved[3].points[0].tolist() == pytest.approx(np.array(expected), abs=1e-4)
+
+
+def test_points_keep_to_the_pixel_that_they_mark(tmp_path):
+    found = labels_of(tmp_path, note(1, **POINTS | {"point_coords": [[12.5, 14.5], [29.5, 10.5]]}))
+    photo = np.zeros((48, 64, 3), np.uint8)
+    photo[14, 12] = photo[10, 29] = 255
+    labels = found.of(0)
+    crop = parse_augmentations([{"RandomCrop": {"size": [16, 24]}}, "RandomHorizontalFlip"])
+    seen = []
+    for seed in range(12):
+        image, _, _, boxes = crop.with_boxes(
+            photo, labels.instances, labels.crowds, labels.boxes, seed=seed
+        )
+        left = boxes.points[0, boxes.points[0, :, 2] >= 0]
+        x, y = left[:, :2].astype(int).T
+        assert len(left) == (image[..., 0] > 0).sum() and (image[y, x] == 255).all()
+        seen.append(len(left))
+    assert {*seen} >= {0, 1}
+
+
+def test_points_under_a_pasted_object_are_gone(tmp_path):
+    found = labels_of(tmp_path, note(1, **POINTS)).of(0)
+    pasted = labels_of(tmp_path, note(1, segmentation=[[0, 0, 20, 0, 20, 48, 0, 48]])).of(0)
+    photo = np.zeros((48, 64, 3), np.uint8)
+    copy = parse_augmentations([{"CopyPaste": {"p": 1.0}}])
+    boxes = copy.with_boxes(
+        photo, found.instances, found.crowds, found.boxes, seed=1,
+        other=lambda: (photo + 9, pasted.instances),
+    )[3]  # fmt: skip
+    assert boxes.points[0, :, 2].tolist() == [-1, 0]
+    assert boxes.boxes.tolist() == [[10, 10, 30, 30]]
 
 
 def test_boxes_that_have_left_the_photo_are_zero(tmp_path):
@@ -159,11 +229,10 @@ def test_boxes_that_have_left_the_photo_are_zero(tmp_path):
     crop = parse_augmentations([{"RandomCrop": {"size": [8, 8]}}])
     results = [
         crop.with_boxes(
-            np.zeros((48, 64, 3), np.uint8), found.instances, found.crowds, found.boxes.boxes,
-            found.boxes.class_ids == 0, seed=seed,
-        )[3]
+            np.zeros((48, 64, 3), np.uint8), found.instances, found.crowds, found.boxes, seed=seed
+        )[3].boxes
         for seed in range(8)
-    ]  # fmt: skip
+    ]
     assert any((each[0] == 0).all() for each in results)
     assert all(each[1].tolist() == [0, 0, 8, 8] for each in results)
     assert all((each >= 0).all() and (each <= 8).all() for each in results)
@@ -174,9 +243,9 @@ def test_ignored_boxes_stay_as_long_as_anything_is_left(tmp_path):
     photo = np.zeros((48, 64, 3), np.uint8)
     found = labels_of(tmp_path).of(0)
     crop = parse_augmentations([{"RandomCrop": {"size": [3, 3]}}])
-    ignored = np.array([True, False, True])
+    given = Boxes.of(boxes, np.array([0, 1, 0]))
     left = [
-        crop.with_boxes(photo, found.instances, found.crowds, boxes, ignored, seed=seed)[3]
+        crop.with_boxes(photo, found.instances, found.crowds, given, seed=seed)[3].boxes
         for seed in range(40)
     ]
     sides = np.array(left)[:, :, 2:] - np.array(left)[:, :, :2]

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import pytest
 from coco_documents import RECTANGLE, annotation, crowd, rle, sound, write_json, write_photos
@@ -51,6 +52,11 @@ def every_box(function):
             each["bbox"] = function(*each["bbox"], *sizes[each["image_id"]])
 
     return apply
+
+
+def points(coords, labels):
+    values = {"segmentation": None, "point_coords": coords, "point_labels": labels}
+    return change("annotations", 0, **values)
 
 
 def relative_polygons(document):
@@ -150,6 +156,8 @@ BROKEN = {
         {"box-missing"},
     ),
     "box-only": (forget("annotations", 0, "segmentation"), [101], set()),
+    "points-form": (points([[12, 8], [30, 20]], [1]), [101], {"box-only"}),
+    "points-outside": (points([[12, 8], [12, 30], [79, 59]], [1, 0, 0]), [101], {"box-only"}),
     "score-form": (change("annotations", 0, score=95), [101], set()),
     "labelled-form": (change("images", 1, labelled=True, neg_category_ids="3"), [20], set()),
     "searched-form": (lambda d: d.update(searched={"cup": True}), [], set()),
@@ -240,6 +248,43 @@ def test_an_empty_mask_is_none(empty):
     assert codes(look(document)) - USUAL == {"box-only"}
     document["annotations"][0]["bbox"] = None
     assert codes(look(document)) - USUAL == {"box-missing", "mask-missing"}
+
+
+@pytest.mark.parametrize(
+    ("coords", "labels"),
+    [([], []), (None, None), ([[10, 5], [40, 25]], [1, 0]), ([["12", 8.0]], [1.0])],
+)
+def test_sound_points_have_no_findings(coords, labels):
+    document = sound()
+    points(coords, labels)(document)
+    assert codes(look(document)) - USUAL == {"box-only"}
+
+
+@pytest.mark.parametrize(
+    ("coords", "labels", "words"),
+    [
+        ([[12, 8]], None, "is not a list"),
+        ([[12, 8], [12, 9]], [1], "2 point_coords and 1 point_labels"),
+        ([[12, 8, 1]], [1], "point_coords has \\[12, 8, 1\\], not"),
+        ([[12, math.nan]], [1], "point_coords has"),
+        ([[12, 8]], [2], "point_labels has 2, not 1 or 0"),
+    ],
+)
+def test_strange_points_are_found_where_they_are_used(coords, labels, words):
+    document = sound()
+    points(coords, labels)(document)
+    (found,) = (each for each in look(document).findings if each.code == "points-form")
+    assert re.search(words, found.message)
+    document["annotations"][0]["segmentation"] = [RECTANGLE]  # as in SA-1B, without labels
+    assert codes(look(document)) == USUAL
+
+
+def test_points_outside_are_left_out_by_a_repair():
+    document = sound()
+    points([[12, 8], [12, 30], [-3, 8]], [1, 0, 0])(document)
+    healed, _ = mend(look(document))
+    record = healed.document["annotations"][0]
+    assert (record["point_coords"], record["point_labels"]) == ([[12, 8]], [1])
 
 
 @pytest.mark.parametrize("score", [0, 1, 0.5, None])

@@ -170,8 +170,7 @@ def test_photos_of_the_validation_set_are_dropped(tmp_path, folder):
     val_folder = write_photos(tmp_path / "val", seed=1)
     (val_folder / "30.png").write_bytes((folder / "10.png").read_bytes())
     Image.open(folder / "20.png").point(lambda v: 0.9 * v + 10).save(val_folder / "20.png")
-    path = write_json(tmp_path / "val.json", sound())
-    found, healed = check(sound(), folder, val=(path, val_folder))
+    found, healed = check(sound(), folder, val=(sound(), val_folder))
     assert found["photo-in-val"].ids == (10,)
     assert found["photo-in-val"].severity == "error"
     assert found["photo-like-val"].ids == (20,)

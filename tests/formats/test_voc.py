@@ -80,8 +80,7 @@ def test_a_box_of_vocs_own(tmp_path):
     assert dog["segmentation"] == []
     assert dog["attributes"] == {"pose": "Left", "truncated": True}
     assert labels.images[0]["file_name"] == "JPEGImages/a.jpg"
-    assert len(labels.categories) == 20
-    assert labels.class_names()[dog["category_id"]] == "dog"
+    assert labels.class_names() == {1: "dog"}
 
 
 @pytest.mark.parametrize(
@@ -192,7 +191,14 @@ def test_the_photo_is_found_by_its_name_in_the_xml_alone(tmp_path):
     assert read(root).images[0]["file_name"] == "photo 1 ä.jpg"
 
 
-@pytest.mark.parametrize("size", ["", "<size><width>0</width><height>0</height></size>"])
+@pytest.mark.parametrize(
+    "size",
+    [
+        "",
+        "<size><width>0</width><height>0</height></size>",
+        "<size><width>9999999</width><height>9999999</height></size>",
+    ],
+)
 def test_a_size_that_is_missing_is_the_photos(tmp_path, size):
     root = dataset(tmp_path, thing(), size=size)
     assert read(root).images[0]["width"] == WIDTH
@@ -212,11 +218,12 @@ def test_broken_files_are_left_out_and_told(tmp_path):
     (root / "Annotations" / "b.xml").write_text("<annotation><object>")
     text = '<!DOCTYPE a [<!ENTITY b "c">]><annotation/>'
     (root / "Annotations" / "c.xml").write_text(text)
+    (root / "Annotations" / "d.xml").write_text("<svg><object/></svg>")
     labels = read(root)
     assert len(labels.annotations) == 1
     notes = "\n".join(labels.notes)
     assert "objects without a class, a box or finite numbers: left out (2;" in notes
-    assert "XML files that cannot be read: left out (2;" in notes
+    assert "XML files that cannot be read: left out (3;" in notes
 
 
 def test_masks_of_another_size_are_told(tmp_path):

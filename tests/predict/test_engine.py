@@ -6,12 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from comparison_files import write_files
 from stand_in import TINY_CARD, stand_in_model
 
+from instseg.comparison.compare import compare
 from instseg.core.errors import InputError
 from instseg.core.events import Notice
 from instseg.evaluation.evaluate import evaluate
 from instseg.predict.predictor import Predictor
+from instseg.predict.segmenter import Segmenter
 from instseg.scenes.scene import SceneConfig, draw_scene, write_scenes
 
 IMAGE = draw_scene(1).image
@@ -100,6 +103,31 @@ def test_evaluate_takes_an_exported_file(converted, weights, tmp_path):
         evaluate(*data, weights=path, save_thresholds=True, out=tmp_path / "out")
 
 
+def test_compare_takes_exported_files(weights, tmp_path):
+    engine, files = "onnxruntime", write_files(tmp_path)
+    options = {
+        "coco_json": files / "data.json",
+        "images": files,
+        "unet": files / "unet.safetensors",
+        "precision": "fp32",
+        "resamples": 100,
+        "speed": False,
+    }
+    expected = compare(**options, weights=weights).to_dict()
+    found = compare(**options, weights=weights, engine=engine).to_dict()
+    (unet,) = files.glob("unet.*.onnx")
+    (ours,) = weights.parent.glob("tiny.*.onnx")
+    exported = compare(**options | {"unet": unet, "weights": ours}).to_dict()
+    assert exported["semantic"] == found["semantic"]
+    for side in ("unet", "mask_rcnn"):
+        models = [each["models"][side] for each in (expected, found, exported)]
+        assert [each["engine"] for each in models] == ["torch", engine, engine]
+        assert models[0]["parameters"] == models[1]["parameters"] > 0
+        assert models[2]["parameters"] is None
+        scores = [each["semantic"][side]["scores"]["mIoU"] for each in (found, expected)]
+        assert scores[0] == pytest.approx(scores[1], abs=0.01)
+
+
 def test_what_a_file_cannot_do_is_said_in_one_line(converted, weights, tmp_path):
     engine, path = converted
     for options, words in (
@@ -116,6 +144,8 @@ def test_what_a_file_cannot_do_is_said_in_one_line(converted, weights, tmp_path)
     if engine == "openvino":
         with pytest.raises(InputError, match="file of OpenVINO"):
             Predictor(path, engine="onnxruntime")
+    with pytest.raises(InputError, match="predicts instances"):
+        Segmenter(path)
 
 
 def test_int8_needs_photos(weights):

@@ -249,26 +249,45 @@ def change(document, kind):
     for each in document["annotations"]:
         if kind != "lvis":
             del each["segmentation"]
+        if kind == "points":
+            each["point_coords"] = [[each["bbox"][0] + 2, each["bbox"][1] + 2]]
+            each["point_labels"] = [1]
         if kind == "scores":
             each["score"] = 0.2 + 0.6 * (each["id"] % 2)
     first = document["categories"][0]
     for image in document["images"]:
         if kind == "lvis":
             image |= {"neg_category_ids": [first["id"]], "not_exhaustive_category_ids": []}
-        elif kind != "boxes":
+        elif kind not in ("boxes", "points"):
             image["labelled"] = [first["name"]]
 
 
-@pytest.mark.parametrize("kind", ["boxes", "labelled", "lvis", "scores"])
-def test_boxes_and_partly_labelled_photos_are_learnt_from(kind, train, scenes, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "use"),
+    [(kind, "auto") for kind in ("boxes", "labelled", "lvis", "scores", "points")]
+    + [("boxes", "off")],
+)
+def test_boxes_points_and_partly_labelled_photos_are_learnt_from(
+    kind, use, train, scenes, tmp_path
+):
     document, told = json.loads(scenes.read_text()), []
     change(document, kind)
     path = tmp_path / "data.json"
     path.write_text(json.dumps(document))
-    result = train(coco_json=path, epochs=None, max_steps=2, on_event=told.append)
+    result = train(
+        coco_json=path, epochs=None, max_steps=2, box_supervision=use, on_event=told.append
+    )
     texts = [each.text for each in told if isinstance(each, Notice)]
-    assert any("have no mask; they train boxes only" in text for text in texts) == (kind != "lvis")
+    bare = kind not in ("lvis", "points")
+    words = {"auto": "masks by their boxes;", "off": "boxes only"}[use]
+    assert any(f"have no mask; they train {words}" in text for text in texts) == bare
     losses = [each.figures["loss_mask"] for each in told if isinstance(each, StepDone)]
-    assert len(losses) == 2 and all((loss > 0) == (kind == "lvis") for loss in losses)
+    without = bare and use == "off"
+    assert len(losses) == 2 and all((loss == 0) == without for loss in losses)
     shared = instseg.load_model(result.best).card.architecture_args.get("class_agnostic_mask")
-    assert bool(shared) == (kind != "lvis")
+    assert bool(shared) == without
+
+
+def test_scenes_have_no_boxes_alone():
+    with pytest.raises(InputError, match=r"box_supervision on needs coco_json"):
+        instseg.finetune(scenes=10, box_supervision="on")

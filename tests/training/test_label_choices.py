@@ -9,7 +9,11 @@ from instseg.core.events import Notice, Warned
 from instseg.data.coco import CocoData
 from instseg.training.finetune import validation_data
 from instseg.training.finetune_options import FinetuneOptions
-from instseg.training.label_choices import check_labels, choose_mask_head
+from instseg.training.label_choices import (
+    check_labels,
+    choose_box_supervision,
+    choose_mask_head,
+)
 
 PSEUDO = (0.15, 0.5)
 SQUARE = [[10, 10, 30, 10, 30, 30, 10, 30]]
@@ -54,6 +58,29 @@ def test_a_mask_head_is_shared_only_for_a_class_that_lacks_masks(tmp_path):
     assert head(tmp_path, masks=10, boxes=1) is None  # the dogs are few, and all have masks
     assert head(tmp_path, masks=3, boxes=0) is None
     assert head(tmp_path, masks=0, boxes=1, chosen="per-class") is False
+
+
+def test_boxes_train_masks_where_nothing_else_does(tmp_path):
+    def of(chosen, *annotations):
+        events = []
+        data = data_of(tmp_path, annotations)
+        used = choose_box_supervision(data, chosen, PSEUDO, events.append)
+        return used, [event.text.removeprefix(f"{data.coco_json}: ") for event in events]
+
+    masked = note(segmentation=SQUARE)
+    pointed = note(point_coords=[[12, 12]], point_labels=[1])
+    used, (text,) = of("auto", note(), note(iscrowd=1))
+    assert used and text.startswith("1 of 1 annotation have no mask; they train masks by their box")
+    assert of("auto", note(), masked) == (
+        False, ["1 of 2 annotations have no mask; they train boxes only"]
+    )  # fmt: skip
+    used, texts = of("auto", note(), pointed)
+    assert not used and texts[0] == (
+        "1 of 2 annotations have labelled points and no mask; they train masks by these"
+    )
+    assert of("on", note(), masked)[0]
+    assert not of("off", note())[0]
+    assert of("auto", masked) == (False, [])
 
 
 def test_nothing_is_told_of_usual_annotations(tmp_path):

@@ -38,10 +38,10 @@ def make_network(**options):
     return network
 
 
-def losses_of(network, *targets):
+def losses_of(network, *targets, **options):
     torch.manual_seed(2)
     images = [torch.full((3, SIDE, SIDE), 90, dtype=torch.uint8) for _ in targets]
-    return Detection(network, resize=True).losses(images, list(targets))
+    return Detection(network, resize=True, **options).losses(images, list(targets))
 
 
 def test_background_may_be_any_unknown_class():
@@ -122,6 +122,30 @@ def test_without_masks_the_mask_head_does_not_run():
     heads = network.roi_heads
     assert all(p.grad is None for p in heads.mask_predictor.parameters())
     assert all(p.grad is not None for p in heads.box_predictor.parameters())
+
+
+def test_boxes_alone_train_the_mask_head_on_request():
+    network = make_network()
+    losses = [
+        losses_of(network, make_target((False, False)), pairwise=lambda weight=weight: weight)
+        for weight in (0.0, 1.0)
+    ]
+    assert 0 < losses[0]["loss_mask"] < losses[1]["loss_mask"]
+    losses[1]["loss_mask"].backward()
+    assert all((p.grad != 0).any() for p in network.roi_heads.mask_predictor.parameters())
+    with_masks = losses_of(network, make_target(), pairwise=lambda: 1.0)
+    assert with_masks == losses_of(network, make_target())
+
+
+def test_points_train_the_mask_head():
+    network, target = make_network(), make_target((False, False))
+    target["points"] = torch.tensor([[[6.0, 6, 1], [20, 20, 0]], [[0, 0, -1], [0, 0, -1]]])
+    losses = losses_of(network, target)
+    assert losses["loss_mask"] > 0
+    target["points"][0, 1, 2] = 1
+    assert losses_of(network, target)["loss_mask"] != losses["loss_mask"]
+    only = make_target((True, False))
+    assert losses_of(network, only | {"points": target["points"][:, :0]})["loss_mask"] > 0
 
 
 def test_a_shared_channel_learns_the_mask_of_every_class():

@@ -1,0 +1,11 @@
+"""The same as `instseg split`, from a checkout without installing it."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from instseg.cli import main
+
+if __name__ == "__main__":  # a process that the command starts imports this file
+    sys.exit(main([Path(__file__).stem, *sys.argv[1:]], prog=sys.argv[0]))
