@@ -13,8 +13,11 @@ from typing import Generic, TypeVar
 from instseg.core.errors import InputError
 from instseg.predict.memory import READERS
 from instseg.system.ahead import Wait, batched_or_wait, map_or_wait, pool_of
+from instseg.system.allocation import return_freed_memory
 from instseg.system.budget import MemoryBudget
 from instseg.system.threads import Workers, only_here
+
+BETWEEN_RETURNS = 64  # batches after which freed memory is returned: a hundredth of their time
 
 Item = TypeVar("Item")
 Image = TypeVar("Image")
@@ -91,11 +94,14 @@ def look_ahead(
         pool_of(workers.count, only_here(workers.threads)) as network,
     ):
         batches = batched_or_wait(map_or_wait(readers, image_of, items), batch_size)
-        for batch in map_or_wait(network, partial(_predict, predict), batches, workers.count):
+        predicted = map_or_wait(network, partial(_predict, predict), batches, workers.count)
+        for number, batch in enumerate(predicted, 1):
             if isinstance(batch, Wait):
                 yield batch
             else:
                 yield from batch
+            if number % BETWEEN_RETURNS == 0:
+                return_freed_memory()
 
 
 def _predict(
