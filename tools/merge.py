@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+# In place of the folder of this file, in which select.py has the name of a standard module.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from instseg.cli import main
 
