@@ -40,6 +40,14 @@ def repair(scenes, out):
     return instseg.repair(scenes.coco_json, scenes.images, out=out / "repaired.json")
 
 
+def split(scenes, out):
+    return instseg.split(scenes.coco_json, out / "parts", val=0.3, test=0)
+
+
+def merge(scenes, out):
+    return instseg.merge([scenes.coco_json, scenes.coco_json], out / "both.json")
+
+
 def predict(scenes, out):
     return instseg.Predictor("demo")(instseg.read_image(photo_of(scenes)))
 
@@ -83,6 +91,8 @@ VERBS = [
     make_scenes,
     examine,
     repair,
+    split,
+    merge,
     predict,
     label,
     draw,

@@ -11,6 +11,7 @@ from instseg.core.errors import InputError
 from instseg.core.events import Notice, OnEvent, Warned, ignore
 from instseg.core.wording import count
 from instseg.data.coco import CocoData
+from instseg.formats.certain import certain
 from instseg.formats.convert import read_labels
 from instseg.formats.labels import Labels
 from instseg.system.atomic import replacing
@@ -84,8 +85,7 @@ def read_dataset(
         raise InputError(f"{data}: has no photos; check the path")
     for note in labels.notes:
         on_event(Warned(text=f"{data}: {note}"))
-    if found.by_hand:
-        labels = _without_scores(labels, f"{data}: ", found.title, on_event)
+    labels = certain(labels, found, data, on_event)
     if things:
         labels = _things(labels, Path(data), on_event)
     return Dataset(source=Path(data), photos=photos, splits=_by_split(labels))
@@ -102,19 +102,6 @@ def _things(labels: Labels, source: Path, on_event: OnEvent) -> Labels:
     annotations = [each for each in labels.annotations if each["category_id"] in ids]
     document = {**labels.document, "categories": kept, "annotations": annotations}
     return replace(labels, document=document)
-
-
-def _without_scores(labels: Labels, place: str, title: str, on_event: OnEvent) -> Labels:
-    """Labels whose objects are certain, as a person has seen them."""
-    scored = sum(each.get("score") is not None for each in labels.annotations)
-    if not scored:
-        return labels
-    text = f"{place}{count(scored, 'object')} with a score: certain, as seen in {title}"
-    on_event(Notice(text=text))
-    annotations = [
-        {key: value for key, value in each.items() if key != "score"} for each in labels.annotations
-    ]
-    return replace(labels, document={**labels.document, "annotations": annotations})
 
 
 def _by_split(labels: Labels) -> dict[str, Labels]:

@@ -15,6 +15,7 @@ from instseg.core.wording import count, printable, some
 from instseg.doctor.dataset_checks import alike_names
 from instseg.doctor.findings import Finding
 from instseg.doctor.photo_checks import copies
+from instseg.formats.certain import certain
 from instseg.formats.class_names import check_known, new_names, renamed
 from instseg.formats.convert import CLASSES, check_free, read_labels, tell_losses, write_labels
 from instseg.formats.format import Writing
@@ -126,6 +127,7 @@ def _read(
     for number, source in enumerate(map(Path, sources)):
         folder = images if images is None or isinstance(images, str | Path) else images[number]
         part, read_as = read_labels(source, folder, on_event=on_event)
+        part = certain(part, read_as, source, on_event)
         title = source.name if source.is_dir() else f"{source.absolute().parent.name}_{source.stem}"
         titles.append(title if title not in titles else f"{title}_{number + 1}")
         photos = None if part.photos is None else Path(os.path.abspath(part.photos))  # noqa: PTH100

@@ -14,6 +14,7 @@ from instseg.core.options import takes
 from instseg.core.shuffled import shuffled
 from instseg.core.wording import count, printable, some
 from instseg.doctor.findings import Finding
+from instseg.formats.certain import certain
 from instseg.formats.convert import CLASSES, check_free, read_labels, tell_losses, write_labels
 from instseg.formats.format import Writing
 from instseg.formats.groups import copies_in, joined_groups, keys_of
@@ -92,6 +93,7 @@ def split(options: SplitOptions) -> DatasetSplit:
         raise InputError(f"{out}: the splits are several files; name a folder")
     check_free(out, target)
     labels, read_as = read_labels(source, options.images, on_event=options.on_event)
+    labels = certain(labels, read_as, source, options.on_event)
     if len(labels.images) < 2:
         raise InputError(f"{source}: has {count(len(labels.images), 'photo')}, nothing to split")
     if not options.again:

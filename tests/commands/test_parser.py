@@ -214,3 +214,26 @@ def test_wrong_types_in_a_file_are_refused(line, message, tmp_path):
     config = tmp_path / "a.yaml"
     config.write_text(line)
     assert refused("--config", str(config)) == f"{config}: {message}"
+
+
+@dataclass(frozen=True)
+class Copying:
+    """Copies.
+
+    Args:
+        sources: What.
+        out: Where.
+    """
+
+    sources: Sequence[Path]
+    out: Path
+
+
+def test_the_last_of_several_words_is_the_last_argument(tmp_path):
+    parser = Parser(Copying, "copy", ("sources", "out"))
+    assert parser.parse(["a", "b", "c"]) == Copying([Path("a"), Path("b")], Path("c"))
+    (tmp_path / "c.yaml").write_text("out: c")
+    given = ["a", "b", f"--config={tmp_path / 'c.yaml'}"]
+    assert parser.parse(given) == Copying([Path("a"), Path("b")], Path("c"))
+    with pytest.raises(InputError, match="no out given"):
+        parser.parse(["a"])
