@@ -71,10 +71,19 @@ def near_names(
 
 
 def files_under(folder: Path) -> list[str]:
-    """All files in a folder and its subfolders, relative to it, with / between folders."""
+    """All files in a folder and its subfolders, relative to it, with / between folders.
+
+    Links to folders elsewhere are followed once, but not those to a folder above.
+    """
     names = []
-    for path, folders, files in os.walk(folder):
-        folders.sort()
+    root = folder.resolve()
+    above = {root, *root.parents}
+    for path, folders, files in os.walk(folder, followlinks=True):
+        places = {name: Path(path, name) for name in folders}
+        links = {name: place.resolve() for name, place in places.items() if place.is_symlink()}
+        no = [name for name, to in links.items() if to in above or root in to.parents]
+        folders[:] = sorted({*folders} - {*no})
+        above |= {*links.values()}
         inside = Path(path).relative_to(folder).as_posix()
         names += [name if inside == "." else f"{inside}/{name}" for name in sorted(files)]
     return [name for name in names if name.isprintable() or _is_text(name)]
