@@ -13,11 +13,8 @@ from typing import Generic, TypeVar
 from instseg.core.errors import InputError
 from instseg.predict.memory import READERS
 from instseg.system.ahead import Wait, batched_or_wait, map_or_wait, pool_of
-from instseg.system.allocation import return_freed_memory
 from instseg.system.budget import MemoryBudget
 from instseg.system.threads import Workers, only_here
-
-BETWEEN_RETURNS = 64  # batches after which freed memory is returned: a hundredth of their time
 
 Item = TypeVar("Item")
 Image = TypeVar("Image")
@@ -95,13 +92,11 @@ def look_ahead(
     ):
         batches = batched_or_wait(map_or_wait(readers, image_of, items), batch_size)
         predicted = map_or_wait(network, partial(_predict, predict), batches, workers.count)
-        for number, batch in enumerate(predicted, 1):
+        for batch in predicted:
             if isinstance(batch, Wait):
                 yield batch
             else:
                 yield from batch
-            if number % BETWEEN_RETURNS == 0:
-                return_freed_memory()
 
 
 def _predict(
