@@ -77,13 +77,17 @@ def files_under(folder: Path) -> list[str]:
     """
     names = []
     root = folder.resolve()
-    above = {root, *root.parents}
+    seen = {root, *root.parents}
     for path, folders, files in os.walk(folder, followlinks=True):
-        places = {name: Path(path, name) for name in folders}
-        links = {name: place.resolve() for name, place in places.items() if place.is_symlink()}
-        no = [name for name, to in links.items() if to in above or root in to.parents]
-        folders[:] = sorted({*folders} - {*no})
-        above |= {*links.values()}
+        kept = []
+        for name in sorted(folders):
+            if (place := Path(path, name)).is_symlink():
+                target = place.resolve()
+                if target in seen or root in target.parents:
+                    continue
+                seen.add(target)
+            kept.append(name)
+        folders[:] = kept
         inside = Path(path).relative_to(folder).as_posix()
         names += [name if inside == "." else f"{inside}/{name}" for name in sorted(files)]
     return [name for name in names if name.isprintable() or _is_text(name)]
