@@ -74,8 +74,9 @@ class TrainingRPN(RegionProposalNetwork):
         """As the base class; zero instead of NaN if all anchors are ignored."""
         if all(bool((label < 0).all()) for label in labels):
             return objectness.sum() * 0, pred_bbox_deltas.sum() * 0
-        wanted = [no_loss_of_nan(torch.cat(regression_targets), pred_bbox_deltas)]
-        return super().compute_loss(objectness, pred_bbox_deltas, labels, wanted)
+        wanted, factor = no_loss_of_nan(torch.cat(regression_targets), pred_bbox_deltas)
+        found = super().compute_loss(objectness, pred_bbox_deltas, labels, [wanted])
+        return found[0], found[1] * factor
 
 
 class TrainingPyramidRPN(TrainingRPN, PyramidRPN):
@@ -120,12 +121,12 @@ class TrainingRoIHeads(RoIHeads):
         logits, box_deltas = self.box_predictor(pooled)
         rows = torch.cat(labels)
         own = box_deltas.unflatten(1, (-1, 4))[torch.arange(len(rows), device=rows.device), rows]
-        wanted = [no_loss_of_nan(torch.cat(without_places(deltas, targets)), own)]
-        classifier, box_reg = fastrcnn_loss(logits, box_deltas, labels, wanted)
+        wanted, factor = no_loss_of_nan(torch.cat(without_places(deltas, targets)), own)
+        classifier, box_reg = fastrcnn_loss(logits, box_deltas, labels, [wanted])
         unknown = unknown_classes(targets, [len(label) for label in labels], logits.shape[1])
         if unknown is not None:
             classifier = partial_cross_entropy(logits, rows, unknown)
-        found = {"loss_classifier": classifier, "loss_box_reg": box_reg}
+        found = {"loss_classifier": classifier, "loss_box_reg": box_reg * factor}
         if not any(map(trains_masks, targets)):
             return {**found, "loss_mask": classifier * 0}
         mask = self._mask_loss(features, sampled, matched, labels, image_shapes, targets)

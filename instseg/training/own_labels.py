@@ -39,6 +39,17 @@ def without_places(deltas: Sequence[Tensor], targets: Sequence[Target]) -> list[
     ]
 
 
-def no_loss_of_nan(wanted: Tensor, predicted: Tensor) -> Tensor:
-    """The wanted values; where they are NaN the predicted ones, which make no loss."""
-    return torch.where(wanted.isnan(), predicted.detach().to(wanted.dtype), wanted)
+def no_loss_of_nan(wanted: Tensor, predicted: Tensor) -> tuple[Tensor, Tensor]:
+    """What to learn where not everything is known.
+
+    Args:
+        wanted: (N, 4), with rows of NaN.
+        predicted: (N, 4).
+
+    Returns:
+        The wanted values, but the predicted ones for NaN, which make no loss; and the factor, a
+        scalar, that makes a mean loss over all rows one over the known rows.
+    """
+    missing = wanted.isnan()
+    factor = missing.numel() / (~missing).sum().clamp(min=1)
+    return torch.where(missing, predicted.detach().to(wanted.dtype), wanted), factor
