@@ -53,7 +53,8 @@ def measure_memory(
     Args:
         weights: A name or a path; "random" for `resnet50_fpn`, every detection of which counts.
         megapixels: Sizes of photos.
-        engine: `torch`, `openvino` or `onnxruntime`, for which weights are converted first.
+        engine: `torch`, which `auto` is too; or `openvino` or `onnxruntime`, for which weights are
+            converted first.
         precision: Of the network; `int8` is calibrated with drawn scenes.
         on_event: Called with the progress.
 
@@ -67,7 +68,7 @@ def measure_memory(
         for pictures in (False, True)
     ]
     converted = weights
-    if engine != "torch":
+    if engine not in ("auto", "torch"):
         converted = in_fresh_process(convert, weights, engine, precision)
     return [
         asdict(case) | in_fresh_process(peak_of, converted, case, precision, weights == "random")

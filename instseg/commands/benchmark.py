@@ -49,7 +49,7 @@ class Options:
             on this machine.
         batch_size: Photos that both sides are given at once for infer (default: 1), or images per
             step for train (default: 2).
-        engine: For infer: what runs instseg's side, torch, openvino or onnxruntime.
+        engine: For infer and memory: what runs instseg's side, torch, openvino or onnxruntime.
         precision: Floating-point precision of instseg; torchvision runs in fp32. For infer with
             openvino or onnxruntime also int8, calibrated with the photos.
         device: For infer, postprocess and train: device of both sides, cpu, cuda or cuda:1.
@@ -175,7 +175,12 @@ def _figures(config: Options, on_event: OnEvent) -> dict[str, Any]:
         case "memory":
             from instseg.benchmark.memory import measure_memory
 
-            peaks = measure_memory(config.weights, precision=config.precision, on_event=on_event)
+            peaks = measure_memory(
+                config.weights,
+                engine=config.engine,
+                precision=config.precision,
+                on_event=on_event,
+            )
             return {"weights": config.weights, "peaks": peaks}
         case "convert":
             from instseg.benchmark.convert import measure_conversion

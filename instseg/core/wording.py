@@ -29,6 +29,11 @@ def some(names: Sequence[str]) -> str:
     return ", ".join(f"{name:.{LONGEST_NAME}}" for name in names[:NAMED]) + more
 
 
+def one_line(text: str) -> str:
+    """Text with a blank for each line break."""
+    return " ".join(text.splitlines())
+
+
 def printable(text: str) -> str:
     """Text on one line without control characters, which file and class names may contain."""
     return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.data.copy_paste import remaining_boxes
-
+ENOUGH_PIXELS = 16  # of what is left of an object: 4 x 4, one cell of the finest feature map
+ENOUGH_SHARE = 0.1
 HALF_PX = 0.25  # of the square around a point that is transformed as a box
 
 
@@ -72,3 +72,20 @@ class Boxes:
         points = self.points.copy()
         points[..., 2] = np.where(covered[y, x], -1, points[..., 2])
         return replace(self, points=points)
+
+
+def remaining_boxes(
+    before: NDArray[np.float32], boxes: NDArray[np.float32], ignored: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Changed boxes, with zeros for those that have nearly vanished, as objects with masks have.
+
+    Args:
+        before: (M, 4) xyxy before the change.
+        boxes: (M, 4) xyxy after it.
+        ignored: bool (M,), which are regions that are ignored: they are kept as long as anything is
+            left of them, as crowds are.
+    """
+    old, new = ((each[:, 2:] - each[:, :2]).clip(0).prod(axis=1) for each in (before, boxes))
+    enough = np.clip(ENOUGH_SHARE * old, 1, ENOUGH_PIXELS)
+    kept = np.where(ignored, new > 0, new >= enough)
+    return np.where(kept[:, None], boxes, 0).astype(np.float32)

@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from instseg.core.instances import Instances
 from instseg.core.masks import Masks
-
-ENOUGH_PIXELS = 16  # 4 x 4: one cell of the finest feature map
-ENOUGH_SHARE = 0.1
+from instseg.data.boxes import ENOUGH_PIXELS, ENOUGH_SHARE
 
 
 @dataclass(frozen=True)
@@ -91,23 +89,6 @@ def remaining(instances: Instances, masks: Masks) -> Instances:
     enough = np.clip(ENOUGH_SHARE * instances.masks.areas(), 1, ENOUGH_PIXELS)
     changed = dataclasses.replace(instances, masks=masks, boxes=masks.boxes_xyxy())
     return changed[masks.areas() >= enough]
-
-
-def remaining_boxes(
-    before: NDArray[np.float32], boxes: NDArray[np.float32], ignored: NDArray[np.bool_]
-) -> NDArray[np.float32]:
-    """Changed boxes, with zeros for those that have nearly vanished, by the same rule.
-
-    Args:
-        before: (M, 4) xyxy before the change.
-        boxes: (M, 4) xyxy after it.
-        ignored: bool (M,), which are regions that are ignored: they are kept as long as anything is
-            left of them, as crowds are.
-    """
-    old, new = ((each[:, 2:] - each[:, :2]).clip(0).prod(axis=1) for each in (before, boxes))
-    enough = np.clip(ENOUGH_SHARE * old, 1, ENOUGH_PIXELS)
-    kept = np.where(ignored, new > 0, new >= enough)
-    return np.where(kept[:, None], boxes, 0).astype(np.float32)
 
 
 def _without(masks: Masks, cover: NDArray[np.bool_]) -> Masks:

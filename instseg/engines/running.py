@@ -25,7 +25,9 @@ UNWANTED = 2.0  # the threshold of classes that are left out; no score is as hig
 class Graph:
     """An exported file, loaded when it is first used, and again in another process.
 
-    After a fork it is loaded again too. Several threads may call it.
+    After a fork it is loaded again too. Several threads may call it. What is loaded is for as many
+    threads as torch uses in the calling one, so that photos of a folder, which go through networks
+    of one thread side by side, need not wait for each other.
 
     Args:
         file: The file.
@@ -35,7 +37,8 @@ class Graph:
 
     def __init__(self, file: ExportedFile, engine: str, precision: str) -> None:
         self.file, self.engine, self.precision = file, engine, precision
-        self._opened: tuple[int, RunGraph] | None = None
+        self._opened: dict[tuple[int, int], RunGraph] = {}  # by process and number of threads
+        self._used: set[tuple[int, int]] = set()
         self._opening = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -45,27 +48,39 @@ class Graph:
         self.__init__(**state)  # type: ignore[misc]
 
     def __call__(self, inputs: Mapping[str, NDArray[Any]]) -> Outputs:
-        """The outputs by name; see `open_graph`."""
-        return self.open()(inputs)
-
-    def open(self) -> RunGraph:
-        """What runs the file in this process.
+        """The outputs by name; see `open_graph`.
 
         Raises:
             InputError: The runtime cannot load the file.
         """
-        is_detector = self.file.max_detections is not None
         with self._opening:
-            if self._opened is None or self._opened[0] != os.getpid():
-                run = open_graph(
-                    self.file.path,
-                    self.engine,
-                    classes=len(self.file.card.class_names) if is_detector else None,
-                    precision=self.precision,
-                    threads=torch.get_num_threads(),
-                )
-                self._opened = os.getpid(), run
-            return self._opened[1]
+            run = self._open()
+            self._used.add(_here())
+        return run(inputs)
+
+    def open(self) -> None:
+        """Load the file, so that one that cannot be loaded is known at once.
+
+        Raises:
+            InputError: The runtime cannot load it.
+        """
+        with self._opening:
+            self._open()
+
+    def _open(self) -> RunGraph:
+        here = _here()
+        if here not in self._opened:
+            kept = {each: run for each, run in self._opened.items() if each in self._used}
+            self._opened = {each: run for each, run in kept.items() if each[0] == here[0]}
+            is_detector = self.file.max_detections is not None
+            self._opened[here] = open_graph(
+                self.file.path,
+                self.engine,
+                classes=len(self.file.card.class_names) if is_detector else None,
+                precision=self.precision,
+                threads=here[1],
+            )
+        return self._opened[here]
 
     def damaged(self, expected: str) -> InputError:
         """The error for outputs that are not as expected; a graph may be anyone's."""
@@ -73,6 +88,11 @@ class Graph:
             f"{self.file.path}: what it gives are not {expected} of its classes; it is damaged or "
             "was changed: export it again"
         )
+
+
+def _here() -> tuple[int, int]:
+    """The process, and the number of threads that torch uses in this one of its threads."""
+    return os.getpid(), torch.get_num_threads()
 
 
 class GraphDetector:

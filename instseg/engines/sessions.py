@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from instseg.core.errors import InputError
 from instseg.engines.limits import MAX_DETECTIONS, THRESHOLDS
 from instseg.engines.runtimes import Outputs
+from instseg.system.processors import allowed_processors
+from instseg.system.threads import MOST_WORKERS
 
 RunGraph = Callable[[Mapping[str, NDArray[Any]]], Outputs]
 KERNELS_KEPT = 512  # of OpenVINO, by shape: fewer than it keeps by default, so that memory is flat
@@ -35,7 +37,7 @@ def open_graph(
         engine: `onnxruntime` or `openvino`.
         classes: Of a detector: number of score thresholds, with the background's.
         precision: `fp32` or, with OpenVINO, `bf16`: of what is not stored as int8.
-        threads: Threads of the processor that it may use.
+        threads: Threads of the processor that it may use for one image.
 
     Raises:
         InputError: The runtime cannot load the file.
@@ -113,20 +115,22 @@ def _openvino(path: Path, limits: Sequence[str], hint: str, threads: int) -> Run
         constant.output(0).replace(given.output(0))
         given.output(0).get_tensor().set_names({name})
         model.add_parameters([given])
+    streams = min(max(allowed_processors() // threads, 1), MOST_WORKERS)
     options: dict[str, Any] = {
         "INFERENCE_PRECISION_HINT": hint,
-        "INFERENCE_NUM_THREADS": threads,
-        "NUM_STREAMS": 1,
+        "INFERENCE_NUM_THREADS": threads * streams,
+        "NUM_STREAMS": streams,  # images at the same time
         "CPU_RUNTIME_CACHE_CAPACITY": KERNELS_KEPT,
     }
     compiled = core.compile_model(model, "CPU", options)
     names = [each.get_any_name() for each in compiled.outputs]
-    request, alone = compiled.create_infer_request(), threading.Lock()
+    own = threading.local()
 
     def run(inputs: Mapping[str, NDArray[Any]]) -> Outputs:
-        with alone:  # it uses all threads
-            request.infer(dict(inputs))
-            return {name: np.array(request.get_tensor(name).data) for name in names}
+        if not hasattr(own, "request"):
+            own.request = compiled.create_infer_request()
+        own.request.infer(dict(inputs))
+        return {name: np.array(own.request.get_tensor(name).data) for name in names}
 
     return run
 

@@ -83,6 +83,25 @@ def parse_document(content: bytes, path: Path) -> Any:
         raise InputError(f"{path}: not JSON text ({error}); export it again") from error
 
 
+def read_form(path: Path, form: type[Decoded]) -> Decoded:
+    """Read a JSON file as a type; NaN and the like are None, as in `read_document`.
+
+    Raises:
+        InputError: The file cannot be read, is not JSON, or is of another form.
+    """
+    content = read_content(path)
+    try:
+        return msgspec.json.decode(content, type=form)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{path}: of another form: {error}") from error
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        document = parse_document(content, path)
+    try:
+        return msgspec.json.decode(msgspec.json.encode(document), type=form)
+    except (msgspec.MsgspecError, OverflowError, UnicodeError, RecursionError) as error:
+        raise InputError(f"{path}: of another form: {error}") from error
+
+
 def parse_dataset(content: bytes, path: Path, size_of: SizeOf | None = None) -> Dataset:
     """Parse the content of a COCO dataset, also with the variations of other tools; see `as_read`.
 

@@ -71,10 +71,23 @@ def near_names(
 
 
 def files_under(folder: Path) -> list[str]:
-    """All files in a folder and its subfolders, relative to it, with / between folders."""
+    """All files in a folder and its subfolders, relative to it, with / between folders.
+
+    Links to folders elsewhere are followed once, but not those to a folder above.
+    """
     names = []
-    for path, folders, files in os.walk(folder):
-        folders.sort()
+    root = folder.resolve()
+    seen = {root, *root.parents}
+    for path, folders, files in os.walk(folder, followlinks=True):
+        kept = []
+        for name in sorted(folders):
+            if (place := Path(path, name)).is_symlink():
+                target = place.resolve()
+                if target in seen or root in target.parents:
+                    continue
+                seen.add(target)
+            kept.append(name)
+        folders[:] = kept
         inside = Path(path).relative_to(folder).as_posix()
         names += [name if inside == "." else f"{inside}/{name}" for name in sorted(files)]
     return [name for name in names if name.isprintable() or _is_text(name)]

@@ -53,8 +53,8 @@ def write(labels: Labels, folder: Path, writing: Writing) -> dict[int, int]:
         target.write_text(json.dumps(content), encoding="utf-8")
         if in_png:
             values = _object_numbers(own, seen, numbers, stuff, notes)
-            pixels = seen.numbered(values)
-            write_image(_png(target, "instanceIds"), pixels.astype(np.uint16), photo=True)
+            pixels = seen.numbered(values).astype(np.uint16)
+            write_image(_png(target, "instanceIds"), pixels, photo=True)
             write_image(_png(target, "labelIds"), _classes_of(pixels), photo=True)
         photo = folder / "leftImg8bit" / f"{place}{_PHOTO}{name.suffix}"
         if not place_photo(labels, image, photo, copy=writing.copy_photos):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -147,7 +148,7 @@ def _is_byte(cell: str) -> bool:
 
 
 def _rows(path: Path) -> list[list[str]]:
-    return [row for row in csv.reader(_text(path).splitlines()) if row]
+    return [row for row in csv.reader(StringIO(_text(path), newline="")) if row]
 
 
 def _text(path: Path) -> str:

@@ -11,7 +11,7 @@ import msgspec
 
 from instseg.core.errors import InputError
 from instseg.doctor.table import tabulate
-from instseg.files.coco_json import read_content, read_document
+from instseg.files.coco_json import read_document, read_form
 from instseg.files.coco_records import score_of
 from instseg.files.photo_header import photo_size
 from instseg.formats.coco_files import coco_files, photos_of, split_of
@@ -33,21 +33,25 @@ class _Sections(msgspec.Struct):
 
 def recognises(path: Path) -> bool:
     """Whether a file, or a file in a folder, has images, annotations and categories."""
-    return any(is_coco(file, panoptic=False) for file in coco_files(path))
+    return bool(coco_files(path, _is_coco))
+
+
+def _is_coco(file: Path) -> bool:
+    return is_coco(file, panoptic=False)
 
 
 def is_coco(file: Path, *, panoptic: bool) -> bool:
     """Whether a file is a COCO dataset, of instances or of panoptic segments."""
     try:
-        found = msgspec.json.decode(read_content(file), type=_Sections)
-    except (InputError, OSError, msgspec.MsgspecError, UnicodeError, RecursionError):
+        found = read_form(file, _Sections)
+    except (InputError, OSError):
         return False
     return (b'"segments_info"' in bytes(found.annotations)[:_HEAD_BYTES]) == panoptic
 
 
 def read(path: Path, reading: Reading) -> Labels:
     """Read a file, or all files of a folder, whose names then tell the splits."""
-    files = [path] if path.is_file() else [f for f in coco_files(path) if recognises(f)]
+    files = [path] if path.is_file() else list(filter(_is_coco, coco_files(path, _is_coco)))
     if not files:
         raise InputError(f"{path}: has no COCO file; give the .json file")
     parts = [_read_file(file, reading) for file in files]

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from instseg.files.coco_json import leads_out
 from instseg.formats.splits import split_in
 
+_LOOKED_AT = 20  # files of a folder, to recognise a format
 _TRIED = 20  # names of photos
 
 
-def coco_files(path: Path) -> list[Path]:
-    """The JSON files of a file or folder: its own, or those in its folders; train first."""
+def coco_files(path: Path, is_wanted: Callable[[Path], bool]) -> list[Path]:
+    """A file if it is wanted, or JSON files of a folder, some of which are; train first.
+
+    Args:
+        path: The file or folder.
+        is_wanted: Whether a file is of a format.
+
+    Returns:
+        Those of the folder itself, else those in `annotations`, else those in all its folders.
+    """
     if path.is_file():
-        return [path] if path.suffix.lower() == ".json" else []
-    found = [*path.glob("*.json")] or [*path.glob("annotations/*.json")] or [*path.glob("*/*.json")]
-    files = [file for file in found if not file.name.startswith(".")]
-    of_coco = [file for file in files if file.name.startswith(("instances_", "panoptic_"))]
-    files = of_coco or files  # beside which COCO has captions and keypoints of the same photos
+        return [path] if path.suffix.lower() == ".json" and is_wanted(path) else []
     order = ("train", "val", "test", "")
-    return sorted(files, key=lambda file: (order.index(split_of(path, file)), file.as_posix()))
+    for pattern in ("*.json", "annotations/*.json", "*/*.json"):
+        files = [file for file in path.glob(pattern) if not file.name.startswith(".")]
+        of_coco = [file for file in files if file.name.startswith(("instances", "panoptic"))]
+        files = of_coco or files  # beside which COCO has captions and keypoints of the same photos
+        files.sort(key=lambda file: (order.index(split_of(path, file)), file.as_posix()))
+        if any(map(is_wanted, files[:_LOOKED_AT])):
+            return files
+    return []
 
 
 def split_of(root: Path, file: Path) -> str:

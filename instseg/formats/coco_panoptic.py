@@ -31,12 +31,16 @@ _WEIGHTS = np.array([1, 256, 65536])  # of red, green and blue
 
 def recognises(path: Path) -> bool:
     """Whether a file, or a file in a folder, has photos with segments."""
-    return any(is_coco(file, panoptic=True) for file in coco_files(path))
+    return bool(coco_files(path, _is_panoptic))
+
+
+def _is_panoptic(file: Path) -> bool:
+    return is_coco(file, panoptic=True)
 
 
 def read(path: Path, reading: Reading) -> Labels:
     """Read a file, or all files of a folder, whose names then tell the splits."""
-    files = [path] if path.is_file() else [f for f in coco_files(path) if recognises(f)]
+    files = [path] if path.is_file() else list(filter(_is_panoptic, coco_files(path, _is_panoptic)))
     if not files:
         raise InputError(f"{path}: has no COCO panoptic file; give the .json file")
     parts = [_read_file(file, reading) for file in files]
@@ -50,7 +54,10 @@ def _read_file(file: Path, reading: Reading) -> Labels:
             int(i["id"]): {**i, "id": int(i["id"]), "file_name": str(i["file_name"])}
             for i in document["images"]
         }
-        names = {int(c["id"]): {**c, "id": int(c["id"])} for c in document["categories"]}
+        names = {
+            int(c["id"]): {**c, "id": int(c["id"]), "name": str(c["name"])}
+            for c in document["categories"]
+        }
         masks = {int(each["image_id"]): each for each in document["annotations"]}
         sizes = {number: size_of(image) for number, image in images.items()}
     except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -123,7 +130,8 @@ def _segments(
     found = dict(regions(ids))
     for info in infos if isinstance(infos, list) else []:
         number = info.get("id") if isinstance(info, dict) else None
-        if type(number) is not int or info.get("category_id") not in categories:
+        category = info.get("category_id") if isinstance(info, dict) else None
+        if type(number) is not int or type(category) is not int or category not in categories:
             notes.add("segments of no known class: left out", f"photo {image_id}")
             continue
         region = found.pop(number, None)

@@ -15,13 +15,15 @@ from instseg.core.errors import InputError
 from instseg.core.events import Notice, OnEvent, Warned, ignore
 from instseg.core.html_table import html_table
 from instseg.core.options import takes
-from instseg.core.wording import count, printable
+from instseg.core.wording import count, one_line, printable
 from instseg.doctor.examine import quick_check
 from instseg.doctor.findings import Finding
+from instseg.files.image import MAX_PIXELS
 from instseg.formats.format import Format, Reading, Writing
-from instseg.formats.labels import Labels
+from instseg.formats.labels import Labels, Notes
 from instseg.formats.losses import losses
 from instseg.formats.options import ConvertOptions, in_pixels
+from instseg.formats.photo_names import other_sizes
 from instseg.formats.registry import format_of, recognised
 from instseg.formats.shapes import measured, size_of
 from instseg.system.atomic import make_folder, naming_file, sweep
@@ -141,10 +143,31 @@ def read_labels(
     found = recognised(path) if from_format is None else format_of(from_format)
     if from_format is not None and not path.exists():
         raise InputError(f"{path}: no such file or folder; check the path")
-    labels = found.read(path, Reading(images=folder, values=values, on_event=on_event))
+    labels = _possible(found.read(path, Reading(images=folder, values=values, on_event=on_event)))
     sizes = {image["id"]: size_of(image) for image in labels.images}
     annotations = [measured(each, sizes[each["image_id"]]) for each in labels.annotations]
-    return replace(labels, document={**labels.document, "annotations": annotations}), found
+    names = [{**each, "name": one_line(str(each["name"]))} for each in labels.categories]
+    document = {**labels.document, "categories": names, "annotations": annotations}
+    return replace(labels, document=document), found
+
+
+def _possible(labels: Labels) -> Labels:
+    """The labels without photos of more pixels than are read, for whose masks memory is missing."""
+    notes = Notes()
+    images = []
+    for image in labels.images:
+        height, width = size_of(image)
+        if height * width <= MAX_PIXELS:
+            images.append(image)
+        else:
+            words = f"photos of more than {MAX_PIXELS:,} pixels by their labels: left out with them"
+            notes.add(words, f"{image['file_name']}, {width} x {height}")
+    if len(images) == len(labels.images):
+        return labels
+    ids = {image["id"] for image in images}
+    annotations = [each for each in labels.annotations if each["image_id"] in ids]
+    document = {**labels.document, "images": images, "annotations": annotations}
+    return replace(labels, document=document, notes=(*labels.notes, *notes.lines()))
 
 
 def write_labels(labels: Labels, out: Path, target: Format, writing: Writing) -> None:
@@ -188,7 +211,7 @@ def tell_losses(
     for each in findings:
         told = Notice if each.severity == "note" else Warned
         on_event(told(text=printable(f"{source}: {each.count:,} {each.code}: {each.message}")))
-    notes = (*labels.notes, *losses(labels, target))
+    notes = (*labels.notes, *losses(labels, target), *other_sizes(labels))
     for note in notes:
         on_event(Notice(text=printable(note)))
     return notes, tuple(findings)

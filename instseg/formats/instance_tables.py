@@ -6,6 +6,7 @@ import csv
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +101,8 @@ def write_table(folder: Path, found: Mapping[str, Instances]) -> None:
 def _by_file(path: Path) -> dict[str, Instances]:
     require_regular_file(path)
     try:
-        lines = path.read_bytes().decode("utf-8-sig", "replace").splitlines()
-        rows = list(csv.DictReader(lines))
+        text = path.read_bytes().decode("utf-8-sig", "replace")
+        rows = list(csv.DictReader(StringIO(text, newline="")))
     except (OSError, csv.Error) as error:
         raise InputError(f"{path}: not readable as CSV ({error}); export it again") from error
     by_file: dict[str, list[dict[str, Any]]] = {}

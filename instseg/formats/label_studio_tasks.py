@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import msgspec
 
 from instseg.core.errors import InputError
-from instseg.files.coco_json import read_content, read_document
+from instseg.files.coco_json import read_content, read_document, read_form
 from instseg.files.listing import IMAGE_SUFFIXES
 from instseg.formats.labels import Notes, Record
 
@@ -86,13 +86,11 @@ def recognises(path: Path) -> bool:
 
 def _has_tasks(file: Path) -> bool:
     try:
-        content = read_content(file)
-        if content.lstrip()[:1] == b"[":
-            entries: list[Any] = msgspec.json.decode(content, type=list[msgspec.Raw])
-        else:
-            entries = [content]
+        if read_content(file).lstrip()[:1] != b"[":
+            return _is_task(read_document(file))
+        entries = read_form(file, list[msgspec.Raw])
         return any(_is_task(msgspec.json.decode(entry)) for entry in entries[:_LOOKED_AT])
-    except (InputError, OSError, msgspec.MsgspecError, UnicodeError, RecursionError):
+    except (InputError, OSError, msgspec.MsgspecError, RecursionError):
         return False
 
 

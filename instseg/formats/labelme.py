@@ -16,7 +16,7 @@ from PIL import Image
 from instseg.core.errors import InputError
 from instseg.core.events import Notice, told
 from instseg.core.masks import Masks
-from instseg.files.coco_json import read_content
+from instseg.files.coco_json import read_form
 from instseg.formats.format import Format, Writing
 from instseg.formats.labelme_read import CLASSES, read
 from instseg.formats.labels import Labels, Notes, Record
@@ -45,8 +45,8 @@ def recognises(path: Path) -> bool:
 
 def _is_labelme(file: Path) -> bool:
     try:
-        found = msgspec.json.decode(read_content(file), type=_File)
-    except (InputError, OSError, msgspec.MsgspecError, UnicodeError, RecursionError):
+        found = read_form(file, _File)
+    except (InputError, OSError):
         return False
     return found.imagePath is not msgspec.UNSET or found.imageHeight is not msgspec.UNSET
 

@@ -11,19 +11,29 @@ from instseg.core.events import told
 from instseg.files.coco_json import leads_out
 from instseg.files.photo_header import photo_size, read_header
 from instseg.formats.format import Writing
-from instseg.formats.labels import Labels, Record
+from instseg.formats.labels import Labels, Notes, Record
 
 
-def photo_names(labels: Labels) -> dict[int, str]:
+def photo_names(labels: Labels, *, flat: bool = False) -> dict[int, str]:
     """A name for each image id, relative, with / between folders.
 
     Folders that all photos of a split share are left out. In a split, no two names are equal
-    without their suffix: a_png.png stands beside a.jpg.
+    without their suffix: a_png.png stands beside a.jpg. Photos without a split may be written to
+    the split train.
+
+    Args:
+        labels: The labels.
+        flat: Whether names are to differ between splits too, which share a folder.
     """
     by_split: dict[str, list[Record]] = {}
     for image in labels.images:
         by_split.setdefault(image.get("split") or "", []).append(image)
-    return {number: name for own in by_split.values() for number, name in _unique(own).items()}
+    taken: set[str] = set()
+    names: dict[int, str] = {}
+    for split, own in by_split.items():
+        folders = ("",) if flat else (f"{split}/",) if split else ("", "train/")
+        names |= _unique(own, folders, taken)
+    return names
 
 
 def copy_photos(labels: Labels, folder: Path, writing: Writing) -> list[Record]:
@@ -57,9 +67,12 @@ def place_photo(labels: Labels, image: Record, target: Path, *, copy: bool) -> b
         try:
             target.symlink_to(source.resolve())
             return True
+        except FileExistsError:  # which may be a link to a photo: never write through it
+            raise
         except (OSError, NotImplementedError):
             pass
-    shutil.copyfile(source, target)
+    with source.open("rb") as old, target.open("xb") as new:
+        shutil.copyfileobj(old, new)
     return True
 
 
@@ -85,6 +98,23 @@ def is_size_of(folder: Path, name: str, size_wh: tuple[int, int]) -> bool:
         return False
 
 
+def other_sizes(labels: Labels) -> tuple[str, ...]:
+    """A line if photos have another size than in the labels, also if they are stored turned."""
+    notes = Notes()
+    for image in labels.images:
+        name, stated = image["file_name"], (image["width"], image["height"])
+        photo = photo_of(labels, image)
+        try:
+            size = read_header(photo).upright_wh if photo else stated
+        except ValueError:  # which other commands tell of
+            continue
+        if size != stated:
+            words = "photos of another size than in the labels, whose outlines may not fit them"
+            own, other = (f"{width} x {height}" for width, height in (size, stated))
+            notes.add(words, f"{name}, {own}, in the labels {other}")
+    return notes.lines()
+
+
 def inside(root: Path, name: str) -> Path | None:
     r"""A path of a file, relative to a folder, with either kind of slashes; None if it leads out.
 
@@ -102,19 +132,23 @@ def inside(root: Path, name: str) -> Path | None:
     return None if leads_out(text) else root / text
 
 
-def _unique(images: Sequence[Record]) -> dict[int, str]:
+def _unique(images: Sequence[Record], folders: Sequence[str], taken: set[str]) -> dict[int, str]:
+    """Names of which none is taken in one of the folders, to which they are added."""
     paths = {image["id"]: _safe(image["file_name"], image["id"]) for image in images}
     shared = _shared_folder(paths.values())
-    taken: set[str] = set()
+
+    def is_taken(stem: PurePosixPath) -> bool:
+        return any(f"{folder}{stem}".casefold() in taken for folder in folders)
+
     names = {}
     for number, path in paths.items():
         short = PurePosixPath(*path.parts[shared:])
         stem = short.with_suffix("")
-        if str(stem).casefold() in taken:
+        if is_taken(stem):
             stem = stem.with_name(f"{stem.name}_{short.suffix[1:] or number}")
-        while str(stem).casefold() in taken:
+        while is_taken(stem):
             stem = stem.with_name(f"{stem.name}_{number}")
-        taken.add(str(stem).casefold())
+        taken.update(f"{folder}{stem}".casefold() for folder in folders)
         names[number] = f"{stem}{short.suffix}"
     return names
 

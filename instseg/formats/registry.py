@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib
+from itertools import chain, islice
 from pathlib import Path
 from typing import Literal, get_args
 
 from instseg.core.errors import InputError
+from instseg.files.coco_json import read_document
+from instseg.files.xml_file import read_xml
 from instseg.formats.format import Format
 
 FormatName = Literal[
@@ -25,6 +28,8 @@ FormatName = Literal[
 ]
 NAMES: tuple[FormatName, ...] = get_args(FormatName)
 """In the order in which they are tried on unknown files: special ones first."""
+
+_LOOKED_AT = 20  # files, to tell why none is read
 
 
 def format_of(name: str) -> Format:
@@ -48,7 +53,23 @@ def recognised(path: Path) -> Format:
         each = format_of(name)
         if each.recognises(path):
             return each
+    if reason := _unreadable(path):
+        raise InputError(f"{path}: has no labels that can be read: {reason}")
     raise InputError(
         f"{path}: none of the known formats, {', '.join(NAMES)}; give the file or folder that the "
         "tool exported, or name its format with instseg convert --from-format"
     )
+
+
+def _unreadable(path: Path) -> str:
+    """Why a file, or the first broken one of those in a folder, cannot be read; "" if it can."""
+    patterns = ("*.json", "*.xml", "*/*.json", "*/*.xml")
+    files = [path] if path.is_file() else chain.from_iterable(map(path.glob, patterns))
+    for file in islice(files, _LOOKED_AT):
+        reads = {".json": read_document, ".xml": read_xml}.get(file.suffix.lower())
+        try:
+            if reads is not None:
+                reads(file)
+        except InputError as error:
+            return str(error)
+    return ""

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from instseg.core.errors import InputError
-from instseg.files.coco_json import read_content
+from instseg.files.coco_json import read_form
 from instseg.formats.coco_files import split_of
 from instseg.formats.format import Format, Reading
 from instseg.formats.joined import joined
@@ -42,11 +42,11 @@ def _is_via(file: Path) -> bool:
         if file.suffix.lower() == ".csv":
             with file.open("rb") as stream:
                 return CSV_COLUMN.encode() in stream.read(_HEAD_BYTES).split(b"\n")[0]
-        found = msgspec.json.decode(read_content(file), type=dict[str, msgspec.Raw])
+        found = read_form(file, dict[str, msgspec.Raw])
         if PROJECT in found:
             return True
         first: Any = msgspec.json.decode(next(iter(found.values()), b"null"))
-    except (InputError, OSError, msgspec.MsgspecError, UnicodeError, RecursionError):
+    except (InputError, OSError, msgspec.MsgspecError, RecursionError):
         return False
     return isinstance(first, Mapping) and {"filename", "regions"} <= first.keys()
 

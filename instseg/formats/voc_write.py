@@ -28,7 +28,7 @@ def write(labels: Labels, folder: Path, writing: Writing) -> dict[int, int]:
     """
     ordered = sorted(labels.categories, key=lambda each: int(each["id"]))
     numbers = {each["id"]: number for number, each in enumerate(ordered, start=1)}
-    names, objects = photo_names(labels), labels.by_image()
+    names, objects = photo_names(labels, flat=True), labels.by_image()
     segmented = any(has_mask(each) for each in labels.annotations)
     notes = Notes()
     for image in told(labels.images, writing.on_event, "writing labels"):

@@ -50,9 +50,10 @@ def looks_like_yolo(path: Path) -> tuple[bool, bool]:
     """Whether a file or folder is YOLO's, and whether its first labels have polygons."""
     try:
         root, config = _config(path)
-        labels = _label_files(root, files_under(root)) if path.is_dir() or config else []
+        files = files_under(root) if path.is_dir() or config else []
+        labels = _of_photos(_label_files(root, files), files)
     except (InputError, OSError):
-        return False, False
+        return (path / "data.yaml").is_file(), False  # reading it tells what is wrong
     lines = [line.split() for label in labels[:_LOOKED_AT] for line in _head(root / label)]
     return bool(config or lines), any(map(_is_polygon, lines))
 
@@ -117,7 +118,12 @@ def _read_config(file: Path, *, strict: bool = True) -> dict[str, Any]:
 
 
 def _names(root: Path, config: Mapping[str, Any]) -> dict[int, str]:
-    """Names by class number, of data.yaml, obj.names or classes.txt."""
+    """Names by class number, of data.yaml, obj.names or classes.txt; an empty one is left out."""
+    named = _given_names(root, config)
+    return {number: name for number, name in named.items() if name.strip()}
+
+
+def _given_names(root: Path, config: Mapping[str, Any]) -> dict[int, str]:
     names = config.get("names")
     if isinstance(names, list):
         return dict(enumerate(map(str, names)))
@@ -249,6 +255,16 @@ def _label_files(root: Path, files: Iterable[str]) -> list[str]:
         if "labels" in PurePosixPath(file).parts or _is_label(root / file):
             found.append(file)
     return found
+
+
+def _of_photos(labels: list[str], files: Iterable[str]) -> list[str]:
+    """The label files of which there is a photo, or that are in labels/; all without photos."""
+    keys = {PurePosixPath(_key(file)).name for file in files if _is_photo(file)}
+    return [
+        label
+        for label in labels
+        if not keys or PurePosixPath(label).stem in keys or "labels" in PurePosixPath(label).parts
+    ]
 
 
 def _is_label(file: Path) -> bool:

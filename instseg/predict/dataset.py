@@ -72,7 +72,7 @@ def predicted_instances(
     budget = plan.budget(workers.count)
 
     def need(row: int) -> Need:
-        return plan.need((data.images[row].height, data.images[row].width))
+        return plan.need_of_file(data.folder / data.images[row].file_name)
 
     def admitted_need(row: int) -> Need:
         return plan.admitted(need(row))

@@ -14,16 +14,25 @@ MASKS = 1.5  # of its instances, each of which takes a byte for each pixel of it
 DRAWING = 7  # another one to draw on, and Pillow's copy of it
 FLOATS = 36  # torchvision's normalisation, of photos that are not large
 LARGE_PIXELS = 2_000_000
+GRAPH_INPUT = 5  # copies that other engines make
 
 PADDED_TO = 32  # sides of the input of the network are multiples of it
 FEATURES = {  # bytes of each pixel of the input: all feature maps that are in memory at once
-    "resnet50_fpn": (395, 250),  # in float32 and bfloat16
-    "resnet50_fpn_v2": (395, 250),
-    "compact": (250, 150),
-    "efficientnet_lite0_fpn": (300, 150),
+    "resnet50_fpn": (320, 250),  # in float32 and bfloat16
+    "resnet50_fpn_v2": (320, 250),
+    "compact": (250, 170),
+    "efficientnet_lite0_fpn": (280, 190),
 }
+SHARES = {  # of the feature maps in float32 that other engines have in memory at once
+    ("onnxruntime", "fp32"): 1.2,
+    ("onnxruntime", "int8"): 1.1,
+    ("openvino", "fp32"): 2.2,  # it keeps the memory of every layer
+    ("openvino", "bf16"): 0.85,
+    ("openvino", "int8"): 1.25,
+}
+STRIPS = 60  # bytes of each cell of the input's height and the photo's width, while it is resized
 DETECTION = (1_100_000, 650_000)  # bytes: 256 channels of 28 x 28 and of 14 x 14 cells
-MAPS_BESIDE_MASKS = 85 / 400  # share of the feature maps that are kept until the masks are made
+MAPS_BESIDE_MASKS = 0.25  # share of the feature maps that are kept until the masks are made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +44,10 @@ class DetectorPlan(MemoryPlan):
         min_size: Pixels of the shorter side of its input.
         max_size: Most pixels of the longer side.
         max_detections: Of a photo.
-        is_bf16: Whether it computes in bfloat16.
+        engine: `torch`, `openvino` or `onnxruntime`.
+        precision: `fp32`, `bf16` or `int8`.
         tile: Side of tiles in pixels, or None.
+        flip: Whether the mirrored photo is predicted too.
         on_cpu: Whether the network uses the memory of the process.
     """
 
@@ -44,27 +55,34 @@ class DetectorPlan(MemoryPlan):
     min_size: int
     max_size: int
     max_detections: int
-    is_bf16: bool
+    engine: str
+    precision: str
     tile: int | None = None
+    flip: bool = False
     on_cpu: bool = True
 
     def network_bytes(self, size_hw: tuple[int, int]) -> int:
         """What the network needs for one photo, or tile, of a size."""
+        pixels = size_hw[0] * size_hw[1]
+        mirrored = (PHOTO + MASKS) * pixels * self.flip
+        floats = FLOATS * pixels if pixels <= LARGE_PIXELS and self.engine == "torch" else 0
+        if not self.on_cpu:
+            return int(floats + mirrored)
         shortest, longest = max(min(size_hw), 1), max(*size_hw, 1)
         scale = min(self.min_size / shortest, self.max_size / longest)
         height, width = (
             math.ceil(max(side * scale, 1) / PADDED_TO) * PADDED_TO for side in size_hw
         )
-        default = FEATURES["resnet50_fpn"]
-        features = FEATURES.get(self.architecture, default)[self.is_bf16] * height * width
-        masks = DETECTION[self.is_bf16] * self.max_detections
+        is_bf16 = self.precision == "bf16"
+        by_type = FEATURES.get(self.architecture, FEATURES["resnet50_fpn"])
+        features: float = height * width * by_type[is_bf16]
+        masks = DETECTION[is_bf16] * self.max_detections
         if self.architecture not in ("resnet50_fpn", "resnet50_fpn_v2"):
             masks //= 4  # of 64 channels
-        pixels = size_hw[0] * size_hw[1]
-        floats = FLOATS * pixels if pixels <= LARGE_PIXELS else 0
-        if not self.on_cpu:
-            return floats
-        return int(max(features, features * MAPS_BESIDE_MASKS + masks, floats))
+        if self.engine != "torch":
+            features = height * width * by_type[0] * SHARES[self.engine, self.precision]
+            features += GRAPH_INPUT * pixels + STRIPS * height * size_hw[1]
+        return int(max(features, features * MAPS_BESIDE_MASKS + masks, floats) + mirrored)
 
     def need(
         self,

@@ -71,7 +71,7 @@ class Loaded(Generic[Runner]):
         device: Where it runs.
         dtype: Floating-point type of the network, of what is not int8.
         engine: `torch`, `openvino` or `onnxruntime`.
-        is_int8: Whether it computes in int8.
+        precision: `fp32`, `bf16` or `int8`.
         weights_bytes: Size of the weights in memory.
         parameters: Number of weights; None for exported files.
         runner: What detects, or labels.
@@ -82,7 +82,7 @@ class Loaded(Generic[Runner]):
     device: torch.device
     dtype: torch.dtype
     engine: str
-    is_int8: bool
+    precision: str
     weights_bytes: int
     parameters: int | None
     runner: Runner
@@ -201,7 +201,7 @@ def _choose(
             device=device,
             dtype=dtype,
             engine="torch",
-            is_int8=False,
+            precision="bf16" if dtype == torch.bfloat16 else "fp32",
             weights_bytes=parameters * dtype.itemsize,
             parameters=parameters,
             runner=kind.in_torch(model, device, dtype),
@@ -263,14 +263,15 @@ def _running(
     dtype, is_int8 = torch.float32, choice.precision == "int8"
     if choice.engine == "openvino":  # also of what is not int8 in an int8 file
         dtype = choose_dtype("auto" if is_int8 else choice.precision, device)
-    graph = Graph(file, choice.engine, "fp32" if dtype == torch.float32 else "bf16")
+    precision = "fp32" if dtype == torch.float32 else "bf16"
+    graph = Graph(file, choice.engine, precision)
     return Loaded(
         name=name,
         card=card,
         device=device,
         dtype=dtype,
         engine=choice.engine,
-        is_int8=is_int8,
+        precision="int8" if is_int8 else precision,
         weights_bytes=file.bytes,
         parameters=parameters,
         runner=kind.of_graph(graph),

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from instseg.core.errors import InputError
 from instseg.files.photo_header import DECODER_BYTES, read_header
+from instseg.system.allocation import return_freed_memory
 from instseg.system.budget import MemoryBudget, Need, peak_bytes
 from instseg.system.memory import (
     memory_bytes,
@@ -27,8 +28,8 @@ READERS = 2  # threads that read photos
 WRITERS = 4  # threads that draw and write pictures
 NOTHING = Need(0, (0, 0, 0))
 PHOTO = 3  # bytes of each pixel of a photo in 8 bits
-LATER_SHARE = 0.8  # of the weights: copies of them in other layouts, made with the first photo
-LATER = 60_000_000  # libraries that are loaded with the first photo
+LATER_SHARE = 0.9  # of the weights: copies of them in other layouts, made with the first photo
+LATER = 40_000_000  # libraries that are loaded with the first photo
 CAUTION = 1.1  # a limit must hold where a prediction is a little too low
 
 
@@ -125,5 +126,6 @@ def memory_plan(memory: str | int | None, weights_bytes: int) -> tuple[float, in
         ArgumentError: `memory` is not a size.
     """
     limit = memory_limit_bytes() if memory is None else parse_bytes(memory)
+    return_freed_memory()  # what was needed for loading
     later = LATER + int(LATER_SHARE * weights_bytes)
     return math.inf if limit is None else limit, memory_bytes() + later

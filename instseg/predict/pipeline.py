@@ -91,7 +91,8 @@ def look_ahead(
         pool_of(workers.count, only_here(workers.threads)) as network,
     ):
         batches = batched_or_wait(map_or_wait(readers, image_of, items), batch_size)
-        for batch in map_or_wait(network, partial(_predict, predict), batches, workers.count):
+        predicted = map_or_wait(network, partial(_predict, predict), batches, workers.count)
+        for batch in predicted:
             if isinstance(batch, Wait):
                 yield batch
             else:

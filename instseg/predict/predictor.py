@@ -22,7 +22,7 @@ from instseg.core.options import checks_types
 from instseg.models.inference import Choice, Detector, Glance
 from instseg.models.mask_rcnn import Model
 from instseg.predict.detector_memory import DetectorPlan
-from instseg.predict.engine import RunOptions, choose_detector
+from instseg.predict.engine import Detects, Loaded, RunOptions, choose_detector
 from instseg.predict.images import ImageLike, as_array, as_arrays, name_of, shortened
 from instseg.predict.instances import all_to_instances
 from instseg.predict.matterport import as_result, described, warn_of_other_classes
@@ -152,7 +152,7 @@ class Predictor:
         )
         self.cross_class_nms, self.tile, self.overlap = cross_class_nms, tile, overlap
         self.flip, self.batch_size = flip, batch_size
-        self.plan = self._plan(memory, loaded.weights_bytes, PRESETS[preset])
+        self.plan = self._plan(memory, loaded, PRESETS[preset])
 
     def __repr__(self) -> str:
         return f"Predictor({self.card.in_words()})"
@@ -227,8 +227,10 @@ class Predictor:
         )
         return raised(seen, name_of, budget)
 
-    def _plan(self, memory: str | int | None, weights_bytes: int, scale: float) -> DetectorPlan:
-        limit_bytes, base_bytes = memory_plan(memory, weights_bytes)
+    def _plan(
+        self, memory: str | int | None, loaded: Loaded[Detects], scale: float
+    ) -> DetectorPlan:
+        limit_bytes, base_bytes = memory_plan(memory, loaded.weights_bytes)
         return DetectorPlan(
             limit_bytes=limit_bytes,
             base_bytes=base_bytes,
@@ -236,9 +238,11 @@ class Predictor:
             min_size=round(self.card.preprocessing["min_size"] * scale),
             max_size=self._longest_px,
             max_detections=self.choice.max_detections,
-            is_bf16=self.dtype == torch.bfloat16,
+            engine=self.engine,
+            precision=loaded.precision,
             tile=self.tile,
-            batch_size=self.batch_size,
+            flip=self.flip,
+            batch_size=self.batch_size if self.engine == "torch" else 1,  # others run one by one
             on_cpu=self.device.type == "cpu",
         )
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-
 from instseg.files.model_card import ModelCard
 from instseg.files.photo_header import DECODER_BYTES
 from instseg.models.segmenters import input_size
@@ -19,9 +17,18 @@ NORMALISING = 39  # the photo, and three copies in float32 at once
 LABELS = 1
 PROBABILITIES = 4
 
-FLOATS = 4  # bytes of each channel of the input
+FLOAT = 4
 STRIPS = 4  # copies of a strip of logits while it is enlarged
-BF16_SHARE = 0.6  # of the feature maps in float32
+SHARES = {  # of the bytes between the layers in float32 that are in memory at once
+    ("torch", "fp32"): 1.2,
+    ("torch", "bf16"): 0.7,
+    ("onnxruntime", "fp32"): 0.9,
+    ("onnxruntime", "int8"): 0.5,
+    ("openvino", "fp32"): 1.0,
+    ("openvino", "bf16"): 0.6,
+    ("openvino", "int8"): 0.6,
+}
+WHOLE_LOGITS = {"onnxruntime": 3.5, "openvino": 6}  # copies at the size of the photo, if enlarged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,13 +38,13 @@ class SegmenterPlan(MemoryPlan):
     Attributes:
         card: Its model card.
         feature_bytes: Of each pixel of the input: all feature maps that are in memory at once.
-        in_torch: Whether torch runs it.
+        engine: `torch`, `openvino` or `onnxruntime`.
         on_cpu: Whether the network uses the memory of the process.
     """
 
     card: ModelCard
     feature_bytes: float
-    in_torch: bool
+    engine: str
     on_cpu: bool = True
 
     def need(
@@ -53,10 +60,12 @@ class SegmenterPlan(MemoryPlan):
         inputs = height * width
         classes = len(self.card.class_names)
         network = self.feature_bytes * inputs + (LABELS + PROBABILITIES) * pixels
-        if not self.in_torch:
+        if self.engine != "torch":
+            if inputs != pixels:
+                network += WHOLE_LOGITS[self.engine] * FLOAT * classes * pixels
             return Need(PHOTO * pixels, (int(decoder * pixels), int(network), 0))
-        floats = FLOATS * len(self.card.preprocessing["mean"]) * inputs
-        strips = STRIPS * FLOATS * min(STRIP_VALUES, classes * pixels)
+        floats = FLOAT * len(self.card.preprocessing["mean"]) * inputs
+        strips = STRIPS * FLOAT * min(STRIP_VALUES, classes * pixels)
         reading = max(decoder + PHOTO, NORMALISING) * pixels
         if not self.on_cpu:
             return Need(0, (int(reading), (LABELS + PROBABILITIES) * pixels, 0))
@@ -72,13 +81,12 @@ def segmenter_plan(
         ArgumentError: `memory` is not a size.
     """
     limit_bytes, base_bytes = memory_plan(memory, loaded.weights_bytes)
-    share = BF16_SHARE if loaded.dtype == torch.bfloat16 else 1.0
     return SegmenterPlan(
         limit_bytes=limit_bytes,
         base_bytes=base_bytes,
-        batch_size=batch_size,
+        batch_size=batch_size if loaded.engine == "torch" else 1,  # others run one by one
         card=loaded.card,
-        feature_bytes=share * loaded.runner.live_bytes,
-        in_torch=loaded.engine == "torch",
+        feature_bytes=loaded.runner.live_bytes * SHARES[loaded.engine, loaded.precision],
+        engine=loaded.engine,
         on_cpu=loaded.device.type == "cpu",
     )

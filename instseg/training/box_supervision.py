@@ -188,7 +188,8 @@ def region_colors(photo: Tensor, boxes: Tensor, side: int, margin: int = 0) -> T
 def to_lab(rgb: Tensor) -> Tensor:
     """CIELAB (D65) of sRGB (N, 3, H, W), 0..1."""
     linear = torch.where(rgb > 0.04045, ((rgb + 0.055) / 1.055).pow(2.4), rgb / 12.92)
-    xyz = torch.einsum("ij,njhw->nihw", rgb.new_tensor(_TO_XYZ), linear)
+    # not a matrix product, which autocast would round to bfloat16
+    xyz = (rgb.new_tensor(_TO_XYZ)[:, :, None, None] * linear[:, None]).sum(2)
     ratio = xyz / rgb.new_tensor(_WHITE)[:, None, None]
     f = torch.where(ratio > 0.008856, ratio.clamp(min=1e-6).pow(1 / 3), 7.787 * ratio + 16 / 116)
     x, y, z = f.unbind(1)

@@ -8,7 +8,8 @@ grows with the number of objects: masks stay compact (`MaskTargets`), and many o
 to the anchors in parts. Objects without a mask, by `targets[i]["has_mask"]`, bool (N,), train masks
 by points, by their box, or not at all; see `mask_sources`. On photos with classes nobody looked
 for, `targets[i]["unknown"]`, bool (classes,), proposals without an object may be background or one
-of these classes; with `targets[i]["is_open"]`, bool (), anchors without an object are ignored.
+of these classes; with `targets[i]["is_open"]`, bool (), anchors without an object are ignored. With
+`targets[i]["is_own"]`, bool (), boxes are not learnt.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from instseg.models.quick import QUICK_LAYERS, Layers
 from instseg.models.shared_mask import mask_channels
 from instseg.training.crowds import Target, has_crowds, in_crowd
 from instseg.training.mask_loss import mask_loss, mask_regions, trains_masks
+from instseg.training.own_labels import no_loss_of_nan, without_places
 from instseg.training.partial_labels import (
     is_open,
     partial_cross_entropy,
@@ -45,7 +47,7 @@ class TrainingRPN(RegionProposalNetwork):
 
         Returns:
             float32 (A,) labels: 1 object, 0 background, -1 ignored, which is never sampled; and
-            float32 (A, 4) boxes of the matched objects.
+            float32 (A, 4) boxes of the matched objects, NaN for pseudo-labels.
         """
         labels, matched = [], []
         for boxes, target in zip(anchors, targets, strict=True):
@@ -60,7 +62,7 @@ class TrainingRPN(RegionProposalNetwork):
                 label = torch.zeros(len(boxes), device=boxes.device)
             unsure = is_open(target) or in_crowd(boxes, target)
             labels.append(label.masked_fill((label == 0) & unsure, -1))
-        return labels, matched
+        return labels, without_places(matched, targets)
 
     def compute_loss(
         self,
@@ -72,7 +74,9 @@ class TrainingRPN(RegionProposalNetwork):
         """As the base class; zero instead of NaN if all anchors are ignored."""
         if all(bool((label < 0).all()) for label in labels):
             return objectness.sum() * 0, pred_bbox_deltas.sum() * 0
-        return super().compute_loss(objectness, pred_bbox_deltas, labels, regression_targets)
+        wanted, factor = no_loss_of_nan(torch.cat(regression_targets), pred_bbox_deltas)
+        found = super().compute_loss(objectness, pred_bbox_deltas, labels, [wanted])
+        return found[0], found[1] * factor
 
 
 class TrainingPyramidRPN(TrainingRPN, PyramidRPN):
@@ -115,11 +119,14 @@ class TrainingRoIHeads(RoIHeads):
         sampled, matched, labels, deltas = self.select_training_samples(proposals, targets)
         pooled = self.box_head(self.box_roi_pool(features, sampled, image_shapes))
         logits, box_deltas = self.box_predictor(pooled)
-        classifier, box_reg = fastrcnn_loss(logits, box_deltas, labels, deltas)
+        rows = torch.cat(labels)
+        own = box_deltas.unflatten(1, (-1, 4))[torch.arange(len(rows), device=rows.device), rows]
+        wanted, factor = no_loss_of_nan(torch.cat(without_places(deltas, targets)), own)
+        classifier, box_reg = fastrcnn_loss(logits, box_deltas, labels, [wanted])
         unknown = unknown_classes(targets, [len(label) for label in labels], logits.shape[1])
         if unknown is not None:
-            classifier = partial_cross_entropy(logits, torch.cat(labels), unknown)
-        found = {"loss_classifier": classifier, "loss_box_reg": box_reg}
+            classifier = partial_cross_entropy(logits, rows, unknown)
+        found = {"loss_classifier": classifier, "loss_box_reg": box_reg * factor}
         if not any(map(trains_masks, targets)):
             return {**found, "loss_mask": classifier * 0}
         mask = self._mask_loss(features, sampled, matched, labels, image_shapes, targets)

@@ -22,6 +22,7 @@ from instseg.files.listing import list_images
 from instseg.files.photo_header import photo_size
 from instseg.system.atomic import replacing
 from instseg.training.epoch_labels import EpochLabels
+from instseg.training.own_labels import as_own
 from instseg.training.samples import CocoSamples, Sample, to_sample
 
 START_SHARE = 0.2  # of a run, before unlabelled photos are used
@@ -164,7 +165,8 @@ class MixedSamples(Dataset[Sample]):
         image, instances, crowds = self.labelled.augmentation(
             photo, found.objects, found.ignored, seed=seed, other=other
         )
-        return to_sample(image, instances, data.class_names, crowds)
+        tensor, target = to_sample(image, instances, data.class_names, crowds)
+        return tensor, as_own(target)
 
     def _wide_slots(self, epoch: int) -> NDArray[np.bool_]:
         """Whether the labelled photos beside each slot are wide."""

@@ -17,6 +17,7 @@ BLOCK = re.compile(r"(<!-- not run: .*? -->\n)?^```python\n(.*?)^```$", re.MULTI
 ELSEWHERE = {  # options of all commands and of other programs
     *("--help", "--config", "--debug"),
     *("--constraint", "--logdir", "--nproc-per-node", "--standalone"),
+    *("--annotation_format", "--annotation_path", "--labels"),  # of CVAT and LabelMe
     "--peers",  # of a script in docs/tooling
 }
 STAND_INS = {
@@ -70,7 +71,7 @@ def test_every_option_that_is_named_exists():
     names = {name for verb in VERBS for name in command_of(verb)[1].table}
     options = {option_name(name) for name in names} | ELSEWHERE
     for page in PAGES:
-        named = re.findall(r"(?<![\w-])--(?:no-)?([a-z][a-z0-9-]*[a-z0-9])", page.read_text())
+        named = re.findall(r"(?<![\w-])--(?:no-)?([a-z][a-z0-9_-]*[a-z0-9])", page.read_text())
         unknown = {f"--{name}" for name in named} - options
         assert not unknown, f"{page} names {unknown}"
 

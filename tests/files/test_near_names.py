@@ -1,6 +1,7 @@
 """File names that almost match."""
 
 import unicodedata
+from pathlib import Path
 
 import pytest
 
@@ -70,3 +71,16 @@ def test_images_of_a_dataset_are_matched_by_near_names():
     ids = {"images\\a b.jpg": 1, "images\\été.JPG": 2, "c.jpg": 3}
     files = ["photos/a%20b.jpg", NFD, "C.JPG", "d.jpg"]
     assert match_image_ids(ids, files) == {files[0]: 1, NFD: 2, "C.JPG": 3}
+
+
+def test_linked_folders_are_followed_once(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "a.jpg").touch()
+    (elsewhere / "loop").symlink_to(elsewhere)
+    root = tmp_path / "data"
+    root.mkdir()
+    (root / "images").symlink_to(elsewhere)
+    (root / "above").symlink_to(tmp_path)
+    (root / "again").symlink_to(root / "images")
+    assert [Path(name).name for name in files_under(root)] == ["a.jpg"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from comparison_files import write_files
 from stand_in import TINY_CARD, stand_in_model
 
@@ -69,6 +70,22 @@ def test_options_do_what_they_do_in_torch(converted, weights, options):
     for image in [draw_scene(i, SceneConfig(size_hw=size)).image for i, size in enumerate(SIZES)]:
         assert_same(found(image), expected(image))
     assert len(expected(IMAGE)) > 3
+
+
+def test_two_photos_at_once_find_what_each_finds_alone(converted):
+    _, path = converted
+    images = [draw_scene(seed, SceneConfig(size_hw=(96, 128))).image for seed in range(6)]
+    predictor = Predictor(path, precision="fp32", score_threshold=0.05)
+    expected = [predictor(image) for image in images]
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert predictor.workers(len(images)).count == 2
+        found = list(predictor.stream(images))
+    finally:
+        torch.set_num_threads(before)
+    for one, other in zip(found, expected, strict=True):
+        assert_same(one, other)
 
 
 def test_a_conversion_is_made_once(converted, weights):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from comparison_files import save_unet
 from PIL import Image
 from stand_in import TINY_CARD, stand_in_model
 
@@ -14,6 +15,7 @@ from instseg.predict.folder import predict_folder
 from instseg.predict.memory import CAUTION
 from instseg.predict.photos import name_photos
 from instseg.predict.predictor import Predictor
+from instseg.predict.segmenter import Segmenter
 from instseg.scenes.scene import draw_scene
 
 
@@ -85,3 +87,24 @@ def test_a_sliver_needs_little() -> None:
 def test_a_limit_that_is_no_size_is_refused() -> None:
     with pytest.raises(ArgumentError, match="memory='much' must be a size such as 4GB"):
         predictor_with("much")
+
+
+def test_webp_and_mirrored_photos_need_more(tmp_path: Path) -> None:
+    image = Image.new("RGB", (320, 240), "olive")
+    for name in ("a.jpg", "a.webp"):
+        image.save(tmp_path / name)
+    plan, flipping = predictor_with().plan, predictor_with(flip=True).plan
+    jpeg, webp = (plan.need_of_file(tmp_path / name) for name in ("a.jpg", "a.webp"))
+    assert webp.extra[0] > 2 * jpeg.extra[0] > 0
+    assert flipping.network_bytes((240, 320)) > plan.network_bytes((240, 320))
+
+
+def test_a_semantic_network_refuses_a_photo_that_does_not_fit(tmp_path: Path) -> None:
+    Image.new("RGB", (3000, 3000), "olive").save(tmp_path / "huge.png")
+    weights = save_unet(tmp_path / "unet.safetensors", ("BG", "cup"))
+    roomy = Segmenter(weights, device="cpu")
+    short = Segmenter(weights, device="cpu", memory=int(roomy.plan.base_bytes * CAUTION) + 10**8)
+    small = np.zeros((40, 60, 3), np.uint8)
+    np.testing.assert_array_equal(next(short.stream([small])), roomy(small))
+    with pytest.raises(InputError, match=r"huge\.png: needs .* of memory, and the limit is "):
+        short(tmp_path / "huge.png")

@@ -43,6 +43,8 @@ def test_colors_are_those_of_scikit_image():
     found = to_lab(torch.from_numpy(rgb).permute(2, 0, 1)[None])[0].permute(1, 2, 0).numpy()
     assert np.abs(found - rgb2lab(rgb)).max() < 0.01
     photo = torch.from_numpy(rgb).permute(2, 0, 1)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert np.abs(to_lab(photo[None])[0].permute(1, 2, 0).numpy() - rgb2lab(rgb)).max() < 0.01
     assert torch.allclose(
         region_colors(photo, torch.tensor([[4.0, 4, 12, 12]]), 8)[0],
         to_lab(photo[None])[0, :, 4:12, 4:12],
