@@ -7,7 +7,8 @@ import pytest
 from boxed_photos import document, read, write_dataset, write_photo
 from PIL import Image
 
-from instseg import CocoData, InputError, merge
+from instseg import CocoData, InputError, convert, merge
+from instseg.data.labels import TrainingLabels
 from instseg.formats.joined import joined
 from instseg.formats.labels import Labels
 
@@ -60,6 +61,8 @@ def test_photos_know_which_classes_were_looked_for(sources, tmp_path):
         f"{name}/images/{n}.png": cats_and[name] for name in "ab" for n in (1, 2)
     }
     assert done.partly_labelled == 4
+    training = TrainingLabels(data=CocoData.read(done.path, done.photos))
+    assert [set(training.unknown(row)) for row in range(4)] == [{"owl"}] * 2 + [{"dog"}] * 2
     texts = [getattr(event, "text", "") for event in told]
     marked = "so its photos are marked as labelled with its other classes only"
     assert f"a_labels: does not label owl, {marked}" in texts
@@ -220,3 +223,16 @@ def test_lists_of_category_ids_follow_their_classes():
     image = both.images[1]
     assert [names[number] for number in image["neg_category_ids"]] == ["dog"]
     assert [names[number] for number in image["not_exhaustive_category_ids"]] == ["owl"]
+
+
+def test_what_people_have_seen_in_their_tool_is_certain(tmp_path):
+    write_photo(tmp_path / "1.png", 1)
+    content = document({"1.png": ["cat"]})
+    content["annotations"][0]["score"] = 0.3
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    tasks = convert(tmp_path / "a.json", tmp_path / "tasks", to="cvat").path
+    other = write_dataset(tmp_path / "b.json", {"2.png": ["cat"]})
+    for sources, scores in (((tasks, other), [None]), ((tmp_path / "a.json", other), [0.3])):
+        done = merge(sources, tmp_path / f"{scores}.json", images=tmp_path)
+        found = json.loads(done.path.read_text())["annotations"]
+        assert [each.get("score") for each in found] == [*scores, None]
