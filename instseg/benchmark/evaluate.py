@@ -14,7 +14,6 @@ from typing import Any
 from instseg.benchmark.made_up_coco import DETECTIONS, KINDS, write_evaluation, write_instances
 from instseg.benchmark.rounds import SIDES, Measured, measure_in_fresh_processes
 from instseg.core.events import OnEvent, ignore
-from instseg.files.coco_json import read_document
 from instseg.system.memory import highest_memory_bytes
 
 EVALUATORS = {  # with the interface of pycocotools: where COCO is, and COCOeval
@@ -70,14 +69,15 @@ def evaluate_once(side: str, folder: Path, kind: str) -> Measured:
     files = folder / "truth.json", folder / f"{kind}.json"
     run = _evaluate_ours if side == "ours" else _evaluator(*EVALUATORS[side])
     if side == "ours":
-        import instseg.evaluation.coco_ap  # noqa: F401  # what is loaded once does not count
+        import instseg.evaluation.ap_of_files  # noqa: F401  # what is loaded once does not count
     return _measured(lambda: run(*files, kind))
 
 
 def _evaluate_ours(truth: Path, results: Path, kind: Any) -> list[float]:
-    from instseg.evaluation.coco_ap import METRICS, average_precision
+    from instseg.evaluation.ap_of_files import ap_of_files
+    from instseg.evaluation.coco_ap import METRICS
 
-    scores = average_precision(read_document(truth), read_document(results), kind)
+    scores = ap_of_files(truth, results, kind).scores
     return [scores[name] for name in METRICS]
 
 

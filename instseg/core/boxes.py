@@ -26,7 +26,8 @@ def shared_areas(one_xyxy: NDArray[Any], other_xyxy: NDArray[Any]) -> NDArray[An
     """The area that boxes have in common: (..., 4) and (..., 4), broadcast, give (...)."""
     start = np.maximum(one_xyxy[..., :2], other_xyxy[..., :2])
     stop = np.minimum(one_xyxy[..., 2:], other_xyxy[..., 2:])
-    areas: NDArray[Any] = (stop - start).clip(0).prod(axis=-1)
+    sides = np.maximum(stop - start, 0)
+    areas: NDArray[Any] = sides[..., 0] * sides[..., 1]
     return areas
 
 

@@ -8,7 +8,7 @@ string. No full-size image is made: time and memory depend on the crop.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -71,6 +71,24 @@ def to_rle(outline: Any, size_hw: tuple[int, int]) -> dict[str, Any]:
     return dict(coco_mask.frPyObjects(outline, *size_hw) if plain else outline)
 
 
+def to_rles(outlines: Sequence[Any], sizes_hw: Sequence[tuple[int, int]]) -> list[dict[str, Any]]:
+    """COCO segmentations, each in its own image, as `to_rle` gives them, but faster."""
+    found: list[Any] = [None] * len(outlines)
+    rows = [i for i, each in enumerate(outlines) if type(each) is list and len(each) == 1]
+    parts = _plain([outlines[i][0] for i in rows]) or []
+    if max(map(len, parts), default=0) * _farthest_px(parts) <= LONGEST_OUTLINE_PX:
+        of_size: dict[tuple[int, int], list[int]] = {}
+        for part, i in enumerate(rows[: len(parts)]):
+            of_size.setdefault(sizes_hw[i], []).append(part)
+        for size_hw, chosen in of_size.items():
+            _check_size(size_hw)
+            drawn = coco_mask.frPyObjects([parts[part] for part in chosen], *size_hw)
+            for part, rle in zip(chosen, drawn, strict=True):
+                found[rows[part]] = rle
+    rest = zip(found, outlines, sizes_hw, strict=True)
+    return [rle or to_rle(outline, size_hw) for rle, outline, size_hw in rest]
+
+
 def polygons_to_rle(
     polygons: Sequence[Sequence[float]], size_hw: tuple[int, int]
 ) -> dict[str, Any]:
@@ -109,9 +127,9 @@ def _check_size(size_hw: tuple[int, int]) -> None:
 def _checked(polygons: Sequence[Sequence[float]]) -> list[NDArray[np.float64]]:
     """Polygons as arrays, checked: all at once, as there may be many thousands."""
     parts = _plain(polygons) or [_polygon(part) for part in polygons]
-    flat = parts[0] if len(parts) == 1 else np.concatenate(parts)
-    if max(flat.max(), -flat.min()) * len(flat) <= LONGEST_OUTLINE_PX:
+    if _farthest_px(parts) * sum(map(len, parts)) <= LONGEST_OUTLINE_PX:
         return parts  # as no step is longer than twice the farthest coordinate
+    flat = np.concatenate(parts)
     starts = np.cumsum([0, *map(len, parts[:-1])]) // 2
     points = flat.reshape(-1, 2)
     following = np.arange(1, len(points) + 1)
@@ -125,10 +143,16 @@ def _checked(polygons: Sequence[Sequence[float]]) -> list[NDArray[np.float64]]:
     return parts
 
 
+def _farthest_px(parts: Sequence[NDArray[np.float64]]) -> float:
+    """The largest coordinate, positive or negative; 0 without any."""
+    flat = parts[0] if len(parts) == 1 else np.concatenate([np.zeros(1), *parts])
+    return float(max(flat.max(), -flat.min()))
+
+
 def _plain(polygons: Sequence[Sequence[float]]) -> list[NDArray[np.float64]] | None:
     """Polygons as arrays; None unless all are lists of at least 3 points near enough."""
     lengths = [len(part) if type(part) is list else 0 for part in polygons]
-    if any(length < 6 or length % 2 for length in lengths):
+    if not lengths or any(length < 6 or length % 2 for length in lengths):
         return None
     try:
         flat = np.fromiter(chain.from_iterable(polygons), np.float64, sum(lengths))
@@ -136,7 +160,8 @@ def _plain(polygons: Sequence[Sequence[float]]) -> list[NDArray[np.float64]] | N
         return None
     if not (flat.min() > -FARTHEST_PX and flat.max() < FARTHEST_PX):  # also for NaN
         return None
-    return [flat] if len(lengths) == 1 else np.split(flat, np.cumsum(lengths[:-1]))
+    limits = np.cumsum([0, *lengths]).tolist()
+    return [flat[start:end] for start, end in pairwise(limits)]
 
 
 def _polygon(flat_xy: Sequence[float]) -> NDArray[np.float64]:

@@ -141,7 +141,7 @@ def assess(
     """
     tables = Tables.read(truth, results, kind)
     pairs = None if kind == "boundary" else pairs_of_any_class(tables, BACKGROUND_IOU)
-    evaluation = ap_of(truth, tables, detection_limits(truth), pairs)
+    evaluation = ap_of(tables, detection_limits(truth), pairs)
     matches = evaluation.matches
     weights = draw_halves(len(matches.image_ids), resamples=resamples, seed=seed)
     explanation = None

@@ -23,7 +23,7 @@ class Metric(NamedTuple):
         of: Precision or recall.
         iou: IoU thresholds.
         size: Index into `SIZES`.
-        limit: Index into the numbers of detections.
+        limit: Index into the numbers of detections for which this is known.
     """
 
     of: Literal["precision", "recall"]
@@ -34,12 +34,12 @@ class Metric(NamedTuple):
 
 _EVERY = slice(None)
 METRICS = {
-    "AP": Metric("precision", _EVERY, 0, 2),
-    "AP50": Metric("precision", slice(0, 1), 0, 2),
-    "AP75": Metric("precision", slice(5, 6), 0, 2),
-    "APs": Metric("precision", _EVERY, 1, 2),
-    "APm": Metric("precision", _EVERY, 2, 2),
-    "APl": Metric("precision", _EVERY, 3, 2),
+    "AP": Metric("precision", _EVERY, 0, 0),
+    "AP50": Metric("precision", slice(0, 1), 0, 0),
+    "AP75": Metric("precision", slice(5, 6), 0, 0),
+    "APs": Metric("precision", _EVERY, 1, 0),
+    "APm": Metric("precision", _EVERY, 2, 0),
+    "APl": Metric("precision", _EVERY, 3, 0),
     "AR1": Metric("recall", _EVERY, 0, 0),
     "AR10": Metric("recall", _EVERY, 0, 1),
     "AR100": Metric("recall", _EVERY, 0, 2),
@@ -58,8 +58,8 @@ class ApTables:
         class_names: K names, by ascending category id.
         objects: Number of objects of each class, without crowds.
         max_detections: M numbers of detections of one class in one image.
-        precision: float64 (T, 101, K, A, M) at IoU 0.50 to 0.95, recall 0 to 1, for each class,
-            size and number of detections; -1 where there is no object.
+        precision: float64 (T, 101, K, A, M - 2) at IoU 0.50 to 0.95, recall 0 to 1, for each class,
+            size and number of detections from the third on; -1 where there is no object.
         recall: float64 (T, K, A, M), the maximum; -1 where there is no object.
     """
 
@@ -78,8 +78,8 @@ class ApTables:
         """
         return self._scores(slice(None)) | {
             f"{name}{most}": _mean(values[..., 0, m])
-            for m, most in enumerate(self.max_detections[3:], start=3)
-            for name, values in (("AP_", self.precision), ("AR", self.recall))
+            for m, most in enumerate(self.max_detections[3:], start=1)
+            for name, values in (("AP_", self.precision), ("AR", self.recall[..., 2:]))
         }
 
     @property
@@ -88,9 +88,16 @@ class ApTables:
         return {name: self._scores(slice(k, k + 1)) for k, name in enumerate(self.class_names)}
 
     @property
+    def by_name(self) -> dict[str, Any]:
+        """`scores`, and AP of each class as `per_class`."""
+        of_class = np.moveaxis(self.precision[..., METRICS["AP"].size, METRICS["AP"].limit], -1, 0)
+        values = map(_mean, of_class)
+        return self.scores | {"per_class": dict(zip(self.class_names, values, strict=True))}
+
+    @property
     def mean_curves(self) -> dict[str, NDArray[np.float64]]:
         """Precision (101,) by recall 0 to 1, mean over the classes that have objects."""
-        precision = self.precision[..., 0, 2]  # (T, 101, K)
+        precision = self.precision[..., 0, 0]  # (T, 101, K)
         held = precision[..., (precision >= 0).all(axis=(0, 1))]
         return {
             "IoU 0.50": held[0].mean(axis=1),
@@ -126,46 +133,48 @@ def measure_ap(
             CVPR 2021).
         max_detections: 1, 10, 100, and more if an image has more objects.
     """
-    return ap_of(truth, Tables.read(truth, results, kind), max_detections)
+    return ap_of(Tables.read(truth, results, kind), max_detections)
 
 
 def ap_of(
-    truth: Mapping[str, Any],
     tables: Tables,
     max_detections: Sequence[int] = MAX_DETECTIONS,
     pairs: Pairs | None = None,
 ) -> ApTables:
     """As `measure_ap`, from the truth and results as tables, and `pairs` as in `match`."""
     found = match(tables, max_detections=max(max_detections), pairs=pairs)
-    names = {category["id"]: category["name"] for category in truth["categories"]}
-    category_ids = found.category_ids.tolist()
-    objects = np.bincount(found.gt_class[~found.gt_ignored[0]], minlength=len(category_ids))
+    classes = len(tables.class_names)
+    objects = np.array(
+        [np.bincount(found.gt_class[~i], minlength=classes) for i in found.gt_ignored]
+    )
     hits = _Hits.of(found)
-    parts = [_tables(found, *hits.precision(most)) for most in max_detections]
+    precision = [_precision(found, objects, *hits.precision(most)) for most in max_detections[2:]]
+    recall = [hits.count(most) / np.maximum(objects, 1)[:, None] for most in max_detections]
+    tables_of = {"precision": np.stack(precision, axis=-1), "recall": np.stack(recall, axis=-1)}
+    for each in tables_of.values():  # (A, T, K, ...)
+        each[np.broadcast_to(objects[:, None] == 0, each.shape[:3])] = -1
     return ApTables(
-        class_names=tuple(names[i] for i in category_ids),
-        objects=tuple(objects.tolist()),
+        class_names=tables.class_names,
+        objects=tuple(objects[0].tolist()),
         max_detections=tuple(max_detections),
-        precision=np.stack([precision for precision, _ in parts], axis=-1),
-        recall=np.stack([recall for _, recall in parts], axis=-1),
+        precision=tables_of["precision"].transpose(1, 3, 2, 0, 4),
+        recall=tables_of["recall"].transpose(1, 2, 0, 3),
         matches=found,
     )
 
 
-def _tables(matches: Matches, line: Ints, precision: Floats) -> tuple[Floats, Floats]:
-    """Precision (T, 101, K, A) and recall (T, K, A), as pycocotools accumulates them.
+def _precision(matches: Matches, objects: Ints, line: Ints, precision: Floats) -> Floats:
+    """Precision (A, T, K, 101), as pycocotools accumulates it.
 
     Args:
         matches: Of all detections.
+        objects: (A, K).
         line: As `_Hits.precision` returns it.
         precision: Likewise.
     """
     sides = (*matches.det_true.shape[:2], len(matches.category_ids))  # (A, T, K)
     hits = np.bincount(line, minlength=math.prod(sides)).reshape(sides)
     starts = np.cumsum(hits).reshape(sides) - hits
-    objects = np.array(
-        [np.bincount(matches.gt_class[~i], minlength=sides[-1]) for i in matches.gt_ignored]
-    )
     counts, of_count = np.unique(objects, return_inverse=True)
     needed = np.array(
         [np.searchsorted(np.arange(1, n + 1) / n, matches.recall_thresholds) for n in counts]
@@ -174,11 +183,7 @@ def _tables(matches: Matches, line: Ints, precision: Floats) -> tuple[Floats, Fl
     table = np.zeros(reached.shape)
     if len(line):
         table[reached] = np.maximum.reduceat(precision, (starts[..., None] + needed)[reached])
-    table = np.maximum.accumulate(table[..., ::-1], axis=-1)[..., ::-1]
-    recall = hits / np.maximum(objects, 1)[:, None]
-    for each in (table, recall):
-        each[np.broadcast_to(objects[:, None] == 0, sides)] = -1
-    return table.transpose(1, 3, 2, 0), recall.transpose(1, 2, 0)
+    return np.maximum.accumulate(table[..., ::-1], axis=-1)[..., ::-1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,6 +223,12 @@ class _Hits:
             more=lowest[size, 0, det].astype(np.int64) - ignored.ravel()[entries],
         )
 
+    def count(self, most: int) -> Ints:
+        """True positives (A, T, K), if so many detections of one class in one image count."""
+        sides = (*self.matches.det_true.shape[:2], len(self.matches.category_ids))
+        line = self.line[self.true & (self.matches.det_rank[self.det] < most)]
+        return np.bincount(line, minlength=math.prod(sides)).reshape(sides)
+
     def precision(self, most: int) -> tuple[Ints, Floats]:
         """Precision at each true positive, where it has its maxima.
 
@@ -255,8 +266,4 @@ def average_precision(
 
     See `measure_ap`. Values are 0..1, or -1 without ground truth.
     """
-    found = measure_ap(truth, results, kind)
-    of_class = np.moveaxis(found.precision[..., METRICS["AP"].size, METRICS["AP"].limit], -1, 0)
-    return found.scores | {
-        "per_class": dict(zip(found.class_names, map(_mean, of_class), strict=True))
-    }
+    return measure_ap(truth, results, kind).by_name

@@ -64,8 +64,7 @@ def match(tables: Tables, *, max_detections: int, pairs: Pairs | None = None) ->
         pairs: All results and annotations that overlap, of any class, if they are known.
     """
     gt, crowd = tables.truth, tables.crowd
-    area = [tables.annotations[i]["area"] for i in gt.rows.tolist()]
-    gt_ignored = crowd | _of_other_size(np.array(area, dtype=np.float64))
+    gt_ignored = crowd | _of_other_size(tables.area)
 
     rank = ranks(tables.results.pair)
     kept = rank < max_detections

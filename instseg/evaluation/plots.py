@@ -32,7 +32,7 @@ def draw_assessments(assessments: Sequence[Assessment]) -> Iterator[tuple[str, F
     from instseg.visualize import charts
 
     for found in assessments:
-        precision = found.evaluation.precision[..., 0, 2]  # [IoU, recall, class]
+        precision = found.evaluation.precision[..., 0, 0]  # [IoU, recall, class]
         names = found.evaluation.class_names
         curves = {name: precision[:, :, k].mean(axis=0) for k, name in enumerate(names)}
         prefix, of = NAMES[found.kind], SUBJECTS[found.kind]

@@ -91,7 +91,7 @@ def _class_curves(each: Assessment) -> list[Line]:
     worst = sorted(known, key=lambda k: rows[k].AP50 or 0.0)[:CURVES]
     lines = []
     for k in [*frequent, *worst]:
-        y = each.evaluation.precision[0, :, k, 0, 2]
+        y = each.evaluation.precision[0, :, k, 0, 0]
         y = np.where(np.cumsum(y <= 0) > 1, np.nan, y)  # beyond the last detection
         name = f"{rows[k].name:.{LONGEST_NAME}}: {rows[k].AP50 or 0:.3f}"
         lines.append(Line(name=name, x=RECALLS.tolist(), y=y.tolist()))

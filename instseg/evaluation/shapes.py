@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Literal
@@ -14,18 +14,20 @@ from pycocotools import mask as coco_mask
 
 from instseg.core.boxes import corners_of, shared_areas
 from instseg.core.masks import Masks, given_up
-from instseg.core.rle import to_rle
+from instseg.core.rle import to_rles
 from instseg.evaluation.boundary_iou import near_edge, width_of
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Kind = Literal["bbox", "segm", "boundary"]
 Rle = dict[str, Any]
+Field = Callable[[str], Callable[[Any], Any]]
 Pairs = tuple[Ints, Ints, Floats]
 """Shapes, regions and their IoUs, each (P,); sorted by shape, then by region."""
 
 _MOST_AREAS = 255  # in one call of pycocotools, which keeps their number in 8 bits
 _MOST_PAIRS = 2**20  # that are compared at once, so that memory stays small
+_ROUNDING = 1e-9  # of areas
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,7 +48,11 @@ class Shapes:
 
     @classmethod
     def read(
-        cls, records: Sequence[Mapping[str, Any]], kind: Kind, sizes_hw: Mapping[Any, Any]
+        cls,
+        records: Sequence[Any],
+        kind: Kind,
+        sizes_hw: Mapping[int, tuple[int, int]],
+        field: Field = itemgetter,
     ) -> Shapes:
         """The shapes of annotations or results.
 
@@ -54,18 +60,20 @@ class Shapes:
             records: With `bbox`, or `image_id` and `segmentation`.
             kind: What to read and compare.
             sizes_hw: Height and width of each image, by its id, to draw polygons in.
+            field: What gives a field of a record, by its name.
         """
         if kind == "bbox":
-            sides = itertools.chain.from_iterable(map(itemgetter("bbox"), records))
+            sides = itertools.chain.from_iterable(map(field("bbox"), records))
             boxes_xywh = np.fromiter(sides, np.float64, 4 * len(records)).reshape(-1, 4)
             return cls(kind=kind, areas=boxes_xywh[:, 2] * boxes_xywh[:, 3], boxes_xywh=boxes_xywh)
-        outlines = [record["segmentation"] for record in records]
-        rles = [
-            outline
-            if type(outline) is dict and type(outline["counts"]) is str
-            else to_rle(outline, sizes_hw[record["image_id"]])
-            for outline, record in zip(outlines, records, strict=True)
+        rles = [*map(field("segmentation"), records)]
+        other = [
+            i for i, r in enumerate(rles) if type(r) is not dict or type(r["counts"]) is not str
         ]
+        image_ids = map(field("image_id"), [records[i] for i in other])
+        drawn = to_rles([rles[i] for i in other], [sizes_hw[i] for i in image_ids])
+        for i, rle in zip(other, drawn, strict=True):
+            rles[i] = rle
         return cls(
             kind=kind, areas=_areas(rles), boxes_xywh=np.full((len(rles), 4), np.nan), rles=rles
         )
@@ -125,9 +133,9 @@ def overlapping(
         count = counts[rows]
         shape = np.repeat(rows, count)
         region = np.arange(len(shape)) + np.repeat(first[rows] - np.cumsum(count) + count, count)
-        if shapes.rles is not None:  # to find few of the boxes
-            near = _highest_ious(np.inf, shapes, shape, regions, region, crowd) >= min_iou
-            shape, region = shape[near], region[near]
+        least = min_iou * (1 - _ROUNDING)
+        near = _highest_ious(np.inf, shapes, shape, regions, region, crowd) >= least
+        shape, region = shape[near], region[near]  # which are few
         is_next = np.diff(shape, prepend=-1) > 0
         corners = shapes.corners(shape[is_next])[np.cumsum(is_next) - 1]
         common = shared_areas(corners, region_corners[region])
@@ -156,10 +164,10 @@ def _highest_ious(
     region: Ints,
     crowd: NDArray[np.bool_],
 ) -> Floats:
-    """IoUs of pairs of boxes; for masks, the highest that their areas permit.
+    """IoUs of pairs of boxes, or the highest that areas permit.
 
     Args:
-        common: (P,), in pixels; for masks, at most.
+        common: (P,), in pixels; at most that, for masks and if it is infinite.
         shapes: All of them.
         shape: (P,).
         regions: All of them.
@@ -167,7 +175,7 @@ def _highest_ious(
         crowd: As in `overlapping`.
     """
     area, region_area = shapes.areas[shape], regions.areas[region]
-    if shapes.rles is not None:
+    if shapes.rles is not None or np.isscalar(common):
         common = np.minimum(common, np.minimum(area, region_area))
     union = np.where(crowd[region], area, area + region_area - common)
     return np.divide(common, union, out=np.zeros(len(shape)), where=np.greater(common, 0))
@@ -181,18 +189,36 @@ def _mask_ious(
     crowd: NDArray[np.bool_],
     group: Ints,
 ) -> Floats:
-    """IoUs of pairs of masks, one call of pycocotools for all pairs of a group."""
-    ious = np.zeros(len(shape))
-    limits = [*np.flatnonzero(np.diff(group, prepend=-1)).tolist(), len(group)]
-    for pairs in itertools.starmap(slice, itertools.pairwise(limits)):
-        rows, columns = shape[pairs].tolist(), region[pairs].tolist()
-        row, column = ({x: i for i, x in enumerate(dict.fromkeys(xs))} for xs in (rows, columns))
-        table = coco_mask.iou(
-            [rles[i] for i in row],
-            [region_rles[i] for i in column],
-            crowd[list(column)].astype(np.uint8),
-        )
-        ious[pairs] = table[[row[i] for i in rows], [column[i] for i in columns]]
+    """IoUs of pairs of masks, one call of pycocotools for all pairs of a group.
+
+    Args:
+        rles: The masks.
+        shape: (P,), of each pair.
+        region_rles: Objects and crowds.
+        region: (P,), of each pair; they ascend from group to group.
+        crowd: As in `overlapping`.
+        group: (P,), ascending.
+    """
+    if not len(shape):
+        return np.zeros(0)
+    used, row = np.unique(shape, return_inverse=True)
+    used_regions, column = np.unique(region, return_inverse=True)
+    masks = [rles[i] for i in used.tolist()]
+    region_masks = [region_rles[i] for i in used_regions.tolist()]
+    is_crowd = crowd[used_regions].astype(np.uint8)
+    starts = np.flatnonzero(np.diff(group, prepend=-1))
+    rows, columns = np.append(row[starts], len(used)), np.minimum.reduceat(column, starts)
+    columns = np.append(columns, len(used_regions))
+    limits = zip(*(itertools.pairwise(each.tolist()) for each in (rows, columns)), strict=True)
+    tables = [
+        coco_mask.iou(masks[top:bottom], region_masks[left:right], is_crowd[left:right]).ravel("F")
+        for (top, bottom), (left, right) in limits
+    ]
+    heights = np.diff(rows)
+    ends = np.cumsum(heights * np.diff(columns))
+    table_start = np.append(0, ends[:-1]) - rows[:-1] - heights * columns[:-1]
+    of = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(shape)))
+    ious: Floats = np.concatenate(tables)[table_start[of] + row + heights[of] * column]
     return ious
 
 

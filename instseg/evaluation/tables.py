@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
+from functools import partial
+from operator import itemgetter, methodcaller
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.evaluation.shapes import Kind, Shapes
+from instseg.evaluation.shapes import Field, Kind, Shapes
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,9 +61,10 @@ class Tables:
         image_ids: int64 (I,), ascending.
         listed: int64 (I,), where the truth lists each image.
         category_ids: int64 (K,), ascending.
-        annotations: The records that `truth` numbers.
+        class_names: Of these.
         truth: All annotations.
         crowd: bool, of these.
+        area: float64, likewise, in pixels; NaN if not given.
         results: All results.
     """
 
@@ -71,56 +72,75 @@ class Tables:
     image_ids: Ints
     listed: Ints
     category_ids: Ints
-    annotations: Sequence[Record]
+    class_names: tuple[str, ...]
     truth: Table
     crowd: Bools
+    area: Floats
     results: Table
 
     @classmethod
-    def read(cls, truth: Record, results: Sequence[Record], kind: Kind) -> Tables:
+    def read(
+        cls, truth: Any, results: Sequence[Any], kind: Kind, field: Field = itemgetter
+    ) -> Tables:
         """From COCO records.
 
         Args:
             truth: A COCO document: images, annotations, categories.
             results: `image_id`, `category_id`, `score`, and `bbox` or `segmentation`.
             kind: Boxes, masks or boundaries.
+            field: What gives a field of a record, by its name: `itemgetter` or `attrgetter`.
         """
-        (image_ids, listed), (category_ids, _) = (
-            np.unique(np.array([each["id"] for each in truth[key]], np.int64), return_index=True)
-            for key in ("images", "categories")
+        images, annotations, categories = (
+            field(each)(truth) for each in ("images", "annotations", "categories")
         )
-        sizes_hw = {i["id"]: (i["height"], i["width"]) for i in truth["images"] if kind != "bbox"}
-        annotations = truth["annotations"]
-        table = _read(
-            annotations, np.zeros(len(annotations)), image_ids, category_ids, kind, sizes_hw
+        (image_ids, listed), (category_ids, named) = (
+            np.unique(_column(records, field("id"), np.int64), return_index=True)
+            for records in (images, categories)
         )
-        crowd = [bool(annotations[i].get("iscrowd")) for i in table.rows.tolist()]
-        scores = np.fromiter(map(itemgetter("score"), results), np.float64, len(results))
+        sizes_hw: dict[int, tuple[int, int]] = {}
+        if kind != "bbox":
+            sides = (map(field(each), images) for each in ("id", "height", "width"))
+            sizes_hw = {image: (height, width) for image, height, width in zip(*sides, strict=True)}
+        names = [*map(field("name"), categories)]
+        known = partial(
+            _read,
+            image_ids=image_ids,
+            category_ids=category_ids,
+            kind=kind,
+            sizes_hw=sizes_hw,
+            field=field,
+        )
+        table = known(annotations, np.zeros(len(annotations)))
+        is_crowd, area_of = field("iscrowd"), field("area")
+        if field is itemgetter:  # these two may be missing
+            is_crowd, area_of = methodcaller("get", "iscrowd"), methodcaller("get", "area", np.nan)
+        crowd = _column(annotations, is_crowd, np.bool_)
         return cls(
             kind=kind,
             image_ids=image_ids,
             listed=listed,
             category_ids=category_ids,
-            annotations=annotations,
+            class_names=tuple(names[i] for i in named.tolist()),
             truth=table,
-            crowd=np.array(crowd, dtype=bool),
-            results=_read(results, scores, image_ids, category_ids, kind, sizes_hw),
+            crowd=crowd[table.rows],
+            area=_column(annotations, area_of, np.float64)[table.rows],
+            results=known(results, _column(results, field("score"), np.float64)),
         )
 
 
 def _read(
-    records: Sequence[Record],
+    records: Sequence[Any],
     score: Floats,
+    *,
     image_ids: Ints,
     category_ids: Ints,
     kind: Kind,
-    sizes_hw: Mapping[Any, Any],
+    sizes_hw: Mapping[int, tuple[int, int]],
+    field: Field,
 ) -> Table:
     """The records of known images and classes."""
-    image, class_ = (
-        _place(np.fromiter(map(itemgetter(key), records), np.int64, len(records)), ids)
-        for key, ids in (("image_id", image_ids), ("category_id", category_ids))
-    )
+    image = _place(_column(records, field("image_id"), np.int64), image_ids)
+    class_ = _place(_column(records, field("category_id"), np.int64), category_ids)
     pair = image * len(category_ids) + class_
     known = np.flatnonzero((image >= 0) & (class_ >= 0))
     if len(known) < len(records):
@@ -133,8 +153,12 @@ def _read(
         class_=class_[rows],
         pair=pair[rows],
         score=score[rows],
-        shapes=Shapes.read(records, kind, sizes_hw).take(order),
+        shapes=Shapes.read(records, kind, sizes_hw, field).take(order),
     )
+
+
+def _column(records: Sequence[Any], field: Callable[[Any], Any], dtype: type) -> NDArray[Any]:
+    return np.fromiter(map(field, records), dtype, len(records))
 
 
 def _place(ids: Ints, known: Ints) -> Ints:

@@ -54,7 +54,7 @@ def recognised(path: Path) -> Format:
         if each.recognises(path):
             return each
     if reason := _unreadable(path):
-        raise InputError(f"{path}: has no labels that can be read: {reason}")
+        raise InputError(f"{path}: none of the known formats: {reason}")
     raise InputError(
         f"{path}: none of the known formats, {', '.join(NAMES)}; give the file or folder that the "
         "tool exported, or name its format with instseg convert --from-format"
