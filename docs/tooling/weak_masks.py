@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def main() -> None:
     start = given.start or trained(given, "start", {}, "off", "imagenet", given.start_steps)
     for name in given.arms:
         labels, use = ARMS[name]
-        best = trained(given, name.replace(" ", "-"), labels, use, start, given.steps)
+        best = trained(given, re.sub(r"\W+", "_", name), labels, use, start, given.steps)
         row = measured(name, best, given.val)
         print(row, flush=True)  # noqa: T201
         with (given.out / "table.md").open("a") as table:
