@@ -158,7 +158,7 @@ def _tell_of_sources(
             text = (
                 f"{title}: has no splits, unlike others, so its photos are in none; draw new ones"
             )
-            on_event(Warned(text=printable(f"{text} for all by instseg split with again")))
+            on_event(Warned(text=printable(f"{text} for all with instseg split --again")))
 
 
 def _shown(parts: Sequence[Labels]) -> set[str]:
