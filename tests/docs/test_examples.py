@@ -18,7 +18,7 @@ ELSEWHERE = {  # options of all commands and of other programs
     *("--help", "--config", "--debug"),
     *("--constraint", "--logdir", "--nproc-per-node", "--standalone"),
     *("--annotation_format", "--annotation_path", "--labels"),  # of CVAT and LabelMe
-    "--peers",  # of a script in docs/tooling
+    *("--peers", "--seeds"),  # of scripts in docs/tooling
 }
 STAND_INS = {
     '"coco-v2"': '"demo"',  # needs no download
