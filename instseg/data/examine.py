@@ -41,6 +41,8 @@ def examine(options: ExamineAnyOptions) -> Examination:
     """
     if (options.coco_json is None) == (options.data is None):
         raise ArgumentError("say what to check: {coco_json} or {data}")
+    if options.val_images is not None and options.val_coco_json is None:
+        raise ArgumentError("{val_images} needs {val_coco_json}")
     if options.data is None:
         return doctor.examine(**{k: v for k, v in vars(options).items() if k != "data"})
     if options.report is not None:
@@ -51,8 +53,6 @@ def examine(options: ExamineAnyOptions) -> Examination:
     if options.val_coco_json is not None:
         folder = doctor.photos_of(options.val_coco_json, options.val_images) or found.photos
         val = read_document(Path(options.val_coco_json)), folder
-    elif options.val_images is not None:
-        raise ArgumentError("{val_images} needs {val_coco_json}")
     elif split != "val" and "val" in found.splits:
         val = found.splits["val"].document, found.photos
     return doctor.examine_read(

@@ -76,6 +76,8 @@ def examine(options: ExamineOptions) -> Examination:
     Raises:
         InputError: A file is not JSON, a folder does not exist, or the report is no .html file.
     """
+    if options.val_images is not None and options.val_coco_json is None:
+        raise ArgumentError("{val_images} needs {val_coco_json}")
     if options.report is not None:
         check_report(options.report, (options.coco_json, options.val_coco_json))
     coco_json = Path(options.coco_json)
@@ -84,8 +86,6 @@ def examine(options: ExamineOptions) -> Examination:
     if options.val_coco_json is not None:
         val_images = photos_of(options.val_coco_json, options.val_images) or images
         val = read_document(Path(options.val_coco_json)), val_images
-    elif options.val_images is not None:
-        raise ArgumentError("{val_images} needs {val_coco_json}")
     return examine_read(
         document,
         images,
