@@ -171,7 +171,7 @@ def _check(config: Options) -> None:
         raise ArgumentError("{overlap_rule} and {class_priority} need {semantic_map}")
     if not config.report and (config.embed != "auto" or config.pixel_size is not None):
         raise ArgumentError("{embed} and {pixel_size} need {report}")
-    if config.to is None and in_pixels(config.tolerance) != 1:
+    if in_pixels(config.tolerance) != 1 and config.to is None:
         raise ArgumentError("{tolerance} needs {to}")
     if bool(config.class_priority) != (config.overlap_rule == "class-priority"):
         raise ArgumentError(

@@ -53,7 +53,10 @@ def recognised(path: Path) -> Format:
         each = format_of(name)
         if each.recognises(path):
             return each
+    if path.is_dir() and not any(path.iterdir()):
+        raise InputError(f"{path}: is empty; give the folder that the tool exported")
     if reason := _unreadable(path):
+        reason = reason.removeprefix(f"{path}: ")
         raise InputError(f"{path}: none of the known formats: {reason}")
     raise InputError(
         f"{path}: none of the known formats, {', '.join(NAMES)}; give the file or folder that the "

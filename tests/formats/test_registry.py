@@ -49,6 +49,17 @@ def test_photos_beside_other_files_are_no_labels(tmp_path):
         recognised(tmp_path)
 
 
+def test_a_broken_file_is_named_once_and_an_empty_folder_is_called_so(tmp_path):
+    (tmp_path / "a.json").write_text("nope")
+    with pytest.raises(InputError, match=r"^[^:]*: none of the known formats: not valid JSON"):
+        recognised(tmp_path / "a.json")
+    with pytest.raises(InputError, match=r"formats: .*a\.json: not valid"):
+        recognised(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="is empty"):
+        recognised(tmp_path / "empty")
+
+
 def test_other_json_files_do_not_hide_annotations(tmp_path):
     write_photos(tmp_path / "images")
     (tmp_path / "info.json").write_text("{}")
