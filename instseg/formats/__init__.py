@@ -15,7 +15,7 @@ To add a format, say `via`:
      Boxes and areas may be missing: the frame measures them.
    - `write(labels, folder, writing)`: files in an empty folder, which replaces the output only if
      all went well. Photos are named by `photo_names`, which gives each its own stem, and placed by
-     `place_photo`, where the format demands them.
+     `place_photo`, where the format demands them. `shaped` gives the objects that can be drawn.
    - `loses`: what the format cannot hold, and what becomes of it, in words: `{"crowds": "left
      out"}`. The frame counts these in the labels before it calls `write`, tells the user, and the
      table in `docs/data.md` shows them. Features are listed in `format.py`; what is not in `loses`

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from instseg.files.coco_json import leads_out
+from instseg.formats.format import LOOKED_AT
 from instseg.formats.splits import split_in
 
-_LOOKED_AT = 20  # files of a folder, to recognise a format
 _TRIED = 20  # names of photos
 
 
@@ -30,7 +30,7 @@ def coco_files(path: Path, is_wanted: Callable[[Path], bool]) -> list[Path]:
         of_coco = [file for file in files if file.name.startswith(("instances", "panoptic"))]
         files = of_coco or files  # beside which COCO has captions and keypoints of the same photos
         files.sort(key=lambda file: (order.index(split_of(path, file)), file.as_posix()))
-        if any(map(is_wanted, files[:_LOOKED_AT])):
+        if any(map(is_wanted, files[:LOOKED_AT])):
             return files
     return []
 

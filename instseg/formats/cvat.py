@@ -10,17 +10,16 @@ from instseg.core.errors import InputError
 from instseg.formats.coco_files import split_of
 from instseg.formats.cvat_read import read_file
 from instseg.formats.cvat_write import FILE, write
-from instseg.formats.format import Format, Reading
+from instseg.formats.format import LOOKED_AT, Format, Reading
 from instseg.formats.joined import joined
 from instseg.formats.labels import Labels
 
-_LOOKED_AT = 20  # files, to recognise the format
 _HEAD_BYTES = 4096
 
 
 def recognises(path: Path) -> bool:
     """Whether a file, or one of those in a folder, is CVAT's XML."""
-    return any(map(_is_cvat, islice(_candidates(path), _LOOKED_AT)))
+    return any(map(_is_cvat, islice(_candidates(path), LOOKED_AT)))
 
 
 def _candidates(path: Path) -> chain[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from instseg.formats.labels import Labels, Notes, Record
 from instseg.formats.outlined import rings_or_mask
 from instseg.formats.photo_names import copy_photos, photo_names
 from instseg.formats.rings import Loop
+from instseg.formats.shaped import shaped
 from instseg.formats.shapes import box_of, has_mask, mask_of, polygons_of, size_of
 
 FILE = "annotations.xml"
@@ -54,13 +56,14 @@ def write(labels: Labels, folder: Path, writing: Writing) -> dict[int, int]:
         file.write("<version>1.1</version>\n")
         file.write(_meta(classes, declared, len(labels.images)))
         for number, image in enumerate(told(labels.images, writing.on_event, "writing labels")):
-            height, width = size_of(image)
+            height, width = size_hw = size_of(image)
             subset = {"subset": image["split"]} if image.get("split") else {}
             place = {"id": number, "name": names[image["id"]], **subset}
             file.write(f"<image{_fields({**place, 'width': width, 'height': height})}>\n")
-            for annotation in objects[image["id"]]:
+            shape_of = partial(_shapes, size_hw=size_hw, tolerance=writing.tolerance)
+            for annotation, shapes in shaped(objects[image["id"]], shape_of, notes):
                 label = classes[annotation["category_id"]]
-                file.write(_object(annotation, label, (height, width), writing, groups, notes))
+                file.write(_object(annotation, label, shapes, groups))
             file.write("</image>\n")
         file.write("</annotations>\n")
     for note in notes.lines():
@@ -141,21 +144,10 @@ def _meta(
 def _object(
     annotation: Record,
     label: str,
-    size_hw: tuple[int, int],
-    writing: Writing,
+    shapes: Sequence[tuple[str, dict[str, Any]]],
     groups: count[int],
-    notes: Notes,
 ) -> str:
     """The elements of an object."""
-    if annotation.get("iscrowd"):
-        return ""  # which the frame tells
-    try:
-        shapes = _shapes(annotation, size_hw, writing.tolerance)
-    except ValueError as problem:
-        notes.add(f"objects with {problem}: left out", f"id {annotation['id']}")
-        return ""
-    if not shapes:
-        notes.add("objects with an empty mask: left out", f"id {annotation['id']}")
     attributes = attributes_of(annotation)
     own = {
         name: attributes.pop(name)

@@ -10,6 +10,8 @@ from typing import Literal
 from instseg.core.events import OnEvent, ignore
 from instseg.formats.labels import Labels
 
+LOOKED_AT = 20  # files of a folder, to recognise a format
+
 Feature = Literal[
     "masks",
     "boxes",

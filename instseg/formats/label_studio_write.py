@@ -18,6 +18,7 @@ from instseg.formats.format import Writing
 from instseg.formats.label_studio_read import CONFIG
 from instseg.formats.labels import Labels, Notes, Record
 from instseg.formats.photo_names import copy_photos
+from instseg.formats.shaped import shaped
 from instseg.formats.shapes import box_of, has_mask, mask_of, parts_of, polygons_of, size_of
 
 TASKS = "tasks.json"
@@ -80,11 +81,12 @@ class _Tasks:
         path = quote(str(PurePosixPath(self._photos, image["file_name"].replace("\\", "/"))))
         data = {"image": f"/data/local-files/?d={path}"}
         data |= {key: image[key] for key in ("width", "height", "split") if image.get(key)}
+        size_hw = size_of(image)
         regions = [
-            region
-            for annotation in annotations
-            if not annotation.get("iscrowd")  # which the frame tells
-            and (region := self._region(annotation, size_of(image)))
+            self._region(annotation, size_hw, *found)
+            for annotation, found in shaped(
+                annotations, lambda each: self._shape(each, size_hw), self.notes
+            )
         ]
         if not self._predicted:
             return {"data": data, "annotations": [{"result": regions}]}
@@ -93,16 +95,7 @@ class _Tasks:
         prediction = {"model_version": self._model, **mean, "result": regions}
         return {"data": data, "predictions": [prediction]}
 
-    def _region(self, annotation: Record, size_hw: Size) -> Record | None:
-        try:
-            found = self._shape(annotation, size_hw)
-        except ValueError as problem:
-            self.notes.add(f"objects with {problem}: left out", f"id {annotation['id']}")
-            return None
-        if found is None:
-            self.notes.add("objects with an empty mask: left out", f"id {annotation['id']}")
-            return None
-        tool, value = found
+    def _region(self, annotation: Record, size_hw: Size, tool: str, value: Record) -> Record:
         self.tools.add(tool)
         kind = f"{tool}labels"
         scored = annotation.get("score") is not None

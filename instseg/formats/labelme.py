@@ -17,16 +17,16 @@ from instseg.core.errors import InputError
 from instseg.core.events import Notice, told
 from instseg.core.masks import Masks
 from instseg.files.coco_json import read_form
-from instseg.formats.format import Format, Writing
+from instseg.formats.format import LOOKED_AT, Format, Writing
 from instseg.formats.labelme_read import CLASSES, read
 from instseg.formats.labels import Labels, Notes, Record
 from instseg.formats.outlined import rings_or_mask
 from instseg.formats.photo_names import photo_names, place_photo
+from instseg.formats.shaped import shaped
 from instseg.formats.shapes import box_of, has_mask, size_of
 
 VERSION = "5.5.0"
 _QUICK = 1  # compression of PNG
-_LOOKED_AT = 20  # files, to recognise the format
 
 
 class _File(msgspec.Struct):
@@ -40,7 +40,7 @@ def recognises(path: Path) -> bool:
     if path.is_file():
         return path.suffix.lower() == ".json" and _is_labelme(path)
     found = chain(path.glob("*.json"), path.glob("*/*.json"), path.glob("*/*/*.json"))
-    return any(map(_is_labelme, islice(found, _LOOKED_AT)))
+    return any(map(_is_labelme, islice(found, LOOKED_AT)))
 
 
 def _is_labelme(file: Path) -> bool:
@@ -98,18 +98,11 @@ def _shapes(
     notes: Notes,
 ) -> list[Record]:
     """The shapes of a photo."""
-    groups = count(1)
+    groups, size_hw = count(1), size_of(image)
     found = []
-    for annotation in annotations:
-        if annotation.get("iscrowd"):
-            continue  # which the frame tells
-        try:
-            outlines = _outlines(annotation, size_of(image), tolerance)
-        except ValueError as problem:
-            notes.add(f"objects with {problem}: left out", f"id {annotation['id']}")
-            continue
-        if not outlines:
-            notes.add("objects with an empty mask: left out", f"id {annotation['id']}")
+    for annotation, outlines in shaped(
+        annotations, lambda a: _outlines(a, size_hw, tolerance), notes
+    ):
         group = next(groups) if len(outlines) > 1 else None
         common = {
             "label": classes[annotation["category_id"]],

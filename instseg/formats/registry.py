@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from instseg.core.errors import InputError
 from instseg.files.coco_json import read_document
 from instseg.files.xml_file import read_xml
-from instseg.formats.format import Format
+from instseg.formats.format import LOOKED_AT, Format
 
 FormatName = Literal[
     "coco-panoptic",
@@ -28,8 +28,6 @@ FormatName = Literal[
 ]
 NAMES: tuple[FormatName, ...] = get_args(FormatName)
 """In the order in which they are tried on unknown files: special ones first."""
-
-_LOOKED_AT = 20  # files, to tell why none is read
 
 
 def format_of(name: str) -> Format:
@@ -68,7 +66,7 @@ def _unreadable(path: Path) -> str:
     """Why a file, or the first broken one of those in a folder, cannot be read; "" if it can."""
     patterns = ("*.json", "*.xml", "*/*.json", "*/*.xml")
     files = [path] if path.is_file() else chain.from_iterable(map(path.glob, patterns))
-    for file in islice(files, _LOOKED_AT):
+    for file in islice(files, LOOKED_AT):
         reads = {".json": read_document, ".xml": read_xml}.get(file.suffix.lower())
         try:
             if reads is not None:

@@ -12,20 +12,19 @@ import msgspec
 from instseg.core.errors import InputError
 from instseg.files.coco_json import read_form
 from instseg.formats.coco_files import split_of
-from instseg.formats.format import Format, Reading
+from instseg.formats.format import LOOKED_AT, Format, Reading
 from instseg.formats.joined import joined
 from instseg.formats.labels import Labels
 from instseg.formats.via_files import CSV_COLUMN, PROJECT
 from instseg.formats.via_read import read_file
 from instseg.formats.via_write import FILE, write
 
-_LOOKED_AT = 20  # files, to recognise the format
 _HEAD_BYTES = 4096
 
 
 def recognises(path: Path) -> bool:
     """Whether a file, or one of the first in a folder, has regions of photos."""
-    return any(map(_is_via, islice(_candidates(path), _LOOKED_AT)))
+    return any(map(_is_via, islice(_candidates(path), LOOKED_AT)))
 
 
 def _candidates(path: Path) -> chain[Path]:

@@ -12,6 +12,7 @@ from instseg.core.events import Notice, told
 from instseg.formats.format import Writing
 from instseg.formats.labels import Labels, Notes, Record
 from instseg.formats.photo_names import photo_names, photo_of, place_photo
+from instseg.formats.shaped import shaped
 from instseg.formats.shapes import box_of, has_mask, ring_of, size_of
 from instseg.formats.via_files import ATTRIBUTES, PROJECT
 from instseg.formats.via_read import CLASS, NOT_CLASSES
@@ -131,17 +132,8 @@ def _regions(
     tolerance: float,
     notes: Notes,
 ) -> Iterable[Record]:
-    for annotation in annotations:
-        if annotation.get("iscrowd"):
-            continue  # which the frame tells
-        try:
-            shape = _shape(annotation, size_of(image), tolerance)
-        except ValueError as problem:
-            notes.add(f"objects with {problem}: left out", f"id {annotation['id']}")
-            continue
-        if shape is None:
-            notes.add("objects with an empty mask: left out", f"id {annotation['id']}")
-            continue
+    size_hw = size_of(image)
+    for annotation, shape in shaped(annotations, lambda a: _shape(a, size_hw, tolerance), notes):
         entered = _entered(annotation, classes[annotation["category_id"]])
         yield {"shape_attributes": shape, "region_attributes": entered}
 

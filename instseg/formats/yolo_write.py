@@ -12,6 +12,7 @@ from instseg.core.events import Notice, told
 from instseg.formats.format import Writing
 from instseg.formats.labels import Labels, Notes, Record
 from instseg.formats.photo_names import photo_names, place_photo
+from instseg.formats.shaped import shaped
 from instseg.formats.shapes import box_of, has_mask, ring_of, size_of
 
 Shape = Callable[[Record, tuple[int, int], float], list[float] | None]
@@ -77,20 +78,8 @@ def _lines(
     notes: Notes,
 ) -> list[str]:
     size_hw = size_of(image)
-    found = []
-    for annotation in annotations:
-        if annotation.get("iscrowd"):
-            continue  # which the frame tells
-        try:
-            values = shape(annotation, size_hw, writing.tolerance)
-        except ValueError as problem:
-            notes.add(f"objects with {problem}: left out", f"id {annotation['id']}")
-            continue
-        if values is None:
-            notes.add("objects with an empty mask: left out", f"id {annotation['id']}")
-            continue
-        found.append(f"{numbers[annotation['category_id']]} {_shares(values, size_hw)}")
-    return found
+    found = shaped(annotations, lambda each: shape(each, size_hw, writing.tolerance), notes)
+    return [f"{numbers[each['category_id']]} {_shares(values, size_hw)}" for each, values in found]
 
 
 def _shares(values: list[float], size_hw: tuple[int, int]) -> str:
