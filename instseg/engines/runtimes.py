@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from instseg.core.errors import InputError
 from instseg.engines.limits import MAX_DETECTIONS, THRESHOLDS
+from instseg.engines.openvino_core import openvino_core
 from instseg.system.atomic import replacing
 
 Outputs = dict[str, NDArray[Any]]
@@ -64,9 +65,7 @@ def run_onnx(model: Any) -> Run:
 
 def run_openvino(model: Any) -> Run:
     """A model of OpenVINO, on the CPU, computing in float32."""
-    import openvino
-
-    compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino_core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     request = compiled.create_infer_request()
     names = [each.get_any_name() for each in compiled.outputs]
 
@@ -99,7 +98,7 @@ def to_openvino(model: Any, *, halves: bool) -> Any:
         openvino.save_model(converted, target, compress_to_fp16=halves)
         weights = target.with_suffix(".bin").read_bytes()
         tensor = openvino.Tensor(np.frombuffer(weights, np.uint8).copy())
-        return openvino.Core().read_model(target.read_text(encoding="utf-8").encode(), tensor)
+        return openvino_core().read_model(target.read_text(encoding="utf-8").encode(), tensor)
 
 
 def write_onnx(model: Any, texts: Mapping[str, str], path: Path) -> None:

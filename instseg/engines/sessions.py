@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from instseg.core.errors import InputError
 from instseg.engines.limits import MAX_DETECTIONS, THRESHOLDS
+from instseg.engines.openvino_core import openvino_core
 from instseg.engines.runtimes import Outputs
 from instseg.system.processors import allowed_processors
 from instseg.system.threads import MOST_WORKERS
@@ -107,7 +108,7 @@ def _varint(value: int) -> bytes:
 def _openvino(path: Path, limits: Sequence[str], hint: str, threads: int) -> RunGraph:
     import openvino
 
-    core = openvino.Core()
+    core = openvino_core()
     model = _openvino_model(core, path)
     for name in limits:
         constant = next(op for op in model.get_ops() if op.get_friendly_name() == name)
