@@ -48,6 +48,14 @@ def merge(scenes, out):
     return instseg.merge([scenes.coco_json, scenes.coco_json], out / "both.json")
 
 
+def convert(scenes, out):
+    return instseg.convert(scenes.coco_json, out / "cvat", to="cvat")
+
+
+def select(scenes, out):
+    return instseg.select(scenes.images, weights="demo", count=1, out=out)
+
+
 def predict(scenes, out):
     return instseg.Predictor("demo")(instseg.read_image(photo_of(scenes)))
 
@@ -93,6 +101,8 @@ VERBS = [
     repair,
     split,
     merge,
+    convert,
+    select,
     predict,
     label,
     draw,
