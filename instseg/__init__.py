@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from instseg.cluster.predict_shards import predict_shards
     from instseg.comparison.compare import compare
     from instseg.core.errors import InputError
     from instseg.core.instances import Instances, Masks
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from instseg.evaluation.evaluate import evaluate
     from instseg.exporting.export import export
     from instseg.files.image import read_image, write_image
+    from instseg.files.shards import Shards
     from instseg.formats.convert import convert
     from instseg.formats.merge import merge
     from instseg.formats.split import split
@@ -40,6 +42,7 @@ __all__ = [
     "Masks",
     "Predictor",
     "Segmenter",
+    "Shards",
     "compare",
     "convert",
     "display_instances",
@@ -51,6 +54,7 @@ __all__ = [
     "load_model",
     "make_scenes",
     "merge",
+    "predict_shards",
     "read_image",
     "repair",
     "select",
@@ -67,6 +71,7 @@ _HOME = {
     "Masks": "instseg.core.instances",
     "Predictor": "instseg.predict.predictor",
     "Segmenter": "instseg.predict.segmenter",
+    "Shards": "instseg.files.shards",
     "compare": "instseg.comparison.compare",
     "convert": "instseg.formats.convert",
     "display_instances": "instseg.visualize",
@@ -78,6 +83,7 @@ _HOME = {
     "load_model": "instseg.models.load",
     "make_scenes": "instseg.scenes.make_scenes",
     "merge": "instseg.formats.merge",
+    "predict_shards": "instseg.cluster.predict_shards",
     "read_image": "instseg.files.image",
     "repair": "instseg.doctor.repair",
     "select": "instseg.selecting.select",

@@ -28,7 +28,8 @@ class Options:
     """Finds the instances in photos; writes overlay pictures and predictions.json in COCO format.
 
     Args:
-        inputs: Photos, folders, globs, or @list.txt, a text file with one path per line.
+        inputs: Photos, folders, globs, or @list.txt, a text file with one path per line; with
+            --ray also addresses, such as s3://bucket/photos.
         weights: coco-v2, coco-v1, photos (embedded), demo, or the path of a model file, a .pth
             file, or an exported .onnx or .xml file. By default coco-v2; if it is not on this
             machine and cannot be downloaded, photos, with a warning.
@@ -80,6 +81,9 @@ class Options:
         tolerance: Simplify the outlines for --to by so many pixels at most, such as 1 or 1px; 0
             keeps every pixel of the masks.
         resume: Skip photos that an earlier run with the same output folder has finished.
+        ray: Predict on a Ray cluster and write Parquet shards, without overlays: local starts one
+            on this machine, auto uses the one that runs here, or HOST:PORT of one.
+        predictions_json: With --ray, write predictions.json too, from the shards.
     """
 
     inputs: list[str] = field(default_factory=list)
@@ -117,10 +121,16 @@ class Options:
     to: Literal["cvat", "label-studio", "labelme", "yolo", "yolo-seg", "coco"] | None = None
     tolerance: float | str = 1.0
     resume: bool = False
+    ray: str | None = None
+    predictions_json: bool = False
 
 
 def run(config: Options) -> int:
     """Returns 0, 1 if some photos failed, 2 if all did."""
+    if config.ray is not None:
+        from instseg.commands.infer_cluster import run_on_ray
+
+        return run_on_ray(config, config.ray)
     from instseg.files.listing import list_images
 
     _check(config)

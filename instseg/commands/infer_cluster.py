@@ -1,0 +1,87 @@
+"""`instseg infer --ray`: photos predicted on a Ray cluster."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from instseg.cluster.options import ShardsOptions
+from instseg.commands.listener import Listener
+from instseg.commands.terminal import console, printable, table
+from instseg.core.errors import ArgumentError
+from instseg.core.events import Notice, OnEvent, Warned, download_progress
+from instseg.core.wording import count
+from instseg.files.weights import DEFAULT, EMBEDDED, NAMED, NoDownloadError, locate, needs_download
+
+if TYPE_CHECKING:
+    from instseg.cluster.predict_shards import PredictedShards
+    from instseg.commands.infer import Options
+
+
+def run_on_ray(config: Options, ray: str) -> int:
+    """Returns 0, 1 if some photos failed, 2 if all did."""
+    _check(config)
+    with Listener() as listener:
+        names = {each.name for each in fields(ShardsOptions)}
+        given = {name: value for name, value in vars(config).items() if name in names}
+        given |= {
+            "ray": ray,
+            "weights": config.weights or _default(listener),
+            "classes": _names(config.classes),
+            "class_priority": _names(config.class_priority),
+            "on_event": listener,
+        }
+        from instseg.cluster.predict_shards import predict_shards
+
+        done = predict_shards(**given)
+    _show(done)
+    if not done.failed:
+        return 0
+    return 2 if len(done.failed) == done.done else 1
+
+
+def _check(config: Options) -> None:
+    """Raise ArgumentError for options that need the photos where the results are written."""
+    for name, unused in (("crops", False), ("to", None), ("color_by", "class"), ("seed", 0)):
+        if getattr(config, name) != unused:
+            raise ArgumentError(f"{{{name}}} does not go with {{ray}}")
+    if config.tolerance != 1:
+        raise ArgumentError("{tolerance} needs {to}")
+    if config.device not in ("auto", "cpu", "cuda"):
+        raise ArgumentError("with {ray}, {device} must be auto, cpu or cuda", device=config.device)
+
+
+def _default(on_event: OnEvent) -> str:
+    """The default weights, or what stands in for them."""
+    if needs_download(DEFAULT):
+        text = f"{DEFAULT}: not on this machine yet; downloading {NAMED[DEFAULT].url}"
+        on_event(Notice(text=text))
+    try:
+        locate(DEFAULT, progress=download_progress(on_event))
+    except NoDownloadError as problem:
+        if not problem.unreachable:
+            raise
+        from instseg.commands.stand_in import stands_in
+
+        on_event(Warned(text=stands_in(problem)))
+        return EMBEDDED
+    return DEFAULT
+
+
+def _names(listed: list[str] | str | None) -> list[str] | None:
+    return [name.strip() for name in listed.split(",")] if isinstance(listed, str) else listed
+
+
+def _show(done: PredictedShards) -> None:
+    if done.counts:
+        table(["class", "instances"], done.counts.items())
+    made = "".join(f", {path.name}" for path in done.files)
+    line = f"{done.folder}: wrote {'shards' if done.done else 'no new shards'}{made}: "
+    line += f"{count(sum(done.counts.values()), 'instance')} in {count(done.done, 'photo')}, "
+    line += f"{done.seconds:.1f} s ({done.done / done.seconds:.2g} photos/s"
+    line += f", {count(done.workers, 'worker')})" if done.workers else ")"
+    if done.skipped:
+        line += f"; {count(done.skipped, 'photo')} done before"
+    if done.failed:
+        line += f"; {count(len(done.failed), 'photo')} failed"
+    console.print(printable(line))
