@@ -63,6 +63,15 @@ class Job:
         write_bytes(f"{self.folder}/{shard_name(shard)}", content)
 
 
+def require_no_job(folder: str) -> None:
+    """Raise ArgumentError if a folder has a job already, which may have taken days."""
+    if MANIFEST in (names := names_in(folder)) or any(n.startswith(PREFIX) for n in names):
+        raise ArgumentError(
+            f"{folder}: holds the shards of an earlier job; choose another {{out}}, or continue it "
+            "with {resume}"
+        )
+
+
 def start_job(folder: str, photos: Sequence[ListedPhoto], workers: int, described: Json) -> Job:
     """Write the manifest and the list of a new job.
 
@@ -71,15 +80,7 @@ def start_job(folder: str, photos: Sequence[ListedPhoto], workers: int, describe
         photos: Its photos, in order.
         workers: How many there are now; decides how many photos a shard has.
         described: What the results depend on.
-
-    Raises:
-        ArgumentError: The folder has a job already.
     """
-    if MANIFEST in (names := names_in(folder)) or any(n.startswith(PREFIX) for n in names):
-        raise ArgumentError(
-            f"{folder}: holds the shards of an earlier job; choose another {{out}}, or continue it "
-            "with {resume}"
-        )
     each = min(max(len(photos) // (workers * SHARDS_EACH), FEWEST), MOST)
     write_bytes(f"{folder}/{LISTING}", _listing(photos))
     manifest = {"photos": len(photos), "photos_per_shard": each, **described}
@@ -108,9 +109,10 @@ def resumed_job(folder: str, described: Json) -> Job | None:
         raise InputError(f"{path}: is damaged; remove the folder and start again") from error
     for name, value in described.items():
         if (before := manifest.get(name)) != value:
+            was = f"{{{name}}} {_short(before)}, not {_short(value)}"
+            was = "other {weights}" if name == "weights" else was
             raise ArgumentError(
-                f"{folder}: was made with another {name} ({_short(before)}, not {_short(value)}); "
-                "choose another {out}, or give the same"
+                f"{folder}: was made with {was}; choose another {{out}}, or give the same"
             )
     return job
 

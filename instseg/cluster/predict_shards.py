@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from instseg import __version__
-from instseg.cluster.job import LISTING, Job, joined, resumed_job, start_job
+from instseg.cluster.job import LISTING, Job, joined, require_no_job, resumed_job, start_job
 from instseg.cluster.listing import list_photos
 from instseg.cluster.options import ShardsOptions
 from instseg.cluster.ray_session import RaySession
@@ -91,8 +91,10 @@ def predict_shards(options: ShardsOptions) -> PredictedShards:
     out = as_address(options.out)
     require_pyarrow("predict_shards")
     with only_run_in(Path(out)) if not is_remote(out) else nullcontext():
+        run = _Run(options, f"{out}/shards")
+        if not options.resume:
+            require_no_job(run.folder)
         with RaySession(options.ray) as session:  # which connects meanwhile
-            run = _Run(options, f"{out}/shards")
             run.write(session)
         seconds = time.monotonic() - begin_s
         files: list[Path] = []

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -18,6 +19,7 @@ from instseg.cluster.ray_side import CALM, Connected, Done, Failed, Lost, Work
 from instseg.core.errors import ArgumentError, InputError
 
 LONGEST_TEMP = 40  # characters: names of sockets in it must stay below 108
+SWEEPS = 50  # of its folder, a tenth of a second apart
 ANSWER_S = 10.0  # for the head of a cluster
 
 _PROGRAM = (
@@ -104,12 +106,19 @@ class RaySession:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(OSError):  # it has ended
-            self._process.stdin.close()  # type: ignore[union-attr]
+        self._process.kill()  # a local cluster ends with it
         self._process.wait()
-        self._process.stdout.close()  # type: ignore[union-attr]
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):
+                pipe.close()  # type: ignore[union-attr]
         self._log.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        for _attempt in range(
+            SWEEPS
+        ):  # while processes of the cluster that are about to end write logs
+            shutil.rmtree(self._folder, ignore_errors=True)
+            if not os.path.isdir(self._folder):  # noqa: PTH112
+                break
+            time.sleep(0.1)
 
     def _tell(self, what: Any) -> None:
         with suppress(BrokenPipeError):  # its last words say why

@@ -20,7 +20,7 @@ from instseg.cluster.worker import Worker, WorkerSettings
 from instseg.files.shards import encode_shard
 from instseg.system.processors import allowed_processors
 
-RETRIES = 2  # of a shard whose worker was lost
+RETRIES = 1  # of a shard, or a photo alone, whose worker was lost
 STORE_BYTES = 256_000_000  # of a local cluster: only lists and rows pass through it
 CALM = {  # before ray is imported
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -202,9 +202,9 @@ def _do(work: Work) -> Iterator[Done | Lost]:
     for piece in lost:
         for first in range(piece.first, piece.first + piece.count):
             missing[piece.shard, first] = Piece(shard=piece.shard, first=first, count=1)
-    yield from tried(1)
+    yield from tried(RETRIES)
     for piece in missing.values():
-        yield Lost(piece=piece, attempts=RETRIES + 3)
+        yield Lost(piece=piece, attempts=2 * (RETRIES + 1))
 
 
 class _Rounds:

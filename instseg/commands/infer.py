@@ -130,7 +130,7 @@ def run(config: Options) -> int:
     if config.ray is not None:
         from instseg.commands.infer_cluster import run_on_ray
 
-        return run_on_ray(config, config.ray)
+        return run_on_ray(vars(config))
     from instseg.files.listing import list_images
 
     _check(config)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from instseg.cluster.options import ShardsOptions
 from instseg.commands.listener import Listener
@@ -12,23 +13,26 @@ from instseg.core.errors import ArgumentError
 from instseg.core.events import Notice, OnEvent, Warned, download_progress
 from instseg.core.wording import count
 from instseg.files.weights import DEFAULT, EMBEDDED, NAMED, NoDownloadError, locate, needs_download
+from instseg.formats.options import in_pixels
 
 if TYPE_CHECKING:
     from instseg.cluster.predict_shards import PredictedShards
-    from instseg.commands.infer import Options
 
 
-def run_on_ray(config: Options, ray: str) -> int:
-    """Returns 0, 1 if some photos failed, 2 if all did."""
+def run_on_ray(config: Mapping[str, Any]) -> int:
+    """Returns 0, 1 if some photos failed, 2 if all did.
+
+    Args:
+        config: The options of `infer` by name.
+    """
     _check(config)
     with Listener() as listener:
         names = {each.name for each in fields(ShardsOptions)}
-        given = {name: value for name, value in vars(config).items() if name in names}
+        given = {name: value for name, value in config.items() if name in names}
         given |= {
-            "ray": ray,
-            "weights": config.weights or _default(listener),
-            "classes": _names(config.classes),
-            "class_priority": _names(config.class_priority),
+            "weights": config["weights"] or _default(listener),
+            "classes": _names(config["classes"]),
+            "class_priority": _names(config["class_priority"]),
             "on_event": listener,
         }
         from instseg.cluster.predict_shards import predict_shards
@@ -40,15 +44,17 @@ def run_on_ray(config: Options, ray: str) -> int:
     return 2 if len(done.failed) == done.done else 1
 
 
-def _check(config: Options) -> None:
+def _check(config: Mapping[str, Any]) -> None:
     """Raise ArgumentError for options that need the photos where the results are written."""
     for name, unused in (("crops", False), ("to", None), ("color_by", "class"), ("seed", 0)):
-        if getattr(config, name) != unused:
+        if config[name] != unused:
             raise ArgumentError(f"{{{name}}} does not go with {{ray}}")
-    if config.tolerance != 1:
+    if in_pixels(config["tolerance"]) != 1:
         raise ArgumentError("{tolerance} needs {to}")
-    if config.device not in ("auto", "cpu", "cuda"):
-        raise ArgumentError("with {ray}, {device} must be auto, cpu or cuda", device=config.device)
+    if config["device"] not in ("auto", "cpu", "cuda"):
+        raise ArgumentError(
+            "with {ray}, {device} must be auto, cpu or cuda", device=config["device"]
+        )
 
 
 def _default(on_event: OnEvent) -> str:
