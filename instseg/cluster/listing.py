@@ -6,16 +6,13 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from instseg.core.errors import InputError
 from instseg.core.events import Notice, OnEvent
 from instseg.core.wording import count
 from instseg.files.listing import IMAGE_SUFFIXES, lines_of_list, list_images
-from instseg.files.storage import is_remote, open_store
+from instseg.files.storage import find_files, has_magic, is_remote
 from instseg.predict.photos import OWN_FOLDERS, name_photos
-
-MAGIC = "*?["  # a glob has one of these
 
 
 @dataclass(frozen=True)
@@ -73,46 +70,20 @@ def _entries(inputs: Iterable[str | Path]) -> Iterator[str | Path]:
 
 def _remote(address: str, recursive: bool, on_event: OnEvent) -> list[str]:
     """The addresses of the photos of a folder, a glob or a photo."""
-    from pyarrow import fs
-
-    filesystem, path = open_store(address)
-    prefix = address[: len(address.rstrip("/")) - len(path)]  # such as s3://
-    try:
-        if any(sign in path for sign in MAGIC):
-            files = _glob(filesystem, path)
-            mend = "no images match; check the pattern"
-        else:
-            kind = filesystem.get_file_info(path).type
-            if kind == fs.FileType.File or (
-                kind == fs.FileType.NotFound and _suffix(path) in IMAGE_SUFFIXES
-            ):
-                return [address]
-            selector = fs.FileSelector(path, recursive=recursive, allow_not_found=True)
-            infos = filesystem.get_file_info(selector)
-            files = [each.path for each in infos if each.type == fs.FileType.File]
-            mend = "no images in this folder" + (
-                "" if recursive else "; look into its folders too?"
-            )
-    except OSError as error:
-        words = " ".join(str(error).split())
-        raise InputError(
-            f"{address}: cannot be listed ({words}); check the address, and the credentials in "
-            "the environment"
-        ) from error
+    files = find_files(address, recursive=recursive)
+    if not files and _suffix(address) in IMAGE_SUFFIXES and not has_magic(address):
+        return [address]  # a photo; if there is none, reading it reports it
     seen = [each for each in files if not PurePosixPath(each).name.startswith(".")]
     images = sorted(each for each in seen if _suffix(each) in IMAGE_SUFFIXES)
     if others := len(seen) - len(images):
         left = f"{count(others, 'file')} left out, no images by their names"
         on_event(Notice(text=f"{address}: {left}"))
-    if not images:
-        raise InputError(f"{address}: {mend}")
-    return [prefix + each for each in images]
-
-
-def _glob(filesystem: Any, path: str) -> list[str]:
-    from fsspec.implementations.arrow import ArrowFSWrapper
-
-    return [str(each) for each in ArrowFSWrapper(filesystem).glob(path)]
+    if images:
+        return images
+    if has_magic(address):
+        raise InputError(f"{address}: no images match; check the pattern")
+    mend = "" if recursive else "; look into its folders too?"
+    raise InputError(f"{address}: no images in this folder{mend}")
 
 
 def _suffix(path: str) -> str:

@@ -143,5 +143,48 @@ def names_in(folder: str) -> list[str]:
     return sorted(each.base_name for each in found if each.type == fs.FileType.File)
 
 
+def has_magic(address: str) -> bool:
+    """Whether it is a glob."""
+    return any(sign in address for sign in "*?[")
+
+
+def find_files(address: str, *, recursive: bool) -> list[str]:
+    """The addresses of the files of a remote folder or glob; none if there is no such folder.
+
+    Raises:
+        InputError: The service does not answer, or refuses.
+    """
+    filesystem, path = open_store(address)
+    from pyarrow import fs
+
+    try:
+        if has_magic(path):
+            found = [str(each) for each in _of_fsspec(filesystem).glob(path)]
+        else:
+            selector = fs.FileSelector(path, recursive=recursive, allow_not_found=True)
+            is_folder = filesystem.get_file_info(path).type == fs.FileType.Directory
+            infos = filesystem.get_file_info(selector) if is_folder else []
+            found = [each.path for each in infos if each.type == fs.FileType.File]
+    except OSError as error:
+        raise InputError(
+            f"{address}: cannot be listed ({_in_words(error)}); check the address, and the "
+            "credentials in the environment"
+        ) from error
+    scheme, _, rest = as_address(address).partition("://")
+    bucket = rest.partition("/")[0]
+    base = _filesystem(scheme, bucket)[1].strip("/")
+    inner = (each.lstrip("/").removeprefix(base).lstrip("/") for each in found)
+    return [f"{scheme}://{bucket}/{each}" for each in inner]
+
+
+def _of_fsspec(filesystem: Any) -> Any:
+    from fsspec.implementations.arrow import ArrowFSWrapper
+    from pyarrow import fs
+
+    if isinstance(filesystem, fs.PyFileSystem):
+        return filesystem.handler.fs
+    return ArrowFSWrapper(filesystem)
+
+
 def _in_words(error: Exception) -> str:
     return " ".join(str(error).split())
