@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 from instseg.cluster.job import photos_in, read_listing
 from instseg.cluster.worker import Worker, WorkerSettings
 from instseg.files.shards import encode_shard
+from instseg.system.allocation import keep_freed_memory
 from instseg.system.processors import allowed_processors
 
 RETRIES = 1  # of a shard, or a photo alone, whose worker was lost
@@ -266,6 +267,7 @@ class _RayWorker:
         import ray
         import torch
 
+        keep_freed_memory()
         if not ray.get_gpu_ids():
             torch.set_num_threads(1)  # each core has its own worker
         self._header = settings.header

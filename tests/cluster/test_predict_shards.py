@@ -4,10 +4,12 @@ import importlib.util
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +20,7 @@ import instseg
 from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import PhotoFailed, Progress
 from instseg.files.image import write_image
+from instseg.files.storage import write_bytes
 from instseg.predict.folder import predict_folder
 from instseg.predict.photos import name_photos
 from instseg.predict.pictures import Pictures
@@ -52,13 +55,37 @@ def plain(photos, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def s3():
+    """The address of a server of S3 on this machine; None where moto is not installed."""
+    if importlib.util.find_spec("moto") is None:
+        yield None
+        return
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "moto.server", "-p", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        while True:
+            with suppress(OSError):
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            assert server.poll() is None, "moto has ended"
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+        server.kill()
+
+
+@pytest.fixture(scope="module")
+def cluster(s3):
     """A cluster of three machines of one core each, as far as Ray can tell."""
     import ray
     from ray.cluster_utils import Cluster
 
     before = dict(os.environ)
     os.environ.update(QUIET)
+    if s3:
+        keys = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "test")
+        os.environ.update(keys | {"AWS_ENDPOINT_URL": s3, "AWS_DEFAULT_REGION": "us-east-1"})
     memory = {"object_store_memory": 80_000_000}
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **memory})
     others = [nodes.add_node(num_cpus=1, **memory) for _ in range(NODES - 1)]
@@ -170,6 +197,29 @@ def test_a_photo_that_ends_its_worker_is_a_row_with_an_error(cluster, tmp_path):
     rows = {photo.name: photo for photo in instseg.Shards(done.folder)}
     assert "its worker ended in each of 4 attempts" in rows["huge.png"].error
     assert all(rows[f"{number}.png"].error is None for number in range(10))
+
+
+def test_photos_and_shards_lie_in_s3(photos, plain, cluster, s3, tmp_path):
+    if s3 is None:
+        pytest.skip("moto is not installed: pip install 'moto[server]'")
+    from pyarrow import fs
+
+    fs.S3FileSystem(allow_bucket_creation=True).create_dir("bucket")
+    for path in [*sorted(photos.iterdir())[:8], photos / "damaged.jpg"]:
+        write_bytes(f"s3://bucket/photos/a b/{path.name}", path.read_bytes())
+    given = {"weights": "demo", "device": "cpu", "ray": cluster[0].address}
+    done = instseg.predict_shards("s3://bucket/photos/*/*", out="s3://bucket/found", **given)
+    assert (done.done, done.failed) == (9, ("damaged.jpg",))
+    rows = {photo.name: photo for photo in instseg.Shards("s3://bucket/found/shards")}
+    assert rows["damaged.jpg"].error.startswith("s3://bucket/photos/a b/damaged.jpg: not an image")
+    found = {name: len(photo.found) for name, photo in rows.items() if photo.found is not None}
+    images = {each["id"]: each["file_name"] for each in document(plain)["images"]}
+    expected = Counter(images[each["image_id"]] for each in document(plain)["annotations"])
+    assert found == {name: expected[name] for name in found} and len(found) == 8
+    again = instseg.predict_shards(
+        "s3://bucket/photos/*/*", out="s3://bucket/found", resume=True, **given
+    )
+    assert (again.done, again.skipped) == (0, 9)
 
 
 def test_options_that_do_not_go_together_are_told_before_anything_starts(tmp_path):
