@@ -127,6 +127,8 @@ def main() -> None:
         import ray
 
         send(_connect(address, folder))
+        import ray.data  # takes a while, and the caller still prepares
+
         try:
             work = pickle.load(questions)
             threading.Thread(target=_end_with, args=[questions], daemon=True).start()
