@@ -11,7 +11,7 @@ import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from instseg.core.errors import InputError
 from instseg.system.atomic import replacing
@@ -65,8 +65,10 @@ def require_pyarrow(name: str | Path) -> None:
 def _filesystem(scheme: str, bucket: str) -> tuple[Any, str]:
     from pyarrow import fs
 
-    if scheme == "s3" and {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"} & os.environ.keys():
-        return fs.S3FileSystem(), bucket  # else Amazon is asked for the region of the bucket
+    server = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if scheme == "s3" and server:  # else Amazon is asked for the region of the bucket
+        parts = urlsplit(server)
+        return fs.S3FileSystem(endpoint_override=parts.netloc, scheme=parts.scheme), bucket
     if scheme in _OF_PYARROW:
         found: tuple[Any, str] = fs.FileSystem.from_uri(f"{scheme}://{quote(bucket, safe='@:')}")
         return found
@@ -165,7 +167,7 @@ def find_files(address: str, *, recursive: bool) -> list[str]:
             is_folder = filesystem.get_file_info(path).type == fs.FileType.Directory
             infos = filesystem.get_file_info(selector) if is_folder else []
             found = [each.path for each in infos if each.type == fs.FileType.File]
-    except OSError as error:
+    except (OSError, ValueError) as error:  # also of a pattern
         raise InputError(
             f"{address}: cannot be listed ({_in_words(error)}); check the address, and the "
             "credentials in the environment"

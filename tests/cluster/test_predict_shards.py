@@ -204,7 +204,8 @@ def test_photos_and_shards_lie_in_s3(photos, plain, cluster, s3, tmp_path):
         pytest.skip("moto is not installed: pip install 'moto[server]'")
     from pyarrow import fs
 
-    fs.S3FileSystem(allow_bucket_creation=True).create_dir("bucket")
+    server = {"endpoint_override": s3.removeprefix("http://"), "scheme": "http"}
+    fs.S3FileSystem(allow_bucket_creation=True, **server).create_dir("bucket")
     for path in [*sorted(photos.iterdir())[:8], photos / "damaged.jpg"]:
         write_bytes(f"s3://bucket/photos/a b/{path.name}", path.read_bytes())
     given = {"weights": "demo", "device": "cpu", "ray": cluster[0].address}
