@@ -18,6 +18,8 @@ ELSEWHERE = {  # options of all commands and of other programs
     *("--help", "--config", "--debug"),
     *("--constraint", "--logdir", "--nproc-per-node", "--standalone"),
     *("--annotation_format", "--annotation_path", "--labels"),  # of CVAT and LabelMe
+    *("--address", "--head"),  # of Ray
+    *("--master-addr", "--master-port", "--nnodes", "--node-rank"),  # of torchrun
     *("--peers", "--seeds"),  # of scripts in docs/tooling
 }
 STAND_INS = {
