@@ -85,7 +85,9 @@ def _lines(
 def _shares(values: list[float], size_hw: tuple[int, int]) -> str:
     height, width = size_hw
     shares = (np.array(values).reshape(-1, 2) / (width, height)).clip(0, 1)
-    return " ".join([f"{value:.7f}".rstrip("0").rstrip(".") for value in shares.ravel().tolist()])
+    different, which = np.unique(shares, return_inverse=True)  # stairs repeat each value often
+    texts = [f"{value:.7f}".rstrip("0").rstrip(".") for value in different.tolist()]
+    return " ".join([texts[i] for i in which.ravel().tolist()])
 
 
 def _write_yaml(path: Path, labels: Labels, names: list[str]) -> None:
