@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import told
 from instseg.files.coco_records import score_of
 from instseg.files.photo_header import photo_size
@@ -71,7 +71,9 @@ def read(path: Path, reading: Reading) -> Labels:
         ]
         add_objects(builder, image, shapes, task.where)
     if not builder.labels().images:
-        raise InputError(f"{path}: the sizes of its photos are not known; say where they are")
+        raise ArgumentError(
+            f"{path}: the sizes of its photos are not known; give their folder as {{images}}"
+        )
     return builder.labels()
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import told
 from instseg.files.coco_json import read_document
 from instseg.files.coco_records import score_of
@@ -68,7 +68,9 @@ def read(path: Path, reading: Reading) -> Labels:
         image = builder.image(name or _named(file, document), size, split=split)
         add_objects(builder, image, _drawn(document, notes, file), file)
     if not builder.labels().images:
-        raise InputError(f"{path}: the sizes of its photos are not known; say where they are")
+        raise ArgumentError(
+            f"{path}: the sizes of its photos are not known; give their folder as {{images}}"
+        )
     if path.is_dir() and found:
         _tell_unlabelled(notes, photos, set(found.values()))
     return builder.labels()
