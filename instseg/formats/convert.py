@@ -109,7 +109,7 @@ def convert(options: ConvertOptions) -> Conversion:
         images=len(labels.images),
         objects=len(labels.annotations),
         classes=len(labels.categories),
-        notes=notes,
+        notes=(*notes, *writing.notes.lines()),
         findings=findings,
     )
 
@@ -182,6 +182,8 @@ def write_labels(labels: Labels, out: Path, target: Format, writing: Writing) ->
     with _folder_for(out, target.file if writing.one_file else "") as folder:
         new_ids = target.write(labels, folder, writing)
         _write_classes(folder / CLASSES, labels, new_ids)
+    for note in writing.notes.lines():
+        writing.on_event(Notice(text=printable(note)))
 
 
 def check_free(out: Path, target: Format) -> None:
