@@ -14,7 +14,6 @@ from instseg.scenes.backgrounds import paint_background
 from instseg.scenes.distractors import DISTRACTOR
 from instseg.scenes.pen import Drawing, Pen, Sprite, pick
 from instseg.scenes.scene import (
-    CLASS_NAMES,
     DRAWINGS,
     Placed,
     SceneConfig,
