@@ -62,7 +62,8 @@ class Options:
         coco_json: COCO dataset whose image ids are used in predictions.json.
         overlay: Write an overlay picture of each photo.
         color_by: Colours in overlays: class (one for each class, a little lighter or darker from
-            instance to instance) or instance (neighbouring instances differ most).
+            instance to instance) or instance (neighbouring instances differ most; in videos one for
+            each track). auto is class for photos, and instance for videos.
         semantic_map: Also write a semantic map of each photo, labels/NAME.png, and the class
             names, labels/classes.json.
         overlap_rule: Which instance is on top in semantic maps where several overlap: score (the
@@ -70,7 +71,8 @@ class Options:
         class_priority: Class names from highest to lowest priority, comma-separated.
         polygons: Write masks without holes as polygons in predictions.json, with their RLE in the
             field rle.
-        csv: Also write instances.csv, with area, box, centroid, class and score.
+        csv: Also write instances.csv, with area, box, centroid, class and score; videos always have
+            tracks.csv.
         crops: Also write each instance, cut out of its photo, to crops/NAME/.
         report: Also write report.html, which shows all photos and their instances.
         embed: Photos of full size of the report: auto puts them into the page while it stays small,
@@ -108,7 +110,7 @@ class Options:
     recursive: bool = False
     coco_json: Path | None = None
     overlay: bool = True
-    color_by: Literal["class", "instance"] = "class"
+    color_by: Literal["auto", "class", "instance"] = "auto"
     semantic_map: bool = renamed(False, "label_map")
     overlap_rule: Rule = "score"
     class_priority: list[str] | str | None = None
@@ -155,7 +157,7 @@ def run(config: Options) -> int:
                 rule=config.overlap_rule,
                 priority=_names(config.class_priority),
                 crops=config.crops,
-                color_by=config.color_by,
+                color_by="instance" if config.color_by == "instance" else "class",
             ),
             csv=config.csv,
             polygons=config.polygons,

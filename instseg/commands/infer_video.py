@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from instseg.predict.predictor import Predictor
     from instseg.video.predict_video import PredictedVideo
 
-FOR_PHOTOS = ("coco_json", "crops", "csv", "report", "semantic_map", "to")
+FOR_PHOTOS = ("coco_json", "crops", "report", "semantic_map", "to")
 
 
 def videos_and_photos(config: Options, on_event: OnEvent) -> tuple[list[Source], list[Path]]:
@@ -108,7 +109,7 @@ def predict_videos(
                 every=config.every,
                 track=config.track,
                 overlay=config.overlay,
-                color_by=config.color_by,
+                color_by="class" if config.color_by == "class" else "instance",
                 polygons=config.polygons,
                 resume=config.resume,
                 on_event=on_event,
@@ -130,7 +131,7 @@ def _folders(videos: Sequence[Source], out: Path, alone: bool) -> list[Path]:
     names: Counter[str] = Counter()
     folders = []
     for source in videos:
-        name = Path(shown(source)).stem.replace(" ", "-") or "video"
+        name = re.sub(r"[^\w.-]+", "-", Path(shown(source)).stem).strip(".-") or "video"
         names[name] += 1
         number = f"-{names[name]}" if names[name] > 1 else ""
         folders.append(out / shorten(name + number, LONGEST_NAME))

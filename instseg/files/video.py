@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 DECODER_THREADS = 2
 MOST_FAILURES = 1000  # of a file, one after the other, before it is given up
+END_MISSING = "its end is missing"
 MISSING_S = 1.0  # shorter than announced by more than this: the end is missing
 MISSING = 0.05  # likewise, as a share
 USUAL_RATE = 25.0  # frames per second, where nothing tells it
@@ -264,7 +265,8 @@ class Video:
                 packets = self._container.demux(chosen)
                 continue
             except (av.error.FFmpegError, OSError) as error:
-                self.problem = words_of(error)
+                ended = isinstance(error, av.error.EOFError)
+                self.problem = END_MISSING if ended else words_of(error)
                 break
             failures = 0
             yield from frames
@@ -283,21 +285,20 @@ class Video:
         return image if matrix is None else turned(image, matrix)
 
     def _tell_end(self) -> None:
-        """Warn of what is damaged or missing."""
-        if self.damaged:
-            parts = count(self.damaged, "damaged part")
-            self._on_event(Warned(text=f"{self.name}: {parts} skipped; frames are missing there"))
+        """Warn of what is damaged or missing, in one line."""
         whole_s = self.duration_s or 0.0
         if self.problem is None and whole_s - self._last_s > max(MISSING_S, MISSING * whole_s):
-            self.problem = "its end is missing"
+            self.problem = END_MISSING
+        parts = f"{count(self.damaged, 'damaged part')} skipped" if self.damaged else ""
         if self.problem:
             of = f" of {whole_s:.1f} s" if whole_s else ""
-            self._on_event(
-                Warned(
-                    text=f"{self.name}: ended after {self._last_s:.1f} s{of} ({self.problem}); "
-                    "what came before is kept"
-                )
-            )
+            why = f"{self.problem}; {parts}" if parts else self.problem
+            text = f"ended after {self._last_s:.1f} s{of} ({why}); what came before is kept"
+        elif parts:
+            text = f"{parts}; frames are missing there"
+        else:
+            return
+        self._on_event(Warned(text=f"{self.name}: {text}"))
 
 
 def frames_of(source: Source) -> Iterator[NDArray[np.uint8]]:

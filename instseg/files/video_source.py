@@ -69,9 +69,9 @@ def camera_of(source: Source) -> int | None:
     """The number of a camera; None for anything else."""
     if isinstance(source, int):
         return source
-    text = str(source)
-    is_number = text.isascii() and text.isdecimal() and len(text) <= 3
-    return int(text) if is_number and not Path(text).exists() else None
+    if not isinstance(source, str) or not source.isascii() or not source.isdecimal():
+        return None
+    return int(source) if len(source) <= 3 and not Path(source).exists() else None
 
 
 def shown(source: Source) -> str:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from instseg.core.instances import Instances
 from instseg.files.instances_csv import centroids_xy
-from instseg.predict.predictor import Predictor
 from instseg.video.overlay import Trail, Trails, colors_of
-from instseg.video.replay import as_stored
+from instseg.video.replay import TIME_DIGITS, as_stored
+from instseg.video.tracking import Tracker
 from instseg.video.tracks_csv import TracksCsv
 from instseg.visualize.instance_colors import ColorBy
 
@@ -40,8 +40,7 @@ class FrameResults:
 
     Args:
         out: Folder of tracks.csv, which is written anew.
-        predictor: That has found the instances.
-        track: Follow them; else no instance has an id.
+        rate: Mean frames per second; None follows none of them, so that no instance has an id.
 
     Attributes:
         frames: How many were taken.
@@ -49,12 +48,10 @@ class FrameResults:
         counts: Instances by class name.
     """
 
-    def __init__(self, out: Path, predictor: Predictor, *, track: bool) -> None:
+    def __init__(self, out: Path, rate: float | None) -> None:
         self._tracker = None
-        if track:
-            from instseg.video.tracking import Tracker  # loads supervision
-
-            self._tracker = Tracker()
+        if rate is not None:
+            self._tracker = Tracker(frame_rate=rate)
         self._table = TracksCsv(out / "tracks.csv")
         self._trails = Trails()
         self._seen: defaultdict[str, set[int]] = defaultdict(set)
@@ -83,7 +80,7 @@ class FrameResults:
         stored = as_stored(found)
         track_ids = np.full(len(found), -1, np.int64)
         if self._tracker is not None:
-            track_ids = self._tracker.update(stored)
+            track_ids = self._tracker.update(stored, time_s=round(time_s, TIME_DIGITS))
         centroids = centroids_xy(stored)
         self._table.add(index, time_s, stored, track_ids, centroids)
         self._trails.add(track_ids, centroids)

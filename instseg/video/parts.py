@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from instseg.files.video_source import words_of
 from instseg.system.atomic import replacing
 from instseg.video.sound import Sound, Timed, heard_packets
+from instseg.video.writer import BEGIN
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,11 @@ def join_parts(
 
 def _seen(inputs: Sequence[Any], pictures: Any) -> Iterator[Timed]:
     for container in inputs:
+        begin = Fraction(container.metadata.get(BEGIN, 0))
         for packet in container.demux(container.streams.video[0]):
             if packet.size:
+                packet.pts += round(begin / packet.time_base)
+                packet.dts = packet.pts
                 packet.stream = pictures
                 yield float(packet.pts * packet.time_base), packet
 

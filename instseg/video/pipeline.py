@@ -25,12 +25,11 @@ from instseg.system.threads import Workers
 from instseg.video.frame_results import Followed, FrameResults
 from instseg.video.output import OverlayOutput
 from instseg.video.overlay import draw_tracks
-from instseg.video.replay import StoredFrame, frames_of_records
+from instseg.video.replay import TIME_DIGITS, StoredFrame, frames_of_records
 from instseg.visualize.draw import draw_instances
 from instseg.visualize.instance_colors import ColorBy
 
 MANY = 1_000_000  # frames
-TIME_DIGITS = 6
 
 
 @dataclass(frozen=True, eq=False)

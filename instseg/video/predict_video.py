@@ -14,7 +14,7 @@ from instseg.core.events import OnEvent, ignore
 from instseg.core.json_types import Json
 from instseg.core.options import checks_types
 from instseg.files.results import PredictionWriter
-from instseg.files.video import Frame, Video
+from instseg.files.video import USUAL_RATE, Frame, Video
 from instseg.files.video_source import Source, is_live, is_stream
 from instseg.predict.predictor import Predictor
 from instseg.system.atomic import sweep
@@ -123,7 +123,8 @@ def predict_video(
         if output:
             output.begin(keep=len(predictions.done))
             stack.enter_context(output)
-        results = stack.enter_context(FrameResults(out, predictor, track=track))
+        rate = (video.rate or USUAL_RATE) / every if track else None
+        results = stack.enter_context(FrameResults(out, rate=rate))
         pipeline = Pipeline(predictor, video, results, predictions, output, color_by, on_event)
         skipped = pipeline.run(chain([first], frames))
     seconds = time.monotonic() - begin_s

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from instseg.core.instances import Instances, Masks
 from instseg.core.json_types import Json
 
+TIME_DIGITS = 6  # of times in journals and tables
 XYWH_DIGITS = 3  # as `coco_annotations` writes boxes
 
 

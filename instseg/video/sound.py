@@ -84,7 +84,7 @@ def heard_packets(sound: Sound, output: Any, stack: ExitStack) -> Iterator[Timed
     if stream.codec_context.name.removesuffix("float") in COPIED:
         return _copied(source, stream, output.add_stream_from_template(stream), sound)
     rate = stream.rate if stream.rate in AAC_RATES else AAC_RATES[-1]
-    layout = stream.layout.name if stream.layout.nb_channels <= 2 else "stereo"
+    layout = "mono" if stream.layout.nb_channels == 1 else "stereo"
     coder = output.add_stream("aac", rate=rate, layout=layout)
     return _coded(source, stream, coder, sound)
 
@@ -123,6 +123,8 @@ def _coded(source: Any, stream: Any, target: Any, sound: Sound) -> Iterator[Time
                 break
             frame.pts -= round(sound.start_s / frame.time_base)
             yield from coded(frame)
+    if not target.codec_context.is_open:  # there was no sound
+        return
     yield from coded(None)
     for packet in target.encode(None):
         yield float(packet.pts * packet.time_base), packet

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from instseg.core.instances import Instances
 from instseg.files.instances_csv import plain_cell
 from instseg.system.atomic import naming_file
+from instseg.video.replay import TIME_DIGITS
 
 
 class TracksCsv:
@@ -65,7 +66,7 @@ class TracksCsv:
         )
         with naming_file(self._path):
             csv.writer(self._file).writerows(
-                [index, round(time_s, 6), track_id, name, score, *box, area, *centroid]
+                [index, round(time_s, TIME_DIGITS), track_id, name, score, *box, area, *centroid]
                 for track_id, name, score, box, area, centroid in rows
             )
             self._file.flush()

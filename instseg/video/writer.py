@@ -13,10 +13,11 @@ from instseg.core.errors import InputError
 from instseg.system.atomic import naming_file
 
 ENCODERS = ("libx264", "h264")  # the second is what this build of FFmpeg has, if not the first
+BEGIN = "comment"  # metadata: when the first frame is shown; in fragmented files it is always at 0
 # No frame waits for later ones, so parts can be joined; a killed part can be played to the last
 # fragment, which begins with a key frame.
 CODER = {"preset": "veryfast", "crf": "20", "bf": "0"}
-FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "flush_packets": "1"}
 KEY_FRAME_S = 2.0
 BT709, LIMITED_RANGE = 1, 1
 
@@ -50,13 +51,12 @@ class VideoWriter:
         import av
 
         with naming_file(self._path):
-            if self._container is None:
-                self._begin(
-                    image.shape[0] + image.shape[0] % 2, image.shape[1] + image.shape[1] % 2
-                )
-            frame = av.VideoFrame.from_ndarray(_even(image), format="rgb24")
-            frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709")
+            image = _even(image)
             self._last = max(round(time_s / self._time_base), self._last + 1)
+            if self._container is None:
+                self._begin(*image.shape[:2])
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709")
             frame.pts, frame.time_base = self._last, self._time_base
             self._container.mux(self._stream.encode(frame))
 
@@ -77,6 +77,7 @@ class VideoWriter:
         self._container = av.open(
             str(self._path), "w", format="mp4", container_options=dict(FRAGMENTS)
         )
+        self._container.metadata[BEGIN] = str(self._last * self._time_base)
         rate = Fraction(self._rate).limit_denominator(1001)
         self._stream = self._container.add_stream(_encoder(), rate=rate, options=dict(CODER))
         coder = self._stream.codec_context
