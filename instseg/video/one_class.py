@@ -30,7 +30,13 @@ class OneClass:
     """
 
     def __init__(
-        self, *, method: Method, frame_rate: float, patience_s: float, least_score: float, masks: bool
+        self,
+        *,
+        method: Method,
+        frame_rate: float,
+        patience_s: float,
+        least_score: float,
+        masks: bool,
     ) -> None:
         self._similarity = _MaskIoU() if masks else None
         options: dict[str, Any] = {
