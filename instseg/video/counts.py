@@ -70,10 +70,11 @@ class Counts:
 
     def to_json(self) -> dict[str, Any]:
         """As it is written to counts.json."""
-        document = asdict(self)
-        for line in document["lines"]:
-            line["in"], line["out"] = line.pop("in_"), line.pop("out")
-        return document
+        return {
+            "tracks": dict(self.tracks),
+            "lines": [{"line": each.line, "in": each.in_, "out": each.out} for each in self.lines],
+            "zones": [asdict(each) for each in self.zones],
+        }
 
     def texts(self) -> list[str]:
         """One line of text for each line and zone, in the order given, to be shown beside it."""
