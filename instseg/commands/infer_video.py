@@ -68,7 +68,13 @@ def _check(config: Options, *, with_videos: bool) -> None:
     if not with_videos:
         if config.every != 1:
             raise ArgumentError("{every} is for videos, and there is none", every=config.every)
+        if config.count_line or config.zone:
+            raise ArgumentError("{count_line} and {zone} are for videos, and there is none")
         return
+    if config.count_line or config.zone:
+        from instseg.video.counts import Counter as TrackCounter
+
+        TrackCounter(config.count_line, config.zone)  # wrong ones are told before weights are read
     given = [name for name in FOR_PHOTOS if getattr(config, name)]
     if given:
         wrong = "{" + given[0] + "}"
@@ -108,6 +114,8 @@ def predict_videos(
                 folder,
                 every=config.every,
                 track=config.track,
+                count_line=config.count_line,
+                zone=config.zone,
                 overlay=config.overlay,
                 color_by="class" if config.color_by == "class" else "instance",
                 polygons=config.polygons,
@@ -145,7 +153,13 @@ def _show(config: Options, done: PredictedVideo) -> None:
             table(["class", "instances", "tracks"], rows)
         else:
             table(["class", "instances"], [row[:2] for row in rows])
-    names = ["predictions.json", "tracks.csv", *(["overlay.mp4"] if config.overlay else [])]
+    counted = ["counts.json"] if config.count_line or config.zone else []
+    names = [
+        "predictions.json",
+        "tracks.csv",
+        *counted,
+        *(["overlay.mp4"] if config.overlay else []),
+    ]
     line = f"{done.folder}: wrote {', '.join(names)}: {_tracks(done.tracks)}"
     line += f"{count(sum(done.counts.values()), 'instance')} in "
     line += f"{count(done.frames + done.skipped, 'frame')} ({done.video_s:.1f} s of video), "

@@ -20,6 +20,9 @@ TRAIL = 30  # frames of a trail
 WIDEST_PX = 3.0  # of a trail at its end, on a frame of 640 x 480
 
 Trail = tuple[Rgb, NDArray[np.float64]]  # colour, and places (n, 2), the oldest first
+Mark = tuple[NDArray[np.float64], str]  # points (P, 2) of a line or of corners, and its text
+
+MARK = (255, 225, 60)
 
 
 def track_color(track_id: int) -> Rgb:
@@ -119,4 +122,25 @@ def _with_trails(image: NDArray[np.uint8], trails: Sequence[Trail]) -> NDArray[n
                 width = max(round(widest * number / len(points)), 1) + margin
                 fill = (0, 0, 0) if margin else color
                 pen.line(points[number - 1 : number + 1], fill=fill, width=width)
+    return np.asarray(picture)
+
+
+def draw_marks(image: NDArray[np.uint8], marks: Sequence[Mark]) -> NDArray[np.uint8]:
+    """Draw lines and zones, each with its text beside its first point, inside the frame."""
+    if not marks:
+        return image
+    picture = Image.fromarray(image)
+    pen = ImageDraw.Draw(picture)
+    scale = drawing_scale((image.shape[0], image.shape[1]))
+    width, size = max(round(2 * scale), 1), max(round(14 * scale), 10)
+    for points, _ in marks:
+        corners = [tuple(point) for point in points.tolist()]
+        corners += corners[:1] if len(corners) > 2 else []
+        for fill, wide in (((0, 0, 0), width + 2), (MARK, width)):
+            pen.line(corners, fill=fill, width=wide, joint="curve")
+    for points, text in marks:
+        _, _, right, bottom = pen.textbbox((0, 0), text, font_size=size, stroke_width=2)
+        room = np.array([picture.width - right - 4, picture.height - bottom - 4])
+        x, y = np.clip(points[0] + 4, 0, np.maximum(room, 0)).tolist()
+        pen.text((x, y), text, fill=MARK, font_size=size, stroke_width=2, stroke_fill=(0, 0, 0))
     return np.asarray(picture)

@@ -24,7 +24,7 @@ from instseg.system.budget import MemoryBudget, Need
 from instseg.system.threads import Workers
 from instseg.video.frame_results import Followed, FrameResults
 from instseg.video.output import OverlayOutput
-from instseg.video.overlay import draw_tracks
+from instseg.video.overlay import draw_marks, draw_tracks
 from instseg.video.replay import TIME_DIGITS, StoredFrame, frames_of_records
 from instseg.visualize.draw import draw_instances
 from instseg.visualize.instance_colors import ColorBy
@@ -173,7 +173,7 @@ class Pipeline:
         picture = draw_tracks(
             image, followed.found, followed.track_ids, followed.colors, followed.trails
         )
-        return step, picture
+        return step, draw_marks(picture, followed.marks)
 
     def _write(self, frame: Frame, followed: Followed) -> None:
         stem = Path(self.video.name).stem or "frame"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import chain
@@ -60,6 +60,8 @@ def predict_video(
     *,
     every: int = 1,
     track: bool = True,
+    count_line: Sequence[str] = (),
+    zone: Sequence[str] = (),
     overlay: bool = True,
     color_by: ColorBy = "instance",
     polygons: bool = False,
@@ -84,6 +86,9 @@ def predict_video(
         out: Output folder; only one run at a time may write there.
         every: Only each Nth frame.
         track: Give the instances of one object the same id in all frames.
+        count_line: Lines, each as `x1,y1,x2,y2` in pixels, or in percent with % behind each number:
+            the tracks that cross them are counted in counts.json and in the overlay.
+        zone: Corners of zones, each as `x1,y1,x2,y2,x3,y3,...`: the tracks in them are counted.
         overlay: Write overlay.mp4.
         color_by: Colours in the overlay: "instance" (one for each track) or "class".
         polygons: Write masks without holes as polygons; see `coco_annotations`.
@@ -92,13 +97,16 @@ def predict_video(
         on_event: Called with the progress, and with a warning if something is damaged or missing.
 
     Raises:
-        ArgumentError: `resume` with a stream or camera.
+        ArgumentError: `resume` with a stream or camera, or a line or zone that is none, or without
+            `track`.
         InputError: The video cannot be read or has no frame, frames are too large, another run
             writes into the folder, or the earlier run cannot be resumed.
     """
     out = Path(out)
     if resume and (is_live(source) or is_stream(source)):
         raise ArgumentError("{resume} needs a file: a stream or camera cannot be read again")
+    if (count_line or zone) and not track:
+        raise ArgumentError("{count_line} and {zone} count tracks: they need {track}")
     begin_s = time.monotonic()
     with ExitStack() as stack:
         video = stack.enter_context(closing(Video(source, every=every, on_event=on_event)))
@@ -124,7 +132,9 @@ def predict_video(
             output.begin(keep=len(predictions.done))
             stack.enter_context(output)
         rate = (video.rate or USUAL_RATE) / every if track else None
-        results = stack.enter_context(FrameResults(out, rate=rate))
+        results = stack.enter_context(
+            FrameResults(out, rate=rate, count_line=count_line, zone=zone)
+        )
         pipeline = Pipeline(predictor, video, results, predictions, output, color_by, on_event)
         skipped = pipeline.run(chain([first], frames))
     seconds = time.monotonic() - begin_s

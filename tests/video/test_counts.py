@@ -82,5 +82,5 @@ def test_refuses_what_is_no_line(wrong):
 
 @pytest.mark.parametrize("wrong", ["", "1,2,3,4", "1,2,3,4,5"])
 def test_refuses_what_is_no_zone(wrong):
-    with pytest.raises(ArgumentError, match="zone.* must be x1,y1,x2,y2,x3,y3"):
+    with pytest.raises(ArgumentError, match=r"zone.* must be x1,y1,x2,y2,x3,y3"):
         Counter(zones=[wrong])
