@@ -129,8 +129,8 @@ class Options:
     tolerance: float | str = 1.0
     every: int = 1
     track: bool = True
-    count_line: list[str] = repeated()  # noqa: RUF009
-    zone: list[str] = repeated()  # noqa: RUF009
+    count_line: list[str] = repeated()
+    zone: list[str] = repeated()
     resume: bool = False
 
 

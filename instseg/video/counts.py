@@ -79,7 +79,9 @@ class Counts:
     def texts(self) -> list[str]:
         """One line of text for each line and zone, in the order given, to be shown beside it."""
         lines = [f"in {_total(each.in_)}, out {_total(each.out)}" for each in self.lines]
-        zones = [f"{_total(each.inside)} of {_total(each.visited)}" for each in self.zones]
+        zones = [
+            f"inside {_total(each.inside)}, visited {_total(each.visited)}" for each in self.zones
+        ]
         return lines + zones
 
     def write(self, path: Path) -> None:
