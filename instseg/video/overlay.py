@@ -12,10 +12,11 @@ from PIL import Image, ImageDraw
 
 from instseg.core.colors import INSTANCE_COLORS, Rgb
 from instseg.core.instances import Instances
-from instseg.visualize.draw import draw_colored, drawing_scale
+from instseg.visualize.draw import draw_colored, draw_labels_of, drawing_scale
 from instseg.visualize.instance_colors import ColorBy, colors_by
 
 UNCONFIRMED = (150, 150, 150)
+OPACITY = 0.4
 TRAIL = 30  # frames of a trail
 WIDEST_PX = 3.0  # of a trail at its end, on a frame of 640 x 480
 
@@ -100,9 +101,10 @@ def draw_tracks(
     order = np.lexsort((track_ids, track_ids < 0)).tolist()
     names = found.names
     labels = [(i, names[i] if track_ids[i] < 0 else f"{names[i]} #{track_ids[i]}") for i in order]
-    return draw_colored(
-        _with_trails(image, trails), found, colors, labels, show_boxes=False, opacity=0.4
-    )
+    canvas = draw_colored(image, found, colors, opacity=OPACITY, show_boxes=False)
+    canvas = _with_trails(canvas, trails)
+    draw_labels_of(canvas, found, colors, labels)
+    return canvas
 
 
 def _with_trails(image: NDArray[np.uint8], trails: Sequence[Trail]) -> NDArray[np.uint8]:
@@ -119,4 +121,4 @@ def _with_trails(image: NDArray[np.uint8], trails: Sequence[Trail]) -> NDArray[n
                 width = max(round(widest * number / len(points)), 1) + margin
                 fill = (0, 0, 0) if margin else color
                 pen.line(points[number - 1 : number + 1], fill=fill, width=width)
-    return np.asarray(picture)
+    return np.array(picture)
