@@ -49,8 +49,8 @@ def main() -> int:
         done = predict_video(model, folder / "clip.mp4", folder / "out", on_event=note_peak)
     early, late = peaks_mb[frames // 10], highest_memory_bytes() / 1e6
     print(
-        f"{done.frames} frames, {sum(done.counts.values())} instances, "
-        f"{sum(done.tracks.values())} tracks, {done.seconds:.0f} s; "
+        f"{done.frames} frames, {sum(done.instances.values())} instances, "
+        f"{sum(done.counts.tracks.values())} tracks, {done.seconds:.0f} s; "
         f"peak {early:.0f} MB after a tenth, {late:.0f} MB in the end"
     )
     return int(done.frames < frames or late - early > ALLOWED_MB + frames / 1000)

@@ -84,6 +84,9 @@ class Options:
             keeps every pixel of the masks.
         every: Only each Nth frame of a video.
         track: Give the instances of one object the same id in all frames of a video.
+        count_line: Count the tracks of videos that cross a line x1,y1,x2,y2, in pixels or percent,
+            such as 0,50%,100%,50%; several with ; between them.
+        zone: Count the tracks of videos inside a zone x1,y1,x2,y2,x3,y3 and so on; likewise.
         resume: Skip photos and frames of videos that an earlier run with the same output folder has
             finished.
     """
@@ -124,6 +127,8 @@ class Options:
     tolerance: float | str = 1.0
     every: int = 1
     track: bool = True
+    count_line: list[str] | str | None = None
+    zone: list[str] | str | None = None
     resume: bool = False
 
 

@@ -41,7 +41,7 @@ def test_one_video_goes_to_the_output_folder(inputs, tiny_weights, tmp_path, cap
     assert times_of(out / "overlay.mp4") == [0, 0.2, 0.4]
     printed = capsys.readouterr()
     assert printed.out.splitlines()[0].split() == ["class", "instances", "tracks"]
-    assert f"{out}: wrote predictions.json, tracks.csv, overlay.mp4: " in printed.out
+    assert f"{out}: wrote predictions.json, tracks.csv, counts.json, overlay.mp4: " in printed.out
     assert "in 3 frames (0.4 s of video)" in printed.out
     assert printed.err == ""
     again = config([inputs / "a" / "clip.mp4"], tiny_weights, out, every=2, resume=True)
@@ -79,6 +79,8 @@ def test_nothing_but_a_missing_video_fails(tiny_weights, tmp_path, capsys):
         ({"crops": True}, "--crops is for photos"),
         ({"to": "cvat"}, "--to is for photos"),
         ({"semantic_map": True}, "--semantic-map is for photos"),
+        ({"count_line": "1,2", "track": True}, "--count-line must be x1,y1,x2,y2"),
+        ({"zone": "0,0,9,0,9,9", "track": False}, "need --track"),
         ({"every": 0}, "--every must be at least 1, not 0"),
     ],
 )
@@ -89,8 +91,23 @@ def test_options_of_photos_end_in_one_line(options, words, inputs, tiny_weights,
 
 
 def test_options_of_videos_need_one(inputs, tiny_weights, tmp_path):
-    with pytest.raises(ArgumentError, match="every=2 is for videos"):
+    with pytest.raises(ArgumentError, match="are for videos; there is none"):
         run(config([inputs / "photo.png"], tiny_weights, tmp_path, every=2))
+
+
+def test_tracks_are_counted_at_lines_and_in_zones(inputs, tiny_weights, tmp_path, capsys):
+    where = {"count_line": "50%,0,50%,100%; 0,10,96,10", "zone": "0,0,100%,0,100%,100%,0,100%"}
+    options = {"score_threshold": 0.5, "max_detections": 2}
+    assert run(config([inputs / "a" / "clip.mp4"], tiny_weights, tmp_path, **where, **options)) == 0
+    counts = json.loads((tmp_path / "counts.json").read_text())
+    assert [each["line"] for each in counts["lines"]] == ["50%,0,50%,100%", "0,10,96,10"]
+    assert counts["zones"][0]["visited"] == counts["tracks"] != {}
+    printed = capsys.readouterr().out
+    assert "50%,0,50%,100%: in 0, out 0" in printed
+    plain = tmp_path / "plain"
+    assert run(config([inputs / "a" / "clip.mp4"], tiny_weights, plain, **options)) == 0
+    overlays = [(folder / "overlay.mp4").read_bytes() for folder in (tmp_path, plain)]
+    assert overlays[0] != overlays[1]
 
 
 def test_overlays_are_coloured_by_track_or_by_class(inputs, tiny_weights, tmp_path):
