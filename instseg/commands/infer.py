@@ -10,7 +10,7 @@ from instseg.commands.listener import Listener
 from instseg.commands.terminal import console, printable, table
 from instseg.core.errors import ArgumentError
 from instseg.core.events import Notice, OnEvent, Warned, download_progress
-from instseg.core.options import renamed, repeated
+from instseg.core.options import renamed
 from instseg.core.overlap_rule import Rule
 from instseg.core.wording import count
 from instseg.files.weights import DEFAULT, EMBEDDED, NAMED, NoDownloadError, needs_download
@@ -84,11 +84,9 @@ class Options:
             keeps every pixel of the masks.
         every: Only each Nth frame of a video.
         track: Give the instances of one object the same id in all frames of a video.
-        count_line: A line in a video, as x1,y1,x2,y2 in pixels or, with % behind each number, in
-            percent of the width and height: tracks that cross it are counted, in counts.json and
-            in the overlay. To be given once for each line.
-        zone: The corners of a zone in a video, as x1,y1,x2,y2,x3,y3 and on: the tracks in it are
-            counted. To be given once for each zone.
+        count_line: Count the tracks of videos that cross a line x1,y1,x2,y2, in pixels or percent,
+            such as 0,50%,100%,50%; several with ; between them.
+        zone: Count the tracks of videos inside a zone x1,y1,x2,y2,x3,y3 and so on; likewise.
         resume: Skip photos and frames of videos that an earlier run with the same output folder has
             finished.
     """
@@ -129,8 +127,8 @@ class Options:
     tolerance: float | str = 1.0
     every: int = 1
     track: bool = True
-    count_line: list[str] = repeated()
-    zone: list[str] = repeated()
+    count_line: list[str] | str | None = None
+    zone: list[str] | str | None = None
     resume: bool = False
 
 

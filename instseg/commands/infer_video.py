@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,15 +66,9 @@ def _videos_of(item: str) -> list[Source]:
 
 def _check(config: Options, *, with_videos: bool) -> None:
     if not with_videos:
-        if config.every != 1:
-            raise ArgumentError("{every} is for videos, and there is none", every=config.every)
-        if config.count_line or config.zone:
-            raise ArgumentError("{count_line} and {zone} are for videos, and there is none")
+        if config.every != 1 or config.count_line or config.zone:
+            raise ArgumentError("{every}, {count_line} and {zone} are for videos; there is none")
         return
-    if config.count_line or config.zone:
-        from instseg.video.counts import Counter as TrackCounter
-
-        TrackCounter(config.count_line, config.zone)  # wrong ones are told before weights are read
     given = [name for name in FOR_PHOTOS if getattr(config, name)]
     if given:
         wrong = "{" + given[0] + "}"
@@ -114,8 +108,8 @@ def predict_videos(
                 folder,
                 every=config.every,
                 track=config.track,
-                count_line=config.count_line,
-                zone=config.zone,
+                count_line=_split(config.count_line),
+                zone=_split(config.zone),
                 overlay=config.overlay,
                 color_by="class" if config.color_by == "class" else "instance",
                 polygons=config.polygons,
@@ -147,21 +141,21 @@ def _folders(videos: Sequence[Source], out: Path, alone: bool) -> list[Path]:
 
 
 def _show(config: Options, done: PredictedVideo) -> None:
-    if done.counts:
-        rows = [(name, number, done.tracks.get(name, 0)) for name, number in done.counts.items()]
+    tracks = done.counts.tracks
+    if done.instances:
+        rows = [(name, number, tracks.get(name, 0)) for name, number in done.instances.items()]
         if config.track:
             table(["class", "instances", "tracks"], rows)
         else:
             table(["class", "instances"], [row[:2] for row in rows])
-    counted = ["counts.json"] if config.count_line or config.zone else []
-    names = [
-        "predictions.json",
-        "tracks.csv",
-        *counted,
-        *(["overlay.mp4"] if config.overlay else []),
-    ]
-    line = f"{done.folder}: wrote {', '.join(names)}: {_tracks(done.tracks)}"
-    line += f"{count(sum(done.counts.values()), 'instance')} in "
+    counted = [*(each.line for each in done.counts.lines), *(z.zone for z in done.counts.zones)]
+    for where, text in zip(counted, done.counts.texts(), strict=True):
+        console.print(printable(f"{where}: {text}"))
+    names = ["predictions.json", "tracks.csv"]
+    names += ["counts.json"] * config.track + ["overlay.mp4"] * config.overlay
+    line = f"{done.folder}: wrote {', '.join(names)}: "
+    line += f"{count(sum(tracks.values()), 'track')}, " if config.track else ""
+    line += f"{count(sum(done.instances.values()), 'instance')} in "
     line += f"{count(done.frames + done.skipped, 'frame')} ({done.video_s:.1f} s of video), "
     line += f"{done.seconds:.1f} s ({done.frames / done.seconds:.2g} frames/s, "
     line += f"network busy {done.busy:.0%})"
@@ -170,5 +164,7 @@ def _show(config: Options, done: PredictedVideo) -> None:
     console.print(printable(line))
 
 
-def _tracks(tracks: Mapping[str, int]) -> str:
-    return f"{count(sum(tracks.values()), 'track')}, " if tracks else ""
+def _split(given: list[str] | str | None) -> list[str]:
+    """Lines or zones of the command line, which semicolons part."""
+    given = given.split(";") if isinstance(given, str) else given or []
+    return [each.strip() for each in given]

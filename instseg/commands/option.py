@@ -39,7 +39,6 @@ class Option:
         help: From the docstring.
         positional: Whether it is given without its name.
         aliases: Names that it had before.
-        repeated: Whether it is given once for each text of a list.
     """
 
     name: str
@@ -49,7 +48,6 @@ class Option:
     help: str
     positional: bool = False
     aliases: tuple[str, ...] = ()
-    repeated: bool = False
 
     @property
     def is_flag(self) -> bool:
@@ -67,8 +65,6 @@ class Option:
     @property
     def metavar(self) -> str:
         """What stands for the value in the help."""
-        if self.repeated:
-            return WORDS[str][0]
         words = [
             "{" + ",".join(map(str, get_args(kind))) + "}"
             if get_origin(kind) is Literal
@@ -162,7 +158,6 @@ def options_of(options: Callable[..., Any], positional: Sequence[str] = ()) -> l
                 help=help_of[field.name],
                 positional=field.name in positional,
                 aliases=tuple(field.metadata.get("aliases", ())),
-                repeated=field.metadata.get("repeated", False),
             )
         )
     order = list(help_of)  # of the docstring: a dataclass has its base's fields first

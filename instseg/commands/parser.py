@@ -147,8 +147,6 @@ def _add(parser: argparse.ArgumentParser, option: Option) -> None:
         if option.is_flag
         else {"metavar": option.metavar}
     )
-    if option.repeated:
-        how["action"] = "append"
     parser.add_argument(option_name(option.name), dest=option.name, **how)
     for alias in option.aliases:
         how["help"] = argparse.SUPPRESS

@@ -119,11 +119,6 @@ def renamed(default: Any, *old_names: str) -> Any:
     return field(default=default, metadata={"aliases": old_names})
 
 
-def repeated() -> Any:
-    """A list of texts whose option is given once for each; in a YAML file, a list."""
-    return field(default_factory=list, metadata={"repeated": True})
-
-
 def python_only(default: Any = None) -> Any:
     """A field without a command line option, such as a callback."""
     return field(default=default, metadata={"python_only": True})

@@ -299,14 +299,3 @@ class Video:
         else:
             return
         self._on_event(Warned(text=f"{self.name}: {text}"))
-
-
-def frames_of(source: Source) -> Iterator[NDArray[np.uint8]]:
-    """The frames of a video, which is opened at once, and closed after the last one."""
-    video = Video(source)
-
-    def frames() -> Iterator[NDArray[np.uint8]]:
-        with video:
-            yield from video
-
-    return frames()

@@ -19,7 +19,7 @@ from instseg.core.errors import ArgumentError, InputError, require_between
 from instseg.core.events import OnEvent, ignore
 from instseg.core.instances import Instances
 from instseg.core.options import checks_types
-from instseg.files.video import frames_of
+from instseg.files.video import Video
 from instseg.files.video_source import is_video
 from instseg.models.inference import Choice, Detector, Glance
 from instseg.models.mask_rcnn import Model
@@ -221,7 +221,7 @@ class Predictor:
         """
         if isinstance(images, str | Path):  # a text is a sequence too, of letters
             if is_video(images):
-                return self.stream(frames_of(images))
+                return self.stream(Video(images))
             raise ArgumentError("{images} must be a list of images, or a video", images=images)
         workers = self.workers(length_hint(images, MANY))
         budget = self.plan.budget(workers.count)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from instseg.core.colors import Rgb
 from instseg.core.instances import Instances
 from instseg.files.instances_csv import centroids_xy
 from instseg.video.counts import Counter as TrackCounter
@@ -29,24 +30,23 @@ class Followed:
         track_ids: int64 (N,), -1 for those without a confirmed track.
         trails: Where the tracks came from.
         colors: Of each instance.
-        marks: The lines and zones that are counted, points (P, 2) and the text of each.
+        counts: The lines and zones where tracks are counted, with their counts up to this frame.
     """
 
     found: Instances
     track_ids: NDArray[np.int64]
     trails: list[Trail]
-    colors: list[tuple[int, int, int]]
-    marks: list[Mark]
+    colors: list[Rgb]
+    counts: list[Mark]
 
 
 class FrameResults:
     """Takes the frames of a video in order.
 
     Args:
-        out: Folder of tracks.csv, which is written anew.
+        out: Folder of tracks.csv and counts.json, which are written anew.
         rate: Mean frames per second; None follows none of them, so that no instance has an id.
-        count_line: Lines whose crossings are counted; see `counts.Counter`.
-        zone: Zones in which tracks are counted. With a line or a zone, counts.json is written.
+        counter: Counts the tracks.
 
     Attributes:
         frames: How many were taken.
@@ -54,21 +54,14 @@ class FrameResults:
         counts: Instances by class name.
     """
 
-    def __init__(
-        self,
-        out: Path,
-        rate: float | None,
-        *,
-        count_line: Sequence[str] = (),
-        zone: Sequence[str] = (),
-    ) -> None:
-        self._counter = TrackCounter(count_line, zone)
-        self._counts_json = out / "counts.json" if count_line or zone else None
+    def __init__(self, out: Path, rate: float | None, counter: TrackCounter) -> None:
         self._tracker = None
         if rate is not None:
             self._tracker = Tracker(frame_rate=rate)
         self._table = TracksCsv(out / "tracks.csv")
         self._trails = Trails()
+        self._counter = counter
+        self._counts_path = out / "counts.json"
         self.frames, self.last_s = 0, 0.0
         self.counts: Counter[str] = Counter()
 
@@ -78,9 +71,9 @@ class FrameResults:
         return self._tracker is not None
 
     @property
-    def tracks(self) -> dict[str, int]:
+    def tracks(self) -> Mapping[str, int]:
         """Number of tracks by class name."""
-        return dict(self._counter.result().tracks)
+        return self._counter.result().tracks
 
     def take(self, index: int, time_s: float, found: Instances, color_by: ColorBy) -> Followed:
         """The next frame.
@@ -101,16 +94,18 @@ class FrameResults:
         self.frames, self.last_s = self.frames + 1, time_s
         self.counts.update(found.names)
         self._counter.update(stored, track_ids)
-        shapes, texts = self._counter.shapes(found.size_hw), self._counter.result().texts()
-        marks = list(zip(shapes, texts, strict=True))
         colors = colors_of(found, track_ids, color_by)
         trails = self._trails.current(dict(zip(track_ids.tolist(), colors, strict=True)))
-        return Followed(found, track_ids, trails, colors, marks)
+        return Followed(found, track_ids, trails, colors, self._marks(found.size_hw))
+
+    def _marks(self, size_hw: tuple[int, int]) -> list[Mark]:
+        shapes = self._counter.shapes(size_hw)
+        return list(zip(shapes, self._counter.result().texts(), strict=True)) if shapes else []
 
     def __enter__(self) -> FrameResults:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._table.close()
-        if self._counts_json:
-            self._counter.result().write(self._counts_json)
+        if self.tracks_them:
+            self._counter.result().write(self._counts_path)

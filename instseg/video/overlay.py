@@ -12,17 +12,17 @@ from PIL import Image, ImageDraw
 
 from instseg.core.colors import INSTANCE_COLORS, Rgb
 from instseg.core.instances import Instances
-from instseg.visualize.draw import draw_colored, drawing_scale
+from instseg.visualize.draw import draw_colored, draw_labels_of, drawing_scale
 from instseg.visualize.instance_colors import ColorBy, colors_by
+from instseg.visualize.label_plates import draw_label_plates
 
-UNCONFIRMED = (150, 150, 150)
+WHITE, UNCONFIRMED = (255, 255, 255), (150, 150, 150)
+OPACITY = 0.4
 TRAIL = 30  # frames of a trail
 WIDEST_PX = 3.0  # of a trail at its end, on a frame of 640 x 480
 
+Mark = tuple[NDArray[np.float64], str]  # points (n, 2) of a line or zone, and what is written there
 Trail = tuple[Rgb, NDArray[np.float64]]  # colour, and places (n, 2), the oldest first
-Mark = tuple[NDArray[np.float64], str]  # points (P, 2) of a line or of corners, and its text
-
-MARK = (255, 225, 60)
 
 
 def track_color(track_id: int) -> Rgb:
@@ -86,8 +86,9 @@ def draw_tracks(
     track_ids: NDArray[np.int64],
     colors: Sequence[Rgb],
     trails: Sequence[Trail] = (),
+    counts: Sequence[Mark] = (),
 ) -> NDArray[np.uint8]:
-    """Draw the instances of a frame with their ids, and trails below the labels.
+    """Draw the instances of a frame with their ids; trails, lines and zones below the labels.
 
     Args:
         image: uint8 RGB (H, W, 3); not modified.
@@ -95,6 +96,7 @@ def draw_tracks(
         track_ids: (N,), -1 for those without an id, whose labels show the class alone.
         colors: Of each instance.
         trails: Of their tracks.
+        counts: The lines and zones where tracks are counted.
 
     Returns:
         A new uint8 (H, W, 3) array.
@@ -103,44 +105,43 @@ def draw_tracks(
     order = np.lexsort((track_ids, track_ids < 0)).tolist()
     names = found.names
     labels = [(i, names[i] if track_ids[i] < 0 else f"{names[i]} #{track_ids[i]}") for i in order]
-    return draw_colored(
-        _with_trails(image, trails), found, colors, labels, show_boxes=False, opacity=0.4
-    )
+    canvas = draw_colored(image, found, colors, opacity=OPACITY, show_boxes=False)
+    canvas = _with_lines(canvas, trails, counts)
+    _write_counts(canvas, counts)
+    draw_labels_of(canvas, found, colors, labels)
+    return canvas
 
 
-def _with_trails(image: NDArray[np.uint8], trails: Sequence[Trail]) -> NDArray[np.uint8]:
-    """A frame with lines that become wider towards their end, over a dark margin."""
-    if not trails:
+def _with_lines(
+    image: NDArray[np.uint8], trails: Sequence[Trail], counts: Sequence[Mark]
+) -> NDArray[np.uint8]:
+    """A frame with trails, which become wider towards their end, lines and zones, all edged."""
+    if not trails and not counts:
         return image
     picture = Image.fromarray(image)
     pen = ImageDraw.Draw(picture)
     widest = WIDEST_PX * drawing_scale((image.shape[0], image.shape[1]))
     for margin in (2, 0):
         for color, places in trails:
-            points = [(x, y) for x, y in places.tolist()]
+            points = _points(places)
             for number in range(1, len(points)):
                 width = max(round(widest * number / len(points)), 1) + margin
                 fill = (0, 0, 0) if margin else color
                 pen.line(points[number - 1 : number + 1], fill=fill, width=width)
-    return np.asarray(picture)
+        for corners, _ in counts:
+            points = _points(corners)
+            fill = (0, 0, 0) if margin else WHITE
+            closed = points[:1] if len(points) > 2 else []
+            pen.line(points + closed, fill=fill, width=max(round(widest / 2), 1) + margin)
+    return np.array(picture)
 
 
-def draw_marks(image: NDArray[np.uint8], marks: Sequence[Mark]) -> NDArray[np.uint8]:
-    """Draw lines and zones, each with its text beside its first point, inside the frame."""
-    if not marks:
-        return image
-    picture = Image.fromarray(image)
-    pen = ImageDraw.Draw(picture)
-    scale = drawing_scale((image.shape[0], image.shape[1]))
-    width, size = max(round(2 * scale), 1), max(round(14 * scale), 10)
-    for points, _ in marks:
-        corners = [tuple(point) for point in points.tolist()]
-        corners += corners[:1] if len(corners) > 2 else []
-        for fill, wide in (((0, 0, 0), width + 2), (MARK, width)):
-            pen.line(corners, fill=fill, width=wide, joint="curve")
-    for points, text in marks:
-        _, _, right, bottom = pen.textbbox((0, 0), text, font_size=size, stroke_width=2)
-        room = np.array([picture.width - right - 4, picture.height - bottom - 4])
-        x, y = np.clip(points[0] + 4, 0, np.maximum(room, 0)).tolist()
-        pen.text((x, y), text, fill=MARK, font_size=size, stroke_width=2, stroke_fill=(0, 0, 0))
-    return np.asarray(picture)
+def _points(places: NDArray[np.float64]) -> list[tuple[float, float]]:
+    return [(x, y) for x, y in places.tolist()]
+
+
+def _write_counts(canvas: NDArray[np.uint8], counts: Sequence[Mark]) -> None:
+    middles = [points.mean(axis=0).round().astype(np.int64) for points, _ in counts]
+    boxes = np.array([[x, y, x + 1, y + 1] for x, y in middles], np.int64).reshape(-1, 4)
+    texts, scale = [text for _, text in counts], drawing_scale((canvas.shape[0], canvas.shape[1]))
+    draw_label_plates(canvas, texts, boxes, [WHITE] * len(texts), scale)

@@ -24,7 +24,7 @@ from instseg.system.budget import MemoryBudget, Need
 from instseg.system.threads import Workers
 from instseg.video.frame_results import Followed, FrameResults
 from instseg.video.output import OverlayOutput
-from instseg.video.overlay import draw_marks, draw_tracks
+from instseg.video.overlay import draw_tracks
 from instseg.video.replay import TIME_DIGITS, StoredFrame, frames_of_records
 from instseg.visualize.draw import draw_instances
 from instseg.visualize.instance_colors import ColorBy
@@ -166,14 +166,13 @@ class Pipeline:
     def _draw(self, step: Step) -> tuple[Step, NDArray[np.uint8] | None]:
         if self.output is None:
             return step, None
-        followed = step.followed
-        image = step.frame.image
+        image, seen = step.frame.image, step.followed
         if not self.results.tracks_them:
-            return step, draw_instances(image, followed.found, color_by=self.color_by)
-        picture = draw_tracks(
-            image, followed.found, followed.track_ids, followed.colors, followed.trails
+            return step, draw_instances(image, seen.found, color_by=self.color_by)
+        drawn = draw_tracks(
+            image, seen.found, seen.track_ids, seen.colors, seen.trails, seen.counts
         )
-        return step, draw_marks(picture, followed.marks)
+        return step, drawn
 
     def _write(self, frame: Frame, followed: Followed) -> None:
         stem = Path(self.video.name).stem or "frame"

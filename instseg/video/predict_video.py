@@ -19,6 +19,7 @@ from instseg.files.video_source import Source, is_live, is_stream
 from instseg.predict.predictor import Predictor
 from instseg.system.atomic import sweep
 from instseg.system.lock import only_run_in
+from instseg.video.counts import Counter, Counts
 from instseg.video.frame_results import FrameResults
 from instseg.video.output import OverlayOutput
 from instseg.video.pipeline import Pipeline
@@ -34,8 +35,8 @@ class PredictedVideo:
         frames: Number of frames that this run has finished.
         skipped: Number of frames that an earlier run has finished.
         video_s: Length of the video up to its last frame, in seconds.
-        counts: Number of instances in all frames, by class name.
-        tracks: Number of tracks by class name.
+        instances: Number of instances in all frames, by class name.
+        counts: Number of tracks by class name, across each line and in each zone.
         problem: Why the video has ended before its end; None if it has not.
         seconds: Duration of the run.
         busy: Share of this time, 0..1, that the threads of the network have worked.
@@ -45,8 +46,8 @@ class PredictedVideo:
     frames: int
     skipped: int
     video_s: float
-    counts: Mapping[str, int]
-    tracks: Mapping[str, int]
+    instances: Mapping[str, int]
+    counts: Counts
     problem: str | None
     seconds: float
     busy: float
@@ -60,8 +61,8 @@ def predict_video(
     *,
     every: int = 1,
     track: bool = True,
-    count_line: Sequence[str] = (),
-    zone: Sequence[str] = (),
+    count_line: str | Sequence[str] = (),
+    zone: str | Sequence[str] = (),
     overlay: bool = True,
     color_by: ColorBy = "instance",
     polygons: bool = False,
@@ -71,9 +72,9 @@ def predict_video(
     """Find and follow the instances in a video, and write them into a folder.
 
     Writes predictions.json (COCO, one image for each frame), tracks.csv (one row for each instance
-    of each frame) and overlay.mp4 (H.264, with the times and the sound of the video). Threads read,
-    predict and draw a few frames ahead; memory use does not grow with the number of frames, but
-    for the name of each.
+    of each frame), counts.json (tracks by class, line and zone) and overlay.mp4 (H.264, with the
+    times and the sound of the video). Threads read, predict and draw a few frames ahead; memory use
+    does not grow with the number of frames, but for the name of each.
 
     What is finished is kept if the run ends early. After a kill, the overlay is in
     `overlay.NUMBER.part.mp4`, which can be played.
@@ -86,9 +87,9 @@ def predict_video(
         out: Output folder; only one run at a time may write there.
         every: Only each Nth frame.
         track: Give the instances of one object the same id in all frames.
-        count_line: Lines, each as `x1,y1,x2,y2` in pixels, or in percent with % behind each number:
-            the tracks that cross them are counted in counts.json and in the overlay.
-        zone: Corners of zones, each as `x1,y1,x2,y2,x3,y3,...`: the tracks in them are counted.
+        count_line: A line, or several, `x1,y1,x2,y2` in pixels or percent: the tracks that cross it
+            are counted, in each direction.
+        zone: A zone, or several, `x1,y1,x2,y2,x3,y3,...`: the tracks inside are counted.
         overlay: Write overlay.mp4.
         color_by: Colours in the overlay: "instance" (one for each track) or "class".
         polygons: Write masks without holes as polygons; see `coco_annotations`.
@@ -97,8 +98,7 @@ def predict_video(
         on_event: Called with the progress, and with a warning if something is damaged or missing.
 
     Raises:
-        ArgumentError: `resume` with a stream or camera, or a line or zone that is none, or without
-            `track`.
+        ArgumentError: `resume` with a stream or camera, or a line or zone that is not one.
         InputError: The video cannot be read or has no frame, frames are too large, another run
             writes into the folder, or the earlier run cannot be resumed.
     """
@@ -106,7 +106,8 @@ def predict_video(
     if resume and (is_live(source) or is_stream(source)):
         raise ArgumentError("{resume} needs a file: a stream or camera cannot be read again")
     if (count_line or zone) and not track:
-        raise ArgumentError("{count_line} and {zone} count tracks: they need {track}")
+        raise ArgumentError("{count_line} and {zone} need {track}")
+    counter = Counter(_several(count_line), _several(zone))
     begin_s = time.monotonic()
     with ExitStack() as stack:
         video = stack.enter_context(closing(Video(source, every=every, on_event=on_event)))
@@ -132,9 +133,7 @@ def predict_video(
             output.begin(keep=len(predictions.done))
             stack.enter_context(output)
         rate = (video.rate or USUAL_RATE) / every if track else None
-        results = stack.enter_context(
-            FrameResults(out, rate=rate, count_line=count_line, zone=zone)
-        )
+        results = stack.enter_context(FrameResults(out, rate, counter))
         pipeline = Pipeline(predictor, video, results, predictions, output, color_by, on_event)
         skipped = pipeline.run(chain([first], frames))
     seconds = time.monotonic() - begin_s
@@ -143,12 +142,16 @@ def predict_video(
         frames=results.frames - skipped,
         skipped=skipped,
         video_s=results.last_s,
-        counts=dict(results.counts.most_common()),
-        tracks=results.tracks,
+        instances=dict(results.counts.most_common()),
+        counts=counter.result(),
         problem=video.problem,
         seconds=seconds,
         busy=pipeline.worked.seconds / seconds,
     )
+
+
+def _several(given: str | Sequence[str]) -> Sequence[str]:
+    return [given] if isinstance(given, str) else given
 
 
 def _record(video: Video, first: Frame) -> Json:

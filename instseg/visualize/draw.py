@@ -55,34 +55,30 @@ def draw_instances(
     texts = names = instances.names
     if (instances.scores < 1).any():  # else they are the truth
         texts = [f"{n} {score:.2f}" for n, score in zip(names, instances.scores, strict=True)]
-    return draw_colored(
-        image,
-        instances,
-        colors_by(color_by, names, instances.boxes),
-        [(int(i), texts[i]) for i in order] if show_labels else (),
-        opacity=opacity,
-        show_masks=show_masks,
-        show_boxes=show_boxes,
+    colors = colors_by(color_by, names, instances.boxes)
+    canvas = draw_colored(
+        image, instances, colors, opacity=opacity, show_masks=show_masks, show_boxes=show_boxes
     )
+    if show_labels:
+        draw_labels_of(canvas, instances, colors, [(int(i), texts[i]) for i in order])
+    return canvas
 
 
 def draw_colored(
     image: NDArray[np.uint8],
     instances: Instances,
     colors: Sequence[Rgb],
-    labels: Iterable[tuple[int, str]],
     *,
-    opacity: float = 0.45,
+    opacity: float,
     show_masks: bool = True,
     show_boxes: bool = True,
 ) -> NDArray[np.uint8]:
-    """As `draw_instances`, with given colours and labels.
+    """Draw masks and boxes as `draw_instances` does, in given colours, without labels.
 
     Args:
         image: uint8 (H, W, 3), RGB; not modified.
         instances: N instances of this photo.
         colors: Of each instance, r, g, b, 0 to 255.
-        labels: Row and text; the first ones choose their places first.
         opacity: As `draw_instances`.
         show_masks: As `draw_instances`.
         show_boxes: As `draw_instances`.
@@ -91,12 +87,10 @@ def draw_colored(
         A new uint8 (H, W, 3) array.
     """
     check_photo(image, instances.size_hw)
-    height, width = instances.size_hw
     scale = drawing_scale(instances.size_hw)
+    visible = _visible(instances)
     areas = instances.masks.areas()
-    visible = (areas > 0) | instances.boxes.any(axis=1)
     order = [int(i) for i in np.argsort(-areas, kind="stable") if visible[i]]
-    boxes = _pixel_boxes(instances.boxes, (width, height))
     canvas = blend_masks(
         image,
         instances.masks,
@@ -106,14 +100,38 @@ def draw_colored(
         line_px=min(_px(scale), 3),
     )
     if show_boxes:
+        boxes = _pixel_boxes(instances.boxes, instances.size_hw[::-1])
         for i in order:
             _draw_box(canvas, boxes[i].tolist(), colors[i], _px(1.5 * scale))
+    return canvas
+
+
+def draw_labels_of(
+    canvas: NDArray[np.uint8],
+    instances: Instances,
+    colors: Sequence[Rgb],
+    labels: Iterable[tuple[int, str]],
+) -> None:
+    """Draw labels at instances, as `draw_instances` does.
+
+    Args:
+        canvas: uint8 (H, W, 3), changed in place.
+        instances: N instances of this photo.
+        colors: Of each instance.
+        labels: Row of an instance, and text; the first ones choose their places first.
+    """
+    visible = _visible(instances)
     told = [(i, text) for i, text in labels if visible[i]]
     rows = [i for i, _ in told]
-    draw_label_plates(
-        canvas, [text for _, text in told], boxes[rows], [colors[i] for i in rows], scale
-    )
-    return canvas
+    boxes = _pixel_boxes(instances.boxes, instances.size_hw[::-1])[rows]
+    texts, plates = [text for _, text in told], [colors[i] for i in rows]
+    draw_label_plates(canvas, texts, boxes, plates, drawing_scale(instances.size_hw))
+
+
+def _visible(instances: Instances) -> NDArray[np.bool_]:
+    """Which instances have a mask or a box: bool (N,)."""
+    seen: NDArray[np.bool_] = (instances.masks.areas() > 0) | instances.boxes.any(axis=1)
+    return seen
 
 
 def drawing_scale(size_hw: tuple[int, int]) -> float:
