@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from instseg.evaluation.evaluate import evaluate
     from instseg.exporting.export import export
     from instseg.files.image import read_image, write_image
+    from instseg.files.video import Video
     from instseg.formats.convert import convert
     from instseg.formats.merge import merge
     from instseg.formats.split import split
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from instseg.selecting.select import select
     from instseg.training.finetune import finetune
     from instseg.training.train_unet import train_unet
+    from instseg.video.predict_video import predict_video
     from instseg.visualize import display_instances, draw_instances
 
 __version__ = "0.1.0"
@@ -40,6 +42,7 @@ __all__ = [
     "Masks",
     "Predictor",
     "Segmenter",
+    "Video",
     "compare",
     "convert",
     "display_instances",
@@ -51,6 +54,7 @@ __all__ = [
     "load_model",
     "make_scenes",
     "merge",
+    "predict_video",
     "read_image",
     "repair",
     "select",
@@ -67,6 +71,7 @@ _HOME = {
     "Masks": "instseg.core.instances",
     "Predictor": "instseg.predict.predictor",
     "Segmenter": "instseg.predict.segmenter",
+    "Video": "instseg.files.video",
     "compare": "instseg.comparison.compare",
     "convert": "instseg.formats.convert",
     "display_instances": "instseg.visualize",
@@ -78,6 +83,7 @@ _HOME = {
     "load_model": "instseg.models.load",
     "make_scenes": "instseg.scenes.make_scenes",
     "merge": "instseg.formats.merge",
+    "predict_video": "instseg.video.predict_video",
     "read_image": "instseg.files.image",
     "repair": "instseg.doctor.repair",
     "select": "instseg.selecting.select",

@@ -37,7 +37,9 @@ class Verb:
 
 
 VERBS = {
-    "infer": Verb(summary="find the instances in photos", positional="inputs", threads=True),
+    "infer": Verb(
+        summary="find the instances in photos and videos", positional="inputs", threads=True
+    ),
     "finetune": Verb(summary="fine-tune on COCO annotations", threads=True),
     "train-unet": Verb(summary="train a U-Net or another semantic network", threads=True),
     "convert": Verb(

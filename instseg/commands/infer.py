@@ -1,4 +1,4 @@
-"""`instseg infer`: finds instances in photos."""
+"""`instseg infer`: finds instances in photos and videos."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Finds the instances in photos; writes overlay pictures and predictions.json in COCO format.
+    """Finds the instances in photos and videos; writes overlays and predictions.json (COCO).
 
     Args:
-        inputs: Photos, folders, globs, or @list.txt, a text file with one path per line.
+        inputs: Photos, folders, globs, or @list.txt, a text file with one path per line; videos,
+            URLs of streams (rtsp, rtmp, udp, srt, http, https), or the number of a camera.
         weights: coco-v2, coco-v1, photos (embedded), demo, or the path of a model file, a .pth
             file, or an exported .onnx or .xml file. By default coco-v2; if it is not on this
             machine and cannot be downloaded, photos, with a warning.
@@ -61,7 +62,8 @@ class Options:
         coco_json: COCO dataset whose image ids are used in predictions.json.
         overlay: Write an overlay picture of each photo.
         color_by: Colours in overlays: class (one for each class, a little lighter or darker from
-            instance to instance) or instance (neighbouring instances differ most).
+            instance to instance) or instance (neighbouring instances differ most; in videos one for
+            each track). auto is class for photos, and instance for videos.
         semantic_map: Also write a semantic map of each photo, labels/NAME.png, and the class
             names, labels/classes.json.
         overlap_rule: Which instance is on top in semantic maps where several overlap: score (the
@@ -69,7 +71,8 @@ class Options:
         class_priority: Class names from highest to lowest priority, comma-separated.
         polygons: Write masks without holes as polygons in predictions.json, with their RLE in the
             field rle.
-        csv: Also write instances.csv, with area, box, centroid, class and score.
+        csv: Also write instances.csv, with area, box, centroid, class and score; videos always have
+            tracks.csv.
         crops: Also write each instance, cut out of its photo, to crops/NAME/.
         report: Also write report.html, which shows all photos and their instances.
         embed: Photos of full size of the report: auto puts them into the page while it stays small,
@@ -79,7 +82,13 @@ class Options:
             folder, for people to correct.
         tolerance: Simplify the outlines for --to by so many pixels at most, such as 1 or 1px; 0
             keeps every pixel of the masks.
-        resume: Skip photos that an earlier run with the same output folder has finished.
+        every: Only each Nth frame of a video.
+        track: Give the instances of one object the same id in all frames of a video.
+        count_line: Count the tracks of videos that cross a line x1,y1,x2,y2, in pixels or percent,
+            such as 0,50%,100%,50%; several with ; between them.
+        zone: Count the tracks of videos inside a zone x1,y1,x2,y2,x3,y3 and so on; likewise.
+        resume: Skip photos and frames of videos that an earlier run with the same output folder has
+            finished.
     """
 
     inputs: list[str] = field(default_factory=list)
@@ -104,7 +113,7 @@ class Options:
     recursive: bool = False
     coco_json: Path | None = None
     overlay: bool = True
-    color_by: Literal["class", "instance"] = "class"
+    color_by: Literal["auto", "class", "instance"] = "auto"
     semantic_map: bool = renamed(False, "label_map")
     overlap_rule: Rule = "score"
     class_priority: list[str] | str | None = None
@@ -116,17 +125,21 @@ class Options:
     pixel_size: str | None = None
     to: Literal["cvat", "label-studio", "labelme", "yolo", "yolo-seg", "coco"] | None = None
     tolerance: float | str = 1.0
+    every: int = 1
+    track: bool = True
+    count_line: list[str] | str | None = None
+    zone: list[str] | str | None = None
     resume: bool = False
 
 
 def run(config: Options) -> int:
-    """Returns 0, 1 if some photos failed, 2 if all did."""
-    from instseg.files.listing import list_images
+    """Returns 0, 1 if some photos or videos failed, 2 if all did."""
+    from instseg.commands.infer_video import predict_videos, videos_and_photos
 
     _check(config)
     keep_freed_memory()
     with Listener() as listener:
-        paths = list_images(config.inputs, recursive=config.recursive, on_event=listener)
+        videos, paths = videos_and_photos(config, listener)
         predictor = _load(config, listener)
         # Here, so that --help need not wait for it.
         from instseg.predict.folder import predict_folder
@@ -135,6 +148,9 @@ def run(config: Options) -> int:
 
         if predictor.uses_stored_thresholds:
             listener(Notice(text=_thresholds_in_words(predictor)))
+        failed = predict_videos(predictor, videos, config, alone=not paths, on_event=listener)
+        if not paths:
+            return _code(failed, len(videos))
         photos = name_photos(paths)
         done = predict_folder(
             predictor,
@@ -146,7 +162,7 @@ def run(config: Options) -> int:
                 rule=config.overlap_rule,
                 priority=_names(config.class_priority),
                 crops=config.crops,
-                color_by=config.color_by,
+                color_by="instance" if config.color_by == "instance" else "class",
             ),
             csv=config.csv,
             polygons=config.polygons,
@@ -160,9 +176,13 @@ def run(config: Options) -> int:
             on_event=listener,
         )
     _show(config, done)
-    if not done.failed:
+    return _code(failed + len(done.failed), len(videos) + len(photos))
+
+
+def _code(failed: int, inputs: int) -> int:
+    if not failed:
         return 0
-    return 2 if len(done.failed) == len(photos) else 1
+    return 2 if failed == inputs else 1
 
 
 def _check(config: Options) -> None:

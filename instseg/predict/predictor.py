@@ -19,6 +19,8 @@ from instseg.core.errors import ArgumentError, InputError, require_between
 from instseg.core.events import OnEvent, ignore
 from instseg.core.instances import Instances
 from instseg.core.options import checks_types
+from instseg.files.video import Video
+from instseg.files.video_source import is_video
 from instseg.models.inference import Choice, Detector, Glance
 from instseg.models.mask_rcnn import Model
 from instseg.predict.detector_memory import DetectorPlan
@@ -202,19 +204,25 @@ class Predictor:
         tensors = [torch.from_numpy(look).permute(2, 0, 1) for look in looks]
         return [self._detector.glance([each], self.choice)[0] for each in tensors]
 
-    def stream(self, images: Iterable[ImageLike]) -> Iterator[Instances]:
+    def stream(self, images: Iterable[ImageLike] | str | Path) -> Iterator[Instances]:
         """The instances of one photo after another, in order; memory use does not grow.
 
         Threads read and predict the next few photos meanwhile, so a few items are taken from
         `images` in advance. On a CPU, several photos are predicted at once, by one thread each:
         as many as torch has threads (see `torch.set_num_threads`), at most 4.
 
+        Args:
+            images: Photos; or a `Video`, or the path or URL of one, for the instances of each
+                frame.
+
         Raises:
             InputError: A photo cannot be read or needs more memory than there is, after the
                 instances of those before it. This, like any other exception, says which photo.
         """
         if isinstance(images, str | Path):  # a text is a sequence too, of letters
-            raise ArgumentError("{images} must be a list of images", images=images)
+            if is_video(images):
+                return self.stream(Video(images))
+            raise ArgumentError("{images} must be a list of images, or a video", images=images)
         workers = self.workers(length_hint(images, MANY))
         budget = self.plan.budget(workers.count)
         admitted = budget.admit(images, self._admitted_need)

@@ -19,15 +19,18 @@ class MakeScenesOptions:
 
     Args:
         out: Output folder, for images/ and annotations.json.
-        images: Number of scenes.
+        images: Number of scenes, or of the frames of a video.
+        video: Draw one video of moving objects, 25 frames per second: video.mp4 beside its frames
+            in images/, and a track_id for each annotation. The objects cross, hide one another,
+            leave, and others enter; four of the classes are drawn.
         classes: Classes to draw, comma-separated; if not given, the 16 classes of the demo weights.
             lighthouse and hot air balloon, which are not classes of COCO, can be drawn as well.
         seed: Random seed; different seeds give different scenes.
         start: Index of the first scene; to extend a dataset, give the same seed and the number of
             scenes that exist.
         size: Height and width of the scenes in pixels.
-        least_objects: Minimum number of objects per scene.
-        most_objects: Maximum number of objects per scene.
+        least_objects: Minimum number of objects per scene; of a video, at the same time.
+        most_objects: Maximum number of objects per scene; of a video, at the same time.
         on_event: Called with progress.
 
     Raises:
@@ -36,6 +39,7 @@ class MakeScenesOptions:
 
     out: str | Path = "out/make_scenes"
     images: int = 100
+    video: bool = False
     classes: str | Sequence[str] = ""
     seed: int = 0
     start: int = 0
@@ -53,6 +57,8 @@ class MakeScenesOptions:
             raise ArgumentError("{most_objects} must not be less than {least_objects}")
         if min(self.seed, self.start) < 0:
             raise ArgumentError("{seed} and {start} must be at least 0")
+        if self.video and (self.start or self.size % 2):
+            raise ArgumentError("{video} needs an even {size}, and does not go with {start}")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -64,22 +70,26 @@ class DrawnScenes:
         images: Folder of its pictures.
         count: How many there are.
         classes: What was drawn.
+        video: The MP4 file of a drawn video; else None.
     """
 
     coco_json: Path
     images: Path
     count: int
     classes: tuple[str, ...]
+    video: Path | None = None
 
     def __repr__(self) -> str:
-        return f"DrawnScenes({count(self.count, 'scene')}, coco_json={str(self.coco_json)!r})"
+        drawn = count(self.count, "frame" if self.video else "scene")
+        return f"DrawnScenes({drawn}, coco_json={str(self.coco_json)!r})"
 
     def _repr_html_(self) -> str:
         rows = [
-            ("scenes", f"{self.count:,}"),
+            ("frames" if self.video else "scenes", f"{self.count:,}"),
             ("images", self.images),
             ("annotations", self.coco_json),
             ("classes", ", ".join(self.classes)),
+            *([("video", self.video)] if self.video else []),
         ]
         return html_table(["drawn scenes", ""], rows)
 
@@ -91,9 +101,11 @@ def make_scenes(options: MakeScenesOptions) -> DrawnScenes:
     The arguments are the fields of `MakeScenesOptions`.
 
     Raises:
-        InputError: There is no drawing of a class, or the folder cannot be written.
+        InputError: There is no drawing of a class, the folder cannot be written, or PyAV is not
+            installed for a video.
     """
     from instseg.scenes.scene import SCENE_CLASSES, SceneConfig, write_scenes
+    from instseg.scenes.video import VIDEO_NAME, write_video
 
     given = options.classes.split(",") if isinstance(options.classes, str) else options.classes
     classes = tuple(name.strip() for name in given if name.strip()) or SCENE_CLASSES
@@ -103,9 +115,17 @@ def make_scenes(options: MakeScenesOptions) -> DrawnScenes:
         objects=(options.least_objects, options.most_objects),
         seed=options.seed,
     )
-    path = write_scenes(
-        options.out, options.images, scenes, start=options.start, on_event=options.on_event
-    )
+    on_event = options.on_event
+    if options.video:
+        path = write_video(options.out, options.images, scenes, on_event=on_event)
+    else:
+        path = write_scenes(
+            options.out, options.images, scenes, start=options.start, on_event=on_event
+        )
     return DrawnScenes(
-        coco_json=path, images=path.parent / "images", count=options.images, classes=classes
+        coco_json=path,
+        images=path.parent / "images",
+        count=options.images,
+        classes=classes,
+        video=path.parent / VIDEO_NAME if options.video else None,
     )

@@ -43,6 +43,8 @@ def code_of(page: Path) -> str:
 )
 def test_examples_of_a_page_run_from_top_to_bottom(page, with_photos):
     code = code_of(page)
+    if "clip.mp4" in code:
+        pytest.importorskip("av", reason="needs PyAV: pip install 'instseg[video]'")
     exec(compile(code, page.name, "exec"), {})
 
 
