@@ -19,7 +19,7 @@ LAYERS = [  # each imports only from lower layers and, within its own, only from
     {"data"},
     {"predict"},
     {"evaluation"},
-    {"training", "comparison", "exporting", "selecting"},
+    {"training", "comparison", "exporting", "selecting", "video", "cluster", "serving"},
     {"benchmark"},
     {"commands"},
     {"cli"},
