@@ -120,6 +120,7 @@ class Dispatcher:
             ) from None
         self.weights = ready.weights
         self.lanes.append(lane)
+        self._now_ready(lane, True)
         self._drives.append(asyncio.create_task(self._drive(lane)))
         return ready
 
@@ -136,14 +137,16 @@ class Dispatcher:
             raise RefusedError(UNAVAILABLE, "the service is loading", 5)
         if self._inside >= self.capacity:
             raise RefusedError(429, "too many photos are waiting", self._retry_after_s())
-        self._inside += 1
-        self._empty.clear()
+        self._enter(1)
         try:
             yield
         finally:
-            self._inside -= 1
-            if not self._inside:
-                self._empty.set()
+            self._enter(-1)
+
+    def _enter(self, requests: int) -> None:
+        self._inside += requests
+        self.metrics.inside.set(self._inside)
+        (self._empty.clear if self._inside else self._empty.set)()
 
     async def submit(self, job: Job) -> Answer:
         """The answer to a photo. One whose caller is cancelled is not predicted any more.
@@ -240,13 +243,11 @@ class Dispatcher:
     async def _drive(self, lane: Lane) -> None:
         """Let a lane work on one batch after another, and start it again when it has ended."""
         while True:
-            self._now_ready(lane, True)
-            try:
-                while await self._work(lane, await self._take()):
-                    pass
-            finally:
-                self._now_ready(lane, False)
+            while await self._work(lane, await self._take()):
+                pass
+            self._now_ready(lane, False)
             await self._restart(lane)
+            self._now_ready(lane, True)
 
     def _now_ready(self, lane: Lane, is_ready: bool) -> None:
         (self._ready.add if is_ready else self._ready.discard)(id(lane))

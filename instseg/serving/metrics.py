@@ -23,6 +23,11 @@ class Metrics:
             buckets=SECONDS,
             registry=registry,
         )
+        self.inside = Gauge(
+            "instseg_requests_in_progress",
+            "Requests that are received, wait, or are predicted",
+            registry=registry,
+        )
         self.queued = Gauge("instseg_queue_length", "Photos that wait", registry=registry)
         self.batches = Histogram(
             "instseg_batch_size", "Photos of a batch", buckets=PHOTOS, registry=registry
