@@ -40,7 +40,7 @@ class RefusedError(Exception):
         self.status, self.problem, self.retry_after_s = status, problem, retry_after_s
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class _Waiting:
     """A photo that waits for its answer."""
 
@@ -197,7 +197,7 @@ class Dispatcher:
 
     def _remove(self, waiting: _Waiting) -> None:
         for queue in (self._queue, self._again):
-            with suppress(ValueError):
+            if waiting in queue:
                 queue.remove(waiting)
         self._count()
 
