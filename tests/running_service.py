@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -93,6 +94,23 @@ def form(*parts: tuple[str, bytes]) -> tuple[bytes, dict[str, str]]:
         body += f'filename="{name}"\r\n\r\n'.encode() + content + b"\r\n"
     body += f"--{BOUNDARY}--\r\n".encode()
     return body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+
+
+@contextmanager
+def served_here(app) -> Iterator[Running]:
+    """An application of `make_app`, in a thread of this process."""
+    import uvicorn
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    try:
+        wait_until(lambda: server.started)
+        yield Running(listener.getsockname()[1])
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 @contextmanager
