@@ -21,9 +21,9 @@ from instseg import __version__
 from instseg.core.options import takes
 from instseg.core.wording import printable
 from instseg.serving.body import discard, received
-from instseg.serving.dispatch import Dispatcher, RefusedError
+from instseg.serving.dispatch import Dispatcher
 from instseg.serving.lanes import ThreadLane
-from instseg.serving.messages import Answer, Job, MaskForm
+from instseg.serving.messages import Answer, Job, MaskForm, RefusedError
 from instseg.serving.options import AppOptions
 from instseg.serving.schema import Health, Prediction, Problem
 

@@ -13,7 +13,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from instseg.core.wording import printable
-from instseg.serving.dispatch import RefusedError
+from instseg.serving.messages import RefusedError
 from instseg.system.memory import size_in_words
 
 LONGEST_NAME = 100  # characters

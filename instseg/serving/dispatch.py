@@ -13,7 +13,7 @@ from typing import Literal
 from instseg.core.errors import InputError
 from instseg.core.events import Warned
 from instseg.serving.lanes import Lane, LaneEndedError
-from instseg.serving.messages import Answer, Job, Ready, refused
+from instseg.serving.messages import Answer, Job, Ready, RefusedError, refused
 from instseg.serving.metrics import Metrics
 from instseg.serving.options import Limits
 
@@ -24,20 +24,6 @@ MOST_RETRY_S = 60  # that a client is asked to wait
 
 
 State = Literal["ready", "loading", "restarting", "draining"]
-
-
-class RefusedError(Exception):
-    """A request is not taken.
-
-    Args:
-        status: Of HTTP.
-        problem: Why, in one line.
-        retry_after_s: When the client may try again; None if that is of no use.
-    """
-
-    def __init__(self, status: int, problem: str, retry_after_s: int | None = None) -> None:
-        super().__init__(problem)
-        self.status, self.problem, self.retry_after_s = status, problem, retry_after_s
 
 
 @dataclass(eq=False, repr=False)

@@ -85,6 +85,20 @@ def refused(status: int, problem: str, cause: str = "") -> Answer:
     return Answer(status, msgspec.json.encode({"detail": problem}), cause=cause)
 
 
+class RefusedError(Exception):
+    """A request is not taken.
+
+    Args:
+        status: Of HTTP.
+        problem: Why, in one line.
+        retry_after_s: When the client may try again; None if that is of no use.
+    """
+
+    def __init__(self, status: int, problem: str, retry_after_s: int | None = None) -> None:
+        super().__init__(problem)
+        self.status, self.problem, self.retry_after_s = status, problem, retry_after_s
+
+
 def framed(message: object) -> bytes:
     """A message with its length."""
     content = msgspec.msgpack.encode(message)

@@ -54,7 +54,9 @@ def test_a_photo_that_needs_too_much_memory_is_413(tiny_weights):
     predictor.plan = replace(plan, limit_bytes=plan.peak_bytes([need]) * 1.11)
     with served_here(instseg.make_app(predictor, api_key="")) as service:
         assert service.ask(body=drawn(0, (64, 64))[1]).status == 200
-        reply = service.ask(body=drawn(0, (2000, 2000))[1])
+        large = BytesIO()
+        Image.new("RGB", (2000, 2000)).save(large, "PNG")
+        reply = service.ask(body=large.getvalue())
         assert reply.status == 413
         assert reply.json["detail"].startswith("photo: needs ")
 

@@ -8,9 +8,9 @@ pytest.importorskip("prometheus_client", reason="needs the extra serve")
 
 from instseg.core.errors import InputError
 from instseg.core.events import Warned
-from instseg.serving.dispatch import Dispatcher, RefusedError
+from instseg.serving.dispatch import Dispatcher
 from instseg.serving.lanes import LaneEndedError
-from instseg.serving.messages import Answer, Job, Ready
+from instseg.serving.messages import Answer, Job, Ready, RefusedError
 from instseg.serving.options import Limits
 
 
