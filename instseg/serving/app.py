@@ -22,13 +22,12 @@ from instseg.core.options import takes
 from instseg.core.wording import printable
 from instseg.serving.body import discard, received
 from instseg.serving.dispatch import Dispatcher
-from instseg.serving.lanes import ThreadLane
+from instseg.serving.lanes import KEY_VARIABLE, ThreadLane
 from instseg.serving.messages import Answer, Job, MaskForm, RefusedError
 from instseg.serving.options import AppOptions
 from instseg.serving.schema import Health, Prediction, Problem
 
 MANY = 1_000_000  # photos, of a service
-KEY_VARIABLE = "INSTSEG_API_KEY"
 OPEN_PATHS = ("/health", "/health/live")  # which need no key
 CLIENT_GONE = 499  # in the metrics; nobody reads this answer
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -176,6 +175,10 @@ def _add_predict(app: FastAPI, dispatcher: Dispatcher) -> None:
             dispatcher.metrics.requests.labels(refusal.status).inc()
             await discard(request, limits.most_bytes)
             return _refusal(refusal)
+        except asyncio.CancelledError:  # by the server at its end, while the photo arrives
+            if dispatcher.state != "draining":
+                raise
+            return _refusal(RefusedError(503, "the service is shutting down"))
         except ClientDisconnect:
             dispatcher.metrics.requests.labels(CLIENT_GONE).inc()
             return Response(status_code=CLIENT_GONE)

@@ -41,7 +41,7 @@ class _Waiting:
 
 @dataclass
 class Dispatcher:
-    """Gives the photos that wait to lanes, in batches, and photos of a lane that ended to others.
+    """Gives the photos that wait to lanes, in batches; those of a lane that ended to others.
 
     Attributes:
         lanes: Where they are predicted.

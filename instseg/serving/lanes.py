@@ -22,6 +22,7 @@ from instseg.system.threads import only_here
 if TYPE_CHECKING:
     from instseg.predict.predictor import Predictor
 
+KEY_VARIABLE = "INSTSEG_API_KEY"
 END_S = 2.0  # that an idle worker may take to end
 
 
@@ -81,11 +82,13 @@ class ProcessLane:
     async def start(self) -> Ready:
         """As `Lane`."""
         found_at = os.pathsep.join(path for path in sys.path if path)
+        environment = {**os.environ, "PYTHONPATH": found_at}
+        environment.pop(KEY_VARIABLE, None)  # it reads what strangers send
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", PROGRAM),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": found_at},
+            env=environment,
             start_new_session=True,  # Ctrl-C in a terminal is for the service alone
         )
         ready = msgspec.msgpack.decode(await self._exchange(self._setup), type=Ready)

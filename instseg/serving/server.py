@@ -19,9 +19,9 @@ from instseg.core.events import Notice, Warned, download_progress
 from instseg.core.options import takes
 from instseg.core.wording import count
 from instseg.files.weights import locate
-from instseg.serving.app import KEY_VARIABLE, app_of
+from instseg.serving.app import app_of
 from instseg.serving.dispatch import Dispatcher
-from instseg.serving.lanes import END_S, ProcessLane
+from instseg.serving.lanes import END_S, KEY_VARIABLE, ProcessLane
 from instseg.serving.messages import Setup
 from instseg.serving.options import ServeOptions
 from instseg.system.memory import memory_limit_bytes, parse_bytes
