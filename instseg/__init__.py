@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from instseg.predict.segmenter import Segmenter
     from instseg.scenes.make_scenes import make_scenes
     from instseg.selecting.select import select
+    from instseg.serving.app import make_app
+    from instseg.serving.server import serve
     from instseg.training.finetune import finetune
     from instseg.training.train_unet import train_unet
     from instseg.video.predict_video import predict_video
@@ -52,12 +54,14 @@ __all__ = [
     "export",
     "finetune",
     "load_model",
+    "make_app",
     "make_scenes",
     "merge",
     "predict_video",
     "read_image",
     "repair",
     "select",
+    "serve",
     "split",
     "to_semantic",
     "train_unet",
@@ -81,12 +85,14 @@ _HOME = {
     "export": "instseg.exporting.export",
     "finetune": "instseg.training.finetune",
     "load_model": "instseg.models.load",
+    "make_app": "instseg.serving.app",
     "make_scenes": "instseg.scenes.make_scenes",
     "merge": "instseg.formats.merge",
     "predict_video": "instseg.video.predict_video",
     "read_image": "instseg.files.image",
     "repair": "instseg.doctor.repair",
     "select": "instseg.selecting.select",
+    "serve": "instseg.serving.server",
     "split": "instseg.formats.split",
     "to_semantic": "instseg.core.semantic",
     "train_unet": "instseg.training.train_unet",

@@ -65,6 +65,7 @@ VERBS = {
     "export": Verb(
         summary="export a model to ONNX or OpenVINO", positional="weights", threads=True
     ),
+    "serve": Verb(summary="answer requests for the instances in photos, over HTTP"),
     "download": Verb(summary="download weights ahead", positional="weights"),
     "info": Verb(summary="show what a model file contains", positional="file"),
 }

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from io import SEEK_END, BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -70,7 +71,26 @@ def read_image(
         raise InputError(
             f"{path}: cannot be opened ({error.strerror}); check its permissions"
         ) from error
-    with file, quiet_decoders:
+    with file:
+        return _decoded(file, path, max_pixels, upright)
+
+
+def decode_image(content: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """As `read_image`, from the bytes of a file.
+
+    Args:
+        content: The whole file.
+        name: How errors name it.
+        max_pixels: Refuse an image whose header announces more than this.
+
+    Raises:
+        InputError: It is damaged, too large or not an image.
+    """
+    return _decoded(BytesIO(content), Path(name), max_pixels, True)
+
+
+def _decoded(file: BinaryIO, path: Path, max_pixels: int, upright: bool) -> NDArray[np.uint8]:
+    with quiet_decoders:
         try:
             return _decode(file, path, max_pixels, upright)
         except (InputError, MemoryError):
@@ -123,7 +143,7 @@ def _check_whole(file: BinaryIO, tags: Mapping[int, Any]) -> None:
     """Detect a truncated TIFF here, because libtiff would print an error to stderr."""
     offsets, counts = (273, 279) if 273 in tags else (324, 325)
     end = max(map(sum, zip(tags[offsets], tags.get(counts, ()), strict=False)), default=0)
-    if end > Path(file.name).stat().st_size:
+    if end > file.seek(0, SEEK_END):
         raise EOFError("the file is truncated")
 
 
@@ -257,6 +277,13 @@ def write_image(
         options |= {"pnginfo": told, "comment": comment}
     with replacing(path) as temporary:
         Image.fromarray(image).save(temporary, file_format, **options)
+
+
+def as_png(image: NDArray[np.uint8]) -> bytes:
+    """A photo, uint8 (H, W, 3), as the content of a PNG file; see `write_image`."""
+    file = BytesIO()
+    Image.fromarray(image).save(file, "PNG", compress_level=3, compress_type=zlib.Z_RLE)
+    return file.getvalue()
 
 
 def write_indexed_png(

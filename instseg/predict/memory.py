@@ -72,9 +72,9 @@ class MemoryPlan(ABC):
         """The predicted peak of the process with these photos in memory together."""
         return self.base_bytes + peak_bytes(needs, self._threads(workers))
 
-    def fits(self, need: Need) -> bool:
-        """Whether a photo fits when it is alone."""
-        return self.peak_bytes([need]) * CAUTION <= self.limit_bytes
+    def fits(self, *needs: Need) -> bool:
+        """Whether a photo, or several together, fit when nothing else is in memory."""
+        return self.peak_bytes(needs) * CAUTION <= self.limit_bytes
 
     def require(self, name: str | Path, need: Need) -> None:
         """Raise InputError for a photo that needs more than the limit even alone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -203,6 +204,32 @@ class Predictor:
         looks = [shortened(image, self._longest_px) for image in images]
         tensors = [torch.from_numpy(look).permute(2, 0, 1) for look in looks]
         return [self._detector.glance([each], self.choice)[0] for each in tensors]
+
+    def limited(
+        self, *, score_threshold: float | None = None, max_detections: int | None = None
+    ) -> Predictor:
+        """The same network with other limits, which finds what a new `Predictor` with them would.
+
+        Args:
+            score_threshold: Minimum score for all classes, 0..1; None changes nothing.
+            max_detections: At most this many per image, and not more than before; None changes
+                nothing.
+
+        Raises:
+            ArgumentError: A limit is out of range.
+        """
+        require_between(0, 1, score_threshold=score_threshold)
+        require_between(1, self.choice.max_detections, max_detections=max_detections)
+        other = copy.copy(self)
+        if score_threshold is not None:
+            other.uses_stored_thresholds = False
+            other.score_thresholds = np.full_like(self.score_thresholds, score_threshold)
+            other.choice = replace(
+                other.choice, score_threshold=float(other.score_thresholds[1:].min())
+            )
+        if max_detections is not None:
+            other.choice = replace(other.choice, max_detections=max_detections)
+        return other
 
     def stream(self, images: Iterable[ImageLike] | str | Path) -> Iterator[Instances]:
         """The instances of one photo after another, in order; memory use does not grow.

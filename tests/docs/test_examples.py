@@ -19,6 +19,10 @@ ELSEWHERE = {  # options of all commands and of other programs
     *("--constraint", "--logdir", "--nproc-per-node", "--standalone"),
     *("--annotation_format", "--annotation_path", "--labels"),  # of CVAT and LabelMe
     *("--peers", "--seeds"),  # of scripts in docs/tooling
+    *("--data-binary", "--form", "--header", "--output"),  # of curl
+    *("--build-arg", "--cap-drop", "--env", "--gpus", "--publish", "--read-only"),  # of Docker
+    *("--stop-timeout", "--tag", "--tmpfs", "--volume"),
+    "--working-dir",  # of Ray Serve
 }
 STAND_INS = {
     '"coco-v2"': '"demo"',  # needs no download
