@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from instseg.cluster.predict_shards import predict_shards
     from instseg.comparison.compare import compare
     from instseg.core.errors import InputError
     from instseg.core.instances import Instances, Masks
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from instseg.evaluation.evaluate import evaluate
     from instseg.exporting.export import export
     from instseg.files.image import read_image, write_image
+    from instseg.files.shards import Shards
     from instseg.files.video import Video
     from instseg.formats.convert import convert
     from instseg.formats.merge import merge
@@ -44,6 +46,7 @@ __all__ = [
     "Masks",
     "Predictor",
     "Segmenter",
+    "Shards",
     "Video",
     "compare",
     "convert",
@@ -57,6 +60,7 @@ __all__ = [
     "make_app",
     "make_scenes",
     "merge",
+    "predict_shards",
     "predict_video",
     "read_image",
     "repair",
@@ -75,6 +79,7 @@ _HOME = {
     "Masks": "instseg.core.instances",
     "Predictor": "instseg.predict.predictor",
     "Segmenter": "instseg.predict.segmenter",
+    "Shards": "instseg.files.shards",
     "Video": "instseg.files.video",
     "compare": "instseg.comparison.compare",
     "convert": "instseg.formats.convert",
@@ -88,6 +93,7 @@ _HOME = {
     "make_app": "instseg.serving.app",
     "make_scenes": "instseg.scenes.make_scenes",
     "merge": "instseg.formats.merge",
+    "predict_shards": "instseg.cluster.predict_shards",
     "predict_video": "instseg.video.predict_video",
     "read_image": "instseg.files.image",
     "repair": "instseg.doctor.repair",

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from instseg.commands.listener import Listener
+from instseg.commands.stand_in import with_default_weights
 from instseg.commands.terminal import console, printable, table
 from instseg.core.errors import ArgumentError
-from instseg.core.events import Notice, OnEvent, Warned, download_progress
+from instseg.core.events import Notice, OnEvent, download_progress
 from instseg.core.options import renamed
 from instseg.core.overlap_rule import Rule
 from instseg.core.wording import count
-from instseg.files.weights import DEFAULT, EMBEDDED, NAMED, NoDownloadError, needs_download
 from instseg.formats.options import in_pixels
 from instseg.system.allocation import keep_freed_memory
 
@@ -29,7 +29,8 @@ class Options:
 
     Args:
         inputs: Photos, folders, globs, or @list.txt, a text file with one path per line; videos,
-            URLs of streams (rtsp, rtmp, udp, srt, http, https), or the number of a camera.
+            URLs of streams (rtsp, rtmp, udp, srt, http, https), or the number of a camera; with
+            --ray also addresses of photos, such as s3://bucket/photos.
         weights: coco-v2, coco-v1, photos (embedded), demo, or the path of a model file, a .pth
             file, or an exported .onnx or .xml file. By default coco-v2; if it is not on this
             machine and cannot be downloaded, photos, with a warning.
@@ -89,6 +90,9 @@ class Options:
         zone: Count the tracks of videos inside a zone x1,y1,x2,y2,x3,y3 and so on; likewise.
         resume: Skip photos and frames of videos that an earlier run with the same output folder has
             finished.
+        ray: Predict on a Ray cluster and write Parquet shards, without overlays: local starts one
+            on this machine, auto uses the one that runs here, or HOST:PORT of one.
+        predictions_json: With --ray, write predictions.json too, from the shards.
     """
 
     inputs: list[str] = field(default_factory=list)
@@ -130,10 +134,16 @@ class Options:
     count_line: list[str] | str | None = None
     zone: list[str] | str | None = None
     resume: bool = False
+    ray: str | None = None
+    predictions_json: bool = False
 
 
 def run(config: Options) -> int:
     """Returns 0, 1 if some photos or videos failed, 2 if all did."""
+    if config.ray is not None:
+        from instseg.commands.infer_cluster import run_on_ray
+
+        return run_on_ray(vars(config))
     from instseg.commands.infer_video import predict_videos, videos_and_photos
 
     _check(config)
@@ -206,18 +216,7 @@ def _load(config: Options, on_event: OnEvent) -> Predictor:
     torch.manual_seed(config.seed)
     if config.weights is not None:
         return _predictor(config, config.weights, on_event)
-    if needs_download(DEFAULT):
-        text = f"{DEFAULT}: not on this machine yet; downloading {NAMED[DEFAULT].url}"
-        on_event(Notice(text=text))
-    try:
-        return _predictor(config, DEFAULT, on_event)
-    except NoDownloadError as problem:
-        if not problem.unreachable:
-            raise
-        from instseg.commands.stand_in import stands_in
-
-        on_event(Warned(text=stands_in(problem)))
-        return _predictor(config, EMBEDDED, on_event)
+    return with_default_weights(lambda weights: _predictor(config, weights, on_event), on_event)
 
 
 def _predictor(config: Options, weights: str, on_event: OnEvent) -> Predictor:

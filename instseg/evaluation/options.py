@@ -32,8 +32,8 @@ class EvaluateOptions:
         weights: Model to evaluate: coco-v2, coco-v1, photos, demo or a path, also of an exported
             file; or give `results`.
         architecture: Architecture of a .pth file: resnet50_fpn or resnet50_fpn_v2.
-        results: Existing results to evaluate instead of a model: a COCO results list or a
-            predictions.json of infer.
+        results: Existing results to evaluate instead of a model: a COCO results list, a
+            predictions.json of infer, or the folder of shards of infer --ray.
         against: Other results on the same dataset; tests whether the difference is significant.
         boundary: Also compute boundary AP, which takes half a millisecond per mask.
         out: Output folder.

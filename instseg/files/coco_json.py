@@ -15,6 +15,8 @@ from instseg.core.json_types import Json
 from instseg.files.coco_forms import SizeOf, as_read
 from instseg.files.coco_records import NULL, Annotation, Category, Dataset, ImageName, ImageRecord
 from instseg.files.near_names import near_names
+from instseg.files.shards import Shards
+from instseg.files.storage import is_remote
 from instseg.system.memory import no_garbage_collection
 from instseg.system.regular import require_regular_file
 
@@ -154,17 +156,31 @@ def read_image_ids(path: Path) -> dict[str, int]:
 
 
 def read_results(path: Path) -> ResultsFile:
-    """Read results: the bare list of the COCO API, or the document that `infer` writes.
+    """Read results: the bare list of the COCO API, or the document or shards that `infer` writes.
 
     Raises:
         InputError: The file cannot be read; otherwise as `parse_dataset`.
     """
+    if path.is_dir() or is_remote(path):
+        return _of_shards(Shards(path))
     content = read_content(path)
     if content.lstrip()[:1] == b"[":
         return ResultsFile(results=_decode(content, path, list[Json]))
     document = _decode(content, path, _Document)
     return ResultsFile(
         results=document.annotations, images=document.images, categories=document.categories
+    )
+
+
+def _of_shards(shards: Shards) -> ResultsFile:
+    records = list(shards.records())
+    return ResultsFile(
+        results=[each for record in records for each in record["annotations"]],
+        images=[
+            ImageName(id=each["image"]["id"], file_name=each["image"]["file_name"])
+            for each in records
+        ],
+        categories=[Category(id=each["id"], name=each["name"]) for each in shards.categories],
     )
 
 

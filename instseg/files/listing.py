@@ -49,6 +49,15 @@ def list_images(
 
 
 def _read_list(path: Path) -> list[Path]:
+    return [path.parent / line for line in lines_of_list(path)]
+
+
+def lines_of_list(path: Path) -> list[str]:
+    """The lines of a list of photos that are neither blank nor begin with #.
+
+    Raises:
+        InputError: It cannot be read, or has none.
+    """
     require_regular_file(path)
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
@@ -56,7 +65,7 @@ def _read_list(path: Path) -> list[Path]:
         raise InputError(
             f"{path}: the list cannot be read ({error}); give a text file with one path per line"
         ) from error
-    entries = [path.parent / line for line in lines if line and not line.startswith("#")]
+    entries = [line for line in lines if line and not line.startswith("#")]
     if not entries:
         raise InputError(f"{path}: the list is empty; write a path on each line")
     return entries

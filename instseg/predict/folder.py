@@ -128,7 +128,7 @@ def predict_folder(
                 run.failures,
                 class_names=predictor.class_names,
                 category_ids=predictor.category_ids,
-                made_by=_made_by(predictor),
+                made_by=made_by(predictor),
                 embed=embed,
                 pixel_size=side,
                 on_event=on_event,
@@ -166,7 +166,7 @@ def _kept_classes(predictor: Predictor) -> list[str]:
     return [name for number, name in names if kept is None or number in kept]
 
 
-def _made_by(predictor: Predictor) -> Json:
+def made_by(predictor: Predictor) -> Json:
     """What predictions.json says of the model."""
     return {
         "weights": predictor.name,
@@ -219,7 +219,7 @@ class _Run:
                 category_ids,
                 resume=resume,
                 polygons=polygons,
-                made_by=_made_by(self.predictor),
+                made_by=made_by(self.predictor),
             )
             stack.enter_context(predictions)
             table = None

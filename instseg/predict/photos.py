@@ -42,7 +42,7 @@ def name_photos(paths: Iterable[Path]) -> list[NamedPhoto]:
         names[name] = absolute[path]
     if {name.split("/")[0] for name in names} & OWN_FOLDERS:
         names = {f"{_readable(root.name) or 'root'}/{name}": path for name, path in names.items()}
-    pictures = _name_pictures(list(names))
+    pictures = name_pictures(list(names))
     return [
         NamedPhoto(path=path, name=name, picture=pictures[name]) for name, path in names.items()
     ]
@@ -52,7 +52,8 @@ def _readable(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def _name_pictures(names: list[str]) -> dict[str, str]:
+def name_pictures(names: list[str]) -> dict[str, str]:
+    """The `picture` of each of the names of photos."""
     stems = {name: PurePosixPath(name).with_suffix("").as_posix() for name in names}
     times = Counter([*stems.values(), *names])
     folders = {str(parent) for name in names for parent in PurePosixPath(name).parents}
