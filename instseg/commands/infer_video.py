@@ -18,7 +18,7 @@ from instseg.files.video_source import Source, camera_of, is_stream, is_video, s
 from instseg.predict.photos import LONGEST_NAME, shorten
 
 if TYPE_CHECKING:
-    from instseg.commands.infer import Options
+    from instseg.commands.infer_options import Options
     from instseg.predict.predictor import Predictor
     from instseg.video.predict_video import PredictedVideo
 

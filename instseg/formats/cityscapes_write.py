@@ -15,7 +15,8 @@ from instseg.core.events import told
 from instseg.files.image import write_image
 from instseg.formats.cityscapes_classes import MOST_CLASSES, NAMES, NOTHING, PER_CLASS
 from instseg.formats.format import Writing
-from instseg.formats.labels import Labels, Notes, Record
+from instseg.formats.labels import Labels, Record
+from instseg.formats.notes import Notes
 from instseg.formats.painting import Painted, painted
 from instseg.formats.photo_names import photo_names, place_photo
 from instseg.formats.shapes import ring_of, size_of

@@ -20,7 +20,8 @@ from instseg.formats.coco import image_names, is_coco
 from instseg.formats.coco_files import coco_files, photos_of, split_of
 from instseg.formats.format import Format, Reading, Writing
 from instseg.formats.joined import joined
-from instseg.formats.labels import Labels, Notes, Record
+from instseg.formats.labels import Labels, Record
+from instseg.formats.notes import Notes
 from instseg.formats.painting import Region, painted, regions
 from instseg.formats.photo_names import copy_photos, photo_names
 from instseg.formats.shapes import size_of

@@ -20,8 +20,9 @@ from instseg.doctor.examine import quick_check
 from instseg.doctor.findings import Finding
 from instseg.files.image import MAX_PIXELS
 from instseg.formats.format import Format, Reading, Writing
-from instseg.formats.labels import Labels, Notes
+from instseg.formats.labels import Labels
 from instseg.formats.losses import losses
+from instseg.formats.notes import Notes
 from instseg.formats.options import ConvertOptions, in_pixels
 from instseg.formats.photo_names import other_sizes
 from instseg.formats.registry import format_of, recognised

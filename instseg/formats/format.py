@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from instseg.core.events import OnEvent, ignore
-from instseg.formats.labels import Labels, Notes
+from instseg.formats.labels import Labels
+from instseg.formats.notes import Notes
 
 LOOKED_AT = 20  # files of a folder, to recognise a format
 

@@ -20,7 +20,8 @@ from instseg.formats.drawn import Drawn, add_objects
 from instseg.formats.format import Reading
 from instseg.formats.found_photos import find_photos, plain_name
 from instseg.formats.label_studio_tasks import Task, chosen_tasks, read_tasks
-from instseg.formats.labels import Builder, Labels, Notes, Record
+from instseg.formats.labels import Builder, Labels, Record
+from instseg.formats.notes import Notes
 from instseg.formats.rings import ellipse, turned
 
 CONFIG = "label_config.xml"

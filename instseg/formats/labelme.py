@@ -19,7 +19,8 @@ from instseg.core.masks import Masks
 from instseg.files.coco_json import read_form
 from instseg.formats.format import LOOKED_AT, Format, Writing
 from instseg.formats.labelme_read import CLASSES, read
-from instseg.formats.labels import Labels, Notes, Record
+from instseg.formats.labels import Labels, Record
+from instseg.formats.notes import Notes
 from instseg.formats.outlined import rings_or_mask
 from instseg.formats.photo_names import photo_names, place_photo
 from instseg.formats.shaped import shaped

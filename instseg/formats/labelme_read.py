@@ -23,7 +23,8 @@ from instseg.files.photo_header import header_of, open_photo, photo_size
 from instseg.formats.drawn import Drawn, add_objects
 from instseg.formats.format import Reading
 from instseg.formats.found_photos import find_photos, plain_name
-from instseg.formats.labels import Builder, Labels, Notes
+from instseg.formats.labels import Builder, Labels
+from instseg.formats.notes import Notes
 from instseg.formats.rings import Loop, ellipse
 from instseg.formats.splits import split_in
 

@@ -11,7 +11,8 @@ from instseg.core.events import told
 from instseg.files.image import write_indexed_png
 from instseg.formats.class_tables import VOID, voc_colours
 from instseg.formats.format import Writing
-from instseg.formats.labels import Labels, Notes, Record
+from instseg.formats.labels import Labels, Record
+from instseg.formats.notes import Notes
 from instseg.formats.painting import painted
 from instseg.formats.photo_names import photo_names, place_photo
 from instseg.formats.shapes import has_mask, size_of

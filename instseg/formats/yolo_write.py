@@ -10,7 +10,8 @@ import yaml  # type: ignore[import-untyped]
 
 from instseg.core.events import told
 from instseg.formats.format import Writing
-from instseg.formats.labels import Labels, Notes, Record
+from instseg.formats.labels import Labels, Record
+from instseg.formats.notes import Notes
 from instseg.formats.photo_names import photo_names, place_photo
 from instseg.formats.shaped import shaped
 from instseg.formats.shapes import box_of, has_mask, ring_of, size_of

@@ -22,7 +22,8 @@ ELSEWHERE = {  # options of all commands and of other programs
     *("--data-binary", "--form", "--header", "--output"),  # of curl
     *("--build-arg", "--cap-drop", "--env", "--gpus", "--publish", "--read-only"),  # of Docker
     *("--stop-timeout", "--tag", "--tmpfs", "--volume"),
-    "--working-dir",  # of Ray Serve
+    *("--address", "--head", "--working-dir"),  # of Ray
+    *("--master-addr", "--master-port", "--nnodes", "--node-rank"),  # of torchrun
 }
 STAND_INS = {
     '"coco-v2"': '"demo"',  # needs no download
