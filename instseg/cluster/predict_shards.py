@@ -23,7 +23,7 @@ from instseg.core.events import PhotoFailed, Progress, download_progress
 from instseg.core.json_types import Json
 from instseg.core.options import takes
 from instseg.files.download import sha256_of
-from instseg.files.shards import ShardHeader, ShardPhoto, Shards, decode_shard, encode_shard
+from instseg.files.shards import ShardHeader, ShardPhoto, Shards, encode_shard, summary_of_shard
 from instseg.files.storage import as_address, is_remote, require_pyarrow
 from instseg.files.weights import NAMED, locate
 from instseg.system.lock import only_run_in
@@ -190,13 +190,12 @@ class _Run:
                 each.result()
 
     def _count(self, content: bytes) -> None:
-        for photo in decode_shard(content, self.folder)[1]:
+        for name, classes, error in summary_of_shard(content):
             self.done += 1
-            if photo.found is not None:
-                self.counts.update(photo.found.names)
-            else:
-                self.failed.append(photo.name)
-                self.options.on_event(PhotoFailed(name=photo.name, text=str(photo.error)))
+            self.counts.update(classes)
+            if error is not None:
+                self.failed.append(name)
+                self.options.on_event(PhotoFailed(name=name, text=error))
 
     def _lost(self, answer: Lost, job: Job) -> ShardPhoto:
         place = answer.piece.shard * job.photos_per_shard + answer.piece.first

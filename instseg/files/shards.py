@@ -114,6 +114,16 @@ def decode_shard(content: bytes, name: str) -> tuple[ShardHeader, Iterator[Shard
     return header, rows()
 
 
+def summary_of_shard(content: bytes) -> Iterator[tuple[str, list[str], str | None]]:
+    """The name, the class names and the error of each photo, without its boxes and masks."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    table = parquet.read_table(pa.BufferReader(content), columns=["photo", "classes", "error"])
+    for row in table.to_pylist():
+        yield row["photo"], row["classes"] or [], row["error"]
+
+
 class Shards:
     """The predictions of a job, read from its folder one shard at a time.
 

@@ -47,13 +47,16 @@ def process_device(name: str) -> str:
 
 @contextmanager
 def joined_processes() -> Iterator[None]:
-    """Connect the processes within the block."""
+    """Connect the processes within the block, if nobody has done so."""
     if process_count() == 1:
         yield
         return
     import torch
     import torch.distributed as dist
 
+    if dist.is_initialized():  # by Ray Train, say
+        yield
+        return
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     dist.init_process_group(backend, timeout=timedelta(days=1))  # shares may differ by hours
     try:
