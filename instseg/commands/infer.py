@@ -135,6 +135,8 @@ def run(config: Options) -> int:
 
         if predictor.uses_stored_thresholds:
             listener(Notice(text=_thresholds_in_words(predictor)))
+        if notice := predictor.card.tile_notice(config.tile):
+            listener(Notice(text=printable(f"{predictor.name}: {notice}")))
         photos = name_photos(paths)
         done = predict_folder(
             predictor,
