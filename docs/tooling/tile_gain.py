@@ -136,9 +136,7 @@ def measured(test: instseg.CocoData, predict: Predict) -> str:
     seconds = (time.process_time() - begin_s) / len(test)
     segm = instseg.evaluate(test, results=results, resamples=100).segm
     low, high = segm.interval()
-    sizes = "/".join(
-        f"{value:.3f}" for value in (segm.scores.APs, segm.scores.APm, segm.scores.APl)
-    )
+    sizes = "/".join(f"{value:.3f}" for value in (segm.APs, segm.APm, segm.APl))
     return (
         f"mask AP {segm.AP:.3f} ({low:.3f} to {high:.3f}), small/medium/large {sizes}, "
         f"{seconds:.1f} s a photo"
