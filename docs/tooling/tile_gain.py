@@ -49,7 +49,7 @@ def main() -> None:
     """Train both models and measure them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("out/tile_gain"))
-    parser.add_argument("--max-steps", type=int, default=250)
+    parser.add_argument("--max-steps", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     train = drawn(given.out / "train", TRAINED, 500 + given.seed)

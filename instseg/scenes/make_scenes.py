@@ -74,8 +74,8 @@ class MakeScenesOptions:
             least = most = 0
         if not SMALLEST_OBJECT_PX <= least <= most <= self.size:
             raise ArgumentError(
-                f"{{object_size}} must be LEAST,MOST, from {SMALLEST_OBJECT_PX} to {self.size}, "
-                "such as 20,200",
+                f"{{object_size}} must be LEAST,MOST, such as 20,200: in order, and from "
+                f"{SMALLEST_OBJECT_PX} to {self.size}",
                 object_size=self.object_size,
             )
         return least, most
