@@ -40,6 +40,8 @@ def run(config: Options) -> int:
 
         if predictor.uses_stored_thresholds:
             listener(Notice(text=_thresholds_in_words(predictor)))
+        if notice := predictor.card.tile_notice(config.tile):
+            listener(Notice(text=printable(f"{predictor.name}: {notice}")))
         failed = predict_videos(predictor, videos, config, alone=not paths, on_event=listener)
         if not paths:
             return _code(failed, len(videos))

@@ -12,6 +12,8 @@ from instseg.core.html_table import html_table
 from instseg.core.options import python_only, takes
 from instseg.core.wording import count
 
+SMALLEST_OBJECT_PX = 8
+
 
 @dataclass(frozen=True, kw_only=True)
 class MakeScenesOptions:
@@ -31,6 +33,8 @@ class MakeScenesOptions:
         size: Height and width of the scenes in pixels.
         least_objects: Minimum number of objects per scene; of a video, at the same time.
         most_objects: Maximum number of objects per scene; of a video, at the same time.
+        object_size: LEAST,MOST, the longer side of objects in pixels; by default from 1/20 to 1/2
+            of `size`, and in videos from 1/8 to 1/3.
         on_event: Called with progress.
 
     Raises:
@@ -46,6 +50,7 @@ class MakeScenesOptions:
     size: int = 320
     least_objects: int = 3
     most_objects: int = 8
+    object_size: str = ""
     on_event: OnEvent = python_only(ignore)
 
     def __post_init__(self) -> None:
@@ -59,6 +64,27 @@ class MakeScenesOptions:
             raise ArgumentError("{seed} and {start} must be at least 0")
         if self.video and (self.start or self.size % 2):
             raise ArgumentError("{video} needs an even {size}, and does not go with {start}")
+        self.object_px()
+
+    def object_px(self) -> tuple[float, float] | None:
+        """The two numbers of `object_size`.
+
+        Raises:
+            ArgumentError: They are no two numbers of 8 to `size`, in order.
+        """
+        if not self.object_size:
+            return None
+        try:
+            least, most = map(float, self.object_size.split(","))
+        except ValueError:
+            least = most = 0
+        if not SMALLEST_OBJECT_PX <= least <= most <= self.size:
+            raise ArgumentError(
+                f"{{object_size}} must be LEAST,MOST, such as 20,200: in order, and from "
+                f"{SMALLEST_OBJECT_PX} to {self.size}",
+                object_size=self.object_size,
+            )
+        return least, most
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -113,6 +139,7 @@ def make_scenes(options: MakeScenesOptions) -> DrawnScenes:
         classes=classes,
         size_hw=(options.size, options.size),
         objects=(options.least_objects, options.most_objects),
+        object_px=options.object_px(),
         seed=options.seed,
     )
     on_event = options.on_event
