@@ -53,9 +53,9 @@ def rgb8_of_page(page: Any, file: BinaryIO) -> Iterator[tuple[int, NDArray[np.ui
     bands = bands_of(page)
     white = 1.0
     if not has_white(page.dtype):
-        white = white_of(piece.values for piece in _pieces(page, file, bands.count))
-    pixels = np.zeros((page.imagelength, page.imagewidth, bands.count), np.uint8)
-    for band, top, left, values in _pieces(page, file, bands.count):
+        white = white_of(piece.values for piece in _pieces(page, file, bands.used))
+    pixels = np.zeros((page.imagelength, page.imagewidth, bands.used), np.uint8)
+    for band, top, left, values in _pieces(page, file, bands.used):
         height, width, depth = values.shape
         window = np.s_[top : top + height, left : left + width, band : band + depth]
         pixels[window] = to_uint8(values, white)
@@ -67,17 +67,17 @@ class Bands(NamedTuple):
     """What the bands of a page mean.
 
     Attributes:
-        count: How many are needed, the first ones.
+        used: How many are needed, the first ones.
         is_cmyk: Whether they are inks.
         alpha: Kind of the last one, if it is alpha.
     """
 
-    count: int
+    used: int
     is_cmyk: bool
     alpha: int | None
 
     def in_rgb(self, strip: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Bands (h, w, count) as (h, w, 3), transparency blended with white."""
+        """Bands (h, w, used) as (h, w, 3), transparency blended with white."""
         if self.is_cmyk:
             strip = np.asarray(Image.fromarray(strip, "CMYK").convert("RGB"))
         elif self.alpha == _ASSOCIATED:  # the colours are multiplied by it already
@@ -92,8 +92,8 @@ def bands_of(page: Any) -> Bands:
     colours = 3 if bands > 2 else 1
     is_cmyk = page.photometric == _CMYK and bands == 4
     alpha = page.extrasamples[0] if bands > colours and has_alpha(page.extrasamples) else None
-    count = bands if is_cmyk or alpha is not None else colours
-    return Bands(count, is_cmyk, alpha)
+    used = bands if is_cmyk or alpha is not None else colours
+    return Bands(used, is_cmyk, alpha)
 
 
 def _pieces(page: Any, file: BinaryIO, bands: int) -> Iterator[Piece]:

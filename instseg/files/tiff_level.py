@@ -63,7 +63,7 @@ class Level:
     def read(self, window: tuple[slice, slice]) -> NDArray[np.uint8]:
         """A part of the page: uint8 RGB (h, w, 3), contiguous and writable."""
         rows, columns = window
-        shape = rows.stop - rows.start, columns.stop - columns.start, self._bands.count
+        shape = rows.stop - rows.start, columns.stop - columns.start, self._bands.used
         pixels = np.zeros(shape, np.uint8)
         with self.path.open("rb") as file:
             if self._is_plain:
@@ -120,11 +120,11 @@ class Level:
         """All that is stored of the needed bands, in pieces."""
         height, width = self.size_hw
         if self._is_plain:
-            for band in range(self._bands.count if self._page.shaped[0] > 1 else 1):
+            for band in range(self._bands.used if self._page.shaped[0] > 1 else 1):
                 for rows in strips(height, width):
-                    values = [self._plain_row(file, band, row, (0, width)) for row in
-                              range(rows.start, rows.stop)]
-                    yield self._inverted(np.stack(values)[..., : self._bands.count])
+                    spans = range(rows.start, rows.stop)
+                    values = np.stack([self._plain_row(file, band, y, (0, width)) for y in spans])
+                    yield self._inverted(values[..., : self._bands.used])
             return
         for index in self._segments_in((slice(0, height), slice(0, width))):
             values, _, top, left = self._decoded(file, index)
@@ -135,11 +135,11 @@ class Level:
     ) -> None:
         rows, columns = window
         samples = self._page.shaped[0]
-        for band in range(self._bands.count if samples > 1 else 1):
+        for band in range(self._bands.used if samples > 1 else 1):
             place = np.s_[band : band + 1] if samples > 1 else np.s_[:]
             for line, row in enumerate(range(rows.start, rows.stop)):
                 values = self._plain_row(file, band, row, (columns.start, columns.stop))
-                kept = self._inverted(values[..., : self._bands.count])
+                kept = self._inverted(values[..., : self._bands.used])
                 pixels[line, :, place] = to_uint8(kept, self._white_for(kept))
 
     def _plain_row(
@@ -163,7 +163,7 @@ class Level:
         down, across = self._grid
         high, wide = self._chunk_hw
         rows, columns = window
-        for band in range(self._bands.count if self._page.shaped[0] > 1 else 1):
+        for band in range(self._bands.used if self._page.shaped[0] > 1 else 1):
             for y in range(rows.start // high, -(-rows.stop // high)):
                 for x in range(columns.start // wide, -(-columns.stop // wide)):
                     yield (band * down + y) * across + x
@@ -215,7 +215,7 @@ class Level:
             values = np.full(shape, page.nodata, page.dtype)
         band, top, left = self._place(index)
         samples = page.shaped[0]
-        kept = values[0][..., : 1 if samples > 1 else self._bands.count]
+        kept = values[0][..., : 1 if samples > 1 else self._bands.used]
         return self._inverted(kept), band, top, left
 
     def _inverted(self, values: NDArray[Any]) -> NDArray[Any]:

@@ -144,9 +144,7 @@ class TiffWindows:
                         min(first + at * rest, last - 1),
                         min(first + (at + step) * rest, last),
                     )
-                    for first, last, at, step in zip(
-                        start, stop, (top, left), steps, strict=True
-                    )
+                    for first, last, at, step in zip(start, stop, (top, left), steps, strict=True)
                 )
                 piece = shrunk(level.read((part_y, part_x)), rest)
                 result[place] = _reaching(piece, result[place].shape[:2])

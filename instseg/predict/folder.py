@@ -10,17 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from instseg.core.errors import InputError
-from instseg.core.events import OnEvent, PhotoFailed, Progress, ignore
+from instseg.core.events import Notice, OnEvent, PhotoFailed, Progress, ignore
 from instseg.core.instances import Instances
 from instseg.core.json_types import Json
 from instseg.files.coco_json import match_image_ids, read_image_ids
-from instseg.files.image import read_image
 from instseg.files.instances_csv import CsvWriter
 from instseg.files.results import PredictionWriter, write_class_names
+from instseg.predict.large import Photo, need_of_photo, read_photo
+from instseg.predict.large_pictures import reduced_in_words, write_pictures
 from instseg.predict.memory import WRITERS
 from instseg.predict.photos import NamedPhoto
 from instseg.predict.pictures import Pictures
@@ -266,28 +264,36 @@ class _Run:
                     self.done += 1
                 self._tell(len(photos))
 
-    def _read(self, photo: NamedPhoto) -> NDArray[np.uint8]:
+    def _read(self, photo: NamedPhoto) -> Photo:
         if self.ids:
             self.ids.require(photo)
-        self.predictor.plan.require(photo.path, self._need(photo))
-        return read_image(photo.path)
+        return read_photo(photo.path, self.predictor.plan, pictures=self._draws())
 
     def _admitted_need(self, photo: NamedPhoto) -> Need:
         return self.predictor.plan.admitted(self._need(photo))
 
     def _need(self, photo: NamedPhoto) -> Need:
-        pictures = self.pictures.overlay or self.pictures.semantic_map
-        return self.predictor.plan.need_of_file(photo.path, pictures=pictures)
+        return need_of_photo(photo.path, self.predictor.plan, pictures=self._draws())
+
+    def _draws(self) -> bool:
+        return self.pictures.overlay or self.pictures.semantic_map
 
     def _draw(
-        self, seen: Seen[NamedPhoto, NDArray[np.uint8], Instances]
+        self, seen: Seen[NamedPhoto, Photo, Instances]
     ) -> tuple[NamedPhoto, Instances | Exception]:
         photo, image, found = seen.item, seen.image, seen.found
         if image is None or isinstance(found, Exception):
             return photo, found
-        weights = self.predictor.name
-        problem = attempt(self.pictures.write, self.out, photo, image, found, weights)
-        return photo, found if problem is None else problem
+        weights, factor = self.predictor.name, self.predictor.plan.preview_factor(found.size_hw)
+        problem = attempt(
+            write_pictures, self.pictures, self.out, photo, image, found, weights, factor
+        )
+        if problem is not None:
+            return photo, problem
+        text = reduced_in_words(self.pictures, photo, image, found, factor)
+        if text is not None:
+            self.on_event(Notice(text=text))
+        return photo, found
 
     def _fail(self, photo: NamedPhoto, problem: Exception) -> None:
         if is_full_disk(problem):

@@ -13,7 +13,7 @@ from instseg.core.instances import Instances, Masks
 Window = tuple[slice, slice]
 
 SAME_OBJECT_IOU = 0.5  # masks of one object in two predictions overlap at least this much
-FRAGMENT_SHARE = 0.6  # of a piece that its tile cuts off, inside the piece of another tile
+FRAGMENT_SHARE = 0.5  # of a piece that its tile cuts off, inside the piece of another tile
 BORDER_PX = 3  # a mask that ends so close to the border of its tile is cut off by it
 
 
