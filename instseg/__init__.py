@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from instseg.doctor.repair import repair
     from instseg.evaluation.evaluate import evaluate
     from instseg.exporting.export import export
+    from instseg.files.geojson import write_geojson
     from instseg.files.image import read_image, write_image
+    from instseg.files.windows import TiffWindows
     from instseg.formats.convert import convert
     from instseg.formats.merge import merge
     from instseg.formats.split import split
@@ -40,6 +42,7 @@ __all__ = [
     "Masks",
     "Predictor",
     "Segmenter",
+    "TiffWindows",
     "compare",
     "convert",
     "display_instances",
@@ -57,6 +60,7 @@ __all__ = [
     "split",
     "to_semantic",
     "train_unet",
+    "write_geojson",
     "write_image",
 ]
 
@@ -67,6 +71,7 @@ _HOME = {
     "Masks": "instseg.core.instances",
     "Predictor": "instseg.predict.predictor",
     "Segmenter": "instseg.predict.segmenter",
+    "TiffWindows": "instseg.files.windows",
     "compare": "instseg.comparison.compare",
     "convert": "instseg.formats.convert",
     "display_instances": "instseg.visualize",
@@ -84,6 +89,7 @@ _HOME = {
     "split": "instseg.formats.split",
     "to_semantic": "instseg.core.semantic",
     "train_unet": "instseg.training.train_unet",
+    "write_geojson": "instseg.files.geojson",
     "write_image": "instseg.files.image",
 }
 

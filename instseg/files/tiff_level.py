@@ -89,8 +89,8 @@ class Level:
         is_odd = bits != 1 and (page.dtype is None or bits != 8 * page.dtype.itemsize)
         if is_volume or is_odd or page.photometric not in _PHOTOMETRICS or not page.dataoffsets:
             raise InputError(
-                f"{self.path}: this kind of TIFF cannot be read in windows; save it as tiled RGB of "
-                "8 or 16 bits"
+                f"{self.path}: this kind of TIFF cannot be read in windows; save it as tiled RGB "
+                "of 8 or 16 bits"
             )
 
     def _require_decoder(self) -> None:

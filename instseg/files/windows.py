@@ -103,9 +103,12 @@ class TiffWindows:
 
     def read(self, window: Window, shrink: int = 1) -> NDArray[np.uint8]:
         """As `Windows.read`."""
+        rows, columns = (
+            slice(*part.indices(side)[:2]) for part, side in zip(window, self.size_hw, strict=True)
+        )
         try:
             with quiet_decoders:
-                return self._read(window, shrink)
+                return self._read((rows, columns), shrink)
         except (InputError, MemoryError):
             raise
         except Exception as error:  # decoders raise all kinds of errors on damaged data

@@ -17,6 +17,7 @@ from instseg.core.json_types import Json
 from instseg.files.coco_json import match_image_ids, read_image_ids
 from instseg.files.instances_csv import CsvWriter
 from instseg.files.results import PredictionWriter, write_class_names
+from instseg.predict.geojson_files import GeojsonFiles
 from instseg.predict.large import Photo, need_of_photo, read_photo
 from instseg.predict.large_pictures import reduced_in_words, write_pictures
 from instseg.predict.memory import WRITERS
@@ -69,6 +70,7 @@ def predict_folder(
     *,
     pictures: Pictures = OVERLAYS,
     csv: bool = False,
+    geojson: bool = False,
     polygons: bool = False,
     coco_json: Path | None = None,
     resume: bool = False,
@@ -92,6 +94,7 @@ def predict_folder(
         out: Output folder; only one run at a time may write there.
         pictures: Which pictures to write.
         csv: Also write instances.csv.
+        geojson: Also write PICTURE.geojson for each photo; see `write_geojson`.
         polygons: Write masks without holes as polygons; see `coco_annotations`.
         coco_json: COCO dataset whose image ids are used; photos that it lacks fail.
         resume: Skip photos that an earlier run with the same folder has finished.
@@ -113,7 +116,8 @@ def predict_folder(
     side = None if pixel_size is None else PixelSize.parse(pixel_size)
     ids = None if coco_json is None else _Ids.read(coco_json, photos)
     begin_s = time.monotonic()
-    run = _Run(predictor, pictures, out, ids, on_event)
+    maps = GeojsonFiles(out, on_event) if geojson else None
+    run = _Run(predictor, pictures, out, ids, on_event, maps)
     with only_run_in(out):
         predictions = run.write(photos, csv=csv, polygons=polygons, resume=resume)
         seconds = time.monotonic() - begin_s
@@ -199,6 +203,7 @@ class _Run:
     out: Path
     ids: _Ids | None
     on_event: OnEvent
+    maps: GeojsonFiles | None = None
     done: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     failures: dict[str, str] = field(default_factory=dict)  # why, by name
@@ -288,6 +293,8 @@ class _Run:
         problem = attempt(
             write_pictures, self.pictures, self.out, photo, image, found, weights, factor
         )
+        if problem is None and self.maps:
+            problem = attempt(self.maps.write, photo, found)
         if problem is not None:
             return photo, problem
         text = reduced_in_words(self.pictures, photo, image, found, factor)
