@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instseg.core.errors import InputError
+from instseg.core.rle import MOST_PIXELS
 from instseg.files.image import read_image
 from instseg.files.windows import ArrayWindows, TiffWindows, Windows, is_tiff
 from instseg.predict.detector_memory import DetectorPlan
@@ -72,5 +73,10 @@ def _windows_of(path: Path, plan: DetectorPlan, *, pictures: bool) -> TiffWindow
             return None
         raise
     height, width = windows.size_hw
+    if height * width > MOST_PIXELS:
+        raise InputError(
+            f"{path}: {width} x {height} pixels are more than masks can have in COCO's RLE, "
+            f"{MOST_PIXELS:,}; cut it into several files"
+        )
     has_tiles = max(height, width) > plan.tile
     return windows if has_tiles and (height * width > LARGE_PIXELS or not fits) else None

@@ -16,6 +16,7 @@ from instseg.predict.photos import NamedPhoto
 from instseg.predict.pictures import Pictures, write_crop
 
 MOST_DRAWN = 2000  # instances of a small picture: the largest
+MOST_LABELS = 100  # as labels would cover a small picture of more
 
 
 def write_pictures(
@@ -37,7 +38,10 @@ def write_pictures(
     if pictures.overlay or pictures.semantic_map:
         largest = np.argsort(-found.masks.areas(), kind="stable")[:MOST_DRAWN]
         small = reduced(found[np.sort(largest)], factor)
-        replace(pictures, crops=False).write(out, photo, image.whole(factor), small, weights)
+        few = len(found) <= MOST_LABELS
+        without_crops = replace(pictures, crops=False)
+        small_photo = image.whole(factor)
+        without_crops.write(out, photo, small_photo, small, weights, show_labels=few)
     if pictures.crops:
         for number, instance in enumerate(found):
             write_crop(out / "crops" / photo.picture, number, image, instance)

@@ -70,6 +70,8 @@ class Pictures:
         image: NDArray[np.uint8],
         found: Instances,
         weights: str,
+        *,
+        show_labels: bool = True,
     ) -> None:
         """Write the pictures of one photo.
 
@@ -79,13 +81,14 @@ class Pictures:
             image: uint8 RGB (H, W, 3).
             found: Its instances.
             weights: The name of the weights that found them, which overlays tell as a PNG comment.
+            show_labels: Whether overlays name the classes.
 
         Raises:
             InputError: One of them cannot be written.
         """
         if self.overlay:
             comment = f"instances found by instseg with the weights {weights}"
-            overlay = draw_instances(image, found, color_by=self.color_by)
+            overlay = draw_instances(image, found, color_by=self.color_by, show_labels=show_labels)
             write_image(out / f"{photo.picture}.png", overlay, comment=comment, photo=True)
         if self.semantic_map:
             path = out / "labels" / f"{photo.picture}.png"

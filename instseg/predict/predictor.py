@@ -351,5 +351,7 @@ class Predictor:
         return found[np.argsort(-found.scores, kind="stable")]
 
     def _tell_left_out(self, objects: int) -> None:
-        text = f"{count(objects, 'object')} too large for the memory, found in a whole photo, left out"
+        text = (
+            f"{count(objects, 'object')} too large for the memory, found in a whole photo, left out"
+        )
         self._on_event(Warned(text=text))

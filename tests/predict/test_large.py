@@ -128,7 +128,6 @@ def test_masks_too_large_for_the_memory_are_left_out_and_told(model, photo, monk
     told = []
     predictor = predictor_of(model, on_event=told.append)
 
-
     def large_ones() -> int:
         boxes = predictor(TiffWindows(photo)).boxes
         return int(((boxes[:, 2:] - boxes[:, :2]).max(axis=1) > 128).sum())
