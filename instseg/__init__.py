@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from instseg.doctor.repair import repair
     from instseg.evaluation.evaluate import evaluate
     from instseg.exporting.export import export
+    from instseg.files.geojson import write_geojson
     from instseg.files.image import read_image, write_image
     from instseg.files.shards import Shards
     from instseg.files.video import Video
+    from instseg.files.windows import TiffWindows
     from instseg.formats.convert import convert
     from instseg.formats.merge import merge
     from instseg.formats.split import split
@@ -47,6 +49,7 @@ __all__ = [
     "Predictor",
     "Segmenter",
     "Shards",
+    "TiffWindows",
     "Video",
     "compare",
     "convert",
@@ -69,6 +72,7 @@ __all__ = [
     "split",
     "to_semantic",
     "train_unet",
+    "write_geojson",
     "write_image",
 ]
 
@@ -80,6 +84,7 @@ _HOME = {
     "Predictor": "instseg.predict.predictor",
     "Segmenter": "instseg.predict.segmenter",
     "Shards": "instseg.files.shards",
+    "TiffWindows": "instseg.files.windows",
     "Video": "instseg.files.video",
     "compare": "instseg.comparison.compare",
     "convert": "instseg.formats.convert",
@@ -102,6 +107,7 @@ _HOME = {
     "split": "instseg.formats.split",
     "to_semantic": "instseg.core.semantic",
     "train_unet": "instseg.training.train_unet",
+    "write_geojson": "instseg.files.geojson",
     "write_image": "instseg.files.image",
 }
 

@@ -59,6 +59,7 @@ def run(config: Options) -> int:
                 color_by="instance" if config.color_by == "instance" else "class",
             ),
             csv=config.csv,
+            geojson=config.geojson,
             polygons=config.polygons,
             coco_json=config.coco_json,
             resume=config.resume,
@@ -150,6 +151,7 @@ def _show(config: Options, done: PredictedFolder) -> None:
         "overlays": config.overlay,
         "labels/": config.semantic_map,
         "instances.csv": config.csv,
+        "GeoJSON": config.geojson,
         "crops/": config.crops,
     }
     names = [name for name, wanted in written.items() if wanted and done.done]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 UNUSED = {  # options that --ray does not take, with their defaults
     "crops": False,
+    "geojson": False,
     "to": None,
     "color_by": "auto",
     "seed": 0,

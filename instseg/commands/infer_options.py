@@ -33,10 +33,11 @@ class Options:
         score_threshold: Minimum score for all classes, 0 to 1. By default the threshold of each
             class that is stored in the model file, and 0.5 for classes without one.
         classes: Keep only these classes, comma-separated.
-        max_detections: At most this many detections per photo.
+        max_detections: At most this many detections per photo, or per tile.
         cross_class_nms: Non-maximum suppression across classes: if the masks of two instances of
             any class overlap by more than this IoU, remove the one with the lower score.
-        tile: Split photos larger than this into overlapping tiles of this many pixels.
+        tile: Split photos larger than this into overlapping tiles of this many pixels. TIFF files
+            that are large, or too large for the memory, are then read in windows.
         overlap: Overlap of neighbouring tiles, as a share of their size, 0 to 0.9.
         batch_size: Photos of equal size, or tiles, per batch.
         compile: Compile the network during the first predictions, which takes a minute or two; for
@@ -61,6 +62,8 @@ class Options:
             field rle.
         csv: Also write instances.csv, with area, box, centroid, class and score; videos always have
             tracks.csv.
+        geojson: Also write NAME.geojson for each photo: polygons with class, score and area, in
+            longitude and latitude for a GeoTIFF (extra slides), in pixels for other photos.
         crops: Also write each instance, cut out of its photo, to crops/NAME/.
         report: Also write report.html, which shows all photos and their instances.
         embed: Photos of full size of the report: auto puts them into the page while it stays small,
@@ -110,6 +113,7 @@ class Options:
     class_priority: list[str] | str | None = None
     polygons: bool = False
     csv: bool = False
+    geojson: bool = False
     crops: bool = False
     report: bool = False
     embed: Literal["auto", "all", "none"] = "auto"

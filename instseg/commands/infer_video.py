@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from instseg.predict.predictor import Predictor
     from instseg.video.predict_video import PredictedVideo
 
-FOR_PHOTOS = ("coco_json", "crops", "report", "semantic_map", "to")
+FOR_PHOTOS = ("coco_json", "crops", "geojson", "report", "semantic_map", "to")
 
 
 def videos_and_photos(config: Options, on_event: OnEvent) -> tuple[list[Source], list[Path]]:
