@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from instseg.doctor.repair import repair
     from instseg.evaluation.evaluate import evaluate
     from instseg.exporting.export import export
+    from instseg.files.geojson import write_geojson
     from instseg.files.image import read_image, write_image
     from instseg.files.shards import Shards
+    from instseg.files.video import Video
+    from instseg.files.windows import TiffWindows
     from instseg.formats.convert import convert
     from instseg.formats.merge import merge
     from instseg.formats.split import split
@@ -29,8 +32,11 @@ if TYPE_CHECKING:
     from instseg.predict.segmenter import Segmenter
     from instseg.scenes.make_scenes import make_scenes
     from instseg.selecting.select import select
+    from instseg.serving.app import make_app
+    from instseg.serving.server import serve
     from instseg.training.finetune import finetune
     from instseg.training.train_unet import train_unet
+    from instseg.video.predict_video import predict_video
     from instseg.visualize import display_instances, draw_instances
 
 __version__ = "0.1.0"
@@ -43,6 +49,8 @@ __all__ = [
     "Predictor",
     "Segmenter",
     "Shards",
+    "TiffWindows",
+    "Video",
     "compare",
     "convert",
     "display_instances",
@@ -52,15 +60,19 @@ __all__ = [
     "export",
     "finetune",
     "load_model",
+    "make_app",
     "make_scenes",
     "merge",
     "predict_shards",
+    "predict_video",
     "read_image",
     "repair",
     "select",
+    "serve",
     "split",
     "to_semantic",
     "train_unet",
+    "write_geojson",
     "write_image",
 ]
 
@@ -72,6 +84,8 @@ _HOME = {
     "Predictor": "instseg.predict.predictor",
     "Segmenter": "instseg.predict.segmenter",
     "Shards": "instseg.files.shards",
+    "TiffWindows": "instseg.files.windows",
+    "Video": "instseg.files.video",
     "compare": "instseg.comparison.compare",
     "convert": "instseg.formats.convert",
     "display_instances": "instseg.visualize",
@@ -81,15 +95,19 @@ _HOME = {
     "export": "instseg.exporting.export",
     "finetune": "instseg.training.finetune",
     "load_model": "instseg.models.load",
+    "make_app": "instseg.serving.app",
     "make_scenes": "instseg.scenes.make_scenes",
     "merge": "instseg.formats.merge",
     "predict_shards": "instseg.cluster.predict_shards",
+    "predict_video": "instseg.video.predict_video",
     "read_image": "instseg.files.image",
     "repair": "instseg.doctor.repair",
     "select": "instseg.selecting.select",
+    "serve": "instseg.serving.server",
     "split": "instseg.formats.split",
     "to_semantic": "instseg.core.semantic",
     "train_unet": "instseg.training.train_unet",
+    "write_geojson": "instseg.files.geojson",
     "write_image": "instseg.files.image",
 }
 

@@ -37,7 +37,9 @@ class Verb:
 
 
 VERBS = {
-    "infer": Verb(summary="find the instances in photos", positional="inputs", threads=True),
+    "infer": Verb(
+        summary="find the instances in photos and videos", positional="inputs", threads=True
+    ),
     "finetune": Verb(summary="fine-tune on COCO annotations", threads=True),
     "train-unet": Verb(summary="train a U-Net or another semantic network", threads=True),
     "convert": Verb(
@@ -63,6 +65,7 @@ VERBS = {
     "export": Verb(
         summary="export a model to ONNX or OpenVINO", positional="weights", threads=True
     ),
+    "serve": Verb(summary="answer requests for the instances in photos, over HTTP"),
     "download": Verb(summary="download weights ahead", positional="weights"),
     "info": Verb(summary="show what a model file contains", positional="file"),
 }

@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python docs/tooling/unlabelled_gain.py --out out/unlabelled_gain
 
-For each seed, 600 scenes of 8 classes are drawn to train on, of which 60 have labels, and 200
+For each seed, scenes of 8 classes are drawn to train on, of which a tenth has labels, and 200
 others to measure on. A first run on the labelled scenes starts from `photos`, which has not seen
 scenes. Two runs go on from it with the same number of steps: one on the labelled scenes, one on
 all.
@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import instseg
 from instseg.scenes.scene import SCENE_CLASSES
 
-SCENES, LABELLED, MEASURED = 600, 60, 200
+MEASURED = 200
 CLASSES = SCENE_CLASSES[::2]
 SIZE_PX = 160
 TRAINING = {
@@ -37,14 +37,15 @@ def main() -> None:
     """Train with and without the unlabelled photos, and compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("out/unlabelled_gain"))
+    parser.add_argument("--scenes", type=int, default=600)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--max-steps", type=int, nargs=2, default=[500, 400])
     given = parser.parse_args()
     for seed in given.seeds:
         folder = given.out / str(seed)
         test = drawn(folder / "test", MEASURED, 100 + seed)
-        train = drawn(folder / "train", SCENES, 200 + seed)
-        part = first_of(train.coco_json, LABELLED, folder / "labelled.json")
+        train = drawn(folder / "train", given.scenes, 200 + seed)
+        part = first_of(train.coco_json, given.scenes // 10, folder / "labelled.json")
         first, second = given.max_steps
         start = folder / "start" / "best.safetensors"
         runs: list[tuple[str, Any, int, dict[str, Any]]] = [

@@ -32,16 +32,23 @@ class Options:
             back). The first four are compared with torchvision, evaluate and read with pycocotools;
             evaluate also with faster-coco-eval, hotcoco and ultrafast-pycocotools, and convert with
             supervision, if they are installed. memory compares the peak memory that is predicted
-            with what a process uses, for 1 and 4 photos of 0.3 to 100 megapixels.
+            with what a process uses, for 1 and 4 photos of 0.3 to 100 megapixels. track compares
+            the track ids of instseg, HOTA and IDF1, with those of ByteTrack by boxes alone, on the
+            same detections of drawn videos; it needs trackeval. serve sends
+            requests to the service, and to LitServe, if it is installed, with the same predictor;
+            each answer is checked.
         images: Photos, folders or globs; for train, the folder of the photos of --coco-json. If
             not given, drawn scenes of 480 x 640 px.
         coco_json: For train: annotations in COCO format; the first photos with objects are used.
         images_count: Number of synthetic images for evaluate (default: 500), read (default:
-            100,000) and convert (default: 1,370).
+            100,000) and convert (default: 1,370); for track, of the frames of each video
+            (default: 120); for serve, requests of each round (default: 100).
         weights: coco-v1, coco-v2, a path, or random. With random weights, all score thresholds are
-            zero, so that both sides do the same work.
+            zero, so that both sides do the same work. For track, random stands for detections that
+            are made of the truth, with errors.
         architecture: Architecture of random weights (default: resnet50_fpn) or of a .pth file:
             resnet50_fpn, resnet50_fpn_v2, or for train also compact.
+        clients: For serve: requests at the same time.
         detections: For infer: at most this many detections per photo.
         stages: For infer: instead of comparing, show how long each stage of instseg takes for a
             photo, from file to RLE, drawing and PNG, beside its floor, the least it could take: its
@@ -55,7 +62,8 @@ class Options:
         device: For infer, postprocess and train: device of both sides, cpu, cuda or cuda:1.
         compile: For infer: compile the network of instseg, as `infer --compile` does.
         repeats: Number of measurements of each side after one warm-up; the median is reported. For
-            train, each is one step; the losses are written to --json and plotted beside it.
+            train, each is one step; the losses are written to --json and plotted beside it. For
+            track, the videos of each kind.
         seed: Random seed of weights, masks, boxes and synthetic data.
         json: File to write the results to.
         out: Folder for drawn scenes and synthetic files.
@@ -63,7 +71,18 @@ class Options:
     """
 
     what: (
-        Literal["infer", "postprocess", "draw", "train", "evaluate", "read", "convert", "memory"]
+        Literal[
+            "infer",
+            "postprocess",
+            "draw",
+            "train",
+            "evaluate",
+            "read",
+            "convert",
+            "memory",
+            "track",
+            "serve",
+        ]
         | None
     ) = None
     images: list[str] | None = None
@@ -71,6 +90,7 @@ class Options:
     images_count: int | None = None
     weights: str = "random"
     architecture: str | None = None
+    clients: int = 8
     detections: int = 100
     stages: bool = False
     batch_size: int | None = None
@@ -89,7 +109,7 @@ def run(config: Options) -> int:
     """Measures, prints a table, and returns the exit code."""
     require_between(1, repeats=config.repeats, images_count=config.images_count)
     require_between(1, 10_000, detections=config.detections)
-    require_between(1, 1024, batch_size=config.batch_size)
+    require_between(1, 1024, batch_size=config.batch_size, clients=config.clients)
     if config.stages and config.what != "infer":
         raise ArgumentError("{stages} goes with infer; leave it out, or run benchmark infer")
     with Listener() as listener:
@@ -150,7 +170,18 @@ def _show_sides(figures: dict[str, Any], what: str | None) -> None:
             "rate measured for matrix products and convolutions"
         )
     ratio = figures["ratio"]
-    peers = {"evaluate": "pycocotools", "read": "pycocotools", "convert": "supervision"}
+    if what == "track":
+        console.print(
+            f"{len(figures['videos'])} videos; HOTA or IDF1 is lower with masks in "
+            f"{figures['worse']}"
+        )
+        return
+    peers = {
+        "evaluate": "pycocotools",
+        "read": "pycocotools",
+        "convert": "supervision",
+        "serve": "LitServe",
+    }
     peer = peers.get(what or "", "torchvision")
     for task, times in (ratio if isinstance(ratio, dict) else {what: ratio}).items():
         console.print(f"{task}: {times:.2f} times as fast as {peer}")
@@ -182,6 +213,18 @@ def _figures(config: Options, on_event: OnEvent) -> dict[str, Any]:
                 on_event=on_event,
             )
             return {"weights": config.weights, "peaks": peaks}
+        case "track":
+            from instseg.benchmark.track import measure_tracking
+
+            return measure_tracking(
+                config.repeats,
+                config.images_count or 120,
+                seed=config.seed,
+                weights=None if config.weights == "random" else config.weights,
+                on_event=on_event,
+            )
+        case "serve":
+            return _serve(config, on_event)
         case "convert":
             from instseg.benchmark.convert import measure_conversion
 
@@ -215,6 +258,21 @@ def _infer(config: Options, on_event: OnEvent) -> dict[str, Any]:
     batch_size = 1 if config.batch_size is None else config.batch_size
     return measure_inference(
         photos, engine=config.engine, batch_size=batch_size, compiled=config.compile, **options
+    )
+
+
+def _serve(config: Options, on_event: OnEvent) -> dict[str, Any]:
+    from instseg.benchmark.infer import draw_photos
+    from instseg.benchmark.serve import measure_serving
+    from instseg.files.listing import list_images
+
+    return measure_serving(
+        list_images(config.images) if config.images else draw_photos(config.out),
+        weights=config.weights,
+        clients=config.clients,
+        requests=config.images_count or 100,
+        repeats=config.repeats,
+        on_event=on_event,
     )
 
 

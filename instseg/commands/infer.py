@@ -1,19 +1,16 @@
-"""`instseg infer`: finds instances in photos."""
+"""`instseg infer`: finds instances in photos and videos."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from instseg.commands.infer_options import Options
 from instseg.commands.listener import Listener
+from instseg.commands.stand_in import with_default_weights
 from instseg.commands.terminal import console, printable, table
 from instseg.core.errors import ArgumentError
-from instseg.core.events import Notice, OnEvent, Warned, download_progress
-from instseg.core.options import renamed
-from instseg.core.overlap_rule import Rule
+from instseg.core.events import Notice, OnEvent, download_progress
 from instseg.core.wording import count
-from instseg.files.weights import DEFAULT, EMBEDDED, NAMED, NoDownloadError, needs_download
 from instseg.formats.options import in_pixels
 from instseg.system.allocation import keep_freed_memory
 
@@ -23,120 +20,18 @@ if TYPE_CHECKING:
     from instseg.predict.predictor import Predictor
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """Finds the instances in photos; writes overlay pictures and predictions.json in COCO format.
-
-    Args:
-        inputs: Photos, folders, globs, or @list.txt, a text file with one path per line; with
-            --ray also addresses, such as s3://bucket/photos.
-        weights: coco-v2, coco-v1, photos (embedded), demo, or the path of a model file, a .pth
-            file, or an exported .onnx or .xml file. By default coco-v2; if it is not on this
-            machine and cannot be downloaded, photos, with a warning.
-        architecture: Architecture of a .pth file: resnet50_fpn or resnet50_fpn_v2.
-        out: Output folder.
-        device: auto, cpu, cuda, cuda:1 or mps.
-        engine: What runs the model: torch, openvino or onnxruntime; auto is torch, or what runs an
-            exported file. Others than torch run on the CPU, and weights are converted once.
-        precision: Floating-point precision; auto uses bf16 if the processor supports it natively.
-            int8 is for exported int8 files.
-        preset: fast resizes photos to 0.6 of the default size: faster, less accurate.
-        seed: Random seed; prediction uses no random numbers.
-        score_threshold: Minimum score for all classes, 0 to 1. By default the threshold of each
-            class that is stored in the model file, and 0.5 for classes without one.
-        classes: Keep only these classes, comma-separated.
-        max_detections: At most this many detections per photo.
-        cross_class_nms: Non-maximum suppression across classes: if the masks of two instances of
-            any class overlap by more than this IoU, remove the one with the lower score.
-        tile: Split photos larger than this into overlapping tiles of this many pixels.
-        overlap: Overlap of neighbouring tiles, as a share of their size, 0 to 0.9.
-        batch_size: Photos of equal size, or tiles, per batch.
-        compile: Compile the network during the first predictions, which takes a minute or two; for
-            GPUs, where it has not been measured yet.
-        memory: Limit for the memory of the process, such as 4GB, 512MB or 2GiB; by default what is
-            free, in a container too. Fewer photos are read ahead, and batches are smaller, where
-            they would need more; a photo that does not fit alone fails.
-        flip: Run on the horizontally flipped photo too and merge the results (test-time
-            augmentation).
-        recursive: Search subfolders too.
-        coco_json: COCO dataset whose image ids are used in predictions.json.
-        overlay: Write an overlay picture of each photo.
-        color_by: Colours in overlays: class (one for each class, a little lighter or darker from
-            instance to instance) or instance (neighbouring instances differ most).
-        semantic_map: Also write a semantic map of each photo, labels/NAME.png, and the class
-            names, labels/classes.json.
-        overlap_rule: Which instance is on top in semantic maps where several overlap: score (the
-            highest score), smallest-on-top, or class-priority (see --class-priority).
-        class_priority: Class names from highest to lowest priority, comma-separated.
-        polygons: Write masks without holes as polygons in predictions.json, with their RLE in the
-            field rle.
-        csv: Also write instances.csv, with area, box, centroid, class and score.
-        crops: Also write each instance, cut out of its photo, to crops/NAME/.
-        report: Also write report.html, which shows all photos and their instances.
-        embed: Photos of full size of the report: auto puts them into the page while it stays small,
-            and beside it otherwise; all into the page; none shows thumbnails only.
-        pixel_size: Side of a pixel with its unit, such as 0.5mm, for areas in the report.
-        to: Also write what this annotation tool imports, to a folder of its name in the output
-            folder, for people to correct.
-        tolerance: Simplify the outlines for --to by so many pixels at most, such as 1 or 1px; 0
-            keeps every pixel of the masks.
-        resume: Skip photos that an earlier run with the same output folder has finished.
-        ray: Predict on a Ray cluster and write Parquet shards, without overlays: local starts one
-            on this machine, auto uses the one that runs here, or HOST:PORT of one.
-        predictions_json: With --ray, write predictions.json too, from the shards.
-    """
-
-    inputs: list[str] = field(default_factory=list)
-    weights: str | None = None
-    architecture: str | None = None
-    out: Path = Path("out/infer")
-    device: str = "auto"
-    engine: Literal["auto", "torch", "openvino", "onnxruntime"] = "auto"
-    precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
-    preset: Literal["default", "fast"] = "default"
-    seed: int = 0
-    score_threshold: float | None = None
-    classes: list[str] | str | None = None
-    max_detections: int = 100
-    cross_class_nms: float | None = None
-    tile: int | None = None
-    overlap: float = 0.2
-    batch_size: int = 1
-    memory: str | None = None
-    compile: bool = False
-    flip: bool = False
-    recursive: bool = False
-    coco_json: Path | None = None
-    overlay: bool = True
-    color_by: Literal["class", "instance"] = "class"
-    semantic_map: bool = renamed(False, "label_map")
-    overlap_rule: Rule = "score"
-    class_priority: list[str] | str | None = None
-    polygons: bool = False
-    csv: bool = False
-    crops: bool = False
-    report: bool = False
-    embed: Literal["auto", "all", "none"] = "auto"
-    pixel_size: str | None = None
-    to: Literal["cvat", "label-studio", "labelme", "yolo", "yolo-seg", "coco"] | None = None
-    tolerance: float | str = 1.0
-    resume: bool = False
-    ray: str | None = None
-    predictions_json: bool = False
-
-
 def run(config: Options) -> int:
-    """Returns 0, 1 if some photos failed, 2 if all did."""
+    """Returns 0, 1 if some photos or videos failed, 2 if all did."""
     if config.ray is not None:
         from instseg.commands.infer_cluster import run_on_ray
 
         return run_on_ray(vars(config))
-    from instseg.files.listing import list_images
+    from instseg.commands.infer_video import predict_videos, videos_and_photos
 
     _check(config)
     keep_freed_memory()
     with Listener() as listener:
-        paths = list_images(config.inputs, recursive=config.recursive, on_event=listener)
+        videos, paths = videos_and_photos(config, listener)
         predictor = _load(config, listener)
         # Here, so that --help need not wait for it.
         from instseg.predict.folder import predict_folder
@@ -145,6 +40,11 @@ def run(config: Options) -> int:
 
         if predictor.uses_stored_thresholds:
             listener(Notice(text=_thresholds_in_words(predictor)))
+        if notice := predictor.card.tile_notice(config.tile):
+            listener(Notice(text=printable(f"{predictor.name}: {notice}")))
+        failed = predict_videos(predictor, videos, config, alone=not paths, on_event=listener)
+        if not paths:
+            return _code(failed, len(videos))
         photos = name_photos(paths)
         done = predict_folder(
             predictor,
@@ -156,9 +56,10 @@ def run(config: Options) -> int:
                 rule=config.overlap_rule,
                 priority=_names(config.class_priority),
                 crops=config.crops,
-                color_by=config.color_by,
+                color_by="instance" if config.color_by == "instance" else "class",
             ),
             csv=config.csv,
+            geojson=config.geojson,
             polygons=config.polygons,
             coco_json=config.coco_json,
             resume=config.resume,
@@ -170,9 +71,13 @@ def run(config: Options) -> int:
             on_event=listener,
         )
     _show(config, done)
-    if not done.failed:
+    return _code(failed + len(done.failed), len(videos) + len(photos))
+
+
+def _code(failed: int, inputs: int) -> int:
+    if not failed:
         return 0
-    return 2 if len(done.failed) == len(photos) else 1
+    return 2 if failed == inputs else 1
 
 
 def _check(config: Options) -> None:
@@ -196,18 +101,7 @@ def _load(config: Options, on_event: OnEvent) -> Predictor:
     torch.manual_seed(config.seed)
     if config.weights is not None:
         return _predictor(config, config.weights, on_event)
-    if needs_download(DEFAULT):
-        text = f"{DEFAULT}: not on this machine yet; downloading {NAMED[DEFAULT].url}"
-        on_event(Notice(text=text))
-    try:
-        return _predictor(config, DEFAULT, on_event)
-    except NoDownloadError as problem:
-        if not problem.unreachable:
-            raise
-        from instseg.commands.stand_in import stands_in
-
-        on_event(Warned(text=stands_in(problem)))
-        return _predictor(config, EMBEDDED, on_event)
+    return with_default_weights(lambda weights: _predictor(config, weights, on_event), on_event)
 
 
 def _predictor(config: Options, weights: str, on_event: OnEvent) -> Predictor:
@@ -257,6 +151,7 @@ def _show(config: Options, done: PredictedFolder) -> None:
         "overlays": config.overlay,
         "labels/": config.semantic_map,
         "instances.csv": config.csv,
+        "GeoJSON": config.geojson,
         "crops/": config.crops,
     }
     names = [name for name, wanted in written.items() if wanted and done.done]

@@ -8,15 +8,28 @@ from typing import TYPE_CHECKING, Any
 
 from instseg.cluster.options import ShardsOptions
 from instseg.commands.listener import Listener
+from instseg.commands.stand_in import with_default_weights
 from instseg.commands.terminal import console, printable, table
 from instseg.core.errors import ArgumentError
-from instseg.core.events import Notice, OnEvent, Warned, download_progress
+from instseg.core.events import OnEvent, download_progress
 from instseg.core.wording import count
-from instseg.files.weights import DEFAULT, EMBEDDED, NAMED, NoDownloadError, locate, needs_download
+from instseg.files.weights import locate
 from instseg.formats.options import in_pixels
 
 if TYPE_CHECKING:
     from instseg.cluster.predict_shards import PredictedShards
+
+UNUSED = {  # options that --ray does not take, with their defaults
+    "crops": False,
+    "geojson": False,
+    "to": None,
+    "color_by": "auto",
+    "seed": 0,
+    "every": 1,
+    "track": True,
+    "count_line": None,
+    "zone": None,
+}
 
 
 def run_on_ray(config: Mapping[str, Any]) -> int:
@@ -30,7 +43,8 @@ def run_on_ray(config: Mapping[str, Any]) -> int:
         names = {each.name for each in fields(ShardsOptions)}
         given = {name: value for name, value in config.items() if name in names}
         given |= {
-            "weights": config["weights"] or _default(listener),
+            "weights": config["weights"]
+            or with_default_weights(lambda weights: _located(weights, listener), listener),
             "classes": _names(config["classes"]),
             "class_priority": _names(config["class_priority"]),
             "on_event": listener,
@@ -46,7 +60,7 @@ def run_on_ray(config: Mapping[str, Any]) -> int:
 
 def _check(config: Mapping[str, Any]) -> None:
     """Raise ArgumentError for options that need the photos where the results are written."""
-    for name, unused in (("crops", False), ("to", None), ("color_by", "class"), ("seed", 0)):
+    for name, unused in UNUSED.items():
         if config[name] != unused:
             raise ArgumentError(f"{{{name}}} does not go with {{ray}}")
     if in_pixels(config["tolerance"]) != 1:
@@ -57,21 +71,9 @@ def _check(config: Mapping[str, Any]) -> None:
         )
 
 
-def _default(on_event: OnEvent) -> str:
-    """The default weights, or what stands in for them."""
-    if needs_download(DEFAULT):
-        text = f"{DEFAULT}: not on this machine yet; downloading {NAMED[DEFAULT].url}"
-        on_event(Notice(text=text))
-    try:
-        locate(DEFAULT, progress=download_progress(on_event))
-    except NoDownloadError as problem:
-        if not problem.unreachable:
-            raise
-        from instseg.commands.stand_in import stands_in
-
-        on_event(Warned(text=stands_in(problem)))
-        return EMBEDDED
-    return DEFAULT
+def _located(weights: str, on_event: OnEvent) -> str:
+    locate(weights, progress=download_progress(on_event))
+    return weights
 
 
 def _names(listed: list[str] | str | None) -> list[str] | None:

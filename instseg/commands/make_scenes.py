@@ -12,5 +12,9 @@ def run(options: Options) -> int:
     """Writes the dataset and says where; returns 0."""
     with Listener() as listener:
         drawn = make_scenes(**{**vars(options), "on_event": listener})
-    console.print(f"{drawn.count} scenes in {drawn.images}, annotations in {drawn.coco_json}")
+    what = "frames" if drawn.video else "scenes"
+    video = f"video in {drawn.video}, " if drawn.video else ""
+    console.print(
+        f"{video}{drawn.count} {what} in {drawn.images}, annotations in {drawn.coco_json}"
+    )
     return 0

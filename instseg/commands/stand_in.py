@@ -1,11 +1,44 @@
-"""The words about the embedded weights that stand in for weights which cannot be downloaded."""
+"""The default weights, and the embedded ones that stand in where they cannot be downloaded."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from instseg.core.events import Notice, OnEvent, Warned
 from instseg.core.wording import count, interval, number
-from instseg.files.model_file import describe
-from instseg.files.model_metrics import Metrics, stored_metrics
-from instseg.files.weights import EMBEDDED, NoDownloadError, locate
+from instseg.files.weights import (
+    DEFAULT,
+    EMBEDDED,
+    NAMED,
+    NoDownloadError,
+    locate,
+    needs_download,
+)
+
+if TYPE_CHECKING:
+    from instseg.files.model_metrics import Metrics
+
+Loaded = TypeVar("Loaded")
+
+
+def with_default_weights(load: Callable[[str], Loaded], on_event: OnEvent) -> Loaded:
+    """What `load` makes of coco-v2 or, if that cannot be downloaded, of `photos`, with a warning.
+
+    Args:
+        load: Called with the name of the weights.
+        on_event: Called with `Notice` and `Warned`.
+    """
+    if needs_download(DEFAULT):
+        text = f"{DEFAULT}: not on this machine yet; downloading {NAMED[DEFAULT].url}"
+        on_event(Notice(text=text))
+    try:
+        return load(DEFAULT)
+    except NoDownloadError as problem:
+        if not problem.unreachable:
+            raise
+        on_event(Warned(text=stands_in(problem)))
+        return load(EMBEDDED)
 
 
 def stands_in(problem: NoDownloadError) -> str:
@@ -14,6 +47,9 @@ def stands_in(problem: NoDownloadError) -> str:
     Raises:
         InputError: The embedded weights are missing too.
     """
+    from instseg.files.model_file import describe  # only here, as it is rare
+    from instseg.files.model_metrics import stored_metrics
+
     facts = describe(locate(EMBEDDED))
     metrics = stored_metrics(facts["card"])
     main = metrics.get("segm") or metrics.get("bbox")

@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 
 ENOUGH_BOXES = 10  # to tell their format by
 LEAST_BEYOND = 0.2  # share of boxes that extend beyond the image when they are misread
+PAIRS_AT_ONCE = 2**20  # of boxes that are compared
 FITS, BEYOND = 1.02, 1.1  # of the image's sides
 
 
@@ -63,3 +64,36 @@ def are_corners(boxes: Floats, sides_wh: Floats, *, least_share: float = 1.0) ->
     inside = ((stop > start) & (stop <= FITS * sides_wh)).all(axis=1)
     beyond = (start + stop > BEYOND * sides_wh).any(axis=1)
     return bool(inside.mean() >= least_share and beyond.mean() > LEAST_BEYOND)
+
+
+def overlapping(boxes_xyxy: NDArray[Any]) -> NDArray[np.int64]:
+    """Pairs of boxes that have pixels in common.
+
+    The time grows with the pairs whose columns overlap, not with all pairs.
+
+    Args:
+        boxes_xyxy: (N, 4); boxes of no size overlap nothing.
+
+    Returns:
+        int64 (P, 2), i < j.
+    """
+    order = np.argsort(boxes_xyxy[:, 0], kind="stable")
+    left, top, right, bottom = boxes_xyxy[order].T
+    stop = np.searchsorted(left, right, side="left")  # of those that begin before this one ends
+    counts = np.maximum(stop - np.arange(len(order)) - 1, 0)
+    counts[right <= left] = 0
+    found = [np.zeros((0, 2), np.int64)]
+    ends = np.cumsum(counts)
+    first = 0
+    while first < len(order):
+        done = int(ends[first] - counts[first])
+        last = max(int(np.searchsorted(ends, done + PAIRS_AT_ONCE, side="right")), first + 1)
+        own = counts[first:last]
+        one = np.repeat(np.arange(first, last), own)
+        other = one + 1 + np.arange(len(one)) - np.repeat(np.cumsum(own) - own, own)
+        meet = (top[one] < bottom[other]) & (top[other] < bottom[one])
+        meet &= (left[other] < right[other]) & (top[one] < bottom[one])
+        meet &= top[other] < bottom[other]
+        found.append(np.sort(order[np.stack([one[meet], other[meet]], axis=1)], axis=1))
+        first = last
+    return np.concatenate(found)

@@ -191,6 +191,33 @@ class Masks:
         """Pixels in each mask: int64 (N,)."""
         return np.array([np.count_nonzero(crop) for crop in self.crops], dtype=np.int64)
 
+    def crop_boxes(self) -> NDArray[np.int64]:
+        """The place of each crop, right and bottom exclusive: int64 (N, 4), x0 y0 x1 y1."""
+        shapes = np.array([crop.shape for crop in self.crops], dtype=np.int64).reshape(-1, 2)
+        starts = self.offsets_yx
+        return np.concatenate([starts, starts + shapes], axis=1)[:, [1, 0, 3, 2]]
+
+    def pixels_inside(self, index: int, window: tuple[slice, slice]) -> int:
+        """Pixels of one mask in a window of the image."""
+        return int(np.count_nonzero(self._part(index, window)))
+
+    def shared_pixels(self, one: int, other: int) -> int:
+        """Pixels that two of the masks have in common."""
+        (y, x), crop = self.offsets_yx[other].tolist(), self.crops[other]
+        part = self._part(one, (slice(y, y + crop.shape[0]), slice(x, x + crop.shape[1])))
+        top, left = np.maximum(self.offsets_yx[one] - (y, x), 0).tolist()
+        rest = crop[top : top + part.shape[0], left : left + part.shape[1]]
+        return int(np.count_nonzero(part & rest)) if part.size else 0
+
+    def _part(self, index: int, window: tuple[slice, slice]) -> NDArray[np.bool_]:
+        """The part of a crop that lies in a window of the image."""
+        starts = self.offsets_yx[index].tolist()
+        y, x = (
+            slice(max(part.start - start, 0), max(part.stop - start, 0))
+            for part, start in zip(window, starts, strict=True)
+        )
+        return self.crops[index][y, x]
+
     def boxes_xyxy(self) -> NDArray[np.float32]:
         """Tight boxes in pixels, right and bottom exclusive: float32 (N, 4); empty masks zeros."""
         boxes = np.zeros((len(self), 4), dtype=np.float32)

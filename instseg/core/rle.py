@@ -22,7 +22,7 @@ LONGEST_OUTLINE_PX = 5_000_000
 """Length of all polygons of a mask: pycocotools uses fifty bytes of memory per pixel of it."""
 
 _MERGED_AT_ONCE = 16
-_MOST_PIXELS = 2**32 - 1  # of an image: a run's length has 32 bits in pycocotools
+MOST_PIXELS = 2**32 - 1  # of an image: a run's length has 32 bits in pycocotools
 
 
 def encode_crops(
@@ -120,7 +120,7 @@ def union(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def _check_size(size_hw: tuple[int, int]) -> None:
     """Raise ValueError for an image that pycocotools would crash on."""
     height, width = size_hw
-    if height * width > _MOST_PIXELS:
+    if height * width > MOST_PIXELS:
         raise ValueError(f"an image of {width} x {height} pixels is too large for masks")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import Notice, OnEvent, Warned, ignore
 from instseg.core.wording import count
 from instseg.data.coco import CocoData
@@ -80,7 +80,7 @@ def read_dataset(
     labels, found = read_labels(data, images, on_event=on_event)
     photos = labels.photos
     if photos is None:
-        raise InputError(f"{data}: its photos are not found; give their folder as images")
+        raise ArgumentError(f"{data}: its photos are not found; give their folder as {{images}}")
     if not labels.images:
         raise InputError(f"{data}: has no photos; check the path")
     for note in labels.notes:

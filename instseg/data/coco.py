@@ -219,6 +219,15 @@ class CocoData:
         found = self.annotations[self.images[index].id]
         return self.instances_of([each for each in found if not each.iscrowd], index)
 
+    def window(self, index: int, window: tuple[slice, slice]) -> NDArray[np.uint8]:
+        """A part of a photo, uint8 RGB; raises InputError as `photo` does.
+
+        Args:
+            index: The photo.
+            window: Its rows and columns, inside the photo.
+        """
+        return np.ascontiguousarray(self.photo(index)[window])
+
     def crowds(self, index: int) -> Masks:
         """The crowd regions of a photo.
 

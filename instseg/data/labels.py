@@ -78,8 +78,12 @@ class TrainingLabels:
         unsure = score is not None and score < self.pseudo[1]
         return "ignored" if annotation.iscrowd or unsure else "object"
 
-    def of(self, row: int) -> PhotoLabels:
+    def of(self, row: int, *, window: tuple[slice, slice] | None = None) -> PhotoLabels:
         """The labels of a photo.
+
+        Args:
+            row: The photo.
+            window: Rows and columns; leaves out annotations whose box does not reach into them.
 
         Raises:
             InputError: An annotation is broken.
@@ -90,7 +94,7 @@ class TrainingLabels:
         boxed: list[tuple[Annotation, Use]] = []
         for each in self.data.annotations[record.id]:
             use = self.use(each)
-            if use == "dropped":
+            if use == "dropped" or not (window is None or self._reaches(each, row, window)):
                 continue
             if each.is_box_only:
                 boxed.append((each, use))
@@ -103,6 +107,19 @@ class TrainingLabels:
             unknown=self.unknown(row),
             is_open=self.is_open(row),
         )
+
+    def places(self, row: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """The boxes of a photo's objects and ignored regions, and which are objects.
+
+        Returns:
+            float64 (N, 4), xyxy, clipped to the photo; those that have no area are left out; and
+            bool (N,).
+        """
+        found = self.data.annotations[self.data.images[row].id]
+        used = [(each, use) for each in found if (use := self.use(each)) != "dropped"]
+        boxes = np.array([self._place(each, row) for each, _ in used]).reshape(-1, 4)
+        there = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        return boxes[there], np.array([use == "object" for _, use in used], dtype=np.bool_)[there]
 
     def classes(self, row: int) -> set[int]:
         """The category ids of a photo's objects."""
@@ -179,6 +196,20 @@ class TrainingLabels:
     def _objects(self, row: int) -> list[Annotation]:
         found = self.data.annotations[self.data.images[row].id]
         return [each for each in found if self.use(each) == "object"]
+
+    def _place(self, annotation: Annotation, row: int) -> NDArray[np.float64]:
+        """The box of an annotation, (4,) xyxy, clipped to the photo; if not given, of its mask."""
+        record = self.data.images[row]
+        if annotation.bbox is None:
+            return self.data.instances_of([annotation], row).boxes[0].astype(np.float64)
+        x, y, width, height = annotation.bbox
+        corners = np.array([x, y, x + width, y + height])
+        return corners.clip(0, (record.width, record.height) * 2)
+
+    def _reaches(self, annotation: Annotation, row: int, window: tuple[slice, slice]) -> bool:
+        left, top, right, bottom = self._place(annotation, row)
+        y, x = window
+        return bool(left < x.stop and right > x.start and top < y.stop and bottom > y.start)
 
     def _boxes(
         self, annotations: Sequence[tuple[Annotation, Use]], width: int, height: int

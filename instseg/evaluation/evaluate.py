@@ -79,6 +79,7 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
                 engine=options.engine,
                 precision=options.precision,
                 memory=options.memory,
+                tile=options.tile,
                 score_threshold=options.score_threshold,
                 max_detections=options.max_detections or detection_limits(truth)[-1],
                 on_event=options.on_event,

@@ -78,13 +78,13 @@ def match(tables: Tables, *, max_detections: int, pairs: Pairs | None = None) ->
     best_first = np.lexsort((-det.score, det.class_))  # stable: ties stay in order of images
     place = np.empty_like(best_first)
     place[best_first] = np.arange(len(place))
-    true = np.zeros((len(AREAS), len(IOU_THRESHOLDS), len(place)), dtype=bool)
-    ignored = np.zeros_like(true)
+    unmatched = _of_other_size(det.shapes.areas[best_first])[:, None]
+    ignored = np.repeat(unmatched, len(IOU_THRESHOLDS), axis=1)  # (A, T, D)
+    true = np.zeros_like(ignored)
     lanes = _assign(detection, det.pair, region, iou, gt_ignored, crowd)
     for size, step, detections, on_ignored in lanes:
         true[size, step, place[detections]] = ~on_ignored
         ignored[size, step, place[detections]] = on_ignored
-    ignored |= _of_other_size(det.shapes.areas[best_first])[:, None] & ~true
     return Matches(
         image_ids=tables.image_ids,
         category_ids=tables.category_ids,

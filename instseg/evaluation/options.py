@@ -40,6 +40,7 @@ class EvaluateOptions:
         score_threshold: Minimum score of predictions, 0 to 1; AP needs low scores too.
         max_detections: At most this many detections per photo; by default as many as the
             objects in the photos require.
+        tile: Split larger photos into overlapping tiles of this many pixels.
         resamples: Number of random half-samples of the photos for the 95% confidence intervals.
         save_thresholds: Store a score threshold for each class in the model file (of a named
             model, in a copy in the output folder), which infer and Predictor then use: the best F1
@@ -78,6 +79,7 @@ class EvaluateOptions:
     out: str | Path | None = None
     score_threshold: float = 0.01
     max_detections: int | None = None
+    tile: int | None = None
     resamples: int = 1000
     save_thresholds: bool = False
     save_metrics: bool = False

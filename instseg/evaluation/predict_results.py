@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from instseg.core.events import OnEvent, download_progress
+from instseg.core.events import Notice, OnEvent, download_progress
 from instseg.core.json_types import Json
 from instseg.data.coco import CocoData
 from instseg.evaluation.read_results import shared_classes
@@ -29,6 +29,7 @@ def predict_results(
     engine: str,
     precision: str,
     memory: str | None,
+    tile: int | None,
     score_threshold: float,
     max_detections: int,
     on_event: OnEvent,
@@ -44,6 +45,7 @@ def predict_results(
         engine: What runs it.
         precision: Floating-point precision.
         memory: Limit for the memory of the process; see `Predictor`.
+        tile: Side of the tiles of larger photos; None for none.
         score_threshold: Minimum score of predictions.
         max_detections: Most detections per photo.
         on_event: Called with progress and warnings.
@@ -68,6 +70,8 @@ def predict_results(
         card = model.card
         if engine in ("auto", "torch"):  # others keep conversions beside the file
             given = model
+    if notice := card.tile_notice(tile):
+        on_event(Notice(text=f"{name}: {notice}"))
     predictor = Predictor(
         given,
         architecture=None if isinstance(given, Model) else architecture,
@@ -75,6 +79,7 @@ def predict_results(
         engine=engine,
         precision=precision,
         memory=memory,
+        tile=tile,
         score_threshold=score_threshold,
         classes=shared_classes(card.class_names[1:], wanted, name, on_event),
         max_detections=max_detections,

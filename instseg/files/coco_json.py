@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PureWindowsPath
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -15,10 +15,12 @@ from instseg.core.json_types import Json
 from instseg.files.coco_forms import SizeOf, as_read
 from instseg.files.coco_records import NULL, Annotation, Category, Dataset, ImageName, ImageRecord
 from instseg.files.near_names import near_names
-from instseg.files.shards import Shards
 from instseg.files.storage import is_remote
 from instseg.system.memory import no_garbage_collection
 from instseg.system.regular import require_regular_file
+
+if TYPE_CHECKING:
+    from instseg.files.shards import Shards
 
 Decoded = TypeVar("Decoded")
 
@@ -162,6 +164,8 @@ def read_results(path: Path) -> ResultsFile:
         InputError: The file cannot be read; otherwise as `parse_dataset`.
     """
     if path.is_dir() or is_remote(path):
+        from instseg.files.shards import Shards  # loads numpy
+
         return _of_shards(Shards(path))
     content = read_content(path)
     if content.lstrip()[:1] == b"[":

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from io import SEEK_END, BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,10 +19,14 @@ from instseg.files.image_kinds import HEAD_BYTES, NEEDS, kind_of_image, opener_o
 from instseg.files.quiet import quiet_decoders
 from instseg.files.tiff import EXTRA_SAMPLES, has_alpha, rgb8_of_page
 from instseg.system.atomic import replacing
+from instseg.system.memory import memory_bytes, memory_limit_bytes, size_in_words
 from instseg.system.regular import require_regular_file
 
 MAX_PIXELS = 250_000_000
-"""Larger images are refused before they are decoded; the largest phone photos have 200 million."""
+"""Images of datasets with more are refused; the largest phone photos have 200 million."""
+
+UNCHECKED_PIXELS = 64_000_000  # images of no more fit into any memory
+NEEDED_BYTES = 7.5  # of a pixel, with the copy of the decoder
 
 _UPRIGHT = {
     2: Transpose.FLIP_LEFT_RIGHT,
@@ -39,7 +44,7 @@ _BITS, _PHOTOMETRIC, _ORIENTATION, _PLANAR, _SAMPLE_FORMAT = 258, 262, 274, 284,
 
 @checks_types
 def read_image(
-    path: str | Path, *, max_pixels: int = MAX_PIXELS, upright: bool = True
+    path: str | Path, *, max_pixels: int | None = None, upright: bool = True
 ) -> NDArray[np.uint8]:
     """Read a JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC or AVIF file as RGB.
 
@@ -49,7 +54,8 @@ def read_image(
 
     Args:
         path: The file; its content, not its suffix, determines the format.
-        max_pixels: Refuse an image whose header announces more than this.
+        max_pixels: Refuse an image whose header announces more than this; None: more than the
+            memory holds that is free.
         upright: Apply the EXIF orientation; else the pixels come as they are stored.
 
     Returns:
@@ -70,7 +76,28 @@ def read_image(
         raise InputError(
             f"{path}: cannot be opened ({error.strerror}); check its permissions"
         ) from error
-    with file, quiet_decoders:
+    with file:
+        return _decoded(file, path, max_pixels, upright)
+
+
+def decode_image(content: bytes, name: str, *, max_pixels: int | None = None) -> NDArray[np.uint8]:
+    """As `read_image`, from the bytes of a file.
+
+    Args:
+        content: The whole file.
+        name: How errors name it.
+        max_pixels: As `read_image`.
+
+    Raises:
+        InputError: It is damaged, too large or not an image.
+    """
+    return _decoded(BytesIO(content), Path(name), max_pixels, True)
+
+
+def _decoded(
+    file: BinaryIO, path: Path, max_pixels: int | None, upright: bool
+) -> NDArray[np.uint8]:
+    with quiet_decoders:
         try:
             return _decode(file, path, max_pixels, upright)
         except (InputError, MemoryError):
@@ -88,7 +115,7 @@ def read_image(
             ) from error
 
 
-def _decode(file: BinaryIO, path: Path, max_pixels: int, upright: bool) -> NDArray[np.uint8]:
+def _decode(file: BinaryIO, path: Path, max_pixels: int | None, upright: bool) -> NDArray[np.uint8]:
     head = file.read(HEAD_BYTES)
     file.seek(0)
     if not head:
@@ -123,19 +150,32 @@ def _check_whole(file: BinaryIO, tags: Mapping[int, Any]) -> None:
     """Detect a truncated TIFF here, because libtiff would print an error to stderr."""
     offsets, counts = (273, 279) if 273 in tags else (324, 325)
     end = max(map(sum, zip(tags[offsets], tags.get(counts, ()), strict=False)), default=0)
-    if end > Path(file.name).stat().st_size:
+    if end > file.seek(0, SEEK_END):
         raise EOFError("the file is truncated")
 
 
-def _check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
-    if width * height > max_pixels:
+def _check_size(path: Path, width: int, height: int, max_pixels: int | None) -> None:
+    if max_pixels is None and width * height > UNCHECKED_PIXELS:
+        limit = memory_limit_bytes()
+        needed = int(NEEDED_BYTES * width * height) + memory_bytes()
+        if limit is None:
+            max_pixels = MAX_PIXELS
+        elif needed > limit:
+            raise InputError(
+                f"{path}: {width} x {height} pixels need {size_in_words(needed)} of memory, and "
+                f"the limit is {size_in_words(limit)}; make the image smaller, or read a TIFF in "
+                "windows (TiffWindows)"
+            )
+    if max_pixels is not None and width * height > max_pixels:
         raise InputError(
             f"{path}: {width} x {height} pixels are more than the limit of {max_pixels:,}; "
             "make the image smaller or raise max_pixels"
         )
 
 
-def _decode_tiff(file: BinaryIO, path: Path, max_pixels: int, upright: bool) -> NDArray[np.uint8]:
+def _decode_tiff(
+    file: BinaryIO, path: Path, max_pixels: int | None, upright: bool
+) -> NDArray[np.uint8]:
     """Read the kinds of TIFF that Pillow does not know, such as float RGB."""
     import tifffile
 
@@ -257,6 +297,13 @@ def write_image(
         options |= {"pnginfo": told, "comment": comment}
     with replacing(path) as temporary:
         Image.fromarray(image).save(temporary, file_format, **options)
+
+
+def as_png(image: NDArray[np.uint8]) -> bytes:
+    """A photo, uint8 (H, W, 3), as the content of a PNG file; see `write_image`."""
+    file = BytesIO()
+    Image.fromarray(image).save(file, "PNG", compress_level=3, compress_type=zlib.Z_RLE)
+    return file.getvalue()
 
 
 def write_indexed_png(

@@ -66,6 +66,20 @@ class ModelCard:
         return f"{self.architecture}, {count(len(names), 'class')}: {some(names)}"
 
     @property
+    def trained_tile(self) -> int | None:
+        """The side in pixels of the windows of photos that it was trained on; None if on photos."""
+        recipe = self.provenance.get("recipe")
+        tile = recipe.get("tile") if isinstance(recipe, dict) else None
+        return tile if type(tile) is int else None
+
+    def tile_notice(self, tile: int | None) -> str | None:
+        """What to tell a user whose tiles are not those of the training; else None."""
+        trained = self.trained_tile
+        if trained is None or trained == tile:
+            return None
+        return f"was trained on tiles of {trained} px; give tile {trained} for larger photos"
+
+    @property
     def takes_photos(self) -> bool:
         """Whether the network was trained on photos, not on arrays of other channels or units."""
         prepare = self.preprocessing

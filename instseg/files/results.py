@@ -88,6 +88,7 @@ class PredictionWriter:
         polygons: See `coco_annotations`.
         made_by: What the instances were found with, for the field `info`: `weights` (their name),
             `architecture`, `score_threshold`.
+        videos: Records of the videos whose frames the images are, for the field `videos`.
 
     Attributes:
         done: The `file_name` of every image in the journal.
@@ -105,6 +106,7 @@ class PredictionWriter:
         resume: bool = False,
         polygons: bool = False,
         made_by: Json | None = None,
+        videos: Sequence[Json] = (),
     ) -> None:
         self.done: set[str] = set()
         self._polygons = polygons
@@ -120,6 +122,7 @@ class PredictionWriter:
                 **(made_by or {}),
             },
             "categories": [{"id": number, "name": name} for number, name in named[1:]],
+            **({"videos": list(videos)} if videos else {}),
         }
         folder.mkdir(parents=True, exist_ok=True)
         if not (resume and self._take_up()):
@@ -138,6 +141,9 @@ class PredictionWriter:
         size_hw: tuple[int, int],
         instances: Instances,
         image_id: int | None = None,
+        *,
+        about: Json | None = None,
+        track_ids: Sequence[int] | None = None,
     ) -> None:
         """Write the instances of one image.
 
@@ -146,12 +152,17 @@ class PredictionWriter:
             size_hw: Height and width in pixels.
             instances: Its instances, of the writer's classes.
             image_id: Its id; unique. None numbers images from 1.
+            about: Further fields of its record, such as `video_id`.
+            track_ids: The field `track_id` of each instance.
         """
         if image_id is None:
             image_id = self._next_image_id
         height, width = size_hw
         image = {"id": image_id, "file_name": file_name, "width": width, "height": height}
+        image |= about or {}
         annotations = list(self._annotations(image_id, instances))
+        for annotation, track_id in zip(annotations, track_ids or (), strict=False):
+            annotation["track_id"] = track_id
         with naming_file(self._journal_path):
             _write_line(self._journal, {"image": image, "annotations": annotations})
         self._count(image, annotations)
@@ -218,8 +229,14 @@ class PredictionWriter:
             lines = self._lines()
             header = next(lines)
             categories, weights = header["categories"], header["info"].get("weights")
+            videos = header.get("videos")
             for record in lines:
                 self._count(record["image"], record["annotations"])
+        if videos != self._header.get("videos"):
+            raise ArgumentError(
+                f"{self._journal_path}: was made of another video, or with other options; "
+                "choose another {out} or run without {resume}"
+            )
         if categories != self._header["categories"]:
             raise ArgumentError(
                 f"{self._journal_path}: was made with other classes; "

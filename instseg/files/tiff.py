@@ -50,28 +50,50 @@ def rgb8_of_page(page: Any, file: BinaryIO) -> Iterator[tuple[int, NDArray[np.ui
     Yields:
         The first row of a strip, and its pixels: uint8 (h, W, 3), transparency blended with white.
     """
-    bands = page.samplesperpixel
-    colours = 3 if bands > 2 else 1
-    is_cmyk = page.photometric == _CMYK and bands == 4
-    alpha = page.extrasamples[0] if bands > colours and has_alpha(page.extrasamples) else None
-    if not is_cmyk and alpha is None:
-        bands = colours
+    bands = bands_of(page)
     white = 1.0
     if not has_white(page.dtype):
-        white = white_of(piece.values for piece in _pieces(page, file, bands))
-    pixels = np.zeros((page.imagelength, page.imagewidth, bands), np.uint8)
-    for band, top, left, values in _pieces(page, file, bands):
+        white = white_of(piece.values for piece in _pieces(page, file, bands.used))
+    pixels = np.zeros((page.imagelength, page.imagewidth, bands.used), np.uint8)
+    for band, top, left, values in _pieces(page, file, bands.used):
         height, width, depth = values.shape
         window = np.s_[top : top + height, left : left + width, band : band + depth]
         pixels[window] = to_uint8(values, white)
     for rows in strips(*pixels.shape[:2]):
-        strip = pixels[rows]
-        if is_cmyk:
+        yield rows.start, bands.in_rgb(pixels[rows])
+
+
+class Bands(NamedTuple):
+    """What the bands of a page mean.
+
+    Attributes:
+        used: How many are needed, the first ones.
+        is_cmyk: Whether they are inks.
+        alpha: Kind of the last one, if it is alpha.
+    """
+
+    used: int
+    is_cmyk: bool
+    alpha: int | None
+
+    def in_rgb(self, strip: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Bands (h, w, used) as (h, w, 3), transparency blended with white."""
+        if self.is_cmyk:
             strip = np.asarray(Image.fromarray(strip, "CMYK").convert("RGB"))
-        elif alpha == _ASSOCIATED:  # the colours are multiplied by it already
-            whitened = strip[..., :colours].astype(np.int16) + 255 - strip[..., colours:]
+        elif self.alpha == _ASSOCIATED:  # the colours are multiplied by it already
+            whitened = strip[..., :-1].astype(np.int16) + 255 - strip[..., -1:]
             strip = whitened.clip(0, 255).astype(np.uint8)
-        yield rows.start, to_rgb8(strip)
+        return to_rgb8(strip)
+
+
+def bands_of(page: Any) -> Bands:
+    """What the bands of a page mean that `tifffile` has opened."""
+    bands = page.samplesperpixel
+    colours = 3 if bands > 2 else 1
+    is_cmyk = page.photometric == _CMYK and bands == 4
+    alpha = page.extrasamples[0] if bands > colours and has_alpha(page.extrasamples) else None
+    used = bands if is_cmyk or alpha is not None else colours
+    return Bands(used, is_cmyk, alpha)
 
 
 def _pieces(page: Any, file: BinaryIO, bands: int) -> Iterator[Piece]:

@@ -45,26 +45,37 @@ def unbridged(ring: Loop) -> list[Loop]:
 
     Lines that are walked there and back are taken out, and corners that come twice in a row.
     """
-    corners = [(x, y) for x, y in ring.tolist()]
-    if len(set(corners)) == len(corners):
+    _, corner_ids = np.unique(ring[:, 0] + 1j * ring[:, 1], return_inverse=True)
+    if corner_ids.max(initial=-1) + 1 == len(ring):
         return [ring]
-    found: list[list[tuple[float, float]]] = []
-    walk: list[tuple[float, float]] = []
-    lines: dict[tuple[tuple[float, float], tuple[float, float]], int] = {}
-    for corner in [*corners, corners[0]]:
-        if walk and walk[-1] == corner:
+    order = np.append(np.arange(len(ring)), 0)
+    order = order[np.diff(corner_ids[order], prepend=-1) != 0]  # the first of equal neighbours
+    start, end = corner_ids[order[:-1]], corner_ids[order[1:]]
+    lines, backwards = start * len(ring) + end, end * len(ring) + start
+    found: list[list[slice]] = []
+    open_lines: dict[int, int] = {}  # where each line lies in `walked`
+    walked: list[int] = []  # lines that are walked back somewhere, and not yet
+    pieces: list[list[slice]] = [[]]  # of `order`: what follows each of them
+    at = 0
+    for i in np.flatnonzero(np.isin(lines, backwards)).tolist():
+        pieces[-1].append(slice(at, i + 1))
+        begin = open_lines.get(int(backwards[i]))
+        if begin is None:
+            open_lines[int(lines[i])] = len(walked)
+            walked.append(int(lines[i]))
+            pieces.append([])
+            at = i + 1
             continue
-        back = lines.get((corner, walk[-1])) if walk else None
-        if back is None:
-            if walk:
-                lines[walk[-1], corner] = len(walk) - 1
-            walk.append(corner)
-            continue
-        found.append(walk[back + 1 :])  # between the two walks over the bridge
-        for i in range(back, len(walk) - 1):
-            if lines.get((walk[i], walk[i + 1])) == i:
-                del lines[walk[i], walk[i + 1]]
-        del walk[back + 1 :]
-    found.append(walk)
-    closed = [each[:-1] if len(each) > 1 and each[0] == each[-1] else each for each in found]
-    return [np.array(each) for each in closed if len(each) > 2] or [ring]
+        found.append([piece for own in pieces[begin + 1 :] for piece in own])
+        for place, line in enumerate(walked[begin:], begin):
+            if open_lines.get(line) == place:
+                del open_lines[line]
+        del walked[begin:], pieces[begin + 1 :]
+        at = i + 2
+    found.append([piece for own in pieces for piece in own] + [slice(at, len(order))])
+    rings = [np.concatenate([order[piece] for piece in own]) for own in found]
+    closed = [
+        own[:-1] if len(own) > 1 and corner_ids[own[0]] == corner_ids[own[-1]] else own
+        for own in rings
+    ]
+    return [ring[own] for own in closed if len(own) > 2] or [ring]

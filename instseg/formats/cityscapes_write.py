@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.core.events import Notice, told
+from instseg.core.events import told
 from instseg.files.image import write_image
 from instseg.formats.cityscapes_classes import MOST_CLASSES, NAMES, NOTHING, PER_CLASS
 from instseg.formats.format import Writing
-from instseg.formats.labels import Labels, Notes, Record
+from instseg.formats.labels import Labels, Record
+from instseg.formats.notes import Notes
 from instseg.formats.painting import Painted, painted
 from instseg.formats.photo_names import photo_names, place_photo
 from instseg.formats.shapes import ring_of, size_of
@@ -33,7 +34,7 @@ def write(labels: Labels, folder: Path, writing: Writing) -> dict[int, int]:
     in_png = max(numbers.values(), default=0) < MOST_CLASSES
     stuff = {each["id"] for each in labels.categories if each.get("isthing", 1) == 0}
     names, objects = photo_names(labels), labels.by_image()
-    class_names, notes = labels.class_names(), Notes()
+    class_names, notes = labels.class_names(), writing.notes
     if not in_png:
         words = f"classes, for which 16 bits are too few beyond {MOST_CLASSES - 1}"
         notes.add(f"{words}: written as polygons only", "", len(numbers))
@@ -59,8 +60,6 @@ def write(labels: Labels, folder: Path, writing: Writing) -> dict[int, int]:
         photo = folder / "leftImg8bit" / f"{place}{_PHOTO}{name.suffix}"
         if not place_photo(labels, image, photo, copy=writing.copy_photos):
             notes.add("photos that are not there, so that only labels were written", name)
-    for note in notes.lines():
-        writing.on_event(Notice(text=note))
     return numbers
 
 

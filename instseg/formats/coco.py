@@ -17,7 +17,8 @@ from instseg.files.photo_header import photo_size
 from instseg.formats.coco_files import coco_files, photos_of, split_of
 from instseg.formats.format import Format, Reading, Writing
 from instseg.formats.joined import joined
-from instseg.formats.labels import Labels, Notes, Record
+from instseg.formats.labels import Labels, Record
+from instseg.formats.notes import Notes
 from instseg.formats.photo_names import copy_photos
 from instseg.formats.shapes import has_mask, simplified, size_of
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instseg.core.errors import InputError
-from instseg.core.events import Notice, told
+from instseg.core.events import told
 from instseg.files.coco_json import leads_out, read_document
 from instseg.files.image import MAX_PIXELS, write_image
 from instseg.files.photo_header import open_photo
@@ -20,7 +20,8 @@ from instseg.formats.coco import image_names, is_coco
 from instseg.formats.coco_files import coco_files, photos_of, split_of
 from instseg.formats.format import Format, Reading, Writing
 from instseg.formats.joined import joined
-from instseg.formats.labels import Labels, Notes, Record
+from instseg.formats.labels import Labels, Record
+from instseg.formats.notes import Notes
 from instseg.formats.painting import Region, painted, regions
 from instseg.formats.photo_names import copy_photos, photo_names
 from instseg.formats.shapes import size_of
@@ -154,7 +155,7 @@ def write(labels: Labels, folder: Path, writing: Writing) -> None:
     """
     names, objects = photo_names(labels), labels.by_image()
     stuff = {each["id"] for each in labels.categories if each.get("isthing", 1) == 0}
-    notes = Notes()
+    notes = writing.notes
     records: dict[str, list[Record]] = {}
     images: dict[str, list[Record]] = {}
     all_images = copy_photos(labels, folder, writing) if writing.copy_photos else labels.images
@@ -172,8 +173,6 @@ def write(labels: Labels, folder: Path, writing: Writing) -> None:
         content = {"images": own, "categories": categories, "annotations": records.get(title, [])}
         text = json.dumps({**labels.document, **content})
         (folder / f"{title}.json").write_text(text, encoding="utf-8")
-    for note in notes.lines():
-        writing.on_event(Notice(text=note))
 
 
 def _painted(

@@ -20,8 +20,9 @@ from instseg.doctor.examine import quick_check
 from instseg.doctor.findings import Finding
 from instseg.files.image import MAX_PIXELS
 from instseg.formats.format import Format, Reading, Writing
-from instseg.formats.labels import Labels, Notes
+from instseg.formats.labels import Labels
 from instseg.formats.losses import losses
+from instseg.formats.notes import Notes
 from instseg.formats.options import ConvertOptions, in_pixels
 from instseg.formats.photo_names import other_sizes
 from instseg.formats.registry import format_of, recognised
@@ -109,7 +110,7 @@ def convert(options: ConvertOptions) -> Conversion:
         images=len(labels.images),
         objects=len(labels.annotations),
         classes=len(labels.categories),
-        notes=notes,
+        notes=(*notes, *writing.notes.lines()),
         findings=findings,
     )
 
@@ -182,6 +183,8 @@ def write_labels(labels: Labels, out: Path, target: Format, writing: Writing) ->
     with _folder_for(out, target.file if writing.one_file else "") as folder:
         new_ids = target.write(labels, folder, writing)
         _write_classes(folder / CLASSES, labels, new_ids)
+    for note in writing.notes.lines():
+        writing.on_event(Notice(text=printable(note)))
 
 
 def check_free(out: Path, target: Format) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import told
 from instseg.files.photo_header import photo_size
 from instseg.files.xml_file import read_xml
@@ -77,7 +77,9 @@ def read_file(file: Path, reading: Reading) -> Labels:
         image = builder.image(own or plain_name(photo.name) or name, size, split=split)
         add_objects(builder, image, _drawn(photo.shapes, builder, photo.name), photo.name)
     if photos and not builder.labels().images:
-        raise InputError(f"{file}: the sizes of its photos are not known; say where they are")
+        raise ArgumentError(
+            f"{file}: the sizes of its photos are not known; give their folder as {{images}}"
+        )
     return builder.labels()
 
 

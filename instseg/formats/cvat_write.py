@@ -13,9 +13,9 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
-from instseg.core.events import Notice, told
+from instseg.core.events import told
 from instseg.formats.format import Writing
-from instseg.formats.labels import Labels, Notes, Record
+from instseg.formats.labels import Labels, Record
 from instseg.formats.outlined import rings_or_mask
 from instseg.formats.photo_names import copy_photos, photo_names
 from instseg.formats.rings import Loop
@@ -48,7 +48,7 @@ def write(labels: Labels, folder: Path, writing: Writing) -> dict[int, int]:
         names = {image["id"]: image["file_name"] for image in images}
     else:
         names = photo_names(labels)
-    classes, objects, notes = labels.class_names(), labels.by_image(), Notes()
+    classes, objects, notes = labels.class_names(), labels.by_image(), writing.notes
     declared = _declared(labels)
     groups = count(1)
     with (folder / FILE).open("w", encoding="utf-8", newline="\n") as file:
@@ -66,8 +66,6 @@ def write(labels: Labels, folder: Path, writing: Writing) -> dict[int, int]:
                 file.write(_object(annotation, label, shapes, groups))
             file.write("</image>\n")
         file.write("</annotations>\n")
-    for note in notes.lines():
-        writing.on_event(Notice(text=note))
     constructor = [
         {"name": name, "type": "any", "attributes": [*declared[number].values()]}
         for number, name in sorted(classes.items())

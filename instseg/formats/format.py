@@ -9,6 +9,7 @@ from typing import Literal
 
 from instseg.core.events import OnEvent, ignore
 from instseg.formats.labels import Labels
+from instseg.formats.notes import Notes
 
 LOOKED_AT = 20  # files of a folder, to recognise a format
 
@@ -64,12 +65,14 @@ class Writing:
         tolerance: How far simplified outlines may be from the masks, in pixels; 0 is exact.
         copy_photos: Whether photos are copied into the output.
         one_file: Whether all splits go into the one file `Format.file`.
-        on_event: Called with `Progress`, and `Notice` for what becomes clear only while writing.
+        notes: Gets what only writing shows that it cannot be kept.
+        on_event: Called with `Progress` and `Notice`.
     """
 
     tolerance: float = 0.0
     copy_photos: bool = False
     one_file: bool = False
+    notes: Notes = field(default_factory=Notes)
     on_event: OnEvent = ignore
 
 

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from instseg.core.errors import InputError
-from instseg.core.events import Notice, told
+from instseg.core.events import told
 from instseg.files.image import write_image
 from instseg.formats.class_tables import find_table, given_table
 from instseg.formats.format import Format, Reading, Writing
@@ -19,7 +19,7 @@ from instseg.formats.instance_tables import (
     read_table,
     write_table,
 )
-from instseg.formats.labels import Builder, Labels, Notes, Record
+from instseg.formats.labels import Builder, Labels, Record
 from instseg.formats.mask_layout import first_masks, numbers_of, stored_masks
 from instseg.formats.one_mask_each import groups_of, read_groups
 from instseg.formats.painting import Region, painted, regions
@@ -123,7 +123,7 @@ def _possible(found: dict[int, Region], names: dict[int, str]) -> set[int]:
 def write(labels: Labels, folder: Path, writing: Writing) -> None:
     """Write masks/, instances.csv and, if photos are copied, images/; the smaller is in front."""
     names, objects = photo_names(labels), labels.by_image()
-    class_names, notes = labels.class_names(), Notes()
+    class_names, notes = labels.class_names(), writing.notes
     if writing.copy_photos:
         copy_photos(labels, folder, writing)
     stuff = {each["id"] for each in labels.categories if each.get("isthing", 1) == 0}
@@ -145,8 +145,6 @@ def write(labels: Labels, folder: Path, writing: Writing) -> None:
         write_image(folder / place, seen.numbered(numbers).astype(np.uint16), photo=True)
         table[place] = rows
     write_table(folder, table)
-    for note in notes.lines():
-        writing.on_event(Notice(text=note))
 
 
 FORMAT = Format(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instseg.core.errors import InputError
-from instseg.core.events import Notice, told
+from instseg.core.events import told
 from instseg.files.image import write_image, write_indexed_png
 from instseg.files.stored_values import Stored
 from instseg.formats.class_tables import (
@@ -23,7 +23,7 @@ from instseg.formats.class_tables import (
     voc_colours,
 )
 from instseg.formats.format import Format, Reading, Writing
-from instseg.formats.labels import Builder, Labels, Notes
+from instseg.formats.labels import Builder, Labels
 from instseg.formats.mask_layout import first_masks, numbers_of, stored_masks
 from instseg.formats.painting import painted, regions
 from instseg.formats.photo_names import copy_photos, photo_names
@@ -107,7 +107,7 @@ def write(labels: Labels, folder: Path, writing: Writing) -> dict[int, int]:
     if writing.copy_photos:
         copy_photos(labels, folder, writing)
     stuff = {each["id"] for each in labels.categories if each.get("isthing", 1) == 0}
-    notes = Notes()
+    notes = writing.notes
     for image in told(labels.images, writing.on_event, "writing masks"):
         own = objects[image["id"]]
         seen = painted(own, size_of(image), notes, stuff=stuff)
@@ -121,8 +121,6 @@ def write(labels: Labels, folder: Path, writing: Writing) -> dict[int, int]:
             write_indexed_png(file, pixels.astype(np.uint8), voc_colours())
         else:
             write_image(file, pixels.astype(np.uint16), photo=True)
-    for note in notes.lines():
-        writing.on_event(Notice(text=note))
     return values
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import told
 from instseg.files.coco_records import score_of
 from instseg.files.photo_header import photo_size
@@ -20,7 +20,8 @@ from instseg.formats.drawn import Drawn, add_objects
 from instseg.formats.format import Reading
 from instseg.formats.found_photos import find_photos, plain_name
 from instseg.formats.label_studio_tasks import Task, chosen_tasks, read_tasks
-from instseg.formats.labels import Builder, Labels, Notes, Record
+from instseg.formats.labels import Builder, Labels, Record
+from instseg.formats.notes import Notes
 from instseg.formats.rings import ellipse, turned
 
 CONFIG = "label_config.xml"
@@ -71,7 +72,9 @@ def read(path: Path, reading: Reading) -> Labels:
         ]
         add_objects(builder, image, shapes, task.where)
     if not builder.labels().images:
-        raise InputError(f"{path}: the sizes of its photos are not known; say where they are")
+        raise ArgumentError(
+            f"{path}: the sizes of its photos are not known; give their folder as {{images}}"
+        )
     return builder.labels()
 
 

@@ -14,7 +14,8 @@ import msgspec
 from instseg.core.errors import InputError
 from instseg.files.coco_json import read_content, read_document, read_form
 from instseg.files.listing import IMAGE_SUFFIXES
-from instseg.formats.labels import Notes, Record
+from instseg.formats.labels import Record
+from instseg.formats.notes import Notes
 
 _LOOKED_AT = 20  # files, and tasks of a file, to recognise the format
 _UPLOAD = re.compile(r"(?:.*/)?data/upload/\d+/([^?]+)")

@@ -16,7 +16,7 @@ from instseg.core.events import Notice, told
 from instseg.formats.brush_rle import encode_brush
 from instseg.formats.format import Writing
 from instseg.formats.label_studio_read import CONFIG
-from instseg.formats.labels import Labels, Notes, Record
+from instseg.formats.labels import Labels, Record
 from instseg.formats.photo_names import copy_photos
 from instseg.formats.shaped import shaped
 from instseg.formats.shapes import box_of, has_mask, mask_of, parts_of, polygons_of, size_of
@@ -40,7 +40,7 @@ def write(labels: Labels, folder: Path, writing: Writing) -> dict[int, int]:
     copied = writing.copy_photos
     images = copy_photos(labels, folder, writing) if copied else labels.images
     photos = "images" if copied or labels.photos is None else labels.photos.resolve().name
-    tasks = _Tasks(labels, photos, writing.tolerance)
+    tasks = _Tasks(labels, photos, writing)
     objects = labels.by_image()
     with (folder / TASKS).open("w", encoding="utf-8") as file:
         for number, image in enumerate(told(images, writing.on_event, "writing labels")):
@@ -50,8 +50,6 @@ def write(labels: Labels, folder: Path, writing: Writing) -> dict[int, int]:
     ordered = sorted(labels.class_names().items())
     config = _config([name for _, name in ordered], tasks.tools)
     (folder / CONFIG).write_text(config, encoding="utf-8")
-    for note in tasks.notes.lines():
-        writing.on_event(Notice(text=note))
     if labels.photos is not None and not copied:
         root = labels.photos.resolve().parent
         text = f"Label Studio finds the photos if LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT is {root}"
@@ -63,15 +61,13 @@ class _Tasks:
     """Makes tasks.
 
     Attributes:
-        notes: What was left out.
         tools: The tools that were needed.
     """
 
-    def __init__(self, labels: Labels, photos: str, tolerance: float) -> None:
-        self.notes = Notes()
+    def __init__(self, labels: Labels, photos: str, writing: Writing) -> None:
         self.tools = {"polygon"}
         self._names = labels.class_names()
-        self._photos, self._tolerance = photos, tolerance
+        self._photos, self._tolerance, self._notes = photos, writing.tolerance, writing.notes
         self._predicted = any(each.get("score") is not None for each in labels.annotations)
         info = labels.document.get("info")
         self._model = str(info.get("weights") or "instseg") if isinstance(info, dict) else "instseg"
@@ -85,7 +81,7 @@ class _Tasks:
         regions = [
             self._region(annotation, size_hw, *found)
             for annotation, found in shaped(
-                annotations, lambda each: self._shape(each, size_hw), self.notes
+                annotations, lambda each: self._shape(each, size_hw), self._notes
             )
         ]
         if not self._predicted:

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from instseg.core.errors import InputError
-from instseg.core.events import Notice, told
+from instseg.core.events import told
 from instseg.core.masks import Masks
 from instseg.files.coco_json import read_form
 from instseg.formats.format import LOOKED_AT, Format, Writing
 from instseg.formats.labelme_read import CLASSES, read
-from instseg.formats.labels import Labels, Notes, Record
+from instseg.formats.labels import Labels, Record
+from instseg.formats.notes import Notes
 from instseg.formats.outlined import rings_or_mask
 from instseg.formats.photo_names import photo_names, place_photo
 from instseg.formats.shaped import shaped
@@ -60,7 +61,7 @@ def write(labels: Labels, folder: Path, writing: Writing) -> dict[int, int]:
     Returns:
         The number, from 1, of each category in labels.txt.
     """
-    notes, names, objects = Notes(), photo_names(labels), labels.by_image()
+    notes, names, objects = writing.notes, photo_names(labels), labels.by_image()
     classes = labels.class_names()
     for image in told(labels.images, writing.on_event, "writing labels"):
         name = PurePosixPath(image.get("split") or "", names[image["id"]])
@@ -70,8 +71,6 @@ def write(labels: Labels, folder: Path, writing: Writing) -> dict[int, int]:
         file.write_bytes(msgspec.json.encode(_document(name.name, size_of(image), shapes)))
         if not place_photo(labels, image, folder / name, copy=writing.copy_photos):
             notes.add("photos that are not there, so that only labels were written", name)
-    for note in notes.lines():
-        writing.on_event(Notice(text=note))
     ordered = sorted(classes)
     lines = [" ".join(classes[number].split()) for number in ordered]
     (folder / CLASSES).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

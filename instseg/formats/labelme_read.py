@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import told
 from instseg.files.coco_json import read_document
 from instseg.files.coco_records import score_of
@@ -23,7 +23,8 @@ from instseg.files.photo_header import header_of, open_photo, photo_size
 from instseg.formats.drawn import Drawn, add_objects
 from instseg.formats.format import Reading
 from instseg.formats.found_photos import find_photos, plain_name
-from instseg.formats.labels import Builder, Labels, Notes
+from instseg.formats.labels import Builder, Labels
+from instseg.formats.notes import Notes
 from instseg.formats.rings import Loop, ellipse
 from instseg.formats.splits import split_in
 
@@ -68,7 +69,9 @@ def read(path: Path, reading: Reading) -> Labels:
         image = builder.image(name or _named(file, document), size, split=split)
         add_objects(builder, image, _drawn(document, notes, file), file)
     if not builder.labels().images:
-        raise InputError(f"{path}: the sizes of its photos are not known; say where they are")
+        raise ArgumentError(
+            f"{path}: the sizes of its photos are not known; give their folder as {{images}}"
+        )
     if path.is_dir() and found:
         _tell_unlabelled(notes, photos, set(found.values()))
     return builder.labels()

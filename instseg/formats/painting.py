@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from instseg.formats.labels import Notes, Record
+from instseg.formats.labels import Record
+from instseg.formats.notes import Notes
 from instseg.formats.shapes import has_mask, mask_of, of_mask
 
 _MOST_LISTED = 2**17  # a list of places as long as the highest number is made up to here

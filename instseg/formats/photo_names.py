@@ -11,7 +11,8 @@ from instseg.core.events import told
 from instseg.files.coco_json import leads_out
 from instseg.files.photo_header import photo_size, read_header
 from instseg.formats.format import Writing
-from instseg.formats.labels import Labels, Notes, Record
+from instseg.formats.labels import Labels, Record
+from instseg.formats.notes import Notes
 
 
 def photo_names(labels: Labels, *, flat: bool = False) -> dict[int, str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from instseg.formats.labels import Notes, Record
+from instseg.formats.labels import Record
+from instseg.formats.notes import Notes
 
 Shape = TypeVar("Shape")
 

@@ -17,6 +17,7 @@ from scipy import ndimage
 from instseg.core.masks import Masks
 from instseg.core.outlines import exact_loops, is_clockwise, simplified_outlines
 from instseg.core.rle import polygons_to_rle
+from instseg.core.rle import union as union_of
 from instseg.files.coco_masks import is_blank
 from instseg.formats.bridges import bridged
 
@@ -194,7 +195,7 @@ def ring_of(
     polygons = _simple(polygons_of(annotation), tolerance)
     if len(polygons) == 1:
         return polygons[0]
-    if polygons and _are_apart(polygons, size_hw):
+    if polygons and _are_apart(_coded(polygons, size_hw)):
         return bridged(polygons)
     mask = mask_of(annotation, size_hw)
     offset = mask.offsets_yx[0].tolist()
@@ -213,9 +214,10 @@ def of_rings(rings: Sequence[Loop], size_hw: tuple[int, int]) -> Any:
         ValueError: Coordinates are too far away.
     """
     whole = [np.asarray(ring, dtype=np.float64) for ring in rings if len(ring) > 2]
-    if len(whole) < 2 or _are_apart(whole, size_hw):
+    coded = _coded(whole, size_hw) if len(whole) > 1 else []
+    if not coded or _are_apart(coded):
         return [ring.ravel().tolist() for ring in whole]
-    each = Masks.from_polygons([[ring.ravel().tolist()] for ring in whole], size_hw)
+    each = Masks.from_rle(coded, size_hw)
     union = each.union()
     if not union.crops[0].size:
         return [whole[0].ravel().tolist()]
@@ -288,13 +290,14 @@ def _box_of_mask(mask: Masks) -> list[float] | None:
     return [left, top, right - left, bottom - top] if right > left else None
 
 
-def _are_apart(rings: Sequence[Loop], size_hw: tuple[int, int]) -> bool:
-    """Whether no two rings cover the same pixel."""
-    boxes = np.array([[*ring.min(axis=0), *ring.max(axis=0)] for ring in rings])
-    if len(rings) == 2 and ((boxes[0, 2:] < boxes[1, :2]) | (boxes[1, 2:] < boxes[0, :2])).any():
-        return True
-    each = Masks.from_polygons([[ring.ravel().tolist()] for ring in rings], size_hw)
-    return int(each.areas().sum()) == int(each.union().areas()[0])
+def _coded(rings: Sequence[Loop], size_hw: tuple[int, int]) -> list[dict[str, Any]]:
+    """Each ring filled, as compressed RLE."""
+    return [polygons_to_rle([ring.ravel().tolist()], size_hw) for ring in rings]
+
+
+def _are_apart(coded: Sequence[dict[str, Any]]) -> bool:
+    """Whether no two masks, compressed RLE, have a pixel in common."""
+    return int(np.sum(coco_mask.area(coded))) == int(coco_mask.area(union_of(coded)))
 
 
 def _rasterised(polygons: Sequence[Loop], size_hw: tuple[int, int]) -> Masks:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError, InputError
 from instseg.files.coco_json import read_form
 from instseg.formats.coco_files import split_of
 from instseg.formats.format import LOOKED_AT, Format, Reading
@@ -62,8 +62,9 @@ def read(path: Path, reading: Reading) -> Labels:
     seen: set[tuple[Path, str]] = set()
     parts = [read_file(file, reading, seen) for file in files]
     if not any(part.images for part in parts):
-        raise InputError(
-            f"{path}: none of its photos are found, whose sizes are needed; say where they are"
+        raise ArgumentError(
+            f"{path}: none of its photos are found, whose sizes are needed; "
+            "give their folder as {images}"
         )
     return joined(parts, [split_of(path, file) for file in files])
 

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from instseg.core.events import Notice, told
+from instseg.core.events import told
 from instseg.formats.format import Writing
-from instseg.formats.labels import Labels, Notes, Record
+from instseg.formats.labels import Labels, Record
+from instseg.formats.notes import Notes
 from instseg.formats.photo_names import photo_names, photo_of, place_photo
 from instseg.formats.shaped import shaped
 from instseg.formats.shapes import box_of, has_mask, ring_of, size_of
@@ -53,7 +54,7 @@ def write(labels: Labels, folder: Path, writing: Writing) -> dict[int, int]:
     Returns:
         The number, from 1, of each category among the choices of the class.
     """
-    notes, names, objects = Notes(), photo_names(labels), labels.by_image()
+    notes, names, objects = writing.notes, photo_names(labels), labels.by_image()
     classes, named = labels.class_names(), _named(labels, names)
     files: dict[str, dict[str, Any]] = {}
     for image in told(labels.images, writing.on_event, "writing labels"):
@@ -68,8 +69,6 @@ def write(labels: Labels, folder: Path, writing: Writing) -> dict[int, int]:
             continue
         if not place_photo(labels, image, folder / split / name, copy=writing.copy_photos):
             notes.add("photos that are not there, so that only labels were written", name)
-    for note in notes.lines():
-        writing.on_event(Notice(text=note))
     ordered = sorted(classes)
     attributes = _attributes([classes[number] for number in ordered], labels.annotations)
     for split, entries in (files or {"": {}}).items():

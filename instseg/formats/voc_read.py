@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from instseg.core.boxes import box_ious, corners_of
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import told
 from instseg.files.near_names import files_under
 from instseg.files.photo_header import photo_size
@@ -73,7 +73,9 @@ def read(path: Path, reading: Reading) -> Labels:
     if layout.only_classes:
         builder.note(words, layout.only_classes[0], len(layout.only_classes))
     if not builder.labels().images:
-        raise InputError(f"{path}: the size of none of its photos is known; say where they are")
+        raise ArgumentError(
+            f"{path}: the size of none of its photos is known; give their folder as {{images}}"
+        )
     return builder.labels()
 
 

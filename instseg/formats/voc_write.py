@@ -7,11 +7,12 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from instseg.core.events import Notice, told
+from instseg.core.events import told
 from instseg.files.image import write_indexed_png
 from instseg.formats.class_tables import VOID, voc_colours
 from instseg.formats.format import Writing
-from instseg.formats.labels import Labels, Notes, Record
+from instseg.formats.labels import Labels, Record
+from instseg.formats.notes import Notes
 from instseg.formats.painting import painted
 from instseg.formats.photo_names import photo_names, place_photo
 from instseg.formats.shapes import has_mask, size_of
@@ -30,7 +31,7 @@ def write(labels: Labels, folder: Path, writing: Writing) -> dict[int, int]:
     numbers = {each["id"]: number for number, each in enumerate(ordered, start=1)}
     names, objects = photo_names(labels, flat=True), labels.by_image()
     segmented = any(has_mask(each) for each in labels.annotations)
-    notes = Notes()
+    notes = writing.notes
     for image in told(labels.images, writing.on_event, "writing labels"):
         name, own = names[image["id"]], objects[image["id"]]
         listed = [each for each in own if not each.get("iscrowd") and each.get("bbox")]
@@ -47,8 +48,6 @@ def write(labels: Labels, folder: Path, writing: Writing) -> dict[int, int]:
             notes.add("photos that are not there, so that only labels were written", name)
     _write_lists(folder / "ImageSets", labels, names, segmented=segmented)
     _write_labelmap(folder / "labelmap.txt", ordered)
-    for note in notes.lines():
-        writing.on_event(Notice(text=note))
     return numbers
 
 

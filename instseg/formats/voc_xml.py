@@ -15,7 +15,8 @@ import numpy as np
 from instseg.core.errors import InputError
 from instseg.files.image import MAX_PIXELS
 from instseg.files.xml_file import read_xml
-from instseg.formats.labels import Notes, Record
+from instseg.formats.labels import Record
+from instseg.formats.notes import Notes
 from instseg.formats.shapes import Loop
 
 STANDARD = "PASCAL VOC"  # how `annotation` begins where boxes are VOC's own

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError, InputError
 from instseg.files.listing import IMAGE_SUFFIXES
 from instseg.files.near_names import files_under
 from instseg.formats.photo_names import inside
@@ -81,7 +81,9 @@ def layout_of(path: Path, images: Path | None) -> Layout:
         found.splits = _listed(root, config, files) or _by_folder(files)
         _match(found, labels)
     if not any(found.splits.values()):
-        raise InputError(f"{path}: no photos found, whose sizes are needed; say where they are")
+        raise ArgumentError(
+            f"{path}: no photos found, whose sizes are needed; give their folder as {{images}}"
+        )
     return found
 
 

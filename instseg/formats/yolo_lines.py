@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.formats.labels import Notes
+from instseg.formats.notes import Notes
 
 SLIGHTLY = 0.1
 """How far beyond 0..1 coordinates may be: tools round, and augment beyond the border."""

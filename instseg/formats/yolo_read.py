@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError
 from instseg.core.events import told
 from instseg.files.photo_header import photo_size
 from instseg.formats.bridges import unbridged
@@ -44,7 +44,9 @@ def read(path: Path, reading: Reading) -> Labels:
         words = "label files without a photo, whose size is needed: left out"
         builder.note(words, layout.lonely[0], len(layout.lonely))
     if not builder.labels().images:
-        raise InputError(f"{path}: none of its photos can be read; say where they are")
+        raise ArgumentError(
+            f"{path}: none of its photos can be read; give their folder as {{images}}"
+        )
     labels = builder.labels()
     source_ids = {number: n for n, number in category_ids.items()}
     return Labels(

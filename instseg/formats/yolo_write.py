@@ -8,9 +8,10 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import yaml  # type: ignore[import-untyped]
 
-from instseg.core.events import Notice, told
+from instseg.core.events import told
 from instseg.formats.format import Writing
-from instseg.formats.labels import Labels, Notes, Record
+from instseg.formats.labels import Labels, Record
+from instseg.formats.notes import Notes
 from instseg.formats.photo_names import photo_names, place_photo
 from instseg.formats.shaped import shaped
 from instseg.formats.shapes import box_of, has_mask, ring_of, size_of
@@ -34,7 +35,7 @@ def write(labels: Labels, folder: Path, writing: Writing, shape: Shape) -> dict[
     ordered = sorted(labels.categories, key=lambda each: int(each["id"]))
     numbers = {each["id"]: number for number, each in enumerate(ordered)}
     names, objects = photo_names(labels), labels.by_image()
-    notes = Notes()
+    notes = writing.notes
     for image in told(labels.images, writing.on_event, "writing labels"):
         name = PurePosixPath(image.get("split") or "train", names[image["id"]])
         lines = _lines(image, objects[image["id"]], numbers, writing, shape, notes)
@@ -43,8 +44,6 @@ def write(labels: Labels, folder: Path, writing: Writing, shape: Shape) -> dict[
         file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         if not place_photo(labels, image, folder / "images" / name, copy=writing.copy_photos):
             notes.add("photos that are not there, so that only labels were written", name)
-    for note in notes.lines():
-        writing.on_event(Notice(text=note))
     _write_yaml(folder / "data.yaml", labels, [each["name"] for each in ordered])
     return numbers
 
@@ -85,7 +84,9 @@ def _lines(
 def _shares(values: list[float], size_hw: tuple[int, int]) -> str:
     height, width = size_hw
     shares = (np.array(values).reshape(-1, 2) / (width, height)).clip(0, 1)
-    return " ".join([f"{value:.7f}".rstrip("0").rstrip(".") for value in shares.ravel().tolist()])
+    different, which = np.unique(shares, return_inverse=True)  # stairs repeat each value often
+    texts = [f"{value:.7f}".rstrip("0").rstrip(".") for value in different.tolist()]
+    return " ".join([texts[i] for i in which.ravel().tolist()])
 
 
 def _write_yaml(path: Path, labels: Labels, names: list[str]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from instseg.files.photo_header import DECODER_BYTES
 from instseg.predict.memory import PHOTO, MemoryPlan
 from instseg.system.budget import Need
+from instseg.system.threads import MOST_WORKERS
 
 # Bytes of each pixel of a photo.
 MASKS = 1.5  # of its instances, each of which takes a byte for each pixel of its box
@@ -32,6 +33,9 @@ SHARES = {  # of the feature maps in float32 that other engines have in memory a
 }
 STRIPS = 60  # bytes of each cell of the input's height and the photo's width, while it is resized
 DETECTION = (1_100_000, 650_000)  # bytes: 256 channels of 28 x 28 and of 14 x 14 cells
+WINDOWS = 300_000_000  # bytes of the parts of a file that are decoded, kept and read ahead
+WHOLE_MASKS = 2**27  # pixels of boxes in a photo that is read in windows, as far as they are large
+PREVIEW_PX = 2048  # least longer side of a photo that is shrunk to be looked at as a whole
 MAPS_BESIDE_MASKS = 0.25  # share of the feature maps that are kept until the masks are made
 
 
@@ -109,6 +113,32 @@ class DetectorPlan(MemoryPlan):
         """How many tiles of one photo go through the network together: 1 or more."""
         held = int((PHOTO + MASKS) * size_hw[0] * size_hw[1])
         return self._most(self.batch_size, held, self._tile_bytes())
+
+    def need_in_windows(self, size_hw: tuple[int, int], *, pictures: bool = False) -> Need:
+        """What a photo of tiles needs that is read in windows."""
+        seen_hw, held = self._preview(size_hw)
+        pixels = seen_hw[0] * seen_hw[1]
+        tiles = self._tile_bytes() * self.tiles_in_windows(size_hw)
+        network = max(tiles, self.network_bytes(seen_hw))
+        return Need(held, (0, network, int((MASKS + DRAWING) * pixels * pictures)))
+
+    def tiles_in_windows(self, size_hw: tuple[int, int]) -> int:
+        """How many tiles of a photo that is read in windows are predicted at the same time."""
+        _, held = self._preview(size_hw)
+        return self._most(self.batch_size * MOST_WORKERS, held, self._tile_bytes())
+
+    def preview_factor(self, size_hw: tuple[int, int]) -> int:
+        """By how much a photo of tiles is shrunk to be looked at as a whole: a power of two."""
+        factor = 1
+        while max(size_hw) / (2 * factor) >= max(2 * self.max_size, PREVIEW_PX):
+            factor *= 2
+        return factor
+
+    def _preview(self, size_hw: tuple[int, int]) -> tuple[tuple[int, int], int]:
+        """The size of the shrunk photo, and what a photo in windows needs in memory throughout."""
+        factor = self.preview_factor(size_hw)
+        height, width = (math.ceil(side / factor) for side in size_hw)
+        return (height, width), WINDOWS + WHOLE_MASKS + PHOTO * height * width
 
     def _tile_bytes(self) -> int:
         assert self.tile is not None

@@ -10,17 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from instseg.core.errors import InputError
-from instseg.core.events import OnEvent, PhotoFailed, Progress, ignore
+from instseg.core.events import Notice, OnEvent, PhotoFailed, Progress, ignore
 from instseg.core.instances import Instances
 from instseg.core.json_types import Json
 from instseg.files.coco_json import match_image_ids, read_image_ids
-from instseg.files.image import read_image
 from instseg.files.instances_csv import CsvWriter
 from instseg.files.results import PredictionWriter, write_class_names
+from instseg.predict.geojson_files import GeojsonFiles
+from instseg.predict.large import Photo, need_of_photo, read_photo
+from instseg.predict.large_pictures import reduced_in_words, write_pictures
 from instseg.predict.memory import WRITERS
 from instseg.predict.photos import NamedPhoto
 from instseg.predict.pictures import Pictures
@@ -71,6 +70,7 @@ def predict_folder(
     *,
     pictures: Pictures = OVERLAYS,
     csv: bool = False,
+    geojson: bool = False,
     polygons: bool = False,
     coco_json: Path | None = None,
     resume: bool = False,
@@ -94,6 +94,7 @@ def predict_folder(
         out: Output folder; only one run at a time may write there.
         pictures: Which pictures to write.
         csv: Also write instances.csv.
+        geojson: Also write PICTURE.geojson for each photo; see `write_geojson`.
         polygons: Write masks without holes as polygons; see `coco_annotations`.
         coco_json: COCO dataset whose image ids are used; photos that it lacks fail.
         resume: Skip photos that an earlier run with the same folder has finished.
@@ -115,7 +116,8 @@ def predict_folder(
     side = None if pixel_size is None else PixelSize.parse(pixel_size)
     ids = None if coco_json is None else _Ids.read(coco_json, photos)
     begin_s = time.monotonic()
-    run = _Run(predictor, pictures, out, ids, on_event)
+    maps = GeojsonFiles(out, on_event) if geojson else None
+    run = _Run(predictor, pictures, out, ids, on_event, maps)
     with only_run_in(out):
         predictions = run.write(photos, csv=csv, polygons=polygons, resume=resume)
         seconds = time.monotonic() - begin_s
@@ -201,6 +203,7 @@ class _Run:
     out: Path
     ids: _Ids | None
     on_event: OnEvent
+    maps: GeojsonFiles | None = None
     done: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     failures: dict[str, str] = field(default_factory=dict)  # why, by name
@@ -266,28 +269,38 @@ class _Run:
                     self.done += 1
                 self._tell(len(photos))
 
-    def _read(self, photo: NamedPhoto) -> NDArray[np.uint8]:
+    def _read(self, photo: NamedPhoto) -> Photo:
         if self.ids:
             self.ids.require(photo)
-        self.predictor.plan.require(photo.path, self._need(photo))
-        return read_image(photo.path)
+        return read_photo(photo.path, self.predictor.plan, pictures=self._draws())
 
     def _admitted_need(self, photo: NamedPhoto) -> Need:
         return self.predictor.plan.admitted(self._need(photo))
 
     def _need(self, photo: NamedPhoto) -> Need:
-        pictures = self.pictures.overlay or self.pictures.semantic_map
-        return self.predictor.plan.need_of_file(photo.path, pictures=pictures)
+        return need_of_photo(photo.path, self.predictor.plan, pictures=self._draws())
+
+    def _draws(self) -> bool:
+        return self.pictures.overlay or self.pictures.semantic_map
 
     def _draw(
-        self, seen: Seen[NamedPhoto, NDArray[np.uint8], Instances]
+        self, seen: Seen[NamedPhoto, Photo, Instances]
     ) -> tuple[NamedPhoto, Instances | Exception]:
         photo, image, found = seen.item, seen.image, seen.found
         if image is None or isinstance(found, Exception):
             return photo, found
-        weights = self.predictor.name
-        problem = attempt(self.pictures.write, self.out, photo, image, found, weights)
-        return photo, found if problem is None else problem
+        weights, factor = self.predictor.name, self.predictor.plan.preview_factor(found.size_hw)
+        problem = attempt(
+            write_pictures, self.pictures, self.out, photo, image, found, weights, factor
+        )
+        if problem is None and self.maps:
+            problem = attempt(self.maps.write, photo, found)
+        if problem is not None:
+            return photo, problem
+        text = reduced_in_words(self.pictures, photo, image, found, factor)
+        if text is not None:
+            self.on_event(Notice(text=text))
+        return photo, found
 
     def _fail(self, photo: NamedPhoto, problem: Exception) -> None:
         if is_full_disk(problem):

@@ -30,6 +30,7 @@ NOTHING = Need(0, (0, 0, 0))
 PHOTO = 3  # bytes of each pixel of a photo in 8 bits
 LATER_SHARE = 0.9  # of the weights: copies of them in other layouts, made with the first photo
 LATER = 40_000_000  # libraries that are loaded with the first photo
+SMALLER = "make the photo smaller or raise the memory limit"
 CAUTION = 1.1  # a limit must hold where a prediction is a little too low
 
 
@@ -72,19 +73,22 @@ class MemoryPlan(ABC):
         """The predicted peak of the process with these photos in memory together."""
         return self.base_bytes + peak_bytes(needs, self._threads(workers))
 
-    def fits(self, need: Need) -> bool:
-        """Whether a photo fits when it is alone."""
-        return self.peak_bytes([need]) * CAUTION <= self.limit_bytes
+    def fits(self, *needs: Need) -> bool:
+        """Whether a photo, or several together, fit when nothing else is in memory."""
+        return self.peak_bytes(needs) * CAUTION <= self.limit_bytes
 
-    def require(self, name: str | Path, need: Need) -> None:
-        """Raise InputError for a photo that needs more than the limit even alone."""
+    def require(self, name: str | Path, need: Need, *, mend: str = SMALLER) -> None:
+        """Raise InputError for a photo that needs more than the limit even alone.
+
+        Args:
+            name: The photo.
+            need: What it needs.
+            mend: The remedy.
+        """
         if not self.fits(need):
             peak = self.peak_bytes([need]) * CAUTION
             needed, limit = size_in_words(peak), size_in_words(self.limit_bytes)
-            raise InputError(
-                f"{name}: needs {needed} of memory, and the limit is {limit}; "
-                "make the photo smaller or raise the memory limit"
-            )
+            raise InputError(f"{name}: needs {needed} of memory, and the limit is {limit}; {mend}")
 
     def need_of_file(self, path: Path, *, pictures: bool = False) -> Need:
         """What the photo of a file needs; nothing if its header cannot be read."""

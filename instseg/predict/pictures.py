@@ -16,6 +16,7 @@ from instseg.core.overlap_rule import Rule
 from instseg.core.semantic import to_semantic
 from instseg.files.image import write_image
 from instseg.files.results import write_semantic_map
+from instseg.files.windows import ArrayWindows, Windows
 from instseg.predict.photos import LONGEST_NAME, NamedPhoto, shorten
 from instseg.visualize.draw import draw_instances
 from instseg.visualize.instance_colors import ColorBy
@@ -69,6 +70,8 @@ class Pictures:
         image: NDArray[np.uint8],
         found: Instances,
         weights: str,
+        *,
+        show_labels: bool = True,
     ) -> None:
         """Write the pictures of one photo.
 
@@ -78,36 +81,39 @@ class Pictures:
             image: uint8 RGB (H, W, 3).
             found: Its instances.
             weights: The name of the weights that found them, which overlays tell as a PNG comment.
+            show_labels: Whether overlays name the classes.
 
         Raises:
             InputError: One of them cannot be written.
         """
         if self.overlay:
             comment = f"instances found by instseg with the weights {weights}"
-            overlay = draw_instances(image, found, color_by=self.color_by)
+            overlay = draw_instances(image, found, color_by=self.color_by, show_labels=show_labels)
             write_image(out / f"{photo.picture}.png", overlay, comment=comment, photo=True)
         if self.semantic_map:
             path = out / "labels" / f"{photo.picture}.png"
             write_semantic_map(path, self.labels(found), found.class_names)
         if self.crops:
             for number, instance in enumerate(found):
-                write_crop(out / "crops" / photo.picture, number, image, instance)
+                write_crop(out / "crops" / photo.picture, number, ArrayWindows(image), instance)
 
 
-def write_crop(folder: Path, number: int, image: NDArray[np.uint8], instance: Instances) -> None:
+def write_crop(folder: Path, number: int, image: Windows, instance: Instances) -> None:
     """Write one instance, cut out of its photo, with its mask as alpha; nothing if that is empty.
 
     Args:
         folder: Output folder.
         number: Index of the instance in its photo; the file is named NUMBER_CLASS.png.
-        image: uint8 (H, W, 3).
+        image: The photo.
         instance: Of length 1.
     """
-    left, top, right, bottom = instance.masks.boxes_xyxy()[0].astype(int)
+    masks = instance.masks
+    left, top, right, bottom = masks.boxes_xyxy()[0].astype(int).tolist()
     if right <= left:
         return
-    window = slice(top, bottom), slice(left, right)
-    alpha = instance.masks.dense(0)[window] * np.uint8(255)
+    y, x = masks.offsets_yx[0].tolist()
+    alpha = masks.crops[0][top - y : bottom - y, left - x : right - x] * np.uint8(255)
+    pixels = image.read((slice(top, bottom), slice(left, right)))
     class_name = re.sub(r"\W+", "-", instance.names[0])
     name = shorten(f"{number:03d}_{class_name}", LONGEST_NAME - len(".png"))
-    write_image(folder / f"{name}.png", np.dstack([image[window], alpha]), photo=True)
+    write_image(folder / f"{name}.png", np.dstack([pixels, alpha]), photo=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,20 +17,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from instseg.core.errors import ArgumentError, InputError, require_between
-from instseg.core.events import OnEvent, ignore
+from instseg.core.events import OnEvent, Warned, ignore
 from instseg.core.instances import Instances
 from instseg.core.options import checks_types
+from instseg.core.wording import count
+from instseg.files.video import Video
+from instseg.files.video_source import is_video
+from instseg.files.windows import TiffWindows
 from instseg.models.inference import Choice, Detector, Glance
 from instseg.models.mask_rcnn import Model
 from instseg.predict.detector_memory import DetectorPlan
 from instseg.predict.engine import Detects, Loaded, RunOptions, choose_detector
 from instseg.predict.images import ImageLike, as_array, as_arrays, name_of, shortened
-from instseg.predict.instances import all_to_instances
+from instseg.predict.large import Photo, need_of_photo, read_photo
+from instseg.predict.look import Look
 from instseg.predict.matterport import as_result, described, warn_of_other_classes
 from instseg.predict.memory import NOTHING, memory_plan
 from instseg.predict.pipeline import look_ahead, raised
-from instseg.predict.tiles import drop_repeats, join_flipped, join_tiles, tile_windows
-from instseg.system.ahead import batched
+from instseg.predict.tiled import predict_tiled
+from instseg.predict.tiles import drop_repeats, join_flipped
 from instseg.system.budget import Need
 from instseg.system.threads import Workers, workers_for
 
@@ -64,10 +70,11 @@ class Predictor:
             are left out. None uses the threshold of each class that is stored in the model file,
             and 0.5 for classes without one.
         classes: Keep only these classes: a list of names, or one name.
-        max_detections: At most this many detections per image.
+        max_detections: At most this many detections per image, or per tile.
         cross_class_nms: If the masks of two instances of any class overlap by more than this IoU,
             remove the one with the lower score; None keeps both.
-        tile: Split larger photos into overlapping tiles of this many pixels; None does not.
+        tile: Split larger photos into overlapping tiles of this many pixels; None does not. TIFF
+            files that are large, or too large for the memory, are then read in windows.
         overlap: Overlap of neighbouring tiles, as a share of their size, 0..0.9.
         flip: Run on the horizontally flipped photo too and merge the results (test-time
             augmentation).
@@ -153,6 +160,8 @@ class Predictor:
         self.cross_class_nms, self.tile, self.overlap = cross_class_nms, tile, overlap
         self.flip, self.batch_size = flip, batch_size
         self.plan = self._plan(memory, loaded, PRESETS[preset])
+        self._on_event = on_event
+        self._look = Look(self._detector, self.class_names, self.plan, self._tell_left_out)
 
     def __repr__(self) -> str:
         return f"Predictor({self.card.in_words()})"
@@ -173,15 +182,16 @@ class Predictor:
             "stored" if self.uses_stored_thresholds else round(float(self.score_thresholds[0]), 6)
         )
 
-    def __call__(self, image: ImageLike) -> Instances:
+    def __call__(self, image: ImageLike | TiffWindows) -> Instances:
         """The instances in one photo, best first.
 
         Args:
-            image: A path, uint8 RGB (H, W, 3), or a tensor (3, H, W), uint8 or float in 0..1.
+            image: A path, uint8 RGB (H, W, 3), or a tensor (3, H, W), uint8 or float in 0..1; with
+                `tile` also `TiffWindows`.
         """
         return self.predict_batch([image])[0]
 
-    def predict_batch(self, images: Sequence[ImageLike]) -> list[Instances]:
+    def predict_batch(self, images: Sequence[ImageLike | TiffWindows]) -> list[Instances]:
         """The instances in each of several photos, of any sizes."""
         if isinstance(images, str | Path):
             raise ArgumentError("{images} must be a list of images", images=images)
@@ -202,19 +212,51 @@ class Predictor:
         tensors = [torch.from_numpy(look).permute(2, 0, 1) for look in looks]
         return [self._detector.glance([each], self.choice)[0] for each in tensors]
 
-    def stream(self, images: Iterable[ImageLike]) -> Iterator[Instances]:
+    def limited(
+        self, *, score_threshold: float | None = None, max_detections: int | None = None
+    ) -> Predictor:
+        """The same network with other limits, which finds what a new `Predictor` with them would.
+
+        Args:
+            score_threshold: Minimum score for all classes, 0..1; None changes nothing.
+            max_detections: At most this many per image, and not more than before; None changes
+                nothing.
+
+        Raises:
+            ArgumentError: A limit is out of range.
+        """
+        require_between(0, 1, score_threshold=score_threshold)
+        require_between(1, self.choice.max_detections, max_detections=max_detections)
+        other = copy.copy(self)
+        if score_threshold is not None:
+            other.uses_stored_thresholds = False
+            other.score_thresholds = np.full_like(self.score_thresholds, score_threshold)
+            other.choice = replace(
+                other.choice, score_threshold=float(other.score_thresholds[1:].min())
+            )
+        if max_detections is not None:
+            other.choice = replace(other.choice, max_detections=max_detections)
+        return other
+
+    def stream(self, images: Iterable[ImageLike | TiffWindows] | str | Path) -> Iterator[Instances]:
         """The instances of one photo after another, in order; memory use does not grow.
 
         Threads read and predict the next few photos meanwhile, so a few items are taken from
         `images` in advance. On a CPU, several photos are predicted at once, by one thread each:
         as many as torch has threads (see `torch.set_num_threads`), at most 4.
 
+        Args:
+            images: Photos; or a `Video`, or the path or URL of one, for the instances of each
+                frame.
+
         Raises:
             InputError: A photo cannot be read or needs more memory than there is, after the
                 instances of those before it. This, like any other exception, says which photo.
         """
         if isinstance(images, str | Path):  # a text is a sequence too, of letters
-            raise ArgumentError("{images} must be a list of images", images=images)
+            if is_video(images):
+                return self.stream(Video(images))
+            raise ArgumentError("{images} must be a list of images, or a video", images=images)
         workers = self.workers(length_hint(images, MANY))
         budget = self.plan.budget(workers.count)
         admitted = budget.admit(images, self._admitted_need)
@@ -246,24 +288,30 @@ class Predictor:
             on_cpu=self.device.type == "cpu",
         )
 
-    def _need(self, image: ImageLike) -> Need:
+    def _need(self, image: ImageLike | TiffWindows) -> Need:
         """The memory that an image needs."""
         if isinstance(image, str | Path):
-            return self.plan.need_of_file(Path(image))
+            return need_of_photo(Path(image), self.plan)
+        if isinstance(image, TiffWindows):
+            return self.plan.need_in_windows(image.size_hw)
         shape = np.shape(image) if isinstance(image, np.ndarray | Tensor) else ()
         if len(shape) != 3:  # which is refused later
             return NOTHING
         height, width = shape[:2] if isinstance(image, np.ndarray) else shape[1:]
         return self.plan.need((height, width), decoder=0)
 
-    def _admitted_need(self, image: ImageLike) -> Need:
+    def _admitted_need(self, image: ImageLike | TiffWindows) -> Need:
         return self.plan.admitted(self._need(image))
 
-    def _read(self, image: ImageLike, *, copy: bool = True) -> NDArray[np.uint8]:
+    def _read(self, image: ImageLike | TiffWindows, *, copy: bool = True) -> Photo:
         """As `as_array`; raises InputError also for an image that needs too much memory."""
         if isinstance(image, str | Path):
-            self.plan.require(image, self._need(image))
-        return as_array(image, copy=copy)
+            return read_photo(Path(image), self.plan)
+        if not isinstance(image, TiffWindows):
+            return as_array(image, copy=copy)
+        if self.tile is None:
+            raise ArgumentError(f"{image.path}: windows are for {{tile}}, such as {{tile}}=1024")
+        return image
 
     def workers(self, photos: int) -> Workers:
         """The threads that share the work on this many photos."""
@@ -304,63 +352,41 @@ class Predictor:
             )
         return frozenset(self.class_names.index(name) for name in names)
 
-    def _predict(self, images: list[NDArray[np.uint8]]) -> list[Instances]:
+    def _predict(self, images: list[Photo]) -> list[Instances]:
         if os.getpid() != IMPORTED_IN:  # forked without OpenMP's threads: torch would wait for them
             torch.set_num_threads(1)
-        if self.tile is not None:
-            return [self._predict_tiled(image, self.tile) for image in images]
-        return self._predict_whole(images)
+        if self.tile is None:
+            return self._predict_whole([image for image in images if isinstance(image, np.ndarray)])
+        options = self._predict_whole, self.plan, self.overlap, self.device
+        return [self._chosen(predict_tiled(image, *options)) for image in images]
 
-    def _predict_whole(self, images: list[NDArray[np.uint8]]) -> list[Instances]:
-        """Predict whole photos, with `flip` also mirrored."""
+    def _predict_whole(
+        self,
+        images: list[NDArray[np.uint8]],
+        sizes_hw: Sequence[tuple[int, int]] | None = None,
+    ) -> list[Instances]:
+        """Predict whole photos, with `flip` also mirrored; see `Look`."""
         if not self.flip:
-            return [self._finish(found) for found in self._look(images, self.choice)]
+            return [self._finish(found) for found in self._look(images, self.choice, sizes_hw)]
         # the mean of two scores may exceed the threshold though one of them does not
         choice = replace(self.choice, score_threshold=self.choice.score_threshold / 2)
-        found = self._look(images, choice)
-        mirrored = self._look([image[:, ::-1].copy() for image in images], choice)
+        found = self._look(images, choice, sizes_hw)
+        mirrored = self._look([image[:, ::-1].copy() for image in images], choice, sizes_hw)
         joined = [join_flipped(*pair) for pair in zip(found, mirrored, strict=True)]
         return [self._finish(instances) for instances in joined]
 
-    def _predict_tiled(self, image: NDArray[np.uint8], tile: int) -> Instances:
-        """Predict each tile, and the whole photo for objects that are larger than a tile."""
-        size_hw = image.shape[:2]
-        windows = tile_windows((size_hw[0], size_hw[1]), tile, self.overlap)
-        if len(windows) == 1:
-            return self._predict_whole([image])[0]
-        tiles = self.plan.batch_of_tiles((size_hw[0], size_hw[1]))
-        batches = batched((image[window] for window in windows), tiles)
-        parts = [found for batch in batches for found in self._predict_whole(batch)]
-        (whole,) = self._predict_whole([image])
-        return self._finish(join_tiles(parts, windows, whole))
-
     def _finish(self, found: Instances) -> Instances:
+        return self._chosen(found)[: self.choice.max_detections]
+
+    def _chosen(self, found: Instances) -> Instances:
+        """Those above the threshold of their class, best first."""
         found = found[found.scores > self.score_thresholds[found.class_ids]]
         if self.cross_class_nms is not None:
             found = drop_repeats(found, self.cross_class_nms)
-        best = np.argsort(-found.scores, kind="stable")[: self.choice.max_detections]
-        return found[best]
+        return found[np.argsort(-found.scores, kind="stable")]
 
-    def _look(self, images: list[NDArray[np.uint8]], choice: Choice) -> list[Instances]:
-        """Run the network; photos share a batch only where padding changes none of them."""
-        looks = [shortened(image, self._longest_px) for image in images]
-        groups: dict[tuple[int, int, int], list[int]] = {}
-        for i, look in enumerate(looks):
-            groups.setdefault(look.shape, []).append(i)
-        found: dict[int, Instances] = {}
-        parts = [
-            part
-            for (height, width, _), rows in groups.items()
-            for part in batched(rows, self.plan.batch((height, width), len(rows)))
-        ]
-        for rows in parts:
-            tensors = [torch.from_numpy(looks[i]).permute(2, 0, 1) for i in rows]
-            results = self._detector(tensors, choice)
-            for k, i in enumerate(rows):
-                (height, width), (seen_h, seen_w) = images[i].shape[:2], looks[i].shape[:2]
-                if (height, width) != (seen_h, seen_w):
-                    factors = torch.tensor([width / seen_w, height / seen_h])
-                    results[k] = replace(results[k], boxes=results[k].boxes * factors.repeat(2))
-            sizes = [(images[i].shape[0], images[i].shape[1]) for i in rows]
-            found |= zip(rows, all_to_instances(results, sizes, self.class_names), strict=True)
-        return [found[i] for i in range(len(images))]
+    def _tell_left_out(self, objects: int) -> None:
+        text = (
+            f"{count(objects, 'object')} too large for the memory, found in a whole photo, left out"
+        )
+        self._on_event(Warned(text=text))

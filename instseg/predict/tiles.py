@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from instseg.core.boxes import overlapping
 from instseg.core.instances import Instances, Masks
+from instseg.predict.seams import SAME_OBJECT_IOU, Window, group_pieces
 
-Window = tuple[slice, slice]
-
-SAME_OBJECT_IOU = 0.5  # masks of one object in two predictions overlap at least this much
 LARGE_SHARE = 0.5  # objects larger than this share of a tile are taken from the whole photo
 
 
@@ -46,12 +44,18 @@ def tile_windows(size_hw: tuple[int, int], tile: int, overlap: float) -> list[Wi
 def drop_repeats(found: Instances, iou_threshold: float) -> Instances:
     """Greedy mask NMS across classes: of two that overlap more, the lower scored is removed."""
     order = np.argsort(-found.scores, kind="stable")
-    ious = found.masks.iou(found.masks)
-    kept: list[int] = []
-    for i in order:
-        if not (ious[i, kept] > iou_threshold).any():
-            kept.append(int(i))
-    return found[kept]
+    masks = found.masks[order]
+    areas = masks.areas().tolist()
+    rivals: list[list[int]] = [[] for _ in order]  # of each, those before it that cover it
+    for i, j in overlapping(masks.crop_boxes()).tolist():
+        common = masks.shared_pixels(i, j)
+        if common > iou_threshold * (areas[i] + areas[j] - common):
+            rivals[j].append(i)
+    kept: set[int] = set()
+    for row, better in enumerate(rivals):
+        if kept.isdisjoint(better):
+            kept.add(row)
+    return found[order[sorted(kept)]]
 
 
 def join_flipped(found: Instances, mirrored: Instances) -> Instances:
@@ -95,8 +99,8 @@ def join_tiles(
 ) -> Instances:
     """Merge the instances of tiles with those of the whole photo.
 
-    An object at a seam is found in both tiles: if the masks agree inside the strip that the tiles
-    share, their union is one object. An object too large for a tile is taken from the whole photo,
+    An object at a seam is found in both tiles; `group_pieces` tells which pieces belong together,
+    and their union is one object. An object too large for a tile is taken from the whole photo,
     and its pieces are removed.
 
     Args:
@@ -109,8 +113,7 @@ def join_tiles(
     ]
     pieces = Instances.concatenate(placed)
     tile_of = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-    groups = group_same(pieces, agreement_in_strips(pieces, tile_of, windows))
-    joined = [union(pieces[group]) for group in groups]
+    joined = [union(pieces[rows]) for rows in group_pieces(pieces, tile_of, windows, whole)]
     tile_side = max(max(y.stop - y.start, x.stop - x.start) for y, x in windows)
     sides = (whole.boxes[:, 2:] - whole.boxes[:, :2]).max(axis=1, initial=0)
     large = whole[sides > LARGE_SHARE * tile_side]
@@ -141,52 +144,12 @@ def union(pieces: Instances) -> Instances:
 
 def covered(small: Instances, large: Instances) -> NDArray[np.bool_]:
     """Which of `small` lie mostly inside an instance of `large` of the same class: bool (N,)."""
-    inside = small.masks.iou(large.masks, np.ones(len(large)))  # share of small's own area
-    same_class = small.class_ids[:, None] == large.class_ids[None]
-    return ((inside > SAME_OBJECT_IOU) & same_class).any(axis=1)
-
-
-def agreement_in_strips(
-    pieces: Instances, tile_of: NDArray[np.int64], windows: Sequence[Window]
-) -> NDArray[np.bool_]:
-    """Which pieces of different tiles agree inside the strip that both tiles see: bool (N, N)."""
-    ious = np.zeros((len(pieces), len(pieces)))
-    for a, b in combinations(range(len(windows)), 2):
-        strip = shared(windows[a], windows[b])
-        first, second = np.flatnonzero(tile_of == a), np.flatnonzero(tile_of == b)
-        in_first, in_second = (clipped(pieces.masks[rows], strip) for rows in (first, second))
-        ious[np.ix_(first, second)] = in_first.iou(in_second)
-    same_class = pieces.class_ids[:, None] == pieces.class_ids[None]
-    same = (ious > SAME_OBJECT_IOU) & same_class
-    return same | same.T
-
-
-def shared(one: Window, other: Window) -> Window:
-    """The rectangle that two windows have in common."""
-    y, x = (
-        slice(max(a.start, b.start), max(min(a.stop, b.stop), max(a.start, b.start)))
-        for a, b in zip(one, other, strict=True)
-    )
-    return y, x
-
-
-def clipped(masks: Masks, window: Window) -> Masks:
-    """The part of masks inside a window, as masks of an image of the window's size."""
-    y, x = window
-    return masks.placed((-y.start, -x.start), (y.stop - y.start, x.stop - x.start))
-
-
-def group_same(found: Instances, same: NDArray[np.bool_]) -> list[list[int]]:
-    """Groups of rows that are linked, directly or through others, best scored group first."""
-    left = list(np.argsort(-found.scores, kind="stable"))
-    groups = []
-    while left:
-        group, queue = [], [left.pop(0)]
-        while queue:
-            row = queue.pop()
-            group.append(int(row))
-            linked = [other for other in left if same[row, other]]
-            queue += linked
-            left = [other for other in left if other not in linked]
-        groups.append(group)
-    return groups
+    hidden = np.zeros(len(small), dtype=bool)
+    boxes, areas = small.masks.crop_boxes(), small.masks.areas()
+    both = Masks.concatenate([small.masks, large.masks])
+    for number, box in enumerate(large.masks.crop_boxes(), start=len(small)):
+        near = (boxes[:, :2] < box[2:]).all(axis=1) & (boxes[:, 2:] > box[:2]).all(axis=1)
+        near &= (small.class_ids == large.class_ids[number - len(small)]) & ~hidden
+        for row in np.flatnonzero(near).tolist():
+            hidden[row] = both.shared_pixels(row, number) > SAME_OBJECT_IOU * areas[row]
+    return hidden

@@ -13,7 +13,7 @@ from instseg.core.errors import InputError
 from instseg.core.json_types import Json
 from instseg.core.masks import Masks
 from instseg.core.outlines import Loop, exact_loops, rounded_loops, simplified_outlines, svg_path
-from instseg.files.image import read_image
+from instseg.files.image import MAX_PIXELS, read_image
 from instseg.files.results import coco_annotations
 from instseg.report.components import PREDICTION, Layer, Photo
 from instseg.report.thumbnails import photo_jpeg, thumbnail_scale, thumbnail_webp
@@ -87,7 +87,7 @@ def _pixels(photo: Photo, sizes: Sequence[tuple[int, int]]) -> tuple[NDArray[np.
     """A photo of which all layers have the size, or what is wrong with it."""
     if isinstance(photo.image, Path):
         try:
-            image = read_image(photo.image)
+            image = read_image(photo.image, max_pixels=MAX_PIXELS)
         except InputError as problem:
             return None, str(problem)
         except MemoryError:

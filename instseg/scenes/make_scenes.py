@@ -12,6 +12,8 @@ from instseg.core.html_table import html_table
 from instseg.core.options import python_only, takes
 from instseg.core.wording import count
 
+SMALLEST_OBJECT_PX = 8
+
 
 @dataclass(frozen=True, kw_only=True)
 class MakeScenesOptions:
@@ -19,15 +21,20 @@ class MakeScenesOptions:
 
     Args:
         out: Output folder, for images/ and annotations.json.
-        images: Number of scenes.
+        images: Number of scenes, or of the frames of a video.
+        video: Draw one video of moving objects, 25 frames per second: video.mp4 beside its frames
+            in images/, and a track_id for each annotation. The objects cross, hide one another,
+            leave, and others enter; four of the classes are drawn.
         classes: Classes to draw, comma-separated; if not given, the 16 classes of the demo weights.
             lighthouse and hot air balloon, which are not classes of COCO, can be drawn as well.
         seed: Random seed; different seeds give different scenes.
         start: Index of the first scene; to extend a dataset, give the same seed and the number of
             scenes that exist.
         size: Height and width of the scenes in pixels.
-        least_objects: Minimum number of objects per scene.
-        most_objects: Maximum number of objects per scene.
+        least_objects: Minimum number of objects per scene; of a video, at the same time.
+        most_objects: Maximum number of objects per scene; of a video, at the same time.
+        object_size: LEAST,MOST, the longer side of objects in pixels; by default from 1/20 to 1/2
+            of `size`, and in videos from 1/8 to 1/3.
         on_event: Called with progress.
 
     Raises:
@@ -36,12 +43,14 @@ class MakeScenesOptions:
 
     out: str | Path = "out/make_scenes"
     images: int = 100
+    video: bool = False
     classes: str | Sequence[str] = ""
     seed: int = 0
     start: int = 0
     size: int = 320
     least_objects: int = 3
     most_objects: int = 8
+    object_size: str = ""
     on_event: OnEvent = python_only(ignore)
 
     def __post_init__(self) -> None:
@@ -53,6 +62,29 @@ class MakeScenesOptions:
             raise ArgumentError("{most_objects} must not be less than {least_objects}")
         if min(self.seed, self.start) < 0:
             raise ArgumentError("{seed} and {start} must be at least 0")
+        if self.video and (self.start or self.size % 2):
+            raise ArgumentError("{video} needs an even {size}, and does not go with {start}")
+        self.object_px()
+
+    def object_px(self) -> tuple[float, float] | None:
+        """The two numbers of `object_size`.
+
+        Raises:
+            ArgumentError: They are no two numbers of 8 to `size`, in order.
+        """
+        if not self.object_size:
+            return None
+        try:
+            least, most = map(float, self.object_size.split(","))
+        except ValueError:
+            least = most = 0
+        if not SMALLEST_OBJECT_PX <= least <= most <= self.size:
+            raise ArgumentError(
+                f"{{object_size}} must be LEAST,MOST, such as 20,200: in order, and from "
+                f"{SMALLEST_OBJECT_PX} to {self.size}",
+                object_size=self.object_size,
+            )
+        return least, most
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -64,22 +96,26 @@ class DrawnScenes:
         images: Folder of its pictures.
         count: How many there are.
         classes: What was drawn.
+        video: The MP4 file of a drawn video; else None.
     """
 
     coco_json: Path
     images: Path
     count: int
     classes: tuple[str, ...]
+    video: Path | None = None
 
     def __repr__(self) -> str:
-        return f"DrawnScenes({count(self.count, 'scene')}, coco_json={str(self.coco_json)!r})"
+        drawn = count(self.count, "frame" if self.video else "scene")
+        return f"DrawnScenes({drawn}, coco_json={str(self.coco_json)!r})"
 
     def _repr_html_(self) -> str:
         rows = [
-            ("scenes", f"{self.count:,}"),
+            ("frames" if self.video else "scenes", f"{self.count:,}"),
             ("images", self.images),
             ("annotations", self.coco_json),
             ("classes", ", ".join(self.classes)),
+            *([("video", self.video)] if self.video else []),
         ]
         return html_table(["drawn scenes", ""], rows)
 
@@ -91,9 +127,11 @@ def make_scenes(options: MakeScenesOptions) -> DrawnScenes:
     The arguments are the fields of `MakeScenesOptions`.
 
     Raises:
-        InputError: There is no drawing of a class, or the folder cannot be written.
+        InputError: There is no drawing of a class, the folder cannot be written, or PyAV is not
+            installed for a video.
     """
     from instseg.scenes.scene import SCENE_CLASSES, SceneConfig, write_scenes
+    from instseg.scenes.video import VIDEO_NAME, write_video
 
     given = options.classes.split(",") if isinstance(options.classes, str) else options.classes
     classes = tuple(name.strip() for name in given if name.strip()) or SCENE_CLASSES
@@ -101,11 +139,20 @@ def make_scenes(options: MakeScenesOptions) -> DrawnScenes:
         classes=classes,
         size_hw=(options.size, options.size),
         objects=(options.least_objects, options.most_objects),
+        object_px=options.object_px(),
         seed=options.seed,
     )
-    path = write_scenes(
-        options.out, options.images, scenes, start=options.start, on_event=options.on_event
-    )
+    on_event = options.on_event
+    if options.video:
+        path = write_video(options.out, options.images, scenes, on_event=on_event)
+    else:
+        path = write_scenes(
+            options.out, options.images, scenes, start=options.start, on_event=on_event
+        )
     return DrawnScenes(
-        coco_json=path, images=path.parent / "images", count=options.images, classes=classes
+        coco_json=path,
+        images=path.parent / "images",
+        count=options.images,
+        classes=classes,
+        video=path.parent / VIDEO_NAME if options.video else None,
     )

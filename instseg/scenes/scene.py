@@ -12,6 +12,7 @@ from instseg.core.classes import COCO_CATEGORY_IDS, COCO_CLASSES
 from instseg.core.errors import InputError
 from instseg.core.events import OnEvent, ignore, told
 from instseg.core.instances import Instances
+from instseg.core.json_types import Json
 from instseg.core.masks import Masks
 from instseg.files.image import write_image
 from instseg.files.results import coco_annotations
@@ -93,7 +94,7 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class _Placed:
+class Placed:
     """The visible mask of an object (or a distractor, name None) and its place."""
 
     name: str | None
@@ -102,14 +103,14 @@ class _Placed:
     left: int
     drawn_area: int
 
-    def inside(self, size_hw: tuple[int, int]) -> "_Placed":
+    def inside(self, size_hw: tuple[int, int]) -> "Placed":
         """This one, cut by the borders of the picture."""
         height, width = size_hw
         y0, x0 = max(0, -self.top), max(0, -self.left)
         mask = self.mask[y0 : height - self.top, x0 : width - self.left]
-        return _Placed(self.name, mask, self.top + y0, self.left + x0, self.drawn_area)
+        return Placed(self.name, mask, self.top + y0, self.left + x0, self.drawn_area)
 
-    def without(self, other: "_Placed") -> "_Placed":
+    def without(self, other: "Placed") -> "Placed":
         """This one after the other was painted over it; itself where they do not touch."""
         top, left = max(self.top, other.top), max(self.left, other.left)
         bottom = min(self.top + self.mask.shape[0], other.top + other.mask.shape[0])
@@ -117,7 +118,7 @@ class _Placed:
         if top >= bottom or left >= right:
             return self
 
-        def shared(one: "_Placed") -> tuple[slice, slice]:
+        def shared(one: "Placed") -> tuple[slice, slice]:
             return slice(top - one.top, bottom - one.top), slice(left - one.left, right - one.left)
 
         mine, cover = shared(self), other.mask[shared(other)]
@@ -125,7 +126,7 @@ class _Placed:
             return self
         mask = self.mask.copy()
         mask[mine] &= ~cover
-        return _Placed(self.name, mask, self.top, self.left, self.drawn_area)
+        return Placed(self.name, mask, self.top, self.left, self.drawn_area)
 
 
 class _Canvas:
@@ -135,7 +136,7 @@ class _Canvas:
         self._config = config
         self._rng = rng
         self.picture = paint_background(rng, config.size_hw)
-        self.placed: list[_Placed] = []
+        self.placed: list[Placed] = []
 
     def add(self, name: str | None, long_side_px: float) -> bool:
         """Paints an object of a class, or a distractor (None), where it hides none too much.
@@ -157,16 +158,16 @@ class _Canvas:
                 return True
         return False
 
-    def _somewhere(self, name: str | None, sprite: Sprite) -> _Placed:
+    def _somewhere(self, name: str | None, sprite: Sprite) -> Placed:
         """The sprite at a random place; its mask still reaches over the border."""
         share = 0.3 * (self._rng.random() < self._config.cut)
         (height, width), (rows, columns) = self._config.size_hw, sprite.mask.shape
         top = int(self._rng.uniform(-share * rows, height - (1 - share) * rows))
         left = int(self._rng.uniform(-share * columns, width - (1 - share) * columns))
         area = int(np.count_nonzero(sprite.mask))
-        return _Placed(name, sprite.mask, top, left, area)
+        return Placed(name, sprite.mask, top, left, area)
 
-    def _shows_enough(self, placed: _Placed) -> bool:
+    def _shows_enough(self, placed: Placed) -> bool:
         area = np.count_nonzero(placed.inside(self._config.size_hw).mask)
         least = max(self._config.min_visible_px, self._config.min_visible * placed.drawn_area)
         return bool(area >= least)
@@ -197,11 +198,11 @@ def draw_scene(index: int, config: SceneConfig | None = None) -> Scene:
     for _ in range(extras - under):
         canvas.add(None, long_side_px() / 2)
     camera = np.random.default_rng([config.seed, index, 1])  # the same whatever was drawn
-    image = _developed(canvas.picture, camera, config.noise)
-    return Scene(image=image, instances=_instances(canvas.placed, config.size_hw))
+    image = developed(canvas.picture, camera, config.noise)
+    return Scene(image=image, instances=placed_instances(canvas.placed, config.size_hw))
 
 
-def _developed(picture: Image.Image, rng: np.random.Generator, noise: int) -> npt.NDArray[np.uint8]:
+def developed(picture: Image.Image, rng: np.random.Generator, noise: int) -> npt.NDArray[np.uint8]:
     """The picture as a camera of its own brightness, contrast, colour cast and noise sees it."""
     levels = np.arange(256)
     gain, gamma = rng.uniform(0.8, 1.15), rng.uniform(0.8, 1.25)
@@ -215,7 +216,8 @@ def _developed(picture: Image.Image, rng: np.random.Generator, noise: int) -> np
     return np.array(picture)
 
 
-def _instances(placed: list[_Placed], size_hw: tuple[int, int]) -> Instances:
+def placed_instances(placed: list[Placed], size_hw: tuple[int, int]) -> Instances:
+    """What is placed on a picture of this size, with scores of 1."""
     offsets = np.array([(p.top, p.left) for p in placed], dtype=np.int64).reshape(-1, 2)
     masks = Masks.from_crops([p.mask for p in placed], offsets, size_hw)
     return Instances(
@@ -257,21 +259,29 @@ def write_scenes(
         write_image(folder / "images" / file_name, scene.image)
         height, width = scene.image.shape[:2]
         images.append({"id": index, "file_name": file_name, "width": width, "height": height})
-        for annotation in coco_annotations(scene.instances, CATEGORY_IDS):
-            del annotation["score"]  # this is the truth
+        for annotation in true_annotations(scene.instances):
             annotations.append({"id": len(annotations) + 1, "image_id": index, **annotation})
+    info = {"description": "Drawn scenes"}
+    document: Json = {"info": info, "images": images, "annotations": annotations}
+    return write_annotations(folder, document, config.classes)
+
+
+def true_annotations(instances: Instances) -> list[Json]:
+    """COCO annotations without id, image_id and score."""
+    annotations = coco_annotations(instances, CATEGORY_IDS)
+    for annotation in annotations:
+        del annotation["score"]
+    return annotations
+
+
+def write_annotations(folder: Path, document: Json, classes: tuple[str, ...]) -> Path:
+    """Write a COCO document with the categories of these classes to `annotations.json`."""
     categories = [
         {"id": number, "name": name}
         for number, name in zip(CATEGORY_IDS, CLASS_NAMES, strict=True)
-        if name in config.classes
+        if name in classes
     ]
-    document = {
-        "info": {"description": "Drawn scenes"},
-        "images": images,
-        "annotations": annotations,
-        "categories": categories,
-    }
     path = folder / "annotations.json"
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(document))
+        temporary.write_text(json.dumps({**document, "categories": categories}))
     return path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeAlias
@@ -26,7 +26,8 @@ from instseg.predict.predictor import Predictor
 from instseg.system.processes import to_first
 from instseg.training.best import BestWeights, Measured
 from instseg.training.detection import Detection
-from instseg.training.samples import to_sample
+from instseg.training.samples import Sample, to_sample
+from instseg.training.tile_samples import tiles_of
 from instseg.training.validation import validation_losses
 from instseg.visualize.worst import WorstPhoto, draw_worst
 
@@ -44,6 +45,7 @@ class BestByAP(BestWeights):
 
     Args:
         batch_size: Photos per batch for the losses.
+        tile: Side of the tiles of larger photos; None for whole photos.
 
     Attributes:
         worst: The photos of the lowest quality in the last validation.
@@ -53,6 +55,7 @@ class BestByAP(BestWeights):
     model: Model
     val: CocoData | None
     batch_size: int
+    tile: int | None = None
     worst: list[Row] = field(init=False, default_factory=list)
 
     def measure(self, model: Model, val: CocoData, on_event: OnEvent) -> Measured | None:
@@ -88,6 +91,7 @@ class BestByAP(BestWeights):
             precision="fp32",
             score_threshold=AP_THRESHOLD,
             classes=known,
+            tile=self.tile,
         )
         records: list[list[Json]] = []
         worst: list[Row] = []
@@ -108,12 +112,20 @@ class BestByAP(BestWeights):
 
     def _losses(self, model: Model, val: CocoData) -> dict[str, float]:
         """Losses on the validation data, with the prefix `val_`."""
-        samples = (
-            to_sample(*val.load(row), model.card.class_names, val.crowds(row))
-            for row in range(len(val))
+        samples = itertools.chain.from_iterable(
+            self._samples(val, row, model.card.class_names) for row in range(len(val))
         )
         found = validation_losses(self.task, model.network, samples, batch_size=self.batch_size)
         return {f"val_{name}": value for name, value in found.items()}
+
+    def _samples(self, val: CocoData, row: int, names: tuple[str, ...]) -> Iterator[Sample]:
+        """A photo, or its tiles."""
+        photo, instances = val.load(row)
+        if self.tile is None:
+            yield to_sample(photo, instances, names, val.crowds(row))
+            return
+        for part, labels in tiles_of(photo, instances, val.crowds(row), self.tile):
+            yield to_sample(part, labels.instances, names, labels.crowds)
 
     def _draw_worst(self, val: CocoData, rows: Sequence[Row]) -> NDArray[np.uint8]:
         """worst.png: the photos of the lowest panoptic quality, with truth and predictions."""

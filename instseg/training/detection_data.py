@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from instseg.core.classes import COCO_CATEGORY_IDS, COCO_CLASSES
 from instseg.core.errors import ArgumentError, InputError
-from instseg.core.events import OnEvent, Warned, ignore
+from instseg.core.events import Notice, OnEvent, Warned, ignore
 from instseg.core.wording import count, some
 from instseg.data.augmentation import DEFAULT_STEPS, parse_augmentations
 from instseg.data.coco import CocoData
@@ -19,12 +20,13 @@ from instseg.data.sampling import Order, raise_share, repeat_factors
 from instseg.scenes.scene import SCENE_CLASSES, SceneConfig, write_scenes
 from instseg.system.processes import from_first, process_count, process_rank
 from instseg.training.samples import CocoSamples
+from instseg.training.tile_samples import TileSamples
 
 
 def coco_samples(
     data: CocoData,
     *,
-    epochs_of: Callable[[Order], int],
+    epochs_of: Callable[[Order | TileSamples], int],
     batch_size: int,
     seed: int,
     repeat_threshold: float,
@@ -32,12 +34,13 @@ def coco_samples(
     augment: Sequence[Any] | None,
     pseudo: tuple[float, float] = PSEUDO,
     mask_share: float | None = None,
+    tile: int | None = None,
 ) -> CocoSamples:
-    """The augmented photos of a dataset, in batches for each epoch.
+    """The augmented photos of a dataset, or windows of them, in batches for each epoch.
 
     Args:
         data: The dataset.
-        epochs_of: Chooses the number of epochs for an order of photos.
+        epochs_of: Chooses the number of epochs for an order of photos, or for windows.
         batch_size: Photos per batch, in each process.
         seed: Random seed of order and augmentation.
         repeat_threshold: See `repeat_factors`.
@@ -46,6 +49,7 @@ def coco_samples(
         pseudo: See `TrainingLabels`.
         mask_share: Minimum share of photos with masks in an epoch, below 1; with it, they and the
             others are in different batches. None leaves them as they are.
+        tile: Side of the windows in pixels; None takes whole photos.
     """
     labels = TrainingLabels(data=data, pseudo=pseudo)
     classes = [labels.classes(row) for row in range(len(data))]
@@ -70,13 +74,34 @@ def coco_samples(
     )
     steps = DEFAULT_STEPS if augment is None else augment
     augmentation = parse_augmentations(steps)
+    if tile is not None:
+        windows = TileSamples(data, 0, order, augmentation, pseudo, tile=tile)
+        return replace(windows, epochs=epochs_of(windows))
     return CocoSamples(data, epochs_of(order), order, augmentation, pseudo)
 
 
-def epochs_for_steps(order: Order, max_steps: int, accumulated: int) -> int:
-    """The number of epochs for a number of optimizer steps."""
-    shortest = min(len(order.batches(epoch)) for epoch in range(3)) // accumulated
-    return -(-max_steps // max(shortest, 1)) + 1
+def epochs_for_steps(order: Order | TileSamples, max_steps: int, accumulated: int) -> int:
+    """A number of epochs that is enough for a number of optimizer steps."""
+    if isinstance(order, Order):
+        shortest = min(len(order.batches(epoch)) for epoch in range(3)) // accumulated
+        return -(-max_steps // max(shortest, 1)) + 1
+    epochs = steps = 0
+    while steps < max_steps:  # the number of windows changes from epoch to epoch
+        steps += -(-len(order.batches(epochs)) // accumulated)
+        epochs += 1
+    return epochs
+
+
+def tell_windows(samples: TileSamples, on_event: OnEvent) -> None:
+    """Tell the number of windows, or warn that no photo is larger than one."""
+    data, tile = samples.data, samples.tile
+    if all(max(image.width, image.height) <= tile for image in data.images):
+        text = f"no photo is larger than a tile of {tile} px, so all are used whole"
+        on_event(Warned(text=f"{data.coco_json}: {text}"))
+        return
+    number = count(samples.images, "window")
+    text = f"{number} of {tile} px in the first epoch, of {count(len(data), 'photo')}"
+    on_event(Notice(text=f"{data.coco_json}: {text}"))
 
 
 def scene_classes() -> tuple[tuple[str, ...], tuple[int, ...]]:

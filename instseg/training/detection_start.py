@@ -116,6 +116,7 @@ class PseudoLabels:
         resumed: Whether the run is resumed; it may already have written the dataset.
         device: Device for prediction.
         precision: Precision of prediction.
+        tile: Side of the tiles of larger photos in prediction; None for none.
         on_event: Called with progress.
     """
 
@@ -123,6 +124,7 @@ class PseudoLabels:
     resumed: bool
     device: str
     precision: str
+    tile: int | None = None
     on_event: OnEvent = ignore
 
     def added(
@@ -146,6 +148,7 @@ class PseudoLabels:
                 precision=self.precision,
                 score_threshold=UNSURE,
                 classes=kept,
+                tile=self.tile,
             )
             task = "predicting the kept classes"
             pseudo_label(

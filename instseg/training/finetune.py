@@ -28,6 +28,7 @@ from instseg.training.detection_data import (
     drawn_for_validation,
     epochs_for_steps,
     scene_classes,
+    tell_windows,
 )
 from instseg.training.detection_report import DetectionShown
 from instseg.training.detection_start import DetectorStart, PseudoLabels, parse_init_classes
@@ -47,6 +48,7 @@ from instseg.training.run import Run
 from instseg.training.samples import CocoSamples, Samples, SceneSamples
 from instseg.training.scope import SMALL_BATCH, parse_layers
 from instseg.training.teacher import Teacher
+from instseg.training.tile_samples import TileSamples
 from instseg.training.unlabelled import (
     MixedSamples,
     list_unlabelled,
@@ -100,6 +102,7 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
             weights_dtype=options.weights_dtype,
             patience=options.patience,
             batch_size=options.batch_size,
+            tile=options.tile,
         )
         if options.show_batch and process_rank() == 0:
             path = options.folder / "batches.png"
@@ -182,7 +185,10 @@ def model_and_samples(options: FinetuneOptions, run: Run) -> tuple[Model, Sample
         augment=options.augment,
         pseudo=pseudo,
         mask_share=options.mask_share,
+        tile=options.tile,
     )
+    if isinstance(labelled, TileSamples):
+        tell_windows(labelled, run.tell)
     samples = with_unlabelled(options, labelled, run) if options.unlabelled else labelled
     return model, samples, by_boxes
 
@@ -264,13 +270,14 @@ def model_and_labels(
         resumed=run.resumed,
         device=options.device,
         precision=options.precision,
+        tile=options.tile,
         on_event=run.tell,
     )
     data = labels.added(old, data, names, ids)
     return start.model(names, ids, old), data
 
 
-def epochs_of(options: FinetuneOptions, order: Order) -> int:
+def epochs_of(options: FinetuneOptions, order: Order | TileSamples) -> int:
     """The number of epochs."""
     usual = usual_epochs(order.images)
     if options.max_steps is not None and options.epochs is None:

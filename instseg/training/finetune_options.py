@@ -48,12 +48,14 @@ class FinetuneOptions(TrainingOptions):
             depthwise convolutions of efficientnet_lite0_fpn are trained with all only.
         min_size: Resize photos so that their shorter side has this many pixels; by default as the
             starting weights do.
+        tile: Train on windows of this many pixels, cut from larger photos around objects and in the
+            background, for inference with the same `tile`. Validation uses tiles too.
         augment: Data augmentation: names of torchvision.transforms.v2 with their arguments, or
             CopyPaste; see docs/finetuning.md for the default.
         repeat_threshold: Oversample rare classes (repeat-factor sampling): those that occur in less
             than this share of the photos, 0 to 1.
         empty_share: Maximum share of photos without objects in an epoch, 0 to 1; if not given, all
-            of them are used.
+            of them are used. With `tile`, that of windows; if not given, 0.2.
         pseudo: LOW,HIGH, 0 to 1, for annotations with a score, found by a detector: from HIGH they
             are objects, between the two regions to ignore, below LOW left out.
         mask_head: One mask channel for all classes (shared) or one for each (per-class); by default
@@ -92,6 +94,7 @@ class FinetuneOptions(TrainingOptions):
     architecture: str | None = None
     layers: str = renamed("all", "train")
     min_size: int | None = None
+    tile: int | None = None
     augment: list[Any] | None = None
     repeat_threshold: float = renamed(0.001, "rare")
     empty_share: float | None = None
@@ -130,9 +133,12 @@ class FinetuneOptions(TrainingOptions):
         require_between(0, scenes=self.scenes, val_scenes=self.val_scenes)
         require_between(0, 1, repeat_threshold=self.repeat_threshold, empty_share=self.empty_share)
         require_between(SMALLEST_SIDE, min_size=self.min_size)
+        require_between(SMALLEST_SIDE, 100_000, tile=self.tile)
         require_positive(backbone_learning_rate=self.backbone_learning_rate)
         self._check_labels()
         self._check_unlabelled()
+        if self.tile and (self.scenes or self.unlabelled):
+            raise ArgumentError("{tile} needs {coco_json}, and does not go with {unlabelled}")
         if self.scenes and self.epochs:
             raise ArgumentError("each of {scenes} is drawn once; give their number, not {epochs}")
         if min(self.scene_sizes, default=0) < SMALLEST_SIDE or any(

@@ -17,7 +17,7 @@ from instseg.core.instances import Instances, Masks
 from instseg.data.augmentation import Augmentation
 from instseg.data.boxes import Boxes
 from instseg.data.coco import CocoData
-from instseg.data.labels import PSEUDO, TrainingLabels
+from instseg.data.labels import PSEUDO, PhotoLabels, TrainingLabels
 from instseg.data.sampling import Order
 from instseg.scenes.scene import SceneConfig, draw_scene
 from instseg.training.mask_targets import MaskTargets
@@ -171,11 +171,11 @@ class CocoSamples(Dataset[Sample]):
         """How the annotations are used."""
         return TrainingLabels(data=self.data, pseudo=self.pseudo)
 
-    def batches(self, epoch: int) -> list[list[tuple[int, int]]]:
+    def batches(self, epoch: int) -> list[list[Any]]:
         """Epoch and rows of every batch of an epoch."""
         return [[(epoch, row) for row in rows.tolist()] for rows in self.order.batches(epoch)]
 
-    def name_of(self, key: tuple[int, int]) -> str:
+    def name_of(self, key: Any) -> str:
         """Name of a photo for messages."""
         return self.data.images[key[1]].file_name
 
@@ -184,16 +184,20 @@ class CocoSamples(Dataset[Sample]):
         row = int(np.random.default_rng(seed).integers(len(self.data)))
         return self.data.photo(row), self.labels.of(row).instances
 
-    def __getitem__(self, key: tuple[int, int]) -> Sample:
-        epoch, row = key
-        seed = (self.order.seed, epoch, row)
+    def plain(self, key: Any) -> tuple[NDArray[np.uint8], PhotoLabels]:
+        """The photo of a sample and its labels, before augmentation."""
+        row = key[1]
+        return self.data.photo(row), self.labels.of(row)
+
+    def __getitem__(self, key: Any) -> Sample:
+        seed = (self.order.seed, *key)
 
         def other() -> tuple[NDArray[np.uint8], Instances]:
             return self.random_photo(seed)
 
-        found = self.labels.of(row)
+        photo, found = self.plain(key)
         image, instances, crowds, boxes = self.augmentation.with_boxes(
-            self.data.photo(row),
+            photo,
             found.instances,
             found.crowds,
             found.boxes,

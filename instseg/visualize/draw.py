@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from instseg.core.colors import Rgb
 from instseg.core.instances import Instances
 from instseg.core.options import checks_types
 from instseg.visualize.instance_colors import ColorBy, colors_by
@@ -48,13 +51,46 @@ def draw_instances(
         ValueError: the photo is not uint8 (H, W, 3), or the instances belong to another size.
     """
     check_photo(image, instances.size_hw)
-    height, width = instances.size_hw
-    scale = (width * height / (640 * 480)) ** 0.375  # sides to the power of 0.75
+    order = np.lexsort((-instances.masks.areas(), -instances.scores))
+    texts = names = instances.names
+    if (instances.scores < 1).any():  # else they are the truth
+        texts = [f"{n} {score:.2f}" for n, score in zip(names, instances.scores, strict=True)]
+    colors = colors_by(color_by, names, instances.boxes)
+    canvas = draw_colored(
+        image, instances, colors, opacity=opacity, show_masks=show_masks, show_boxes=show_boxes
+    )
+    if show_labels:
+        draw_labels_of(canvas, instances, colors, [(int(i), texts[i]) for i in order])
+    return canvas
+
+
+def draw_colored(
+    image: NDArray[np.uint8],
+    instances: Instances,
+    colors: Sequence[Rgb],
+    *,
+    opacity: float,
+    show_masks: bool = True,
+    show_boxes: bool = True,
+) -> NDArray[np.uint8]:
+    """Draw masks and boxes as `draw_instances` does, in given colours, without labels.
+
+    Args:
+        image: uint8 (H, W, 3), RGB; not modified.
+        instances: N instances of this photo.
+        colors: Of each instance, r, g, b, 0 to 255.
+        opacity: As `draw_instances`.
+        show_masks: As `draw_instances`.
+        show_boxes: As `draw_instances`.
+
+    Returns:
+        A new uint8 (H, W, 3) array.
+    """
+    check_photo(image, instances.size_hw)
+    scale = drawing_scale(instances.size_hw)
+    visible = _visible(instances)
     areas = instances.masks.areas()
-    visible = (areas > 0) | instances.boxes.any(axis=1)
     order = [int(i) for i in np.argsort(-areas, kind="stable") if visible[i]]
-    colors = colors_by(color_by, instances.names, instances.boxes)
-    boxes = _pixel_boxes(instances.boxes, (width, height))
     canvas = blend_masks(
         image,
         instances.masks,
@@ -64,17 +100,43 @@ def draw_instances(
         line_px=min(_px(scale), 3),
     )
     if show_boxes:
+        boxes = _pixel_boxes(instances.boxes, instances.size_hw[::-1])
         for i in order:
             _draw_box(canvas, boxes[i].tolist(), colors[i], _px(1.5 * scale))
-    if show_labels:
-        order.sort(key=lambda i: -instances.scores[i])
-        texts = names = instances.names
-        if (instances.scores < 1).any():  # else they are the truth
-            texts = [f"{n} {score:.2f}" for n, score in zip(names, instances.scores, strict=True)]
-        draw_label_plates(
-            canvas, [texts[i] for i in order], boxes[order], [colors[i] for i in order], scale
-        )
     return canvas
+
+
+def draw_labels_of(
+    canvas: NDArray[np.uint8],
+    instances: Instances,
+    colors: Sequence[Rgb],
+    labels: Iterable[tuple[int, str]],
+) -> None:
+    """Draw labels at instances, as `draw_instances` does.
+
+    Args:
+        canvas: uint8 (H, W, 3), changed in place.
+        instances: N instances of this photo.
+        colors: Of each instance.
+        labels: Row of an instance, and text; the first ones choose their places first.
+    """
+    visible = _visible(instances)
+    told = [(i, text) for i, text in labels if visible[i]]
+    rows = [i for i, _ in told]
+    boxes = _pixel_boxes(instances.boxes, instances.size_hw[::-1])[rows]
+    texts, plates = [text for _, text in told], [colors[i] for i in rows]
+    draw_label_plates(canvas, texts, boxes, plates, drawing_scale(instances.size_hw))
+
+
+def _visible(instances: Instances) -> NDArray[np.bool_]:
+    """Which instances have a mask or a box: bool (N,)."""
+    seen: NDArray[np.bool_] = (instances.masks.areas() > 0) | instances.boxes.any(axis=1)
+    return seen
+
+
+def drawing_scale(size_hw: tuple[int, int]) -> float:
+    """How wide lines are and how large letters, 1 for a photo of 640 x 480."""
+    return float((size_hw[0] * size_hw[1] / (640 * 480)) ** 0.375)  # sides to the power of 0.75
 
 
 def check_photo(image: NDArray[np.uint8], size_hw: tuple[int, int]) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
+from instseg.core import boxes
 from instseg.core.boxes import are_corners, box_ious, corners_of, shared_areas
 
 
@@ -45,3 +46,21 @@ def test_corners_are_told_by_their_place():
     mixed = np.vstack([corners_of(boxes), [[50, 50, 20, 20]]])
     assert not are_corners(mixed, np.full((61, 2), [100, 80]))
     assert are_corners(mixed, np.full((61, 2), [100, 80]), least_share=0.95)
+
+
+@pytest.mark.parametrize("at_once", [1, 50, 2**20])
+def test_overlapping_boxes_are_those_of_all_pairs(monkeypatch, at_once):
+    monkeypatch.setattr(boxes, "PAIRS_AT_ONCE", at_once)
+    rng = np.random.default_rng(3)
+    start = rng.integers(0, 60, (80, 2))
+    found = np.hstack([start, start + rng.integers(0, 12, (80, 2))])
+    expected = {
+        (i, j)
+        for i in range(80)
+        for j in range(i + 1, 80)
+        if boxes.shared_areas(found[i], found[j]) > 0
+    }
+    pairs = boxes.overlapping(found)
+    assert len(pairs) == len(expected) > 20
+    assert {tuple(pair) for pair in pairs.tolist()} == expected
+    assert boxes.overlapping(found[:0]).shape == (0, 2)

@@ -21,6 +21,11 @@ ELSEWHERE = {  # options of all commands and of other programs
     *("--address", "--head"),  # of Ray
     *("--master-addr", "--master-port", "--nnodes", "--node-rank"),  # of torchrun
     *("--peers", "--seeds"),  # of scripts in docs/tooling
+    *("--data-binary", "--form", "--header", "--output"),  # of curl
+    *("--build-arg", "--cap-drop", "--env", "--gpus", "--publish", "--read-only"),  # of Docker
+    *("--stop-timeout", "--tag", "--tmpfs", "--volume"),
+    *("--address", "--head", "--working-dir"),  # of Ray
+    *("--master-addr", "--master-port", "--nnodes", "--node-rank"),  # of torchrun
 }
 STAND_INS = {
     '"coco-v2"': '"demo"',  # needs no download
@@ -45,6 +50,8 @@ def code_of(page: Path) -> str:
 )
 def test_examples_of_a_page_run_from_top_to_bottom(page, with_photos):
     code = code_of(page)
+    if "clip.mp4" in code:
+        pytest.importorskip("av", reason="needs PyAV: pip install 'instseg[video]'")
     exec(compile(code, page.name, "exec"), {})
 
 

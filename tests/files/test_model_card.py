@@ -63,6 +63,20 @@ def test_what_a_network_was_trained_on(prepare: dict[str, Any], photos: bool) ->
     assert card.takes_photos is photos
 
 
+@pytest.mark.parametrize(
+    ("provenance", "tile"),
+    [({}, None), ({"recipe": {"tile": 512}}, 512), ({"recipe": "x"}, None), ({"recipe": {}}, None)],
+)
+def test_tiles_of_the_training_are_told_if_others_are_used(
+    provenance: dict[str, Any], tile: int | None
+) -> None:
+    card = make_card(provenance=provenance)
+    assert card.trained_tile == tile
+    assert card.tile_notice(512) is None
+    told = "was trained on tiles of 512 px; give tile 512 for larger photos"
+    assert card.tile_notice(1024) == card.tile_notice(None) == (told if tile else None)
+
+
 def test_a_card_comes_back_from_its_json() -> None:
     card = make_card()
     assert ModelCard.from_json(card.to_json()) == card

@@ -117,11 +117,11 @@ def test_what_overlaps_is_told_and_the_smaller_is_in_front(tmp_path):
             for n, mask in ((1, small), (2, large))
         ],
     }
-    told = []
-    write(Labels(document=document), tmp_path, Writing(on_event=told.append))
+    writing = Writing()
+    write(Labels(document=document), tmp_path, writing)
     ids = read_image(tmp_path / "panoptic" / "a.png")[..., 0]
     assert (ids == np.where(small, 1, np.where(large, 2, 0))).all()
-    assert any("objects partly hidden by others: cut (1;" in getattr(e, "text", "") for e in told)
+    assert any("objects partly hidden by others: cut (1;" in note for note in writing.notes.lines())
 
 
 def test_real_photos_come_back_but_for_what_is_hidden(coco_dir, tmp_path):

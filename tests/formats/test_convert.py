@@ -83,3 +83,12 @@ def test_objects_get_the_area_and_box_that_they_lack(source, tmp_path):
     written = json.loads(done.path.read_text())["annotations"]
     assert [each["area"] for each in written[2:4]] == [area for _, area in stated[2:4]]
     assert [each["bbox"] for each in written[2:4]] == [box for box, _ in stated[2:4]]
+
+
+def test_the_notes_have_what_only_writing_shows(source, tmp_path):
+    (image, *_) = json.loads(source.read_text())["images"]
+    (source.parent / "images" / image["file_name"]).unlink()
+    told = []
+    done = convert(source, tmp_path / "out", to="yolo-seg", on_event=told.append)
+    (note,) = [note for note in done.notes if "photos that are not there" in note]
+    assert note in [getattr(event, "text", "") for event in told]

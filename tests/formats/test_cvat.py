@@ -236,7 +236,7 @@ def test_a_size_that_is_not_stated_is_that_of_the_photo(tmp_path):
     labels = read(exported(tmp_path, image(BOX, width="", height="")))
     assert (labels.images[0]["width"], labels.images[0]["height"]) == (WIDTH, HEIGHT)
     exported(tmp_path, image(BOX, width="", height="", name="lost.png"))
-    with pytest.raises(InputError, match="say where they are"):
+    with pytest.raises(InputError, match="give their folder as images"):
         read(tmp_path)
 
 

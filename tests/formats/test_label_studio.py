@@ -314,8 +314,11 @@ def test_two_tasks_of_one_photo(tmp_path):
     ("tasks", "words"),
     [
         ([{"data": {"image": "a.png"}, "annotations": []}], "no task has labels"),
-        ([{"data": {"image": "b.png"}, "annotations": [{"result": []}]}], "say where they are"),
-        ([{"data": {"text": "a"}, "annotations": [{"result": []}]}], "say where they are"),
+        (
+            [{"data": {"image": "b.png"}, "annotations": [{"result": []}]}],
+            "give their folder as images",
+        ),
+        ([{"data": {"text": "a"}, "annotations": [{"result": []}]}], "give their folder as images"),
     ],
 )
 def test_a_file_without_labels_or_photos(tmp_path, tasks, words):

@@ -217,7 +217,7 @@ def test_an_embedded_photo_gives_its_size(tmp_path):
 
 def test_without_any_size_the_mend_is_told(tmp_path):
     labelled(tmp_path, shape(), photo="", imageHeight=None)
-    with pytest.raises(InputError, match="say where they are"):
+    with pytest.raises(InputError, match="give their folder as images"):
         read(tmp_path, from_format="labelme")
 
 

@@ -1,4 +1,4 @@
-from instseg.formats.labels import Notes
+from instseg.formats.notes import Notes
 from instseg.formats.shaped import shaped
 
 

@@ -205,7 +205,7 @@ def test_photos_without_regions_stay(tmp_path):
 
 def test_photos_elsewhere(tmp_path):
     saved(tmp_path / "labels", entry(region(), name="C:\\me\\a.png"), photos=False)
-    with pytest.raises(InputError, match=r"labels: none of its photos are found.*say where"):
+    with pytest.raises(InputError, match=r"labels: none of its photos are found.*folder as images"):
         read(tmp_path / "labels")
     write_image(tmp_path / "photos" / "a.png", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
     labels = read(tmp_path / "labels", images=tmp_path / "photos")

@@ -214,3 +214,94 @@ def test_what_was_dropped_drops_nothing_itself():
     rectangles = [(0, 0, 50, 50), (15, 0, 65, 50), (30, 0, 80, 50)]
     found = make_instances(rectangles, scores=[0.9, 0.8, 0.7])
     assert_same_objects(drop_repeats(found, 0.5), found[[0, 2]])
+
+
+def two_tiles():
+    """Two tiles side by side, which share the columns 80 to 100."""
+    windows = tile_windows((100, 180), 100, 0.2)
+    assert [x.start for _, x in windows] == [0, 80]
+    return windows
+
+
+def placed(rectangles, window):
+    """Instances of a tile, from rectangles in the photo."""
+    y, x = window
+    moved = [(a - x.start, b - y.start, c - x.start, d - y.start) for a, b, c, d in rectangles]
+    return make_instances(moved, size_hw=(100, 100))
+
+
+def test_fragment_that_its_tile_cuts_off_joins_the_object():
+    """The left tile sees a tip of the object, and draws it badly."""
+    windows = two_tiles()
+    parts = [placed([(94, 20, 100, 30)], windows[0]), placed([(92, 10, 160, 60)], windows[1])]
+    joined = join_tiles(parts, windows, Instances.empty((100, 180), NAMES))
+    assert joined.boxes.tolist() == [[92, 10, 160, 60]]
+
+
+def test_of_two_fragments_in_a_tile_the_best_joins_the_object():
+    windows = two_tiles()
+    tips = [(93, 15, 100, 25), (93, 40, 100, 62)]  # the second lies partly outside
+    parts = [placed(tips, windows[0]), placed([(90, 10, 160, 60)], windows[1])]
+    joined = join_tiles(parts, windows, Instances.empty((100, 180), NAMES))
+    assert sorted(joined.boxes.tolist()) == [[90, 10, 160, 60], [93, 40, 100, 62]]
+
+
+def test_small_object_inside_a_large_one_stays_where_no_tile_cuts_it():
+    windows = two_tiles()
+    parts = [placed([(86, 20, 94, 30)], windows[0]), placed([(84, 10, 150, 60)], windows[1])]
+    joined = join_tiles(parts, windows, Instances.empty((100, 180), NAMES))
+    assert len(joined) == 2
+
+
+PARTS = [(60, 20, 79, 60), (101, 20, 109, 60)]  # left and right of the strip
+
+
+def parts_of_one(size_hw=(100, 180)):
+    """An object of two parts."""
+    left, right = make_instances(PARTS, size_hw=size_hw)
+    masks = Masks.concatenate([left.masks, right.masks]).union()
+    return replace(left, masks=masks, boxes=masks.boxes_xyxy())
+
+
+def test_parts_that_the_strip_does_not_connect_are_one_where_the_whole_photo_shows_it():
+    windows = two_tiles()
+    truth = parts_of_one()
+    parts = cut(truth, windows)
+    assert [len(part) for part in parts] == [1, 1]
+    assert_same_objects(join_tiles(parts, windows, replace(truth, scores=[0.3])), truth)
+    nothing = Instances.empty((100, 180), NAMES)
+    assert len(join_tiles(parts, windows, nothing)) == 2
+    other_class = replace(truth, class_ids=[2])
+    assert len(join_tiles(parts, windows, other_class)) == 2
+
+
+def test_parts_are_two_where_a_tile_shows_all_of_them_as_two():
+    windows = tile_windows((100, 260), 160, 0.5)
+    one = parts_of_one((100, 260))
+    halves = make_instances(PARTS, size_hw=(100, 260))
+    joined = join_tiles(cut(halves, windows), windows, one)
+    assert len(joined) == 2
+
+
+def test_work_grows_with_the_neighbours_not_with_all_pairs(monkeypatch):
+    """Twice the photo has twice the comparisons of masks."""
+    calls = []
+    original = Masks.shared_pixels
+
+    def counted(self, one, other):
+        calls.append((one, other))
+        return original(self, one, other)
+
+    monkeypatch.setattr(Masks, "shared_pixels", counted)
+    counts = []
+    for across in (10, 20):
+        size_hw = (80 * across + 20, 820)
+        windows = tile_windows(size_hw, 100, 0.2)
+        each = [(10, 10, 30, 30), (85, 40, 100, 60), (0, 40, 15, 60), (40, 85, 60, 100)]
+        part = make_instances(each, size_hw=(100, 100))
+        joined = join_tiles([part] * len(windows), windows, Instances.empty(size_hw, NAMES))
+        assert len(joined) > len(windows)
+        counts.append(len(calls))
+        calls.clear()
+    assert counts[0] < 4 * 10 * 10
+    assert counts[1] < 2.2 * counts[0]

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 import instseg
@@ -46,6 +47,16 @@ def test_draws_the_classes_named(tmp_path):
         instseg.make_scenes(out=tmp_path, classes="cup,zebra")
 
 
+def test_draws_objects_of_the_size_asked_for(tmp_path):
+    options = {"images": 2, "size": 400, "least_objects": 10, "most_objects": 10}
+    drawn = instseg.make_scenes(out=tmp_path, object_size="12,40", **options)
+    data = CocoData.read(drawn.coco_json, drawn.images)
+    boxes = np.concatenate([data.objects(row).boxes for row in range(2)])
+    sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    assert len(sides) == 20
+    assert 6 <= sides.min() < 30 < sides.max() <= 48  # partly hidden ones are shorter
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
@@ -53,6 +64,9 @@ def test_draws_the_classes_named(tmp_path):
         ({"size": 8}, "size at least 32"),
         ({"most_objects": 2}, "most_objects must not be less than least_objects"),
         ({"seed": -1}, "seed and start must be at least 0"),
+        ({"object_size": "20"}, "'20' must be LEAST,MOST, .* in order, and from 8 to 320"),
+        ({"object_size": "200,20"}, "object_size='200,20' must be LEAST,MOST"),
+        ({"object_size": "20,400"}, "object_size='20,400' must be LEAST,MOST"),
     ],
 )
 def test_refuses_what_cannot_be_drawn(tmp_path, wrong, said):

@@ -1,0 +1,1 @@
+"""The service: photos by HTTP, answered by worker processes."""

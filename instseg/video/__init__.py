@@ -1,0 +1,1 @@
+"""Videos: instances of each frame, followed from frame to frame."""
