@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -107,7 +108,6 @@ class Worker:
         limit = memory_limit_bytes()
         if memory is None and limit is not None:
             memory = max(limit // share, 1)
-        self._folder = tempfile.TemporaryDirectory(prefix="instseg-")
         self._predictor = Predictor(
             self._weights(settings.weights, contents), **settings.predictor, memory=memory
         )
@@ -132,6 +132,11 @@ class Worker:
                     if not isinstance(each, Wait):
                         budget.release()
                         yield self._row(each)
+
+    @cached_property
+    def _folder(self) -> tempfile.TemporaryDirectory[str]:
+        """For copies; not made before it is needed, because a killed worker leaves it."""
+        return tempfile.TemporaryDirectory(prefix="instseg-")
 
     def _weights(self, files: WeightsFiles, contents: Mapping[str, bytes] | None) -> Path:
         if contents is None or files.are_here():
