@@ -117,6 +117,8 @@ class Worker:
         predictor = self._predictor
         workers = predictor.workers(len(photos))
         budget = predictor.plan.budget(workers.count)
+        if any(is_remote(photo.address) for photo in photos):
+            assert self._folder, "made here, before several threads ask for it"
         with pool_of(FETCHERS) as pool:
             fetched = map_ahead(pool, self._fetch, photos, FETCHERS)
             admitted = budget.admit(fetched, self._admitted_need)
