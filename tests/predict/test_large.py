@@ -47,7 +47,7 @@ def shrinks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def predictor_of(model, **options) -> Predictor:
     settings = {"device": "cpu", "precision": "fp32", "tile": 128, "score_threshold": 0.3}
-    return Predictor(model, **{**settings, **options})
+    return Predictor(model, **{**settings, "max_detections": 15, **options})
 
 
 def same(one: Instances, other: Instances) -> bool:
@@ -142,7 +142,7 @@ def test_masks_too_large_for_the_memory_are_left_out_and_told(model, photo, monk
 @pytest.mark.usefixtures("shrinks")
 def test_files_of_a_photo_in_windows(model, photo, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(large, "LARGE_PIXELS", 100_000)
-    predictor = predictor_of(model)
+    predictor = predictor_of(model, max_detections=2)
     told = []
     done = predict_folder(
         predictor,

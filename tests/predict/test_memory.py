@@ -73,7 +73,7 @@ def test_a_photo_that_does_not_fit_fails_in_one_line_and_the_others_are_done(
     (failure,) = [event for event in events if isinstance(event, PhotoFailed)]
     assert (done.done, done.failed) == (2, ("huge.png",))
     assert failure.text.startswith(f"{tmp_path / 'huge.png'}: needs ")
-    assert failure.text.endswith("; make the photo smaller or raise the memory limit")
+    assert failure.text.endswith(", make the photo smaller or raise the memory limit")
     with pytest.raises(InputError, match=r"huge\.png: needs .* of memory, and the limit is "):
         predictor(tmp_path / "huge.png")
 
