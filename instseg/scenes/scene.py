@@ -261,8 +261,9 @@ def write_scenes(
         images.append({"id": index, "file_name": file_name, "width": width, "height": height})
         for annotation in true_annotations(scene.instances):
             annotations.append({"id": len(annotations) + 1, "image_id": index, **annotation})
-    document = {"info": {"description": "Drawn scenes"}, "images": images}
-    return write_annotations(folder, document | {"annotations": annotations}, config.classes)
+    info = {"description": "Drawn scenes"}
+    document: Json = {"info": info, "images": images, "annotations": annotations}
+    return write_annotations(folder, document, config.classes)
 
 
 def true_annotations(instances: Instances) -> list[Json]:
@@ -273,7 +274,7 @@ def true_annotations(instances: Instances) -> list[Json]:
     return annotations
 
 
-def write_annotations(folder: Path, document: dict[str, object], classes: tuple[str, ...]) -> Path:
+def write_annotations(folder: Path, document: Json, classes: tuple[str, ...]) -> Path:
     """Write a COCO document with the categories of these classes to `annotations.json`."""
     categories = [
         {"id": number, "name": name}

@@ -9,6 +9,7 @@ from typing import Any
 
 from instseg.core.errors import InputError
 from instseg.core.events import OnEvent, ignore, told
+from instseg.core.json_types import Json
 from instseg.files.image import write_image
 from instseg.scenes.moving import FRAME_RATE, draw_video
 from instseg.scenes.scene import SceneConfig, true_annotations, write_annotations
@@ -60,7 +61,7 @@ def write_video(
             for track_id, annotation in rows:
                 own = {"id": len(annotations) + 1, "image_id": index, "track_id": track_id}
                 annotations.append(own | annotation)
-    document = {
+    document: Json = {
         "info": {"description": "Drawn video"},
         "videos": [video],
         "images": images,

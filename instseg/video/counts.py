@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.core.errors import ArgumentError, InputError
+from instseg.core.errors import ArgumentError
 from instseg.core.instances import Instances
 from instseg.system.atomic import replacing
 
@@ -79,7 +79,9 @@ class Counts:
     def texts(self) -> list[str]:
         """One line of text for each line and zone, in the order given, to be shown beside it."""
         lines = [f"in {_total(each.in_)}, out {_total(each.out)}" for each in self.lines]
-        zones = [f"{_total(each.inside)} of {_total(each.visited)}" for each in self.zones]
+        zones = [
+            f"inside {_total(each.inside)}, visited {_total(each.visited)}" for each in self.zones
+        ]
         return lines + zones
 
     def write(self, path: Path) -> None:
@@ -102,7 +104,6 @@ class Counter:
 
     Raises:
         ArgumentError: A line or a zone is not written like this.
-        InputError: supervision is not installed.
     """
 
     def __init__(self, lines: Sequence[str] = (), zones: Sequence[str] = ()) -> None:
@@ -159,11 +160,8 @@ class Counter:
                 self._visited[i][class_id].add(track_id)
 
     def _begin(self, size_hw: tuple[int, int]) -> None:
-        try:
-            import supervision as sv
-        except ModuleNotFoundError:
-            needed = "counts need supervision: pip install 'instseg[video]'"
-            raise InputError(needed) from None
+        import supervision as sv
+
         shapes, self._begun = self.shapes(size_hw), True
         for start, end in shapes[: len(self.lines)]:
             middle = (sv.Position.CENTER,)

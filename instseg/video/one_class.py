@@ -77,7 +77,7 @@ class OneClass:
                     numbers[same.argmax()] = track.tracker_id
 
 
-class _MaskIoU(BaseIoU):  # type: ignore[misc]
+class _MaskIoU(BaseIoU):
     """The mean of the IoU of boxes and that of masks, each track's last mask moved with its box.
 
     The mean, as measured: masks tell apart objects whose boxes coincide, but those of thin objects

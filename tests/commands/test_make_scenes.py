@@ -30,3 +30,14 @@ def test_refuses_what_cannot_be_drawn(tmp_path, wrong, capsys):
     assert main(["make-scenes", f"--out={tmp_path}", wrong]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert wrong.split("=")[0] in line
+
+
+def test_draws_a_video(tmp_path, capsys):
+    pytest.importorskip("av")
+    given = [f"--out={tmp_path}", "--video", "--images=2", "--size=64"]
+    assert main(["make-scenes", *given]) == 0
+    out = capsys.readouterr().out.replace("\n", "")
+    assert str(tmp_path / "video.mp4") in out
+    assert "2 frames" in out
+    assert main(["make-scenes", *given, "--start=1"]) == 2
+    assert "--video needs an even --size" in capsys.readouterr().err

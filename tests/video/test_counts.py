@@ -58,7 +58,7 @@ def test_zones_count_who_is_there_and_who_was(tmp_path):
     left, right = counter.result().zones
     assert (left.inside, left.visited) == ({"dog": 1}, {"cat": 1, "dog": 1})
     assert (right.inside, right.visited) == ({}, {})
-    assert counter.result().texts() == ["1 of 2", "0 of 0"]
+    assert counter.result().texts() == ["inside 1, visited 2", "inside 0, visited 0"]
     counter.result().write(tmp_path / "counts.json")
     document = json.loads((tmp_path / "counts.json").read_text())
     assert document["tracks"] == {"cat": 1, "dog": 1}
@@ -69,7 +69,7 @@ def test_zones_count_who_is_there_and_who_was(tmp_path):
 
 def test_nothing_was_seen():
     counts = Counter(lines=["0,0,9,9"], zones=["0,0,9,0,9,9"]).result()
-    assert (counts.tracks, counts.texts()) == ({}, ["in 0, out 0", "0 of 0"])
+    assert (counts.tracks, counts.texts()) == ({}, ["in 0, out 0", "inside 0, visited 0"])
     assert counts.to_json()["lines"] == [{"line": "0,0,9,9", "in": {}, "out": {}}]
 
 
@@ -82,5 +82,5 @@ def test_refuses_what_is_no_line(wrong):
 
 @pytest.mark.parametrize("wrong", ["", "1,2,3,4", "1,2,3,4,5"])
 def test_refuses_what_is_no_zone(wrong):
-    with pytest.raises(ArgumentError, match="zone.* must be x1,y1,x2,y2,x3,y3"):
+    with pytest.raises(ArgumentError, match=r"zone.* must be x1,y1,x2,y2,x3,y3"):
         Counter(zones=[wrong])
