@@ -135,4 +135,6 @@ def _why(source: Source, error: Exception) -> str:
 
 def words_of(error: BaseException) -> str:
     """What FFmpeg says of an error, without the name of the function."""
+    if type(error).__name__ == "ExitError":  # of PyAV's timeout
+        return "nothing came in time"
     return " ".join(str(getattr(error, "strerror", None) or error).split())

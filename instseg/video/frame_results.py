@@ -45,7 +45,7 @@ class FrameResults:
 
     Args:
         out: Folder of tracks.csv and counts.json, which are written anew.
-        rate: Mean frames per second; None follows none of them, so that no instance has an id.
+        tracker: Gives ids; None gives none.
         counter: Counts the tracks.
 
     Attributes:
@@ -54,10 +54,8 @@ class FrameResults:
         counts: Instances by class name.
     """
 
-    def __init__(self, out: Path, rate: float | None, counter: TrackCounter) -> None:
-        self._tracker = None
-        if rate is not None:
-            self._tracker = Tracker(frame_rate=rate)
+    def __init__(self, out: Path, tracker: Tracker | None, counter: TrackCounter) -> None:
+        self._tracker = tracker
         self._table = TracksCsv(out / "tracks.csv")
         self._trails = Trails()
         self._counter = counter

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
+
 from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import OnEvent, ignore
 from instseg.core.json_types import Json
@@ -23,7 +25,10 @@ from instseg.video.counts import Counter, Counts
 from instseg.video.frame_results import FrameResults
 from instseg.video.output import OverlayOutput
 from instseg.video.pipeline import Pipeline
+from instseg.video.tracking import Tracker
 from instseg.visualize.instance_colors import ColorBy
+
+LEAST_SCORE = 0.5  # that starts a track
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,8 +137,8 @@ def predict_video(
         if output:
             output.begin(keep=len(predictions.done))
             stack.enter_context(output)
-        rate = (video.rate or USUAL_RATE) / every if track else None
-        results = stack.enter_context(FrameResults(out, rate, counter))
+        tracker = _tracker(predictor, video) if track else None
+        results = stack.enter_context(FrameResults(out, tracker, counter))
         pipeline = Pipeline(predictor, video, results, predictions, output, color_by, on_event)
         skipped = pipeline.run(chain([first], frames))
     seconds = time.monotonic() - begin_s
@@ -148,6 +153,14 @@ def predict_video(
         seconds=seconds,
         busy=pipeline.worked.seconds / seconds,
     )
+
+
+def _tracker(predictor: Predictor, video: Video) -> Tracker:
+    """A tracker; where each class has a stored threshold, their median is enough for a track."""
+    least = LEAST_SCORE
+    if predictor.uses_stored_thresholds:
+        least = min(least, float(np.median(predictor.score_thresholds[1:])))
+    return Tracker(frame_rate=(video.rate or USUAL_RATE) / video.every, least_score=least)
 
 
 def _several(given: str | Sequence[str]) -> Sequence[str]:

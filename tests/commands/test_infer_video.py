@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from stand_in import TINY_CARD, stand_in_model
 from video_files import moving_squares, times_of, write_video
 
 from instseg.commands.infer import Options, run
@@ -95,18 +96,21 @@ def test_options_of_videos_need_one(inputs, tiny_weights, tmp_path):
         run(config([inputs / "photo.png"], tiny_weights, tmp_path, every=2))
 
 
-def test_tracks_are_counted_at_lines_and_in_zones(inputs, tiny_weights, tmp_path, capsys):
+def test_tracks_are_counted_at_lines_and_in_zones(inputs, tmp_path, capsys):
+    weights = tmp_path / "stand_in.safetensors"
+    stand_in_model(TINY_CARD).save(weights)
     where = {"count_line": "50%,0,50%,100%; 0,10,96,10", "zone": "0,0,100%,0,100%,100%,0,100%"}
     options = {"score_threshold": 0.5, "max_detections": 2}
-    assert run(config([inputs / "a" / "clip.mp4"], tiny_weights, tmp_path, **where, **options)) == 0
-    counts = json.loads((tmp_path / "counts.json").read_text())
+    clip, out = inputs / "a" / "clip.mp4", tmp_path / "out"
+    assert run(config([clip], weights, out, **where, **options)) == 0
+    counts = json.loads((out / "counts.json").read_text())
     assert [each["line"] for each in counts["lines"]] == ["50%,0,50%,100%", "0,10,96,10"]
     assert counts["zones"][0]["visited"] == counts["tracks"] != {}
     printed = capsys.readouterr().out
-    assert "50%,0,50%,100%: in 0, out 0" in printed
+    assert "50%,0,50%,100%: in " in printed
     plain = tmp_path / "plain"
-    assert run(config([inputs / "a" / "clip.mp4"], tiny_weights, plain, **options)) == 0
-    overlays = [(folder / "overlay.mp4").read_bytes() for folder in (tmp_path, plain)]
+    assert run(config([clip], weights, plain, **options)) == 0
+    overlays = [(folder / "overlay.mp4").read_bytes() for folder in (out, plain)]
     assert overlays[0] != overlays[1]
 
 
