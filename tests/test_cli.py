@@ -103,7 +103,7 @@ def test_every_tool_is_a_command():
         (
             ["benchmark", "x"],
             "what must be one of infer, postprocess, draw, train, evaluate, read, convert, memory, "
-            "not x",
+            "track, not x",
         ),
         (["doctor"], "say what to check: --coco-json or --data"),
         (["infer"], "no inputs given"),
