@@ -150,7 +150,8 @@ def score_tracks(truth: Tracked, found: Tracked) -> dict[str, float]:
             kept.append(
                 np.array([known.setdefault(i, len(known)) for i in given.tolist()], np.int64)
             )
-        same = objects.class_ids[:, None] == chosen.class_ids
+        names = [np.array(each.names, dtype=object) for each in (objects, chosen)]
+        same = names[0][:, None] == names[1]  # the ids of classes are each model's own
         ious.append(objects.masks.iou(chosen.masks) * same)
     data = {
         "gt_ids": true_ids,
