@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def run(config: Options) -> int:
-    """Returns 0, 1 if some photos or videos failed, 2 if all did."""
+    """Returns 0, 1 if some photos or videos failed or ended early, 2 if all failed."""
     if config.ray is not None:
         from instseg.commands.infer_cluster import run_on_ray
 
@@ -42,9 +42,11 @@ def run(config: Options) -> int:
             listener(Notice(text=_thresholds_in_words(predictor)))
         if notice := predictor.card.tile_notice(config.tile):
             listener(Notice(text=printable(f"{predictor.name}: {notice}")))
-        failed = predict_videos(predictor, videos, config, alone=not paths, on_event=listener)
+        failed, ended_early = predict_videos(
+            predictor, videos, config, alone=not paths, on_event=listener
+        )
         if not paths:
-            return _code(failed, len(videos))
+            return _code(failed, ended_early, len(videos))
         photos = name_photos(paths)
         done = predict_folder(
             predictor,
@@ -71,13 +73,13 @@ def run(config: Options) -> int:
             on_event=listener,
         )
     _show(config, done)
-    return _code(failed + len(done.failed), len(videos) + len(photos))
+    return _code(failed + len(done.failed), ended_early, len(videos) + len(photos))
 
 
-def _code(failed: int, inputs: int) -> int:
-    if not failed:
-        return 0
-    return 2 if failed == inputs else 1
+def _code(failed: int, ended_early: int, inputs: int) -> int:
+    if failed == inputs:
+        return 2
+    return 1 if failed or ended_early else 0
 
 
 def _check(config: Options) -> None:

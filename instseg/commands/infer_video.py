@@ -82,7 +82,7 @@ def predict_videos(
     *,
     alone: bool,
     on_event: OnEvent,
-) -> int:
+) -> tuple[int, int]:
     """Predict videos, each into a folder of its name if it is not the only input.
 
     Args:
@@ -93,13 +93,13 @@ def predict_videos(
         on_event: Called with progress and with each video that fails.
 
     Returns:
-        How many have failed or ended early.
+        How many have failed, and how many have ended early, with what they had until then.
     """
     if not videos:
-        return 0
+        return 0, 0
     from instseg.video.predict_video import predict_video
 
-    failed = 0
+    failed = ended_early = 0
     for source, folder in zip(videos, _folders(videos, config.out, alone), strict=True):
         try:
             done = predict_video(
@@ -122,9 +122,9 @@ def predict_videos(
             on_event(PhotoFailed(name=shown(source), text=str(problem)))
             failed += 1
             continue
-        failed += done.problem is not None
+        ended_early += done.problem is not None
         _show(config, done)
-    return failed
+    return failed, ended_early
 
 
 def _folders(videos: Sequence[Source], out: Path, alone: bool) -> list[Path]:

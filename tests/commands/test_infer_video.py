@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from stand_in import TINY_CARD, stand_in_model
@@ -67,6 +68,15 @@ def test_several_videos_and_photos_have_a_folder_each(inputs, tiny_weights, tmp_
 
 def _rows(path: Path) -> list[str]:
     return path.read_text().splitlines()[1:]
+
+
+def test_a_video_that_ends_early_is_no_failure_of_all(tiny_weights, tmp_path, capsys):
+    noise = np.random.default_rng(0).integers(0, 255, (16, 64, 96, 3), dtype=np.uint8)
+    whole = write_video(tmp_path / "whole.mkv", list(noise), times_ms=range(0, 16_000, 1000))
+    whole.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    assert run(config([whole], tiny_weights, tmp_path / "out", overlay=False)) == 1
+    assert frames_in(tmp_path / "out")
+    assert "what came before is kept" in capsys.readouterr().err
 
 
 def test_nothing_but_a_missing_video_fails(tiny_weights, tmp_path, capsys):
