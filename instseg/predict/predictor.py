@@ -161,7 +161,6 @@ class Predictor:
         self.flip, self.batch_size = flip, batch_size
         self.plan = self._plan(memory, loaded, PRESETS[preset])
         self._on_event = on_event
-        self._look = Look(self._detector, self.class_names, self.plan, self._tell_left_out)
 
     def __repr__(self) -> str:
         return f"Predictor({self.card.in_words()})"
@@ -359,6 +358,10 @@ class Predictor:
             return self._predict_whole([image for image in images if isinstance(image, np.ndarray)])
         options = self._predict_whole, self.plan, self.overlap, self.device
         return [self._chosen(predict_tiled(image, *options)) for image in images]
+
+    @property
+    def _look(self) -> Look:
+        return Look(self._detector, self.class_names, self.plan, self._tell_left_out)
 
     def _predict_whole(
         self,
