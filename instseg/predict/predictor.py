@@ -33,7 +33,7 @@ from instseg.predict.large import Photo, need_of_photo, read_photo
 from instseg.predict.look import Look
 from instseg.predict.matterport import as_result, described, warn_of_other_classes
 from instseg.predict.memory import NOTHING, memory_plan
-from instseg.predict.pipeline import look_ahead, raised
+from instseg.predict.pipeline import look_within, raised
 from instseg.predict.tiled import predict_tiled
 from instseg.predict.tiles import drop_repeats, join_flipped
 from instseg.system.budget import Need
@@ -257,15 +257,14 @@ class Predictor:
             if is_video(images):
                 return self.stream(Video(images))
             raise ArgumentError("{images} must be a list of images, or a video", images=images)
-        workers = self.workers(length_hint(images, MANY))
-        budget = self.plan.budget(workers.count)
-        admitted = budget.admit(images, self._admitted_need)
-        seen = look_ahead(
-            admitted,
+        budget, seen = look_within(
+            self.plan,
+            images,
+            self._need,
             self._read,
             self._predict,
             batch_size=self.batch_size,
-            workers=workers,
+            workers=self.workers(length_hint(images, MANY)),
         )
         return raised(seen, name_of, budget)
 
@@ -299,9 +298,6 @@ class Predictor:
             return NOTHING
         height, width = shape[:2] if isinstance(image, np.ndarray) else shape[1:]
         return self.plan.need((height, width), decoder=0)
-
-    def _admitted_need(self, image: ImageLike | TiffWindows) -> Need:
-        return self.plan.admitted(self._need(image))
 
     def _read(self, image: ImageLike | TiffWindows, *, copy: bool = True) -> Photo:
         """As `as_array`; raises InputError also for an image that needs too much memory."""
