@@ -9,10 +9,8 @@ from numpy.typing import NDArray
 
 from instseg.core.boxes import shared_areas
 from instseg.core.masks import Masks
+from instseg.core.windows import Window, corners_of_window
 from instseg.data.labels import PhotoLabels
-
-Window = tuple[slice, slice]
-"""Rows and columns of a photo."""
 
 VISIBLE_SHARE = 0.25  # an object of which a window shows less is neither object nor background
 
@@ -75,12 +73,6 @@ def without_objects(
     corners = np.array([corners_of_window(window) for window in windows])
     touched = (shared_areas(corners[:, None], boxes) > 0).any(axis=1)
     return [windows[i] for i in np.flatnonzero(~touched).tolist()]
-
-
-def corners_of_window(window: Window) -> tuple[int, int, int, int]:
-    """A window as a box, xyxy."""
-    y, x = window
-    return x.start, y.start, x.stop, y.stop
 
 
 def seen_in(labels: PhotoLabels, window: Window) -> PhotoLabels:
