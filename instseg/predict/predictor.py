@@ -309,8 +309,8 @@ class Predictor:
             raise ArgumentError(f"{image.path}: windows are for {{tile}}, such as {{tile}}=1024")
         return image
 
-    def workers(self, photos: int) -> Workers:
-        """The threads that share the work on this many photos."""
+    def workers(self, photos: int = MANY) -> Workers:
+        """The threads that share the work on this many photos; by default, on any number."""
         return workers_for(self.device, -(-photos // self.batch_size))
 
     def detect(

@@ -28,8 +28,6 @@ from instseg.video.replay import TIME_DIGITS, StoredFrame, frames_of_records
 from instseg.visualize.draw import draw_instances
 from instseg.visualize.instance_colors import ColorBy
 
-MANY = 1_000_000  # frames
-
 
 @dataclass(frozen=True, eq=False)
 class Step:
@@ -81,7 +79,7 @@ class Pipeline:
             frames = self.video.frames(after=(last.index, last.time_s))
         self.written = kept
         self._tell()
-        workers = self.predictor.workers(MANY)
+        workers = self.predictor.workers()
         budget, looks = look_within(
             self.predictor.plan,
             frames,
