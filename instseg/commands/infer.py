@@ -10,7 +10,7 @@ from instseg.commands.stand_in import with_default_weights
 from instseg.commands.terminal import console, printable, table
 from instseg.core.errors import ArgumentError
 from instseg.core.events import Notice, OnEvent, download_progress
-from instseg.core.wording import count
+from instseg.core.wording import count, split_names
 from instseg.formats.options import in_pixels
 from instseg.system.allocation import keep_freed_memory
 
@@ -56,7 +56,7 @@ def run(config: Options) -> int:
                 overlay=config.overlay,
                 semantic_map=config.semantic_map,
                 rule=config.overlap_rule,
-                priority=_names(config.class_priority),
+                priority=split_names(config.class_priority),
                 crops=config.crops,
                 color_by="instance" if config.color_by == "instance" else "class",
             ),
@@ -117,7 +117,7 @@ def _predictor(config: Options, weights: str, on_event: OnEvent) -> Predictor:
         precision=config.precision,
         preset=config.preset,
         score_threshold=config.score_threshold,
-        classes=_names(config.classes),
+        classes=split_names(config.classes),
         max_detections=config.max_detections,
         cross_class_nms=config.cross_class_nms,
         tile=config.tile,
@@ -139,10 +139,6 @@ def _thresholds_in_words(predictor: Predictor) -> str:
         f"{predictor.name}: minimum scores are those stored for {count(len(stored), 'class')}, "
         f"{between}; --score-threshold X sets one for all"
     )
-
-
-def _names(listed: list[str] | str | None) -> list[str] | None:
-    return [name.strip() for name in listed.split(",")] if isinstance(listed, str) else listed
 
 
 def _show(config: Options, done: PredictedFolder) -> None:
