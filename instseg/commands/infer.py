@@ -10,6 +10,7 @@ from instseg.commands.stand_in import with_default_weights
 from instseg.commands.terminal import console, printable, table
 from instseg.core.errors import ArgumentError
 from instseg.core.events import Notice, OnEvent, download_progress
+from instseg.core.overlap_rule import require_rule_used
 from instseg.core.wording import count, split_names
 from instseg.formats.options import in_pixels
 from instseg.system.allocation import keep_freed_memory
@@ -84,16 +85,11 @@ def _code(failed: int, ended_early: int, inputs: int) -> int:
 
 def _check(config: Options) -> None:
     """Raise ArgumentError for options that do not go together."""
-    if not config.semantic_map and (config.overlap_rule != "score" or config.class_priority):
-        raise ArgumentError("{overlap_rule} and {class_priority} need {semantic_map}")
+    require_rule_used(config.overlap_rule, config.class_priority, semantic_map=config.semantic_map)
     if not config.report and (config.embed != "auto" or config.pixel_size is not None):
         raise ArgumentError("{embed} and {pixel_size} need {report}")
     if in_pixels(config.tolerance) != 1 and config.to is None:
         raise ArgumentError("{tolerance} needs {to}")
-    if bool(config.class_priority) != (config.overlap_rule == "class-priority"):
-        raise ArgumentError(
-            "{overlap_rule} class-priority needs {class_priority}, and nothing else does"
-        )
 
 
 def _load(config: Options, on_event: OnEvent) -> Predictor:
