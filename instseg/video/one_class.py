@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import supervision as sv
@@ -11,8 +11,8 @@ from trackers import BaseIoU, ByteTrackTracker, IoU, OCSORTTracker
 
 from instseg.core.instances import Instances
 from instseg.core.masks import Masks
-from instseg.video.tracking import Method
 
+Method: TypeAlias = Literal["bytetrack", "ocsort"]
 Boxes: TypeAlias = NDArray[np.float64]
 
 LIBRARY_RATE = 30  # frames per second in which the library counts its patience
