@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from instseg.commands.infer_options import Options
@@ -17,6 +18,7 @@ from instseg.system.allocation import keep_freed_memory
 
 if TYPE_CHECKING:
     from instseg.predict.folder import PredictedFolder
+    from instseg.predict.photos import NamedPhoto
     from instseg.predict.pre_annotation import PreAnnotation
     from instseg.predict.predictor import Predictor
 
@@ -34,10 +36,7 @@ def run(config: Options) -> int:
     with Listener() as listener:
         videos, paths = videos_and_photos(config, listener)
         predictor = _load(config, listener)
-        # Here, so that --help need not wait for it.
-        from instseg.predict.folder import predict_folder
         from instseg.predict.photos import name_photos
-        from instseg.predict.pictures import Pictures
 
         if predictor.uses_stored_thresholds:
             listener(Notice(text=_thresholds_in_words(predictor)))
@@ -49,30 +48,7 @@ def run(config: Options) -> int:
         if not paths:
             return _code(failed, ended_early, len(videos))
         photos = name_photos(paths)
-        done = predict_folder(
-            predictor,
-            photos,
-            config.out,
-            pictures=Pictures(
-                overlay=config.overlay,
-                semantic_map=config.semantic_map,
-                rule=config.overlap_rule,
-                priority=split_names(config.class_priority),
-                crops=config.crops,
-                color_by="instance" if config.color_by == "instance" else "class",
-            ),
-            csv=config.csv,
-            geojson=config.geojson,
-            polygons=config.polygons,
-            coco_json=config.coco_json,
-            resume=config.resume,
-            report=config.report,
-            embed=config.embed,
-            pixel_size=config.pixel_size,
-            to=config.to,
-            tolerance=in_pixels(config.tolerance),
-            on_event=listener,
-        )
+        done = _predict_photos(predictor, photos, config, listener)
     _show(config, done)
     return _code(failed + len(done.failed), ended_early, len(videos) + len(photos))
 
@@ -123,6 +99,38 @@ def _predictor(config: Options, weights: str, on_event: OnEvent) -> Predictor:
         memory=config.memory,
         compile=config.compile,
         progress=download_progress(on_event),
+        on_event=on_event,
+    )
+
+
+def _predict_photos(
+    predictor: Predictor, photos: Sequence[NamedPhoto], config: Options, on_event: OnEvent
+) -> PredictedFolder:
+    from instseg.predict.folder import predict_folder
+    from instseg.predict.pictures import Pictures
+
+    return predict_folder(
+        predictor,
+        photos,
+        config.out,
+        pictures=Pictures(
+            overlay=config.overlay,
+            semantic_map=config.semantic_map,
+            rule=config.overlap_rule,
+            priority=split_names(config.class_priority),
+            crops=config.crops,
+            color_by="instance" if config.color_by == "instance" else "class",
+        ),
+        csv=config.csv,
+        geojson=config.geojson,
+        polygons=config.polygons,
+        coco_json=config.coco_json,
+        resume=config.resume,
+        report=config.report,
+        embed=config.embed,
+        pixel_size=config.pixel_size,
+        to=config.to,
+        tolerance=in_pixels(config.tolerance),
         on_event=on_event,
     )
 
