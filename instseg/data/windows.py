@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.core.boxes import shared_areas
+from instseg.core.boxes import box_areas, shared_areas
 from instseg.core.masks import Masks
 from instseg.core.windows import Window, corners_of_window
 from instseg.data.labels import PhotoLabels
@@ -95,7 +95,7 @@ def seen_in(labels: PhotoLabels, window: Window) -> PhotoLabels:
     shares = masks.areas() / before.areas().clip(1)
     shift = np.array(offset_yx[::-1] * 2, dtype=np.float32)
     corners = (found.boxes + shift).clip(0, size_hw[::-1] * 2).astype(np.float32)
-    old, new = _areas(found.boxes), _areas(corners)
+    old, new = box_areas(found.boxes), box_areas(corners)
     box_shares = np.divide(new, old, out=np.zeros_like(new), where=old > 0)
     there = new > 0
     points = found.points.copy()
@@ -147,7 +147,3 @@ def _around(low: float, high: float, size: int, tile: int, rng: np.random.Genera
     first, last = sorted((int(np.ceil(high)) - side, int(low)))
     start = int(rng.integers(max(first, 0), min(last, size - side) + 1))
     return slice(start, start + side)
-
-
-def _areas(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
-    return (boxes[:, 2:] - boxes[:, :2]).clip(0).prod(axis=1)
