@@ -15,6 +15,7 @@ from instseg.files.shards import (
     PREFIX,
     ShardHeader,
     ShardPhoto,
+    as_parquet,
     decode_shard,
     encode_shard,
     shard_name,
@@ -124,18 +125,10 @@ def _short(value: Any) -> str:
 
 def _listing(photos: Sequence[ListedPhoto]) -> bytes:
     import pyarrow as pa
-    from pyarrow import parquet
 
-    table = pa.table(
-        {
-            "name": [photo.name for photo in photos],
-            "address": pa.array([os.fsencode(photo.address) for photo in photos], pa.binary()),
-        }
-    )
-    sink = pa.BufferOutputStream()
-    parquet.write_table(table, sink, compression="zstd")
-    content: bytes = sink.getvalue().to_pybytes()
-    return content
+    names = [photo.name for photo in photos]
+    addresses = pa.array([os.fsencode(photo.address) for photo in photos], pa.binary())
+    return as_parquet(pa.table({"name": names, "address": addresses}))
 
 
 def joined(contents: Sequence[bytes], header: ShardHeader, name: str) -> bytes:

@@ -10,7 +10,7 @@ from typing import Literal
 from instseg.core.errors import ArgumentError
 from instseg.core.events import OnEvent, ignore
 from instseg.core.options import python_only
-from instseg.core.overlap_rule import Rule
+from instseg.core.overlap_rule import Rule, require_rule_used
 from instseg.files.storage import is_remote
 
 
@@ -113,11 +113,6 @@ class ShardsOptions:
                 "{predictions_json}, {csv}, {semantic_map} and {report} need a local {out}",
                 out=self.out,
             )
-        if not self.semantic_map and (self.overlap_rule != "score" or self.class_priority):
-            raise ArgumentError("{overlap_rule} and {class_priority} need {semantic_map}")
+        require_rule_used(self.overlap_rule, self.class_priority, semantic_map=self.semantic_map)
         if not self.report and (self.embed != "auto" or self.pixel_size is not None):
             raise ArgumentError("{embed} and {pixel_size} need {report}")
-        if bool(self.class_priority) != (self.overlap_rule == "class-priority"):
-            raise ArgumentError(
-                "{overlap_rule} class-priority needs {class_priority}, and nothing else does"
-            )

@@ -112,9 +112,7 @@ class RaySession:
             with suppress(OSError):
                 pipe.close()  # type: ignore[union-attr]
         self._log.close()
-        for _attempt in range(
-            SWEEPS
-        ):  # while processes of the cluster that are about to end write logs
+        for _attempt in range(SWEEPS):  # processes of the cluster still write logs as they end
             shutil.rmtree(self._folder, ignore_errors=True)
             if not os.path.isdir(self._folder):  # noqa: PTH112
                 break

@@ -20,7 +20,7 @@ from instseg.core.instances import Instances
 from instseg.files.image import read_image
 from instseg.files.shards import ShardHeader, ShardPhoto
 from instseg.files.storage import is_remote, read_bytes
-from instseg.predict.pipeline import Seen, described, look_ahead
+from instseg.predict.pipeline import Seen, described, look_within
 from instseg.predict.predictor import Predictor
 from instseg.system.ahead import Wait, map_ahead, pool_of
 from instseg.system.budget import Need
@@ -115,19 +115,18 @@ class Worker:
     def predict(self, photos: Sequence[ListedPhoto]) -> Iterator[ShardPhoto]:
         """A row for each photo, in order; those that fail say why."""
         predictor = self._predictor
-        workers = predictor.workers(len(photos))
-        budget = predictor.plan.budget(workers.count)
         if any(is_remote(photo.address) for photo in photos):
             assert self._folder, "made here, before several threads ask for it"
         with pool_of(FETCHERS) as pool:
             fetched = map_ahead(pool, self._fetch, photos, FETCHERS)
-            admitted = budget.admit(fetched, self._admitted_need)
-            seen = look_ahead(
-                admitted,
+            budget, seen = look_within(
+                predictor.plan,
+                fetched,
+                self._need,
                 self._read,
                 predictor.predict_batch,
                 batch_size=predictor.batch_size,
-                workers=workers,
+                workers=predictor.workers(len(photos)),
             )
             with closing(seen):
                 for each in seen:
@@ -164,9 +163,6 @@ class Worker:
 
     def _need(self, photo: _Fetched) -> Need:
         return self._predictor.plan.need_of_file(photo.path)
-
-    def _admitted_need(self, photo: _Fetched) -> Need:
-        return self._predictor.plan.admitted(self._need(photo))
 
     def _read(self, photo: _Fetched) -> NDArray[np.uint8]:
         if photo.problem:

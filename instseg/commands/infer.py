@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from instseg.commands.infer_options import Options
@@ -10,12 +11,14 @@ from instseg.commands.stand_in import with_default_weights
 from instseg.commands.terminal import console, printable, table
 from instseg.core.errors import ArgumentError
 from instseg.core.events import Notice, OnEvent, download_progress
-from instseg.core.wording import count
+from instseg.core.overlap_rule import require_rule_used
+from instseg.core.wording import count, split_names
 from instseg.formats.options import in_pixels
 from instseg.system.allocation import keep_freed_memory
 
 if TYPE_CHECKING:
     from instseg.predict.folder import PredictedFolder
+    from instseg.predict.photos import NamedPhoto
     from instseg.predict.pre_annotation import PreAnnotation
     from instseg.predict.predictor import Predictor
 
@@ -33,10 +36,7 @@ def run(config: Options) -> int:
     with Listener() as listener:
         videos, paths = videos_and_photos(config, listener)
         predictor = _load(config, listener)
-        # Here, so that --help need not wait for it.
-        from instseg.predict.folder import predict_folder
         from instseg.predict.photos import name_photos
-        from instseg.predict.pictures import Pictures
 
         if predictor.uses_stored_thresholds:
             listener(Notice(text=_thresholds_in_words(predictor)))
@@ -48,30 +48,7 @@ def run(config: Options) -> int:
         if not paths:
             return _code(failed, ended_early, len(videos))
         photos = name_photos(paths)
-        done = predict_folder(
-            predictor,
-            photos,
-            config.out,
-            pictures=Pictures(
-                overlay=config.overlay,
-                semantic_map=config.semantic_map,
-                rule=config.overlap_rule,
-                priority=_names(config.class_priority),
-                crops=config.crops,
-                color_by="instance" if config.color_by == "instance" else "class",
-            ),
-            csv=config.csv,
-            geojson=config.geojson,
-            polygons=config.polygons,
-            coco_json=config.coco_json,
-            resume=config.resume,
-            report=config.report,
-            embed=config.embed,
-            pixel_size=config.pixel_size,
-            to=config.to,
-            tolerance=in_pixels(config.tolerance),
-            on_event=listener,
-        )
+        done = _predict_photos(predictor, photos, config, listener)
     _show(config, done)
     return _code(failed + len(done.failed), ended_early, len(videos) + len(photos))
 
@@ -84,16 +61,11 @@ def _code(failed: int, ended_early: int, inputs: int) -> int:
 
 def _check(config: Options) -> None:
     """Raise ArgumentError for options that do not go together."""
-    if not config.semantic_map and (config.overlap_rule != "score" or config.class_priority):
-        raise ArgumentError("{overlap_rule} and {class_priority} need {semantic_map}")
+    require_rule_used(config.overlap_rule, config.class_priority, semantic_map=config.semantic_map)
     if not config.report and (config.embed != "auto" or config.pixel_size is not None):
         raise ArgumentError("{embed} and {pixel_size} need {report}")
     if in_pixels(config.tolerance) != 1 and config.to is None:
         raise ArgumentError("{tolerance} needs {to}")
-    if bool(config.class_priority) != (config.overlap_rule == "class-priority"):
-        raise ArgumentError(
-            "{overlap_rule} class-priority needs {class_priority}, and nothing else does"
-        )
 
 
 def _load(config: Options, on_event: OnEvent) -> Predictor:
@@ -117,7 +89,7 @@ def _predictor(config: Options, weights: str, on_event: OnEvent) -> Predictor:
         precision=config.precision,
         preset=config.preset,
         score_threshold=config.score_threshold,
-        classes=_names(config.classes),
+        classes=split_names(config.classes),
         max_detections=config.max_detections,
         cross_class_nms=config.cross_class_nms,
         tile=config.tile,
@@ -131,6 +103,38 @@ def _predictor(config: Options, weights: str, on_event: OnEvent) -> Predictor:
     )
 
 
+def _predict_photos(
+    predictor: Predictor, photos: Sequence[NamedPhoto], config: Options, on_event: OnEvent
+) -> PredictedFolder:
+    from instseg.predict.folder import predict_folder
+    from instseg.predict.pictures import Pictures
+
+    return predict_folder(
+        predictor,
+        photos,
+        config.out,
+        pictures=Pictures(
+            overlay=config.overlay,
+            semantic_map=config.semantic_map,
+            rule=config.overlap_rule,
+            priority=split_names(config.class_priority),
+            crops=config.crops,
+            color_by="instance" if config.color_by == "instance" else "class",
+        ),
+        csv=config.csv,
+        geojson=config.geojson,
+        polygons=config.polygons,
+        coco_json=config.coco_json,
+        resume=config.resume,
+        report=config.report,
+        embed=config.embed,
+        pixel_size=config.pixel_size,
+        to=config.to,
+        tolerance=in_pixels(config.tolerance),
+        on_event=on_event,
+    )
+
+
 def _thresholds_in_words(predictor: Predictor) -> str:
     stored = predictor.card.thresholds
     least, most = (f"{limit(stored.values()):.2f}" for limit in (min, max))
@@ -139,10 +143,6 @@ def _thresholds_in_words(predictor: Predictor) -> str:
         f"{predictor.name}: minimum scores are those stored for {count(len(stored), 'class')}, "
         f"{between}; --score-threshold X sets one for all"
     )
-
-
-def _names(listed: list[str] | str | None) -> list[str] | None:
-    return [name.strip() for name in listed.split(",")] if isinstance(listed, str) else listed
 
 
 def _show(config: Options, done: PredictedFolder) -> None:

@@ -12,7 +12,7 @@ from instseg.commands.stand_in import with_default_weights
 from instseg.commands.terminal import console, printable, table
 from instseg.core.errors import ArgumentError
 from instseg.core.events import OnEvent, download_progress
-from instseg.core.wording import count
+from instseg.core.wording import count, split_names
 from instseg.files.weights import locate
 from instseg.formats.options import in_pixels
 
@@ -45,8 +45,8 @@ def run_on_ray(config: Mapping[str, Any]) -> int:
         given |= {
             "weights": config["weights"]
             or with_default_weights(lambda weights: _located(weights, listener), listener),
-            "classes": _names(config["classes"]),
-            "class_priority": _names(config["class_priority"]),
+            "classes": split_names(config["classes"]),
+            "class_priority": split_names(config["class_priority"]),
             "on_event": listener,
         }
         from instseg.cluster.predict_shards import predict_shards
@@ -74,10 +74,6 @@ def _check(config: Mapping[str, Any]) -> None:
 def _located(weights: str, on_event: OnEvent) -> str:
     locate(weights, progress=download_progress(on_event))
     return weights
-
-
-def _names(listed: list[str] | str | None) -> list[str] | None:
-    return [name.strip() for name in listed.split(",")] if isinstance(listed, str) else listed
 
 
 def _show(done: PredictedShards) -> None:

@@ -23,6 +23,19 @@ def corners_of(boxes_xywh: Floats) -> Floats:
     return np.concatenate([boxes_xywh[..., :2], boxes_xywh[..., :2] + boxes_xywh[..., 2:]], axis=-1)
 
 
+def xywh_of(boxes_xyxy: NDArray[Any]) -> Floats:
+    """Boxes xyxy (..., 4) as xywh."""
+    boxes = boxes_xyxy.astype(np.float64)
+    boxes[..., 2:] -= boxes[..., :2]
+    return boxes
+
+
+def box_areas(boxes_xyxy: NDArray[Any]) -> NDArray[Any]:
+    """The area of boxes (..., 4): (...); 0 if the second corner lies before the first."""
+    areas: NDArray[Any] = (boxes_xyxy[..., 2:] - boxes_xyxy[..., :2]).clip(0).prod(axis=-1)
+    return areas
+
+
 def shared_areas(one_xyxy: NDArray[Any], other_xyxy: NDArray[Any]) -> NDArray[Any]:
     """The area that boxes have in common: (..., 4) and (..., 4), broadcast, give (...)."""
     start = np.maximum(one_xyxy[..., :2], other_xyxy[..., :2])
@@ -39,8 +52,7 @@ def box_ious(one_xyxy: Floats, other_xyxy: Floats) -> Floats:
     have an IoU of 0.
     """
     common = shared_areas(one_xyxy, other_xyxy)
-    areas = [(b[..., 2:] - b[..., :2]).clip(0).prod(axis=-1) for b in (one_xyxy, other_xyxy)]
-    union = areas[0] + areas[1] - common
+    union = box_areas(one_xyxy) + box_areas(other_xyxy) - common
     ious: Floats = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
     return ious
 

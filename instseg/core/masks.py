@@ -12,6 +12,7 @@ from pycocotools import mask as coco_mask
 
 from instseg.core import rle
 from instseg.core.outlines import exact_polygons
+from instseg.core.windows import Window
 
 Index = int | slice | Sequence[int] | Sequence[bool] | NDArray[Any]
 
@@ -180,7 +181,7 @@ class Masks:
             mask[window] = crop
         return full if index is None else full[0]
 
-    def windows(self) -> list[tuple[slice, slice]]:
+    def windows(self) -> list[Window]:
         """Where each crop lies: `image[windows[i]]` has the shape of `crops[i]`."""
         return [
             (slice(y, y + crop.shape[0]), slice(x, x + crop.shape[1]))
@@ -197,7 +198,7 @@ class Masks:
         starts = self.offsets_yx
         return np.concatenate([starts, starts + shapes], axis=1)[:, [1, 0, 3, 2]]
 
-    def pixels_inside(self, index: int, window: tuple[slice, slice]) -> int:
+    def pixels_inside(self, index: int, window: Window) -> int:
         """Pixels of one mask in a window of the image."""
         return int(np.count_nonzero(self._part(index, window)))
 
@@ -209,7 +210,7 @@ class Masks:
         rest = crop[top : top + part.shape[0], left : left + part.shape[1]]
         return int(np.count_nonzero(part & rest)) if part.size else 0
 
-    def _part(self, index: int, window: tuple[slice, slice]) -> NDArray[np.bool_]:
+    def _part(self, index: int, window: Window) -> NDArray[np.bool_]:
         """The part of a crop that lies in a window of the image."""
         starts = self.offsets_yx[index].tolist()
         y, x = (

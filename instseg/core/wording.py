@@ -29,6 +29,13 @@ def some(names: Sequence[str]) -> str:
     return ", ".join(f"{name:.{LONGEST_NAME}}" for name in names[:NAMED]) + more
 
 
+def split_names(names: Sequence[str] | str | None) -> list[str] | None:
+    """Names from a text with commas between them; a list, or None, as it is."""
+    if isinstance(names, str):
+        return [name.strip() for name in names.split(",")]
+    return None if names is None else list(names)
+
+
 def one_line(text: str) -> str:
     """Text with a blank for each line break."""
     return " ".join(text.splitlines())

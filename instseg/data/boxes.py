@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from instseg.core.boxes import box_areas
+
 ENOUGH_PIXELS = 16  # of what is left of an object: 4 x 4, one cell of the finest feature map
 ENOUGH_SHARE = 0.1
 HALF_PX = 0.25  # of the square around a point that is transformed as a box
@@ -85,7 +87,7 @@ def remaining_boxes(
         ignored: bool (M,), which are regions that are ignored: they are kept as long as anything is
             left of them, as crowds are.
     """
-    old, new = ((each[:, 2:] - each[:, :2]).clip(0).prod(axis=1) for each in (before, boxes))
+    old, new = box_areas(before), box_areas(boxes)
     enough = np.clip(ENOUGH_SHARE * old, 1, ENOUGH_PIXELS)
     kept = np.where(ignored, new > 0, new >= enough)
     return np.where(kept[:, None], boxes, 0).astype(np.float32)

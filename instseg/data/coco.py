@@ -18,6 +18,7 @@ from instseg.core.errors import InputError
 from instseg.core.instances import Instances, Masks
 from instseg.core.options import checks_types
 from instseg.core.rle import polygons_to_rle
+from instseg.core.windows import Window
 from instseg.core.wording import count
 from instseg.files.coco_json import leads_out, parse_dataset, read_boxes, read_content
 from instseg.files.coco_records import Annotation, Dataset, ImageRecord
@@ -219,7 +220,7 @@ class CocoData:
         found = self.annotations[self.images[index].id]
         return self.instances_of([each for each in found if not each.iscrowd], index)
 
-    def window(self, index: int, window: tuple[slice, slice]) -> NDArray[np.uint8]:
+    def window(self, index: int, window: Window) -> NDArray[np.uint8]:
         """A part of a photo, uint8 RGB; raises InputError as `photo` does.
 
         Args:

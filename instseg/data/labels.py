@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from instseg.core.errors import InputError
 from instseg.core.instances import Instances, Masks
+from instseg.core.windows import Window
 from instseg.core.wording import count
 from instseg.data.boxes import Boxes
 from instseg.data.coco import CocoData
@@ -78,7 +79,7 @@ class TrainingLabels:
         unsure = score is not None and score < self.pseudo[1]
         return "ignored" if annotation.iscrowd or unsure else "object"
 
-    def of(self, row: int, *, window: tuple[slice, slice] | None = None) -> PhotoLabels:
+    def of(self, row: int, *, window: Window | None = None) -> PhotoLabels:
         """The labels of a photo.
 
         Args:
@@ -206,7 +207,7 @@ class TrainingLabels:
         corners = np.array([x, y, x + width, y + height])
         return corners.clip(0, (record.width, record.height) * 2)
 
-    def _reaches(self, annotation: Annotation, row: int, window: tuple[slice, slice]) -> bool:
+    def _reaches(self, annotation: Annotation, row: int, window: Window) -> bool:
         left, top, right, bottom = self._place(annotation, row)
         y, x = window
         return bool(left < x.stop and right > x.start and top < y.stop and bottom > y.start)

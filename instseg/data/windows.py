@@ -7,12 +7,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.core.boxes import shared_areas
+from instseg.core.boxes import box_areas, shared_areas
 from instseg.core.masks import Masks
+from instseg.core.windows import Window, corners_of_window
 from instseg.data.labels import PhotoLabels
-
-Window = tuple[slice, slice]
-"""Rows and columns of a photo."""
 
 VISIBLE_SHARE = 0.25  # an object of which a window shows less is neither object nor background
 
@@ -77,12 +75,6 @@ def without_objects(
     return [windows[i] for i in np.flatnonzero(~touched).tolist()]
 
 
-def corners_of_window(window: Window) -> tuple[int, int, int, int]:
-    """A window as a box, xyxy."""
-    y, x = window
-    return x.start, y.start, x.stop, y.stop
-
-
 def seen_in(labels: PhotoLabels, window: Window) -> PhotoLabels:
     """What a window shows of the labels of a photo, in its own pixels.
 
@@ -103,7 +95,7 @@ def seen_in(labels: PhotoLabels, window: Window) -> PhotoLabels:
     shares = masks.areas() / before.areas().clip(1)
     shift = np.array(offset_yx[::-1] * 2, dtype=np.float32)
     corners = (found.boxes + shift).clip(0, size_hw[::-1] * 2).astype(np.float32)
-    old, new = _areas(found.boxes), _areas(corners)
+    old, new = box_areas(found.boxes), box_areas(corners)
     box_shares = np.divide(new, old, out=np.zeros_like(new), where=old > 0)
     there = new > 0
     points = found.points.copy()
@@ -155,7 +147,3 @@ def _around(low: float, high: float, size: int, tile: int, rng: np.random.Genera
     first, last = sorted((int(np.ceil(high)) - side, int(low)))
     start = int(rng.integers(max(first, 0), min(last, size - side) + 1))
     return slice(start, start + side)
-
-
-def _areas(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
-    return (boxes[:, 2:] - boxes[:, :2]).clip(0).prod(axis=1)

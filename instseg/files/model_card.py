@@ -2,11 +2,13 @@
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import msgspec
 
+from instseg.core.errors import InputError
 from instseg.core.wording import count, some
 from instseg.files.card_checks import check_classes, check_preprocessing, check_thresholds
 
@@ -64,6 +66,20 @@ class ModelCard:
         """`compact, 16 classes: person, car, ...`."""
         names = self.class_names[1:]
         return f"{self.architecture}, {count(len(names), 'class')}: {some(names)}"
+
+    def class_ids_of(self, names: Sequence[str]) -> frozenset[int]:
+        """The ids of some classes.
+
+        Raises:
+            InputError: One of them is not there.
+        """
+        unknown = [name for name in names if name not in self.class_names[1:]]
+        if unknown:
+            raise InputError(
+                f"classes: these weights have no {', '.join(unknown)}; "
+                f"their classes are {', '.join(self.class_names[1:])}"
+            )
+        return frozenset(self.class_names.index(name) for name in names)
 
     @property
     def trained_tile(self) -> int | None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instseg import __version__
+from instseg.core.boxes import xywh_of
 from instseg.core.classes import palette
 from instseg.core.errors import ArgumentError, InputError
 from instseg.core.instances import Instances
@@ -42,13 +43,11 @@ def coco_annotations(
         to a thousandth of a pixel), score (the shortest decimal that reads back as the same
         float32) and iscrowd 0.
     """
-    boxes_xywh = instances.boxes.astype(np.float64)  # (N, 4)
-    boxes_xywh[:, 2:] -= boxes_xywh[:, :2]
     rows = zip(
         instances.class_ids.tolist(),
         instances.masks.to_rle(),
         instances.masks.areas().tolist(),
-        boxes_xywh.round(3).tolist(),
+        xywh_of(instances.boxes).round(3).tolist(),
         instances.scores,
         strict=True,
     )

@@ -76,12 +76,19 @@ def shard_name(number: int) -> str:
 def encode_shard(photos: Sequence[ShardPhoto], header: ShardHeader) -> bytes:
     """A Parquet file with one row for each photo."""
     import pyarrow as pa
-    from pyarrow import parquet
 
     rows = [_row(photo, header) for photo in photos]
     schema = _schema().with_metadata({META: json.dumps(header.as_json()).encode()})
+    return as_parquet(pa.Table.from_pylist(rows, schema=schema))
+
+
+def as_parquet(table: Any) -> bytes:
+    """A table of pyarrow as the content of a Parquet file."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
     sink = pa.BufferOutputStream()
-    parquet.write_table(pa.Table.from_pylist(rows, schema=schema), sink, compression="zstd")
+    parquet.write_table(table, sink, compression="zstd")
     content: bytes = sink.getvalue().to_pybytes()
     return content
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instseg.core.errors import InputError
+from instseg.core.windows import Window, whole_window
 from instseg.files.depth import has_white, strips, to_uint8, white_of
 from instseg.files.tiff import bands_of
 
@@ -60,7 +61,7 @@ class Level:
         if not self._is_plain:
             self._require_decoder()
 
-    def read(self, window: tuple[slice, slice]) -> NDArray[np.uint8]:
+    def read(self, window: Window) -> NDArray[np.uint8]:
         """A part of the page: uint8 RGB (h, w, 3), contiguous and writable."""
         rows, columns = window
         shape = rows.stop - rows.start, columns.stop - columns.start, self._bands.used
@@ -126,13 +127,11 @@ class Level:
                     values = np.stack([self._plain_row(file, band, y, (0, width)) for y in spans])
                     yield self._inverted(values[..., : self._bands.used])
             return
-        for index in self._segments_in((slice(0, height), slice(0, width))):
+        for index in self._segments_in(whole_window(self.size_hw)):
             values, _, top, left = self._decoded(file, index)
             yield values[: height - top, : width - left]
 
-    def _fill_plain(
-        self, file: BinaryIO, window: tuple[slice, slice], pixels: NDArray[np.uint8]
-    ) -> None:
+    def _fill_plain(self, file: BinaryIO, window: Window, pixels: NDArray[np.uint8]) -> None:
         rows, columns = window
         samples = self._page.shaped[0]
         for band in range(self._bands.used if samples > 1 else 1):
@@ -158,7 +157,7 @@ class Level:
         values = np.frombuffer(content, dtype).reshape(-1, depth)
         return values.astype(page.dtype, copy=False)
 
-    def _segments_in(self, window: tuple[slice, slice]) -> Iterator[int]:
+    def _segments_in(self, window: Window) -> Iterator[int]:
         """The numbers of the tiles or strips of the needed bands that lie in a window."""
         down, across = self._grid
         high, wide = self._chunk_hw
@@ -228,7 +227,7 @@ class Level:
     def _fill(
         self,
         pixels: NDArray[np.uint8],
-        window: tuple[slice, slice],
+        window: Window,
         index: int,
         segment: NDArray[np.uint8],
     ) -> None:

@@ -21,7 +21,8 @@ VIDEO_SUFFIXES = (
     *(".mjpeg", ".mjpg", ".h264", ".264", ".h265", ".265", ".hevc"),
 )
 LIVE = ("rtsp", "rtsps", "rtmp", "rtp", "udp", "srt")  # what is not read in time is lost
-URL = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
+NEEDS_PYAV = "videos need PyAV; pip install 'instseg[video]'"
+_URL = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 SCHEMES = (*LIVE, "http", "https")
 OPEN_S, READ_S = 20.0, 10.0  # how long a stream may take to begin, and be silent
 
@@ -54,7 +55,7 @@ def is_video(source: object) -> bool:
 
 def is_stream(source: Source) -> bool:
     """Whether this is the URL of a stream."""
-    scheme = URL.match(source) if isinstance(source, str) else None
+    scheme = _URL.match(source) if isinstance(source, str) else None
     return scheme is not None and scheme[1].lower() in SCHEMES
 
 
@@ -94,9 +95,7 @@ def open_source(source: Source) -> InputContainer:
     try:
         import av
     except ImportError as error:
-        raise InputError(
-            f"{shown(source)}: videos need PyAV; pip install 'instseg[video]'"
-        ) from error
+        raise InputError(f"{shown(source)}: {NEEDS_PYAV}") from error
     camera = camera_of(source)
     try:
         if camera is not None:

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instseg.core.errors import InputError
+from instseg.core.windows import Window, whole_window
 from instseg.files.image_kinds import HEAD_BYTES, kind_of_image
 from instseg.files.quiet import quiet_decoders
 from instseg.files.tiff_level import Level
 from instseg.system.regular import require_regular_file
-
-Window = tuple[slice, slice]
 
 SHRUNK_ROWS, SHRUNK_COLUMNS = 512, 4096  # pixels of a level that are shrunk at once
 _ORIENTATION = 274
@@ -161,11 +160,6 @@ def is_tiff(path: Path) -> bool:
             return kind_of_image(file.read(HEAD_BYTES)) == "TIFF"
     except OSError:
         return False
-
-
-def whole_window(size_hw: tuple[int, int]) -> Window:
-    """The window that is the whole image."""
-    return slice(0, size_hw[0]), slice(0, size_hw[1])
 
 
 def shrunk(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:

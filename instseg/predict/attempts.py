@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from instseg.core.events import OnEvent, PhotoFailed, ignore, told
 from instseg.files.image import read_image
-from instseg.predict.pipeline import described, look_ahead
+from instseg.predict.pipeline import described, look_within
 from instseg.system.ahead import Wait
-from instseg.system.budget import Need
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,18 +43,15 @@ def attempted(
         A photo, and what was found; None if it failed.
     """
     workers, plan = predictor.workers(len(paths)), predictor.plan
-    budget = plan.budget(workers.count)
-
-    def admitted_need(path: Path) -> Need:
-        return plan.admitted(plan.need_of_file(path))
 
     def read(path: Path) -> NDArray[np.uint8]:
         plan.require(path, plan.need_of_file(path))
         return read_image(path)
 
-    admitted = budget.admit(paths, admitted_need)
-    seen = look_ahead(
-        admitted,
+    budget, seen = look_within(
+        plan,
+        paths,
+        plan.need_of_file,
         read,
         look,
         batch_size=predictor.batch_size,

@@ -9,7 +9,7 @@ from instseg.core.events import OnEvent, ignore, told
 from instseg.core.instances import Instances
 from instseg.core.json_types import Json
 from instseg.files.results import coco_annotations
-from instseg.predict.pipeline import look_ahead, raised
+from instseg.predict.pipeline import look_within, raised
 from instseg.system.budget import Need
 from instseg.system.processes import process_count, process_rank, to_first
 
@@ -69,21 +69,18 @@ def predicted_instances(
     data.require_photos()
     mine = range(process_rank(), len(data), process_count())
     workers, plan = predictor.workers(len(mine)), predictor.plan
-    budget = plan.budget(workers.count)
 
     def need(row: int) -> Need:
         return plan.need_of_file(data.folder / data.images[row].file_name)
-
-    def admitted_need(row: int) -> Need:
-        return plan.admitted(need(row))
 
     def read(row: int) -> NDArray[np.uint8]:
         plan.require(data.images[row].file_name, need(row))
         return data.photo(row)
 
-    admitted = budget.admit(mine, admitted_need)
-    seen = look_ahead(
-        admitted,
+    budget, seen = look_within(
+        plan,
+        mine,
+        need,
         read,
         predictor.predict_batch,
         batch_size=predictor.batch_size,

@@ -23,7 +23,7 @@ from instseg.predict.large_pictures import reduced_in_words, write_pictures
 from instseg.predict.memory import WRITERS
 from instseg.predict.photos import NamedPhoto
 from instseg.predict.pictures import Pictures
-from instseg.predict.pipeline import Seen, WorkTime, attempt, described, look_ahead
+from instseg.predict.pipeline import Seen, WorkTime, attempt, described, look_within
 from instseg.predict.predictor import Predictor
 from instseg.predict.report import PixelSize, write_report
 from instseg.report.rendered import Embed
@@ -249,10 +249,10 @@ class _Run:
     def _results(self, photos: Sequence[NamedPhoto]) -> Generator[tuple[NamedPhoto, Instances]]:
         """Each photo whose pictures are written, and its instances, in order."""
         workers = self.predictor.workers(len(photos))
-        budget = self.predictor.plan.budget(workers.count)
-        admitted = budget.admit(photos, self._admitted_need)
-        looks = look_ahead(
-            admitted,
+        budget, looks = look_within(
+            self.predictor.plan,
+            photos,
+            self._need,
             self._read,
             self.worked.of(self.predictor.predict_batch, workers.count),
             batch_size=self.predictor.batch_size,
@@ -273,9 +273,6 @@ class _Run:
         if self.ids:
             self.ids.require(photo)
         return read_photo(photo.path, self.predictor.plan, pictures=self._draws())
-
-    def _admitted_need(self, photo: NamedPhoto) -> Need:
-        return self.predictor.plan.admitted(self._need(photo))
 
     def _need(self, photo: NamedPhoto) -> Need:
         return need_of_photo(photo.path, self.predictor.plan, pictures=self._draws())

@@ -1,4 +1,4 @@
-"""Photos of files, read whole or in windows, as the memory allows."""
+"""Photos, read whole or in windows, as the memory allows."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError, InputError
 from instseg.core.rle import MOST_PIXELS
 from instseg.files.image import read_image
 from instseg.files.windows import ArrayWindows, TiffWindows, Windows, is_tiff
 from instseg.predict.detector_memory import DetectorPlan
+from instseg.predict.images import ImageLike, as_array
+from instseg.predict.memory import NOTHING
 from instseg.system.budget import Need
 
 Photo = NDArray[np.uint8] | TiffWindows  # as it goes through the network
@@ -59,6 +62,35 @@ def read_photo(path: Path, plan: DetectorPlan, *, pictures: bool = False) -> Pho
     need = plan.need_of_file(path, pictures=pictures)
     plan.require(path, need, mend=f"{mend}, make the photo smaller or raise the memory limit")
     return read_image(path)
+
+
+def need_of_image(image: ImageLike | TiffWindows, plan: DetectorPlan) -> Need:
+    """The memory that any accepted image needs; nothing if it is refused later."""
+    if isinstance(image, str | Path):
+        return need_of_photo(Path(image), plan)
+    if isinstance(image, TiffWindows):
+        return plan.need_in_windows(image.size_hw)
+    shape = np.shape(image) if isinstance(image, np.ndarray | Tensor) else ()
+    if len(shape) != 3:
+        return NOTHING
+    height, width = shape[:2] if isinstance(image, np.ndarray) else shape[1:]
+    return plan.need((height, width), decoder=0)
+
+
+def as_photo(image: ImageLike | TiffWindows, plan: DetectorPlan, *, copy: bool = True) -> Photo:
+    """Any accepted image, read as `read_photo` does, or made an array as `as_array` does.
+
+    Raises:
+        ArgumentError: Windows are given, and there are no tiles.
+        InputError: As from both.
+    """
+    if isinstance(image, str | Path):
+        return read_photo(Path(image), plan)
+    if not isinstance(image, TiffWindows):
+        return as_array(image, copy=copy)
+    if plan.tile is None:
+        raise ArgumentError(f"{image.path}: windows are for {{tile}}, such as {{tile}}=1024")
+    return image
 
 
 def _windows_of(path: Path, plan: DetectorPlan, *, pictures: bool) -> TiffWindows | None:

@@ -103,10 +103,6 @@ class MemoryPlan(ABC):
         """For a pipeline of reading, network and drawing."""
         return MemoryBudget(self.room_bytes, self._threads(workers))
 
-    def admitted(self, need: Need) -> Need:
-        """What a photo counts for in a budget: nothing if it will be refused."""
-        return need if self.fits(need) else NOTHING
-
     def _most(self, count: int, held: int, each: int) -> int:
         if math.isinf(self.room_bytes):
             return count

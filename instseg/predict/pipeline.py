@@ -11,9 +11,9 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from instseg.core.errors import InputError
-from instseg.predict.memory import READERS
+from instseg.predict.memory import NOTHING, READERS, MemoryPlan
 from instseg.system.ahead import Wait, batched_or_wait, map_or_wait, pool_of
-from instseg.system.budget import MemoryBudget
+from instseg.system.budget import MemoryBudget, Need
 from instseg.system.threads import Workers, only_here
 
 Item = TypeVar("Item")
@@ -97,6 +97,40 @@ def look_ahead(
                 yield batch
             else:
                 yield from batch
+
+
+def look_within(
+    plan: MemoryPlan,
+    items: Iterable[Item],
+    need: Callable[[Item], Need],
+    read: Callable[[Item], Image],
+    predict: Callable[[list[Image]], Sequence[Found]],
+    *,
+    batch_size: int,
+    workers: Workers,
+) -> tuple[MemoryBudget, Generator[Seen[Item, Image, Found] | Wait]]:
+    """As `look_ahead`, with no more items at the same time than the memory holds.
+
+    Args:
+        plan: Has the limit of the memory.
+        items: What is read.
+        need: The memory that an item needs; `read` refuses one that does not fit even alone.
+        read: As there.
+        predict: As there.
+        batch_size: As there.
+        workers: As there.
+
+    Returns:
+        The budget, which is to be released once for each item, and the items.
+    """
+
+    def admitted_need(item: Item) -> Need:
+        own = need(item)
+        return own if plan.fits(own) else NOTHING
+
+    budget = plan.budget(workers.count)
+    admitted = budget.admit(items, admitted_need)
+    return budget, look_ahead(admitted, read, predict, batch_size=batch_size, workers=workers)
 
 
 def _predict(

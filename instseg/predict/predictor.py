@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from operator import length_hint
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from instseg.core.errors import ArgumentError, InputError, require_between
 from instseg.core.events import OnEvent, Warned, ignore
@@ -28,15 +28,14 @@ from instseg.models.inference import Choice, Detector, Glance
 from instseg.models.mask_rcnn import Model
 from instseg.predict.detector_memory import DetectorPlan
 from instseg.predict.engine import Detects, Loaded, RunOptions, choose_detector
-from instseg.predict.images import ImageLike, as_array, as_arrays, name_of, shortened
-from instseg.predict.large import Photo, need_of_photo, read_photo
+from instseg.predict.images import ImageLike, as_arrays, name_of, shortened
+from instseg.predict.large import Photo, as_photo, need_of_image
 from instseg.predict.look import Look
 from instseg.predict.matterport import as_result, described, warn_of_other_classes
-from instseg.predict.memory import NOTHING, memory_plan
-from instseg.predict.pipeline import look_ahead, raised
+from instseg.predict.memory import memory_plan
+from instseg.predict.pipeline import look_within, raised
 from instseg.predict.tiled import predict_tiled
 from instseg.predict.tiles import drop_repeats, join_flipped
-from instseg.system.budget import Need
 from instseg.system.threads import Workers, workers_for
 
 MANY = 1_000_000  # photos, of an iterator without a length
@@ -152,10 +151,11 @@ class Predictor:
         self.score_thresholds = np.array(
             [stored.get(name, otherwise) for name in self.class_names], dtype=np.float32
         )
+        kept = [classes] if isinstance(classes, str) else classes
         self.choice = Choice(
             score_threshold=float(self.score_thresholds[1:].min()),
             max_detections=max_detections,
-            class_ids=self._ids_of(classes),
+            class_ids=None if kept is None else self.card.class_ids_of(kept),
         )
         self.cross_class_nms, self.tile, self.overlap = cross_class_nms, tile, overlap
         self.flip, self.batch_size = flip, batch_size
@@ -194,7 +194,7 @@ class Predictor:
         """The instances in each of several photos, of any sizes."""
         if isinstance(images, str | Path):
             raise ArgumentError("{images} must be a list of images", images=images)
-        return self._predict([self._read(image, copy=False) for image in images])
+        return self._predict([as_photo(image, self.plan, copy=False) for image in images])
 
     def glance(self, images: Sequence[NDArray[np.uint8]]) -> list[Glance]:
         """Classes and scores of the detections in each photo, and its features, without masks.
@@ -256,15 +256,14 @@ class Predictor:
             if is_video(images):
                 return self.stream(Video(images))
             raise ArgumentError("{images} must be a list of images, or a video", images=images)
-        workers = self.workers(length_hint(images, MANY))
-        budget = self.plan.budget(workers.count)
-        admitted = budget.admit(images, self._admitted_need)
-        seen = look_ahead(
-            admitted,
-            self._read,
+        budget, seen = look_within(
+            self.plan,
+            images,
+            partial(need_of_image, plan=self.plan),
+            partial(as_photo, plan=self.plan),
             self._predict,
             batch_size=self.batch_size,
-            workers=workers,
+            workers=self.workers(length_hint(images, MANY)),
         )
         return raised(seen, name_of, budget)
 
@@ -287,33 +286,8 @@ class Predictor:
             on_cpu=self.device.type == "cpu",
         )
 
-    def _need(self, image: ImageLike | TiffWindows) -> Need:
-        """The memory that an image needs."""
-        if isinstance(image, str | Path):
-            return need_of_photo(Path(image), self.plan)
-        if isinstance(image, TiffWindows):
-            return self.plan.need_in_windows(image.size_hw)
-        shape = np.shape(image) if isinstance(image, np.ndarray | Tensor) else ()
-        if len(shape) != 3:  # which is refused later
-            return NOTHING
-        height, width = shape[:2] if isinstance(image, np.ndarray) else shape[1:]
-        return self.plan.need((height, width), decoder=0)
-
-    def _admitted_need(self, image: ImageLike | TiffWindows) -> Need:
-        return self.plan.admitted(self._need(image))
-
-    def _read(self, image: ImageLike | TiffWindows, *, copy: bool = True) -> Photo:
-        """As `as_array`; raises InputError also for an image that needs too much memory."""
-        if isinstance(image, str | Path):
-            return read_photo(Path(image), self.plan)
-        if not isinstance(image, TiffWindows):
-            return as_array(image, copy=copy)
-        if self.tile is None:
-            raise ArgumentError(f"{image.path}: windows are for {{tile}}, such as {{tile}}=1024")
-        return image
-
-    def workers(self, photos: int) -> Workers:
-        """The threads that share the work on this many photos."""
+    def workers(self, photos: int = MANY) -> Workers:
+        """The threads that share the work on this many photos; by default, on any number."""
         return workers_for(self.device, -(-photos // self.batch_size))
 
     def detect(
@@ -338,18 +312,6 @@ class Predictor:
         if verbose:
             sys.stdout.writelines(described(images))
         return [as_result(found) for found in map(self, images)]
-
-    def _ids_of(self, names: str | Sequence[str] | None) -> frozenset[int] | None:
-        if names is None:
-            return None
-        names = [names] if isinstance(names, str) else names
-        unknown = [name for name in names if name not in self.class_names[1:]]
-        if unknown:
-            raise InputError(
-                f"classes: these weights have no {', '.join(unknown)}; "
-                f"their classes are {', '.join(self.class_names[1:])}"
-            )
-        return frozenset(self.class_names.index(name) for name in names)
 
     def _predict(self, images: list[Photo]) -> list[Instances]:
         if os.getpid() != IMPORTED_IN:  # forked without OpenMP's threads: torch would wait for them

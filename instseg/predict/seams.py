@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from instseg.core.boxes import overlapping
 from instseg.core.instances import Instances, Masks
-
-Window = tuple[slice, slice]
+from instseg.core.windows import Window, corners_of_window
 
 SAME_OBJECT_IOU = 0.5  # masks of one object in two predictions overlap at least this much
 FRAGMENT_SHARE = 0.5  # of a piece that its tile cuts off, inside the piece of another tile
@@ -99,7 +98,7 @@ def _cut_by_tiles(
 ) -> NDArray[np.bool_]:
     """Which pieces end at a border of their tile inside the photo: bool (N,)."""
     boxes = masks.boxes_xyxy()
-    edges = np.array([(x.start, y.start, x.stop, y.stop) for y, x in windows])[tile_of]
+    edges = np.array([corners_of_window(window) for window in windows])[tile_of]
     height, width = masks.size_hw
     inner = edges != np.array([0, 0, width, height])
     ends = np.abs(boxes - edges) <= BORDER_PX
@@ -116,7 +115,7 @@ def _links_in_whole(
 ) -> list[tuple[int, int]]:
     """Links between groups that one object of the whole photo covers, which no tile shows whole."""
     links: list[tuple[int, int]] = []
-    edges = np.array([(x.start, y.start, x.stop, y.stop) for y, x in windows]).reshape(-1, 4)
+    edges = np.array([corners_of_window(window) for window in windows]).reshape(-1, 4)
     boxes = pieces.masks.crop_boxes()
     areas = pieces.masks.areas()
     for number, box in enumerate(whole.boxes):

@@ -22,7 +22,7 @@ from instseg.models.segmenters import SegmenterModel
 from instseg.predict.engine import RunOptions, choose_segmenter
 from instseg.predict.images import as_array, as_arrays, name_of
 from instseg.predict.memory import NOTHING
-from instseg.predict.pipeline import look_ahead, raised
+from instseg.predict.pipeline import look_within, raised
 from instseg.predict.predictor import MANY
 from instseg.predict.segmenter_memory import segmenter_plan
 from instseg.system.budget import Need
@@ -117,15 +117,14 @@ class Segmenter:
 
         Threads read and predict the next few images meanwhile, as in `Predictor.stream`.
         """
-        workers = workers_for(self.device, -(-length_hint(images, MANY) // self.batch_size))
-        budget = self.plan.budget(workers.count)
-        admitted = budget.admit(images, self._admitted_need)
-        seen = look_ahead(
-            admitted,
+        budget, seen = look_within(
+            self.plan,
+            images,
+            self._need,
             self._prepare,
             self._runner.labels,
             batch_size=self.batch_size,
-            workers=workers,
+            workers=workers_for(self.device, -(-length_hint(images, MANY) // self.batch_size)),
         )
         return raised(seen, name_of, budget)
 
@@ -182,9 +181,6 @@ class Segmenter:
             return NOTHING
         size_hw = shape[:2] if isinstance(image, np.ndarray) else shape[1:]
         return self.plan.need((size_hw[0], size_hw[1]), decoder=0)
-
-    def _admitted_need(self, image: ImageLike) -> Need:
-        return self.plan.admitted(self._need(image))
 
 
 def as_pixels(image: ImageLike) -> NDArray[Any]:

@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from instseg.core.instances import Instances
-from instseg.files.windows import TiffWindows, Window, whole_window
+from instseg.core.windows import Window, whole_window
+from instseg.files.windows import TiffWindows
 from instseg.predict.detector_memory import DetectorPlan
 from instseg.predict.large import Photo, as_windows
 from instseg.predict.pipeline import look_ahead, raised

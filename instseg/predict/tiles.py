@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from instseg.core.boxes import overlapping
 from instseg.core.instances import Instances, Masks
-from instseg.predict.seams import SAME_OBJECT_IOU, Window, group_pieces
+from instseg.core.windows import Window
+from instseg.predict.seams import SAME_OBJECT_IOU, group_pieces
 
 LARGE_SHARE = 0.5  # objects larger than this share of a tile are taken from the whole photo
 

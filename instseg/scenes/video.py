@@ -11,6 +11,7 @@ from instseg.core.errors import InputError
 from instseg.core.events import OnEvent, ignore, told
 from instseg.core.json_types import Json
 from instseg.files.image import write_image
+from instseg.files.video_source import NEEDS_PYAV
 from instseg.scenes.moving import FRAME_RATE, draw_video
 from instseg.scenes.scene import SceneConfig, true_annotations, write_annotations
 from instseg.system.atomic import replacing
@@ -76,7 +77,7 @@ def _mp4(path: Path, size_hw: tuple[int, int]) -> Iterator[Any]:
     try:
         import av
     except ImportError:
-        raise InputError("videos need PyAV: pip install 'instseg[video]'") from None
+        raise InputError(NEEDS_PYAV) from None
     with replacing(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=FRAME_RATE, options={"crf": QUALITY})
         stream.height, stream.width = size_hw

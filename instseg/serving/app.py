@@ -27,7 +27,6 @@ from instseg.serving.messages import Answer, Job, MaskForm, RefusedError
 from instseg.serving.options import AppOptions
 from instseg.serving.schema import Health, Prediction, Problem
 
-MANY = 1_000_000  # photos, of a service
 OPEN_PATHS = ("/health", "/health/live")  # which need no key
 CLIENT_GONE = 499  # in the metrics; nobody reads this answer
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -79,7 +78,7 @@ def make_app(options: AppOptions) -> FastAPI:
     Raises:
         InputError: An option is out of range.
     """
-    workers = options.predictor.workers(MANY)
+    workers = options.predictor.workers()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

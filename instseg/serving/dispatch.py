@@ -8,12 +8,11 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Literal
 
 from instseg.core.errors import InputError
 from instseg.core.events import Warned
 from instseg.serving.lanes import Lane, LaneEndedError
-from instseg.serving.messages import Answer, Job, Ready, RefusedError, refused
+from instseg.serving.messages import Answer, Job, Ready, RefusedError, State, refused
 from instseg.serving.metrics import Metrics
 from instseg.serving.options import Limits
 
@@ -21,9 +20,6 @@ UNAVAILABLE, TOO_LATE = 503, 504  # statuses of HTTP
 MOST_STARTS = 2  # that a photo may cost: a worker has ended twice while it was predicted
 LONGEST_PAUSE_S = 30.0  # between two tries to start a worker
 MOST_RETRY_S = 60  # that a client is asked to wait
-
-
-State = Literal["ready", "loading", "restarting", "draining"]
 
 
 @dataclass(eq=False, repr=False)

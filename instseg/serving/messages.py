@@ -12,6 +12,7 @@ import msgspec
 LENGTH_BYTES = 8  # before each frame, big-endian
 
 MaskForm = Literal["rle", "polygons", "none"]
+State = Literal["ready", "loading", "restarting", "draining"]
 
 
 class Setup(msgspec.Struct, frozen=True):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import BaseModel, Field
+
+from instseg.serving.messages import State
 
 
 class Rle(BaseModel):
@@ -49,7 +49,7 @@ class Problem(BaseModel):
 class Health(BaseModel):
     """Whether the service takes photos."""
 
-    status: Literal["ready", "loading", "restarting", "draining"]
+    status: State
     weights: str
     workers: int = Field(description="workers that are ready")
     queued: int = Field(description="photos that wait")

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from instseg.core.errors import ArgumentError
 from instseg.core.events import Notice, Warned, download_progress
 from instseg.core.options import takes
-from instseg.core.wording import count
+from instseg.core.wording import count, split_names
 from instseg.files.weights import locate
 from instseg.serving.app import app_of
 from instseg.serving.dispatch import Dispatcher
@@ -192,10 +192,7 @@ def _setup(options: ServeOptions, workers: int) -> Setup:
     """What each worker is told; all of them share memory and processors."""
     given = {name: getattr(options, name) for name in PREDICTOR_OPTIONS}
     given["weights"] = str(options.weights)
-    classes = options.classes
-    given["classes"] = (
-        [name.strip() for name in classes.split(",")] if isinstance(classes, str) else classes
-    )
+    given["classes"] = split_names(options.classes)
     limit = memory_limit_bytes() if options.memory is None else parse_bytes(options.memory)
     given["memory"] = None if limit is None else limit // workers
     threads = os.environ.get("OMP_NUM_THREADS") or max(allowed_processors() // workers, 1)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import ClassesCounted, Notice, OnEvent, told
 from instseg.core.overlap_rule import Rule
+from instseg.core.wording import split_names
 from instseg.data.coco import CocoData
 from instseg.data.sampling import Order
 from instseg.data.semantic_augmentation import default_steps, parse_semantic_augmentations
@@ -86,7 +87,7 @@ class ObjectMaps:
         return self._collapsed(CocoData.read(path, folder / "images"))
 
     def _collapsed(self, data: CocoData) -> CocoSemantic:
-        priority = [name.strip() for name in self.priority.split(",")] if self.priority else None
+        priority = split_names(self.priority) if self.priority else None
         for name in priority or ():
             if name not in data.class_names[1:]:
                 raise ArgumentError(f"{{priority}}: {data.coco_json} has no class {name!r}")

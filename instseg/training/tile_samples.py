@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from instseg.core.instances import Instances
 from instseg.core.masks import Masks
+from instseg.core.windows import Window, whole_window
 from instseg.data.boxes import Boxes
 from instseg.data.labels import PhotoLabels
 from instseg.data.sampling import Order
-from instseg.data.windows import Window, around_objects, only_large, seen_in, without_objects
+from instseg.data.windows import around_objects, only_large, seen_in, without_objects
 from instseg.predict.tiles import LARGE_SHARE, tile_windows
 from instseg.training.samples import CocoSamples
 
@@ -56,7 +57,7 @@ class TileSamples(CocoSamples):
     def windows(self, epoch: int, row: int) -> tuple[list[Window], int]:
         """The windows of a photo in an epoch, and how many have objects, which come first."""
         size_hw = self._size_hw(row)
-        whole = (slice(0, size_hw[0]), slice(0, size_hw[1]))
+        whole = whole_window(size_hw)
         boxes, are_objects = self.labels.places(row)
         objects = boxes[are_objects]
         if not self._is_cut(row):

@@ -17,19 +17,16 @@ from instseg.core.instances import Instances
 from instseg.files.results import PredictionWriter
 from instseg.files.video import Frame, Video
 from instseg.predict.memory import WRITERS
-from instseg.predict.pipeline import WorkTime, described, look_ahead
+from instseg.predict.pipeline import Seen, WorkTime, described, look_within
 from instseg.predict.predictor import Predictor
 from instseg.system.ahead import Wait, map_ahead, pool_of
-from instseg.system.budget import MemoryBudget, Need
-from instseg.system.threads import Workers
+from instseg.system.budget import Need
 from instseg.video.frame_results import Followed, FrameResults
 from instseg.video.output import OverlayOutput
 from instseg.video.overlay import draw_tracks
 from instseg.video.replay import TIME_DIGITS, StoredFrame, frames_of_records
 from instseg.visualize.draw import draw_instances
 from instseg.visualize.instance_colors import ColorBy
-
-MANY = 1_000_000  # frames
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +79,17 @@ class Pipeline:
             frames = self.video.frames(after=(last.index, last.time_s))
         self.written = kept
         self._tell()
-        workers = self.predictor.workers(MANY)
-        budget = self.predictor.plan.budget(workers.count)
-        with (
-            pool_of(WRITERS) as pool,
-            closing(self._steps(frames, records, workers, budget)) as steps,
-        ):
+        workers = self.predictor.workers()
+        budget, looks = look_within(
+            self.predictor.plan,
+            frames,
+            self._need,
+            self._image,
+            self.worked.of(self.predictor.predict_batch, workers.count),
+            batch_size=self.predictor.batch_size,
+            workers=workers,
+        )
+        with pool_of(WRITERS) as pool, closing(self._steps(frames, records, looks)) as steps:
             for step, picture in map_ahead(pool, self._draw, steps):
                 if step.is_new:
                     budget.release()
@@ -110,8 +112,7 @@ class Pipeline:
         self,
         frames: Iterator[Frame],
         records: Iterator[StoredFrame],
-        workers: Workers,
-        budget: MemoryBudget,
+        looks: Generator[Seen[Frame, NDArray[np.uint8], Instances] | Wait],
     ) -> Generator[Step | Wait]:
         """Each frame with its instances: those that are stored, then those of the network."""
         for stored in self._readable(records):
@@ -122,14 +123,6 @@ class Pipeline:
                     "choose another {out} or run without {resume}"
                 )
             yield self._step(frame, stored.found, is_new=False)
-        admitted = budget.admit(frames, self._need)
-        looks = look_ahead(
-            admitted,
-            self._image,
-            self.worked.of(self.predictor.predict_batch, workers.count),
-            batch_size=self.predictor.batch_size,
-            workers=workers,
-        )
         with closing(looks):
             for seen in looks:
                 if isinstance(seen, Wait):
@@ -150,9 +143,8 @@ class Pipeline:
 
     def _need(self, frame: Frame) -> Need:
         height, width = frame.image.shape[:2]
-        plan = self.predictor.plan
-        need = plan.need((height, width), pictures=self.output is not None, decoder=0)
-        return plan.admitted(need)
+        is_drawn = self.output is not None
+        return self.predictor.plan.need((height, width), pictures=is_drawn, decoder=0)
 
     def _image(self, frame: Frame) -> NDArray[np.uint8]:
         height, width = frame.image.shape[:2]

@@ -18,6 +18,7 @@ from instseg.core.options import checks_types
 from instseg.files.results import PredictionWriter
 from instseg.files.video import USUAL_RATE, Frame, Video
 from instseg.files.video_source import Source, is_live, is_stream
+from instseg.predict.folder import made_by
 from instseg.predict.predictor import Predictor
 from instseg.system.atomic import sweep
 from instseg.system.lock import only_run_in
@@ -130,7 +131,7 @@ def predict_video(
                 predictor.category_ids,
                 resume=resume,
                 polygons=polygons,
-                made_by=_made_by(predictor, every, track),
+                made_by=made_by(predictor) | {"tracked": track},
                 videos=[_record(video, first)],
             )
         )
@@ -171,12 +172,3 @@ def _record(video: Video, first: Frame) -> Json:
     height, width = first.image.shape[:2]
     name = Path(video.name).name or video.name
     return {"id": 1, "name": name, "width": width, "height": height, "every": video.every}
-
-
-def _made_by(predictor: Predictor, every: int, track: bool) -> Json:
-    return {
-        "weights": predictor.name,
-        "architecture": predictor.card.architecture,
-        "score_threshold": predictor.describe_threshold(),
-        "tracked": track,
-    }

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from instseg.core.boxes import corners_of, xywh_of
 from instseg.core.instances import Instances, Masks
 from instseg.core.json_types import Json
 
@@ -34,9 +35,8 @@ class StoredFrame:
 
 def as_stored(found: Instances) -> Instances:
     """Instances as a journal gives them back, so that a replay is exact: boxes are rounded."""
-    boxes = found.boxes.astype(np.float64)
-    boxes[:, 2:] -= boxes[:, :2]
-    return replace(found, boxes=_xyxy(boxes.round(XYWH_DIGITS)))
+    boxes_xywh = xywh_of(found.boxes).round(XYWH_DIGITS)
+    return replace(found, boxes=corners_of(boxes_xywh).astype(np.float32))
 
 
 def frames_of_records(
@@ -56,8 +56,9 @@ def _frame(record: Json, class_names: tuple[str, ...], numbers: Mapping[int, int
     image, annotations = record["image"], record["annotations"]
     size_hw = (image["height"], image["width"])
     coded = [each.get("rle", each["segmentation"]) for each in annotations]
+    boxes_xywh = np.array([each["bbox"] for each in annotations]).reshape(-1, 4)
     found = Instances(
-        boxes=_xyxy(np.array([each["bbox"] for each in annotations]).reshape(-1, 4)),
+        boxes=corners_of(boxes_xywh).astype(np.float32),
         class_ids=np.array([numbers[each["category_id"]] for each in annotations], np.int64),
         scores=np.array([each["score"] for each in annotations], np.float32),
         masks=Masks.from_rle(coded, size_hw),
@@ -65,9 +66,3 @@ def _frame(record: Json, class_names: tuple[str, ...], numbers: Mapping[int, int
     )
     track_ids = np.array([each["track_id"] for each in annotations], np.int64)
     return StoredFrame(image["frame_index"], image["time_s"], found, track_ids)
-
-
-def _xyxy(boxes_xywh: NDArray[np.float64]) -> NDArray[np.float32]:
-    boxes = boxes_xywh.copy()
-    boxes[:, 2:] += boxes[:, :2]
-    return boxes.astype(np.float32)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from instseg.core.boxes import xywh_of
 from instseg.core.instances import Instances
 from instseg.files.instances_csv import plain_cell
 from instseg.system.atomic import naming_file
@@ -53,13 +54,11 @@ class TracksCsv:
             track_ids: (N,).
             centroids: (N, 2), x y.
         """
-        boxes = found.boxes.astype(np.float64)
-        boxes[:, 2:] -= boxes[:, :2]
         rows = zip(
             track_ids.tolist(),
             map(plain_cell, found.names),
             found.scores.astype(np.float64).round(4).tolist(),
-            boxes.round(2).tolist(),
+            xywh_of(found.boxes).round(2).tolist(),
             found.masks.areas().tolist(),
             centroids.round(2).tolist(),
             strict=True,

@@ -17,7 +17,6 @@ from instseg.core.masks import Masks
 
 Bytes = NDArray[np.uint8]
 Rows = NDArray[np.void]  # items of 24 bytes
-Window = tuple[slice, slice]
 
 _SIDE = 8  # of a tile; a row of it is one 64-bit word of a mask, and three of a photo
 _WIDEST_LINE_PX = _SIDE

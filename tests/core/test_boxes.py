@@ -5,7 +5,7 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from instseg.core import boxes
-from instseg.core.boxes import are_corners, box_ious, corners_of, shared_areas
+from instseg.core.boxes import are_corners, box_areas, box_ious, corners_of, shared_areas, xywh_of
 
 
 def drawn(count=60, seed=0):
@@ -64,3 +64,10 @@ def test_overlapping_boxes_are_those_of_all_pairs(monkeypatch, at_once):
     assert len(pairs) == len(expected) > 20
     assert {tuple(pair) for pair in pairs.tolist()} == expected
     assert boxes.overlapping(found[:0]).shape == (0, 2)
+
+
+def test_boxes_change_their_format_and_have_an_area():
+    corners = np.array([[1, 2, 4, 6], [3, 3, 1, 5]], np.float32)
+    np.testing.assert_array_equal(xywh_of(corners), [[1, 2, 3, 4], [3, 3, -2, 2]])
+    np.testing.assert_array_equal(corners_of(xywh_of(corners)), corners)
+    np.testing.assert_array_equal(box_areas(corners), [12, 0])

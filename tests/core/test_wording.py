@@ -1,6 +1,6 @@
 """Numbers, counts and names in sentences."""
 
-from instseg.core.wording import count, interval, number, printable, some
+from instseg.core.wording import count, interval, number, printable, some, split_names
 
 
 def test_counts_agree_with_their_nouns():
@@ -28,3 +28,9 @@ def test_long_lists_and_names_are_cut():
 
 def test_nothing_in_a_name_reaches_the_terminal_as_a_command():
     assert printable("a\nb\x1b[2Jc") == "a b?[2Jc"
+
+
+def test_names_are_split_at_commas():
+    assert split_names("cat, traffic light ,dog") == ["cat", "traffic light", "dog"]
+    assert split_names(["a, b"]) == ["a, b"]
+    assert split_names(None) is None

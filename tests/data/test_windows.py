@@ -5,12 +5,12 @@ import pytest
 
 from instseg.core.instances import Instances, Masks
 from instseg.core.rle import polygons_to_rle
+from instseg.core.windows import corners_of_window
 from instseg.data.boxes import Boxes
 from instseg.data.labels import PhotoLabels
 from instseg.data.windows import (
     VISIBLE_SHARE,
     around_objects,
-    corners_of_window,
     only_large,
     seen_in,
     without_objects,

@@ -10,8 +10,9 @@ import pytest
 import tifffile
 
 from instseg.core.errors import InputError
+from instseg.core.windows import whole_window
 from instseg.files.image import read_image
-from instseg.files.windows import ArrayWindows, TiffWindows, shrunk, whole_window
+from instseg.files.windows import ArrayWindows, TiffWindows, shrunk
 from instseg.scenes.scene import SceneConfig, draw_scene
 
 SCENE = draw_scene(4, SceneConfig(size_hw=(300, 400))).image
