@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -170,7 +171,15 @@ def _several(given: str | Sequence[str]) -> Sequence[str]:
 def _record(video: Video, first: Frame) -> Json:
     height, width = first.image.shape[:2]
     name = Path(video.name).name or video.name
-    return {"id": 1, "name": name, "width": width, "height": height, "every": video.every}
+    return {
+        "id": 1,
+        "name": name,
+        "width": width,
+        "height": height,
+        "every": video.every,
+        # Tells videos of one name apart; their sizes would not: a file may have become whole.
+        "first_frame_crc32": zlib.crc32(np.ascontiguousarray(first.image)),
+    }
 
 
 def _made_by(predictor: Predictor, every: int, track: bool) -> Json:

@@ -241,6 +241,11 @@ def test_what_cannot_be_resumed(predictor, clip, whole, tmp_path):
     predict_video(predictor, clip, tmp_path, every=5, overlay=False)
     with pytest.raises(ArgumentError, match="of another video, or with other options"):
         predict_video(predictor, clip, tmp_path, every=4, resume=True)
+    (tmp_path / "other").mkdir()
+    brighter = [np.minimum(image, 200) + 20 for image in FRAMES]
+    of_same_name = write_video(tmp_path / "other" / clip.name, brighter)
+    with pytest.raises(ArgumentError, match="of another video"):
+        predict_video(predictor, of_same_name, tmp_path, every=5, resume=True)
 
 
 def test_a_plain_run_begins_anew(predictor, clip, tmp_path):
