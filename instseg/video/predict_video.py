@@ -119,6 +119,7 @@ def predict_video(
         video = stack.enter_context(closing(Video(source, every=every, on_event=on_event)))
         stack.enter_context(only_run_in(out))
         sweep(out)
+        tracker = _tracker(predictor, video) if track else None  # before anything is written
         output = OverlayOutput(out / "overlay.mp4", video, on_event) if overlay else None
         frames = stack.enter_context(closing(video.frames(sound=output.hear if output else None)))
         first = next(frames, None)
@@ -138,7 +139,6 @@ def predict_video(
         if output:
             output.begin(keep=len(predictions.done))
             stack.enter_context(output)
-        tracker = _tracker(predictor, video) if track else None
         results = stack.enter_context(FrameResults(out, tracker, counter))
         pipeline = Pipeline(predictor, video, results, predictions, output, color_by, on_event)
         skipped = pipeline.run(chain([first], frames))

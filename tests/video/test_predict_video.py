@@ -265,3 +265,13 @@ def test_no_sound_that_can_be_read_is_told(predictor, tmp_path):
     sound = Sound(tmp_path / "s.mp4", 0.0)
     assert join_parts([Part(part, 0, 3)], tmp_path / "o.mp4", frames=3, sound=sound)
     assert len(times_of(tmp_path / "o.mp4")) == 3
+
+
+def test_without_the_tracker_earlier_results_are_kept(predictor, clip, tmp_path, monkeypatch):
+    predict_video(predictor, clip, tmp_path, every=7, track=False)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    monkeypatch.delitem(sys.modules, "instseg.video.one_class", raising=False)
+    monkeypatch.setitem(sys.modules, "supervision", None)
+    with pytest.raises(InputError, match=r"track ids need supervision: pip install"):
+        predict_video(predictor, clip, tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
