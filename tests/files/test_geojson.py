@@ -173,7 +173,7 @@ def test_without_rasterio_a_line_names_the_extra(tmp_path: Path) -> None:
 def test_coordinates_that_are_not_on_the_earth_are_one_line(crs, corner_xy, tmp_path: Path) -> None:
     pytest.importorskip("rasterio")
     place = Georeference(crs=crs, transform=(1, 0, corner_xy[0], 0, -1, corner_xy[1]))
-    with pytest.raises(InputError, match="^its map coordinates are no places on the earth$"):
+    with pytest.raises(InputError, match=r"^its map coordinates are no places on the earth$"):
         write_geojson(tmp_path / "a.geojson", instances(), photo=place)
     assert not list(tmp_path.iterdir())
 
