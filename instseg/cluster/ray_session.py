@@ -142,7 +142,7 @@ def _require_answer(address: str) -> None:
         raise ArgumentError("{ray} must be local, auto, or HOST:PORT of a cluster", ray=address)
     try:
         socket.create_connection((host, int(port)), timeout=ANSWER_S).close()
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:
         raise ArgumentError(
             f"{{ray}} {address}: no answer ({error}); start Ray there with "
             f"`ray start --head --port={port}`, or use {{ray}} local"

@@ -13,6 +13,7 @@ from instseg.commands.terminal import console, printable, table
 from instseg.core.errors import ArgumentError
 from instseg.core.events import OnEvent, download_progress
 from instseg.core.wording import count, split_names
+from instseg.files.video_source import is_video, shown
 from instseg.files.weights import locate
 from instseg.formats.options import in_pixels
 
@@ -63,6 +64,8 @@ def _check(config: Mapping[str, Any]) -> None:
     for name, unused in UNUSED.items():
         if config[name] != unused:
             raise ArgumentError(f"{{{name}}} does not go with {{ray}}")
+    if video := next(filter(is_video, config["inputs"]), None):
+        raise ArgumentError(f"{shown(video)}: videos do not go with {{ray}}; run them without")
     if in_pixels(config["tolerance"]) != 1:
         raise ArgumentError("{tolerance} needs {to}")
     if config["device"] not in ("auto", "cpu", "cuda"):

@@ -14,6 +14,7 @@ from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import OnEvent, PhotoFailed
 from instseg.core.wording import count
 from instseg.files.listing import list_images
+from instseg.files.storage import is_remote
 from instseg.files.video_source import Source, camera_of, is_stream, is_video, shown
 from instseg.predict.photos import LONGEST_NAME, shorten
 
@@ -29,7 +30,7 @@ def videos_and_photos(config: Options, on_event: OnEvent) -> tuple[list[Source],
     """The inputs of a run: videos, streams and cameras, and photos.
 
     Raises:
-        ArgumentError: An option is not for videos.
+        ArgumentError: An option is not for videos, or an input is the address of photos.
         InputError: A folder, glob or list has neither photos nor videos.
     """
     videos: dict[Source, None] = {}
@@ -55,6 +56,8 @@ def _videos_of(item: str) -> list[Source]:
         return [camera]
     if is_stream(item):
         return [item]
+    if is_remote(item) and not Path(item).exists():
+        raise ArgumentError(f"{item}: addresses of photos need {{ray}}, such as {{ray}} local")
     path = Path(item)
     if path.is_dir() or item.startswith("@"):
         return []

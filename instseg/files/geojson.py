@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from instseg.core.errors import InputError
 from instseg.core.instances import Instances
 from instseg.core.json_types import Json
 from instseg.core.outlines import exact_loops, is_clockwise
-from instseg.files.georeference import Georeference, read_georeference
+from instseg.files.georeference import NOT_ON_EARTH, Georeference, read_georeference
 from instseg.system.atomic import naming_file, replacing
 
 DIGITS = 9  # of degrees: a tenth of a millimetre
@@ -41,7 +43,8 @@ def write_geojson(
         The georeference; None if the coordinates are pixels.
 
     Raises:
-        InputError: The file cannot be written; the photo is a GeoTIFF, and rasterio is missing.
+        InputError: The file cannot be written; the photo is a GeoTIFF, and rasterio is missing, or
+            its map coordinates are broken.
     """
     place = read_georeference(photo) if isinstance(photo, str | Path) else photo
     height, width = instances.size_hw
@@ -51,6 +54,7 @@ def write_geojson(
         about |= {"crs": place.crs, "transform": list(place.transform)}
     with (
         naming_file(Path(path)),
+        _naming_photo(photo),
         replacing(Path(path)) as temporary,
         temporary.open("w", encoding="utf-8") as file,
     ):
@@ -59,6 +63,16 @@ def write_geojson(
             file.write((",\n" if number else "\n") + json.dumps(feature))
         file.write("]}\n")
     return place
+
+
+@contextmanager
+def _naming_photo(photo: object) -> Iterator[None]:
+    try:
+        yield
+    except InputError as problem:
+        if str(problem) != NOT_ON_EARTH or not isinstance(photo, str | Path):
+            raise
+        raise InputError(f"{photo}: {problem}") from problem
 
 
 def _features(instances: Instances, place: Georeference | None) -> Iterator[Json]:

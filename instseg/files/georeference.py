@@ -16,6 +16,7 @@ WGS84 = "EPSG:4326"
 NEEDS_RASTERIO = (
     "map coordinates are read where rasterio is installed: pip install 'instseg[slides]'"
 )
+NOT_ON_EARTH = "its map coordinates are no places on the earth"
 _SCALE, _TIES, _TRANSFORM, _KEYS = 33550, 33922, 34264, 34735  # tags of a GeoTIFF
 _RADIUS_M, _ECCENTRICITY_2 = 6378137.0, 0.00669437999014  # of the ellipsoid of WGS 84
 
@@ -34,13 +35,23 @@ class Georeference:
     transform: tuple[float, float, float, float, float, float]
 
     def to_wgs84(self, points_xy: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Longitude and latitude, in degrees, of points (N, 2) in pixels: float64 (N, 2)."""
+        """Longitude and latitude, in degrees, of points (N, 2) in pixels: float64 (N, 2).
+
+        Raises:
+            InputError: A point is not on the earth, or the CRS has no place there.
+        """
         from rasterio.warp import transform
 
         a, b, c, d, e, f = self.transform
         x, y = points_xy.T
-        mapped = transform(self.crs, WGS84, a * x + b * y + c, d * x + e * y + f)
-        return np.stack([np.asarray(axis, np.float64) for axis in mapped[:2]], axis=1)
+        try:
+            mapped = transform(self.crs, WGS84, a * x + b * y + c, d * x + e * y + f)
+        except Exception as error:  # of GDAL, whose classes are private
+            raise InputError(NOT_ON_EARTH) from error
+        places = np.stack([np.asarray(axis, np.float64) for axis in mapped[:2]], axis=1)
+        if not np.isfinite(places).all():
+            raise InputError(NOT_ON_EARTH)
+        return places
 
     def pixel_areas_m2(self, points_xy: NDArray[np.float64]) -> NDArray[np.float64]:
         """The area of the pixel at each point (N, 2), on the earth's surface: float64 (N,)."""

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from instseg.core.errors import InputError
 from instseg.core.events import Notice, OnEvent, Warned, ignore
+from instseg.core.wording import count
 from instseg.files.image_kinds import HEAD_BYTES, NEEDS, can_read, kind_of_image
+from instseg.files.video_source import VIDEO_SUFFIXES
 from instseg.system.regular import require_regular_file
 
 IMAGE_SUFFIXES = (
@@ -31,7 +33,7 @@ def list_images(
         inputs: Files, folders, globs and lists.
         recursive: Search subfolders too.
         on_event: Called with the number of files of a folder or glob that are left out because they
-            are not images, or not readable here.
+            are videos, no images, or not readable here.
 
     Returns:
         The files.
@@ -83,18 +85,23 @@ def _expand(entry: Path, recursive: bool, on_event: OnEvent) -> list[Path]:
     files = [path for path in candidates if not path.name.startswith(".") and path.is_file()]
     images = [path for path in files if _looks_like_image(path)]
     unreadable = Counter(kind for path in images if (kind := _unreadable_kind(path)))
-    for kind, count in unreadable.items():
-        on_event(Warned(text=f"{entry}: {_files(count)} left out: {NEEDS[kind]}"))
+    for kind, number in unreadable.items():
+        on_event(Warned(text=f"{entry}: {_are(number, 'file')} left out: {NEEDS[kind]}"))
     readable = [path for path in images if not unreadable or not _unreadable_kind(path)]
-    if others := len(files) - len(images):
-        on_event(Notice(text=f"{entry}: {_files(others)} left out, no images by their names"))
+    videos = sum(path.suffix.lower() in VIDEO_SUFFIXES for path in files)
+    if videos and not images:
+        raise InputError(f"{entry}: {count(videos, 'video')}, no images; name each video itself")
+    if videos:
+        on_event(Notice(text=f"{entry}: {_are(videos, 'video')} left out; name each video itself"))
+    if others := len(files) - len(images) - videos:
+        on_event(Notice(text=f"{entry}: {_are(others, 'file')} left out, no images by their names"))
     if not readable:
         raise InputError(f"{entry}: {mend}")
     return readable
 
 
-def _files(count: int) -> str:
-    return "1 file is" if count == 1 else f"{count} files are"
+def _are(number: int, what: str) -> str:
+    return f"{count(number, what)} {'is' if number == 1 else 'are'}"
 
 
 def _looks_like_image(path: Path) -> bool:

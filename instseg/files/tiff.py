@@ -101,6 +101,8 @@ def _pieces(page: Any, file: BinaryIO, bands: int) -> Iterator[Piece]:
     samples, volumes, height, width, _ = page.shaped
     if volumes > 1 or page.dtype is None or not page.dataoffsets:
         raise ValueError("a volume, or without pixels")
+    if page.dtype.kind == "c":
+        raise ValueError("its pixels are complex numbers")
     for band, top, left, values in _stored_pieces(page, file):
         if band < bands and top < height and left < width:
             inside = values[: height - top, : width - left, : bands if samples == 1 else 1]

@@ -9,7 +9,7 @@ from instseg.core.errors import InputError
 from instseg.core.events import Notice, OnEvent, Warned
 from instseg.core.instances import Instances
 from instseg.files.geojson import write_geojson
-from instseg.files.georeference import NEEDS_RASTERIO
+from instseg.files.georeference import NEEDS_RASTERIO, NOT_ON_EARTH
 from instseg.predict.photos import NamedPhoto
 
 
@@ -36,7 +36,7 @@ class GeojsonFiles:
         try:
             place = write_geojson(path, found, photo=photo.path)
         except InputError as problem:
-            if NEEDS_RASTERIO not in str(problem):
+            if not any(why in str(problem) for why in (NEEDS_RASTERIO, NOT_ON_EARTH)):
                 raise
             self._tell(Warned(text=f"{problem}; GeoJSON is written in pixels"))
             write_geojson(path, found)
@@ -49,7 +49,7 @@ class GeojsonFiles:
         self._tell(Notice(text=text))
 
     def _tell(self, event: Notice | Warned) -> None:
-        kind = event.text if isinstance(event, Notice) else "rasterio"
+        kind = NEEDS_RASTERIO if NEEDS_RASTERIO in event.text else event.text
         if kind not in self._told:
             self._told.add(kind)
             self.on_event(event)

@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from instseg import __version__
+from instseg.core.errors import InputError
 from instseg.core.options import takes
 from instseg.core.wording import printable
 from instseg.serving.body import discard, received
@@ -27,6 +28,7 @@ from instseg.serving.messages import Answer, Job, MaskForm, RefusedError
 from instseg.serving.options import AppOptions
 from instseg.serving.schema import Health, Prediction, Problem
 
+MOST_DETECTIONS = 1_000_000  # that a request may ask for
 OPEN_PATHS = ("/health", "/health/live")  # which need no key
 CLIENT_GONE = 499  # in the metrics; nobody reads this answer
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -100,7 +102,15 @@ def app_of(dispatcher: Dispatcher, lifespan: Lifespan | None, api_key: str | Non
         dispatcher: Answers photos.
         lifespan: Starts and ends its lanes; None if others do.
         api_key: Requests must bring it; None or "" for none.
+
+    Raises:
+        InputError: The key is one that no request can bring.
     """
+    if api_key and not (api_key.isascii() and api_key.isprintable() and api_key == api_key.strip()):
+        raise InputError(
+            f"the API key (of {KEY_VARIABLE}) must be printable ASCII characters, without blanks "
+            "at its ends: others do not arrive in a header; choose another"
+        )
     app = FastAPI(
         title="instseg",
         version=__version__,
@@ -142,7 +152,12 @@ def _add_predict(app: FastAPI, dispatcher: Dispatcher) -> None:
             float | None, Query(ge=0, le=1, description="minimum score of all classes")
         ] = None,
         max_detections: Annotated[
-            int | None, Query(ge=1, description="at most this many, and not more than the service")
+            int | None,
+            Query(
+                ge=1,
+                le=MOST_DETECTIONS,
+                description="at most this many, and not more than the service",
+            ),
         ] = None,
         format: Annotated[  # noqa: A002
             Literal["json", "png"] | None,

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 
 from instseg.core.errors import InputError
 from instseg.core.events import Warned
+from instseg.core.wording import printable
 from instseg.serving.lanes import Lane, LaneEndedError
 from instseg.serving.messages import Answer, Job, Ready, RefusedError, State, refused
 from instseg.serving.metrics import Metrics
 from instseg.serving.options import Limits
 
-UNAVAILABLE, TOO_LATE = 503, 504  # statuses of HTTP
+FAILED, UNAVAILABLE, TOO_LATE = 500, 503, 504  # statuses of HTTP
 MOST_STARTS = 2  # that a photo may cost: a worker has ended twice while it was predicted
 LONGEST_PAUSE_S = 30.0  # between two tries to start a worker
 MOST_RETRY_S = 60  # that a client is asked to wait
@@ -265,6 +266,11 @@ class Dispatcher:
             for each in batch:
                 each.give(refused(UNAVAILABLE, "the service is shutting down"))
             raise
+        except Exception as problem:  # of a job that cannot be handed over: the others go on
+            for each in batch:
+                each.give(refused(FAILED, "the photo cannot be processed"))
+            self.limits.on_event(Warned(text=f"a batch failed: {printable(repr(problem))}"))
+            return False
         for each, answer in zip(batch, answers, strict=True):
             each.give(answer)
             self.metrics.photos.inc(answer.status == 200)

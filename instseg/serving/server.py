@@ -195,8 +195,9 @@ def _setup(options: ServeOptions, workers: int) -> Setup:
     given["classes"] = split_names(options.classes)
     limit = memory_limit_bytes() if options.memory is None else parse_bytes(options.memory)
     given["memory"] = None if limit is None else limit // workers
-    threads = os.environ.get("OMP_NUM_THREADS") or max(allowed_processors() // workers, 1)
-    return Setup(given, options.max_pixels, int(threads))
+    chosen = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # may be a list
+    threads = int(chosen) if chosen.isdecimal() else 0
+    return Setup(given, options.max_pixels, threads or max(allowed_processors() // workers, 1))
 
 
 @contextmanager
@@ -204,10 +205,10 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=MOST_CONNECTIONS)
-    except OSError as problem:
+    except (OSError, TypeError, UnicodeError) as problem:  # of names that no host can have
+        why = problem.strerror if isinstance(problem, OSError) else "not a name of a host"
         raise ArgumentError(
-            f"{{host}} {host} and {{port}} {port}: cannot listen there ({problem.strerror}); "
-            "choose others"
+            f"{{host}} {host} and {{port}} {port}: cannot listen there ({why}); choose others"
         ) from problem
     with listener:
         yield listener

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -119,6 +120,7 @@ def predict_video(
         video = stack.enter_context(closing(Video(source, every=every, on_event=on_event)))
         stack.enter_context(only_run_in(out))
         sweep(out)
+        tracker = _tracker(predictor, video) if track else None  # before anything is written
         output = OverlayOutput(out / "overlay.mp4", video, on_event) if overlay else None
         frames = stack.enter_context(closing(video.frames(sound=output.hear if output else None)))
         first = next(frames, None)
@@ -138,7 +140,6 @@ def predict_video(
         if output:
             output.begin(keep=len(predictions.done))
             stack.enter_context(output)
-        tracker = _tracker(predictor, video) if track else None
         results = stack.enter_context(FrameResults(out, tracker, counter))
         pipeline = Pipeline(predictor, video, results, predictions, output, color_by, on_event)
         skipped = pipeline.run(chain([first], frames))
@@ -171,4 +172,12 @@ def _several(given: str | Sequence[str]) -> Sequence[str]:
 def _record(video: Video, first: Frame) -> Json:
     height, width = first.image.shape[:2]
     name = Path(video.name).name or video.name
-    return {"id": 1, "name": name, "width": width, "height": height, "every": video.every}
+    return {
+        "id": 1,
+        "name": name,
+        "width": width,
+        "height": height,
+        "every": video.every,
+        # Tells videos of one name apart; their sizes would not: a file may have become whole.
+        "first_frame_crc32": zlib.crc32(first.image.tobytes()),
+    }

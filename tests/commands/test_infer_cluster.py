@@ -24,6 +24,7 @@ needs_extra = pytest.mark.skipif(
         (["--embed", "all"], "--embed and --pixel-size need --report"),
         (["--ray", "somewhere"], "--ray must be local, auto, or HOST:PORT"),
         (["--ray", "127.0.0.1:1"], "--ray 127.0.0.1:1: no answer"),
+        (["--ray", "ü" * 70 + ":1"], ": no answer"),
     ],
 )
 def test_what_cannot_work_is_one_line(options, words, tmp_path, capsys):
@@ -43,3 +44,14 @@ def test_an_earlier_job_is_not_overwritten(tmp_path, capsys):
     assert main([*given, "--ray", "local"]) == 2
     assert "continue it with --resume" in " ".join(capsys.readouterr().err.split())
     assert (shards / "manifest.json").read_text() == "{}"
+
+
+@needs_extra
+def test_videos_are_told_before_anything_starts(tmp_path, capsys):
+    out = tmp_path / "out"
+    assert (
+        main(["infer", "clip.mp4", "--weights", "demo", "--out", str(out), "--ray", "local"]) == 2
+    )
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "clip.mp4: videos do not go with --ray" in shown
+    assert not out.exists()

@@ -134,3 +134,8 @@ def test_overlays_are_coloured_by_track_or_by_class(inputs, tiny_weights, tmp_pa
         shown[color_by] = (out / "overlay.mp4").read_bytes()
     assert shown["auto"] == shown["instance"]
     assert shown["class"] != shown["auto"]
+
+
+def test_addresses_of_photos_need_a_cluster(tiny_weights, tmp_path):
+    with pytest.raises(ArgumentError, match=r"^s3://b/x.jpg: addresses of photos need ray"):
+        run(config(["s3://b/x.jpg"], tiny_weights, tmp_path / "out"))

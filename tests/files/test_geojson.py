@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 import tifffile
 
+from instseg.core.errors import InputError
+from instseg.core.events import Event, Warned
 from instseg.core.instances import Instances, Masks
 from instseg.core.rle import polygons_to_rle
 from instseg.files.geojson import polygons_of, write_geojson
-from instseg.files.georeference import read_georeference
+from instseg.files.georeference import Georeference, read_georeference
+from instseg.predict.geojson_files import GeojsonFiles
+from instseg.predict.photos import NamedPhoto
 
 SIZE_HW = (60, 80)
 UTM = "EPSG:32633"  # 15 degrees east in the middle
@@ -160,3 +164,30 @@ def test_without_rasterio_a_line_names_the_extra(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stderr.strip().endswith("pip install 'instseg[slides]'")
+
+
+@pytest.mark.parametrize(
+    ("crs", "corner_xy"),
+    [(UTM, (1e30, 5e9)), ('LOCAL_CS["unknown",UNIT["metre",1]]', CORNER_XY)],
+)
+def test_coordinates_that_are_not_on_the_earth_are_one_line(crs, corner_xy, tmp_path: Path) -> None:
+    pytest.importorskip("rasterio")
+    place = Georeference(crs=crs, transform=(1, 0, corner_xy[0], 0, -1, corner_xy[1]))
+    with pytest.raises(InputError, match=r"^its map coordinates are no places on the earth$"):
+        write_geojson(tmp_path / "a.geojson", instances(), photo=place)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_photo_whose_coordinates_are_broken_is_written_in_pixels(tmp_path: Path) -> None:
+    pytest.importorskip("rasterio")
+    photo = write_geotiff(tmp_path / "far.tif", transform=(1, 0, 1e30, 0, -1, 5e9))
+    told: list[Event] = []
+    named = NamedPhoto(path=photo, name="far.tif", picture="far")
+    GeojsonFiles(tmp_path, told.append).write(named, instances())
+    assert told == [
+        Warned(
+            text=f"{photo}: its map coordinates are no places on the earth; "
+            "GeoJSON is written in pixels"
+        )
+    ]
+    assert features(tmp_path / "far.geojson")[0]["properties"]["area_px"] == 796

@@ -425,6 +425,12 @@ def test_heic_without_the_plugin_says_what_to_install(tmp_path: Path) -> None:
         read_image(tmp_path / "a.heic")
 
 
+def test_complex_numbers_are_no_photo(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "radar.tif", np.ones((8, 9), np.complex64))
+    with pytest.raises(InputError, match=r"radar.tif: .*complex numbers"):
+        read_image(tmp_path / "radar.tif")
+
+
 def test_bands_of_real_tiffs(shared_cases: Path) -> None:
     folder = shared_cases / "18b-tiff-bands"
     expected = read_image(folder / "rgb.png").astype(int)

@@ -69,6 +69,20 @@ def test_rarer_suffixes_and_files_without_one_by_their_content(tmp_path: Path) -
     assert told == [Notice(text=f"{tmp_path}: 2 files are left out, no images by their names")]
 
 
+def test_videos_of_a_folder_are_told_from_other_files(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.MP4", "c.mov", "notes.txt"):
+        (tmp_path / name).touch()
+    told: list[Event] = []
+    list_images([tmp_path], on_event=told.append)
+    assert told == [
+        Notice(text=f"{tmp_path}: 2 videos are left out; name each video itself"),
+        Notice(text=f"{tmp_path}: 1 file is left out, no images by their names"),
+    ]
+    (tmp_path / "a.jpg").unlink()
+    with pytest.raises(InputError, match="2 videos, no images; name each video itself"):
+        list_images([tmp_path])
+
+
 def test_heic_that_cannot_be_read_is_counted(tmp_path: Path) -> None:
     if can_read("HEIC"):
         pytest.skip("HEIC can be read here")

@@ -47,6 +47,12 @@ def test_the_key_may_come_from_the_environment(tiny_weights, monkeypatch):
         assert service.ask(body=photo, headers={"X-API-Key": "from outside"}).status == 200
 
 
+def test_a_number_that_is_too_large_stops_nothing(tiny_weights):
+    with served_here(instseg.make_app(Predictor(tiny_weights), api_key="")) as service:
+        assert service.ask(f"/predict?max_detections={10**30}", drawn(0)[1]).status == 422
+        assert service.ask(body=drawn(0)[1]).status == 200
+
+
 def test_a_photo_that_needs_too_much_memory_is_413(tiny_weights):
     predictor = Predictor(tiny_weights)
     plan = predictor.plan
@@ -63,7 +69,7 @@ def test_a_photo_that_needs_too_much_memory_is_413(tiny_weights):
 
 def test_what_nobody_foresaw_is_told_to_the_owner_alone(tiny_weights):
     predictor, events = Predictor(tiny_weights), []
-    predictor._detector = None  # a network that cannot be called
+    predictor._look = None  # a network that cannot be called
     app = instseg.make_app(predictor, api_key="", on_event=events.append)
     with served_here(app) as service:
         reply = service.ask(body=drawn(0)[1])

@@ -29,6 +29,8 @@ class GatedLane:
     async def ask(self, jobs):
         self.batches.append([job.content for job in jobs])
         await self.gate.wait()
+        if b"too large" in self.batches[-1]:
+            raise OverflowError("of what is told to the worker")
         if self.ends_at and self.ends_at in self.batches[-1]:
             self.alive = False
             raise LaneEndedError
@@ -59,6 +61,22 @@ async def submitted(dispatcher, *contents):
     for _ in range(20):
         await asyncio.sleep(0)
     return tasks
+
+
+def test_a_lane_that_fails_goes_on():
+    events = []
+
+    async def work(dispatcher):
+        lane = GatedLane()
+        lane.gate.set()
+        await dispatcher.add(lane)
+        (wrong,) = await submitted(dispatcher, b"too large")
+        assert (await wrong).status == 500
+        (right,) = await submitted(dispatcher, b"0")
+        assert (await right).body == b"0"
+
+    run(work, on_event=events.append)
+    assert any("of what is told" in event.text for event in events)
 
 
 def test_photos_that_wait_share_batches():

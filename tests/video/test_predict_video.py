@@ -241,6 +241,11 @@ def test_what_cannot_be_resumed(predictor, clip, whole, tmp_path):
     predict_video(predictor, clip, tmp_path, every=5, overlay=False)
     with pytest.raises(ArgumentError, match="of another video, or with other options"):
         predict_video(predictor, clip, tmp_path, every=4, resume=True)
+    (tmp_path / "other").mkdir()
+    brighter = [np.minimum(image, 200) + 20 for image in FRAMES]
+    of_same_name = write_video(tmp_path / "other" / clip.name, brighter)
+    with pytest.raises(ArgumentError, match="of another video"):
+        predict_video(predictor, of_same_name, tmp_path, every=5, resume=True)
 
 
 def test_a_plain_run_begins_anew(predictor, clip, tmp_path):
@@ -260,3 +265,13 @@ def test_no_sound_that_can_be_read_is_told(predictor, tmp_path):
     sound = Sound(tmp_path / "s.mp4", 0.0)
     assert join_parts([Part(part, 0, 3)], tmp_path / "o.mp4", frames=3, sound=sound)
     assert len(times_of(tmp_path / "o.mp4")) == 3
+
+
+def test_without_the_tracker_earlier_results_are_kept(predictor, clip, tmp_path, monkeypatch):
+    predict_video(predictor, clip, tmp_path, every=7, track=False)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    monkeypatch.delitem(sys.modules, "instseg.video.one_class", raising=False)
+    monkeypatch.setitem(sys.modules, "supervision", None)
+    with pytest.raises(InputError, match=r"track ids need supervision: pip install"):
+        predict_video(predictor, clip, tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
