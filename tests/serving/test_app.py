@@ -69,7 +69,7 @@ def test_a_photo_that_needs_too_much_memory_is_413(tiny_weights):
 
 def test_what_nobody_foresaw_is_told_to_the_owner_alone(tiny_weights):
     predictor, events = Predictor(tiny_weights), []
-    predictor._look = None  # a network that cannot be called
+    predictor._detector = None  # a network that cannot be called
     app = instseg.make_app(predictor, api_key="", on_event=events.append)
     with served_here(app) as service:
         reply = service.ask(body=drawn(0)[1])
