@@ -82,7 +82,6 @@ def _mp4(path: Path, size_hw: tuple[int, int]) -> Iterator[Any]:
         stream = container.add_stream("libx264", rate=FRAME_RATE, options={"crf": QUALITY})
         stream.height, stream.width = size_hw
         stream.pix_fmt = "yuv420p"
-        stream.thread_count = 1  # the same file on every machine
 
         def write(image: Any) -> None:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))

@@ -98,9 +98,10 @@ def test_files(tmp_path):
     assert len(decoded) == 6
     photo = instseg.read_image(drawn.images / "000003.jpg").astype(int)
     assert np.abs(decoded[3] - photo).mean() < 12
-    first = drawn.video.read_bytes()
+    files = [drawn.coco_json, *sorted(drawn.images.iterdir())]
+    first = [file.read_bytes() for file in files]
     instseg.make_scenes(out=tmp_path, images=6, video=True, size=64, seed=2)
-    assert drawn.video.read_bytes() == first
+    assert [file.read_bytes() for file in files] == first
 
 
 @pytest.mark.parametrize("wrong", [{"start": 3}, {"size": 65}])
