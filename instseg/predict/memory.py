@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from instseg.core.errors import InputError
 from instseg.files.photo_header import DECODER_BYTES, read_header
@@ -52,6 +53,11 @@ class MemoryPlan(ABC):
     def room_bytes(self) -> float:
         """What all photos together may need."""
         return self.limit_bytes / CAUTION - self.base_bytes
+
+    def shared(self, among: int) -> Self:
+        """The plan of one of several that share the room for photos."""
+        limit_bytes = (self.base_bytes + self.room_bytes / among) * CAUTION
+        return replace(self, limit_bytes=limit_bytes)
 
     @abstractmethod
     def need(

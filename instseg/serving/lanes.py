@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from copy import copy
-from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -150,9 +149,7 @@ class ThreadLane:
 
     def __init__(self, predictor: Predictor, max_pixels: int, lanes: int, threads: int) -> None:
         self._predictor, self._max_pixels, self._threads = copy(predictor), max_pixels, threads
-        plan = predictor.plan
-        share = plan.base_bytes + (plan.limit_bytes - plan.base_bytes) / lanes
-        self._predictor.plan = replace(plan, limit_bytes=share)
+        self._predictor.plan = predictor.plan.shared(lanes)
         self._pool: ThreadPoolExecutor | None = None
 
     @property

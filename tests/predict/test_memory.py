@@ -1,5 +1,6 @@
 """What is done where memory is short."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +104,8 @@ def test_a_semantic_network_refuses_a_photo_that_does_not_fit(tmp_path: Path) ->
     Image.new("RGB", (3000, 3000), "olive").save(tmp_path / "huge.png")
     weights = save_unet(tmp_path / "unet.safetensors", ("BG", "cup"))
     roomy = Segmenter(weights, device="cpu")
-    short = Segmenter(weights, device="cpu", memory=int(roomy.plan.base_bytes * CAUTION) + 10**8)
+    short = Segmenter(weights, device="cpu")
+    short.plan = replace(short.plan, limit_bytes=short.plan.base_bytes * CAUTION + 1e8)
     small = np.zeros((40, 60, 3), np.uint8)
     np.testing.assert_array_equal(next(short.stream([small])), roomy(small))
     with pytest.raises(InputError, match=r"huge\.png: needs .* of memory, and the limit is "):

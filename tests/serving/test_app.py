@@ -14,6 +14,7 @@ from running_service import served_here
 import instseg
 from instseg.core.errors import InputError
 from instseg.core.events import Warned
+from instseg.predict.memory import CAUTION
 from instseg.predict.predictor import Predictor
 from instseg.scenes.scene import SceneConfig, draw_scene
 
@@ -56,8 +57,10 @@ def test_a_number_that_is_too_large_stops_nothing(tiny_weights):
 def test_a_photo_that_needs_too_much_memory_is_413(tiny_weights):
     predictor = Predictor(tiny_weights)
     plan = predictor.plan
-    need = plan.need((64, 64))
-    predictor.plan = replace(plan, limit_bytes=plan.peak_bytes([need]) * 1.11)
+    room = plan.peak_bytes([plan.need((64, 64))]) - plan.base_bytes
+    lanes = predictor.workers().count
+    limit = (plan.base_bytes + 1.2 * lanes * room) * CAUTION
+    predictor.plan = replace(plan, limit_bytes=limit)
     with served_here(instseg.make_app(predictor, api_key="")) as service:
         assert service.ask(body=drawn(0, (64, 64))[1]).status == 200
         large = BytesIO()
