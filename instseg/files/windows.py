@@ -154,7 +154,9 @@ class TiffWindows:
 
 
 def is_tiff(path: Path) -> bool:
-    """Whether a file begins as a TIFF does; False if it cannot be opened."""
+    """Whether a file begins as a TIFF does; False if it cannot be opened, or is a pipe."""
+    if not path.is_file():  # opening a pipe would wait for whoever writes into it
+        return False
     try:
         with path.open("rb") as file:
             return kind_of_image(file.read(HEAD_BYTES)) == "TIFF"
