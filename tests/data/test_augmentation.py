@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from instseg.core.errors import InputError
 from instseg.core.instances import Instances
 from instseg.core.masks import Masks
-from instseg.data.augmentation import AUGMENTATION_NAMES, DEFAULT_STEPS, parse_augmentations
+from instseg.data.augmentation import DEFAULT_STEPS, parse_augmentations
+from instseg.data.augmentation_steps import AUGMENTATION_NAMES
 from instseg.data.coco import CocoData
 
 GEOMETRIC = [

@@ -12,7 +12,8 @@ from instseg.core.errors import InputError
 from instseg.core.instances import Instances
 from instseg.core.masks import Masks
 from instseg.core.semantic import to_semantic
-from instseg.data.augmentation import AUGMENTATION_NAMES, DEFAULT_STEPS, parse_augmentations
+from instseg.data.augmentation import DEFAULT_STEPS, parse_augmentations
+from instseg.data.augmentation_steps import AUGMENTATION_NAMES
 from instseg.data.coco import CocoData
 from instseg.data.semantic_augmentation import default_steps, parse_semantic_augmentations
 from instseg.data.semantic_data import CocoSemantic
