@@ -20,7 +20,7 @@ from instseg.files.exported_file import ExportedFile, is_exported, read_exported
 from instseg.files.model_card import ModelCard
 from instseg.files.weights import NAMED, locate
 from instseg.models.batch_detector import detector_for
-from instseg.models.inference import Choice, Detections
+from instseg.models.detections import Choice, Detections
 from instseg.models.mask_rcnn import Model, load_detector
 from instseg.models.segmenters import SegmenterModel, load_segmenter
 from instseg.models.semantic_inference import NetworkSegmenter

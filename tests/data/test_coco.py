@@ -11,7 +11,7 @@ from pycocotools.coco import COCO
 from instseg.core.errors import InputError
 from instseg.core.masks import Masks
 from instseg.data.coco import CocoData
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 
 
 def write_dataset(folder, **changes):
