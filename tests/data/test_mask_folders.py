@@ -18,8 +18,6 @@ from instseg.data.mask_folders import MaskData
 from instseg.data.semantic_data import statistics
 from instseg.files.image_writing import write_image, write_indexed_png
 
-PET = {1: "pet", 2: "BG", 3: "ignore"}
-
 
 def write_pair(folder, stem, values, suffix=".jpg", size_hw=None):
     """A photo of stripes and a mask of these values; the photo of another size if one is given."""
