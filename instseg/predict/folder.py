@@ -137,18 +137,7 @@ def predict_folder(
             )
         pre_annotation = None
         if to is not None and predictions.done:
-            from instseg.predict.pre_annotation import write_pre_annotation  # loads scipy
-
-            with predictions.reading():
-                pre_annotation = write_pre_annotation(
-                    predictions.journal(),
-                    photos,
-                    out / to,
-                    to,
-                    tolerance=tolerance,
-                    class_names=_kept_classes(predictor),
-                    on_event=on_event,
-                )
+            pre_annotation = run.pre_annotate(photos, predictions, to, tolerance)
     return PredictedFolder(
         folder=out,
         counts=dict(run.counts.most_common()),
@@ -159,13 +148,6 @@ def predict_folder(
         busy=run.worked.seconds / seconds,
         pre_annotation=pre_annotation,
     )
-
-
-def _kept_classes(predictor: Predictor) -> list[str]:
-    """The classes that a model finds; all without a choice of them."""
-    kept = predictor.choice.class_ids
-    names = enumerate(predictor.class_names)
-    return [name for number, name in names if kept is None or number in kept]
 
 
 def made_by(predictor: Predictor) -> Json:
@@ -237,6 +219,33 @@ class _Run:
                 predictions.add(photo.name, found.size_hw, found, image_id)
                 self.counts.update(found.names)
         return predictions
+
+    def pre_annotate(
+        self,
+        photos: Sequence[NamedPhoto],
+        predictions: PredictionWriter,
+        to: Tool,
+        tolerance: float,
+    ) -> PreAnnotation:
+        """Write what has been found for an annotation tool."""
+        from instseg.predict.pre_annotation import write_pre_annotation  # loads scipy
+
+        with predictions.reading():
+            return write_pre_annotation(
+                predictions.journal(),
+                photos,
+                self.out / to,
+                to,
+                tolerance=tolerance,
+                class_names=self._kept_classes(),
+                on_event=self.on_event,
+            )
+
+    def _kept_classes(self) -> list[str]:
+        """The classes that the model finds; all without a choice of them."""
+        kept = self.predictor.choice.class_ids
+        names = enumerate(self.predictor.class_names)
+        return [name for number, name in names if kept is None or number in kept]
 
     def _prepare(self, photos: Sequence[NamedPhoto]) -> None:
         """Remove what a killed run was writing, and write what labels of semantic maps mean."""
