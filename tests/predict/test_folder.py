@@ -81,4 +81,4 @@ def read(folder: Path) -> str:
 def test_many_photos_in_flat_memory():
     script = ROOT / "tests" / "flat_memory.py"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, script, "300"], check=True, env=environment)
+    subprocess.run([sys.executable, script, "photos", "300"], check=True, env=environment)
