@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python docs/tooling/unlabelled_gain.py --out out/unlabelled_gain
 
-For each seed, scenes of 8 classes are drawn to train on, of which a tenth has labels, and 200
+For each seed, scenes of 8 classes are drawn to train on, of which a tenth has labels, and 1,000
 others to measure on. A first run on the labelled scenes starts from `photos`, which has not seen
 scenes. Two runs go on from it with the same number of steps: one on the labelled scenes, one on
 all.
@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import instseg
 from instseg.scenes.scene import SCENE_CLASSES
 
-MEASURED = 200
+MEASURED = 1000
 CLASSES = SCENE_CLASSES[::2]
 SIZE_PX = 160
 TRAINING = {

@@ -11,7 +11,7 @@ from instseg.core.errors import ArgumentError
 from instseg.core.events import OnEvent, ignore
 from instseg.core.options import python_only
 from instseg.core.overlap_rule import Rule, require_rule_used
-from instseg.files.storage import is_remote
+from instseg.files.storage import as_address, is_remote
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class ShardsOptions:
         if is_remote(self.out) and any(made):
             raise ArgumentError(
                 "{predictions_json}, {csv}, {semantic_map} and {report} need a local {out}",
-                out=self.out,
+                out=as_address(self.out),
             )
         require_rule_used(self.overlap_rule, self.class_priority, semantic_map=self.semantic_map)
         if not self.report and (self.embed != "auto" or self.pixel_size is not None):

@@ -10,16 +10,13 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from instseg import __version__
 from instseg.cluster.listing import ListedPhoto
 from instseg.core.errors import InputError
 from instseg.core.instances import Instances
-from instseg.files.image import read_image
 from instseg.files.shards import ShardHeader, ShardPhoto
 from instseg.files.storage import is_remote, read_bytes
+from instseg.predict.large import Photo, need_of_photo, read_photo
 from instseg.predict.pipeline import Seen, described, look_within
 from instseg.predict.predictor import Predictor
 from instseg.system.ahead import Wait, map_ahead, pool_of
@@ -162,20 +159,17 @@ class Worker:
             return _Fetched(photo, Path(photo.address), problem)
 
     def _need(self, photo: _Fetched) -> Need:
-        return self._predictor.plan.need_of_file(photo.path)
+        return need_of_photo(photo.path, self._predictor.plan)
 
-    def _read(self, photo: _Fetched) -> NDArray[np.uint8]:
+    def _read(self, photo: _Fetched) -> Photo:
         if photo.problem:
             raise photo.problem
-        try:
-            self._predictor.plan.require(photo.path, self._need(photo))
-            return read_image(photo.path)
-        finally:
-            if is_remote(photo.photo.address):
-                photo.path.unlink()
+        return read_photo(photo.path, self._predictor.plan)
 
-    def _row(self, seen: Seen[_Fetched, NDArray[np.uint8], Instances]) -> ShardPhoto:
+    def _row(self, seen: Seen[_Fetched, Photo, Instances]) -> ShardPhoto:
         photo, found, path = seen.item.photo, seen.found, seen.item.photo.readable
+        if is_remote(photo.address) and not seen.item.problem:  # windows are read until now
+            seen.item.path.unlink()
         if isinstance(found, Instances):
             return ShardPhoto(name=photo.name, path=path, found=found)
         text = described(path, found).replace(str(seen.item.path), path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from instseg.core.errors import InputError
 from instseg.core.instances import Instances, Masks
 from instseg.core.options import checks_types
-from instseg.core.windows import Window
+from instseg.core.windows import Window, whole_window
 from instseg.core.wording import count
 from instseg.data.coco_annotations import annotation_record, annotation_rle
 from instseg.data.coco_checks import annotations_by_image, check_images_and_categories
@@ -24,6 +25,7 @@ from instseg.files.coco_json import leads_out, parse_dataset, read_boxes, read_c
 from instseg.files.coco_records import Annotation, Dataset, ImageRecord
 from instseg.files.image import read_image
 from instseg.files.photo_header import photo_size, read_header
+from instseg.files.windows import TiffWindows, is_tiff
 
 log = logging.getLogger(__name__)
 
@@ -223,12 +225,19 @@ class CocoData:
         return self.instances_of([each for each in found if not each.iscrowd], index)
 
     def window(self, index: int, window: Window) -> NDArray[np.uint8]:
-        """A part of a photo, uint8 RGB; raises InputError as `photo` does.
+        """A part of a photo, uint8 RGB, of a TIFF read alone; raises InputError as `photo` does.
 
         Args:
             index: The photo.
             window: Its rows and columns, inside the photo.
         """
+        record = self.images[index]
+        path, size_hw = self.folder / record.file_name, (record.height, record.width)
+        if window != whole_window(size_hw) and not leads_out(record.file_name) and is_tiff(path):
+            with suppress(InputError):  # other kinds of TIFF, and damaged ones
+                windows = TiffWindows(path)
+                if windows.size_hw == size_hw:
+                    return windows.read(window)
         return np.ascontiguousarray(self.photo(index)[window])
 
     def crowds(self, index: int) -> Masks:

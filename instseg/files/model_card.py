@@ -4,11 +4,12 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import msgspec
 
-from instseg.core.errors import InputError
+from instseg.core.errors import ArgumentError
 from instseg.core.wording import count, some
 from instseg.files.card_checks import check_classes, check_preprocessing, check_thresholds
 
@@ -71,13 +72,16 @@ class ModelCard:
         """The ids of some classes.
 
         Raises:
-            InputError: One of them is not there.
+            ArgumentError: One of them is not there.
         """
-        unknown = [name for name in names if name not in self.class_names[1:]]
+        known = self.class_names[1:]
+        unknown = [name for name in names if name not in known]
         if unknown:
-            raise InputError(
-                f"classes: these weights have no {', '.join(unknown)}; "
-                f"their classes are {', '.join(self.class_names[1:])}"
+            close = [near for name in unknown for near in get_close_matches(name, known, n=1)]
+            meant = f"did you mean {', '.join(close)}? " if close else ""
+            raise ArgumentError(
+                f"{{classes}}: these weights have no {', '.join(unknown)}; {meant}"
+                f"their classes are {', '.join(known)}"
             )
         return frozenset(self.class_names.index(name) for name in names)
 

@@ -126,6 +126,8 @@ def predict_video(
         first = next(frames, None)
         if first is None:
             raise InputError(f"{video.name}: has no frame that can be decoded; copy it again")
+        height, width = first.image.shape[:2]  # too large ones are told before anything is written
+        predictor.plan.require(video.name, predictor.plan.need((height, width), decoder=0))
         predictions = stack.enter_context(
             PredictionWriter(
                 out,

@@ -226,7 +226,7 @@ def test_photos_and_shards_lie_in_s3(photos, plain, cluster, s3, tmp_path):
 def test_options_that_do_not_go_together_are_told_before_anything_starts(tmp_path):
     for wrong, message in (
         ({"polygons": True}, "polygons and coco_json need predictions_json"),
-        ({"out": "s3://bucket/found", "csv": True}, "need a local out"),
+        ({"out": Path("s3://bucket/found"), "csv": True}, "need a local out='s3://bucket/found'"),
         ({"ray": "there"}, "must be local, auto, or HOST:PORT"),
         ({"ray": "127.0.0.1:1"}, "no answer"),
     ):

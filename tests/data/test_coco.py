@@ -4,12 +4,14 @@ import json
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from pycocotools import mask
 from pycocotools.coco import COCO
 
 from instseg.core.errors import InputError
 from instseg.core.masks import Masks
+from instseg.data import coco
 from instseg.data.coco import CocoData
 from instseg.files.image_writing import write_image
 
@@ -152,6 +154,21 @@ def test_a_photo_is_turned_as_its_annotations_are(tmp_path, caplog, upright):
     photo = CocoData.read(path, folder).photo(0)
     assert photo.shape == (*size.values(), 3)
     assert ("turned.jpg" in caplog.text) == (not upright)
+
+
+@pytest.mark.parametrize("tags", [[], [(274, "H", 1, 3, True)]])  # upright, and upside down
+def test_a_window_of_a_tiff_is_that_of_the_photo_and_read_alone(tmp_path, monkeypatch, tags):
+    images = [{"id": 9, "file_name": "a.tif", "height": 70, "width": 90}]
+    path, folder = write_dataset(tmp_path, images=images, annotations=[])
+    noise = np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8)
+    tiles = {"tile": (32, 32), "photometric": "rgb", "compression": "zlib"}
+    tifffile.imwrite(folder / "a.tif", noise, **tiles, extratags=tags)
+    data = CocoData.read(path, folder)
+    window = slice(20, 60), slice(50, 90)
+    expected = data.photo(0)[window]
+    if not tags:
+        monkeypatch.setattr(coco, "read_image", lambda path: pytest.fail("was read whole"))
+    np.testing.assert_array_equal(data.window(0, window), expected)
 
 
 def test_a_document_is_complete_and_numbered(tmp_path):

@@ -382,8 +382,9 @@ def test_photo_larger_than_a_tile(model, flip, batch_size):
         ({"precision": "fp8"}, "precision='fp8' must be one of auto, fp32, bf16, int8"),
         (
             {"classes": ["cat", "unicorn", "elf"]},
-            "have no unicorn, elf; their classes are cat, dog",
+            "classes: these weights have no unicorn, elf; their classes are cat, dog",
         ),
+        ({"classes": "Cat"}, "have no Cat; did you mean cat? their classes are cat, dog"),
         ({"classes": ["BG"]}, "have no BG"),
         ({"device": "toaster"}, "device toaster is not available on this machine; use cpu"),
         ({"device": "cuda:77"}, "device cuda:77 is not available"),

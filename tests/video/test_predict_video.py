@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -275,3 +276,14 @@ def test_without_the_tracker_earlier_results_are_kept(predictor, clip, tmp_path,
     with pytest.raises(InputError, match=r"track ids need supervision: pip install"):
         predict_video(predictor, clip, tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_frames_too_large_for_the_memory_are_told_before_anything_is_written(
+    weights, clip, whole, tmp_path
+):
+    shutil.copytree(whole, tmp_path / "out")
+    small = Predictor(weights, device="cpu", memory="100MB")
+    with pytest.raises(InputError, match=r"clip\.mp4: needs .* of memory, and the limit is"):
+        predict_video(small, clip, tmp_path / "out")
+    for path in whole.iterdir():
+        assert path.read_bytes() == (tmp_path / "out" / path.name).read_bytes()
