@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from instseg.evaluation.evaluate import evaluate
     from instseg.exporting.export import export
     from instseg.files.geojson import write_geojson
-    from instseg.files.image import read_image, write_image
+    from instseg.files.image import read_image
+    from instseg.files.image_writing import write_image
     from instseg.files.shards import Shards
     from instseg.files.video import Video
     from instseg.files.windows import TiffWindows
@@ -108,7 +109,7 @@ _HOME = {
     "to_semantic": "instseg.core.semantic",
     "train_unet": "instseg.training.train_unet",
     "write_geojson": "instseg.files.geojson",
-    "write_image": "instseg.files.image",
+    "write_image": "instseg.files.image_writing",
 }
 
 

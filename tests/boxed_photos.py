@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 
 SIDE = 64
 

@@ -6,7 +6,7 @@ import json
 import numpy as np
 
 from instseg.core.masks import Masks
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 
 SIZE_HW = (60, 80)
 RECTANGLE = [10, 5, 40, 5, 40, 25, 10, 25]

@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from instseg.core.masks import Masks
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 
 SIZE_HW = (120, 160)
 SIDE = 30

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 
 HEIGHT, WIDTH = 80, 120
 CUP, DOG = 3, 7

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 
 PHOTOS = {
     "astronaut": skimage.data.astronaut,  # NASA, public domain

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from demo_photos import FREE, demo_photo
 
 from instseg.cli import main as command
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 
 DOCS = Path(__file__).resolve().parents[1]
 SIZE = {"width": 1280, "height": 800}

@@ -15,7 +15,7 @@ import numpy as np
 from instseg.benchmark.made_up_coco import PHOTO_HW, write_instances
 from instseg.core.events import OnEvent, ignore, told
 from instseg.files.coco_json import read_document
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 from instseg.formats.convert import convert
 from instseg.formats.registry import FormatName
 

@@ -19,9 +19,11 @@ from instseg.benchmark.infer import benchmark_model
 from instseg.benchmark.peaks import bytes_per_second, finish, operations_per_second
 from instseg.core.events import OnEvent, ignore, told
 from instseg.core.instances import Instances
-from instseg.files.image import read_image, write_image
+from instseg.files.image import read_image
+from instseg.files.image_writing import write_image
 from instseg.models.batch_detector import detector_for
-from instseg.models.inference import Choice, Detector
+from instseg.models.detections import Choice
+from instseg.models.inference import Detector
 from instseg.predict.paste import paste_batch
 from instseg.system.allocation import keep_freed_memory
 from instseg.system.device import choose_device, choose_dtype

@@ -221,7 +221,7 @@ class _Run:
     def _settings(self, path: Path) -> tuple[WorkerSettings, str]:
         """What the workers are told, and the engine; checks the options on this machine."""
         from instseg.cluster.worker import WeightsFiles, WorkerSettings
-        from instseg.predict.folder import made_by
+        from instseg.predict.folder_run import made_by
         from instseg.predict.predictor import Predictor
 
         options = self.options

@@ -201,7 +201,7 @@ def _write_json(path: Path, content: Any, indent: int | None = 1) -> Path:
 
 def _write_sheet(config: Options, examination: Examination) -> list[Path]:
     from instseg.doctor.examples import examples
-    from instseg.files.image import write_image
+    from instseg.files.image_writing import write_image
     from instseg.visualize.contact_sheet import contact_sheet
     from instseg.visualize.draw import draw_instances
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from instseg.comparison.compared_models import ComparedModels
 from instseg.core.events import OnEvent, ignore, told
 from instseg.core.json_types import Json
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 from instseg.visualize.side_by_side import SideBySide, draw_side_by_side
 
 TITLES = {

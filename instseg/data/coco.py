@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,9 +17,10 @@ from numpy.typing import NDArray
 from instseg.core.errors import InputError
 from instseg.core.instances import Instances, Masks
 from instseg.core.options import checks_types
-from instseg.core.rle import polygons_to_rle
 from instseg.core.windows import Window, whole_window
 from instseg.core.wording import count
+from instseg.data.coco_annotations import annotation_record, annotation_rle
+from instseg.data.coco_checks import annotations_by_image, check_images_and_categories
 from instseg.files.coco_json import leads_out, parse_dataset, read_boxes, read_content
 from instseg.files.coco_records import Annotation, Dataset, ImageRecord
 from instseg.files.image import read_image
@@ -81,13 +81,13 @@ class CocoData:
         else:
             content = read_content(coco_json) if content is None else content
             dataset = parse_dataset(content, coco_json, lambda name: photo_size(folder, name))
-        _check_images_and_categories(coco_json, dataset)
+        check_images_and_categories(coco_json, dataset)
         ordered = sorted(dataset.categories, key=lambda category: category.id)
         return cls(
             coco_json=coco_json,
             folder=folder,
             dataset=dataset,
-            annotations=_by_image(coco_json, dataset),
+            annotations=annotations_by_image(coco_json, dataset),
             class_names=("BG", *(category.name for category in ordered)),
             category_ids=(0, *(category.id for category in ordered)),
         )
@@ -144,7 +144,9 @@ class CocoData:
         """The dataset without annotations that have a box and no mask."""
         kept = [each for each in self.dataset.annotations if not each.is_box_only]
         dataset = msgspec.structs.replace(self.dataset, annotations=kept)
-        return replace(self, dataset=dataset, annotations=_by_image(self.coco_json, dataset))
+        return replace(
+            self, dataset=dataset, annotations=annotations_by_image(self.coco_json, dataset)
+        )
 
     def load(self, index: int) -> tuple[NDArray[np.uint8], Instances]:
         """A photo, uint8 RGB (H, W, 3), and its objects without crowds.
@@ -262,7 +264,8 @@ class CocoData:
             InputError: An annotation is broken.
         """
         record = self.images[index]
-        parts = [Masks.from_rle([self._rle(each, record)]) for each in annotations]
+        coded = [annotation_rle(each, record, self.coco_json) for each in annotations]
+        parts = [Masks.from_rle([each]) for each in coded]
         masks = Masks.concatenate([Masks.empty((record.height, record.width)), *parts])
         class_ids = [self._class_of[each.category_id] for each in annotations]
         return Instances(
@@ -288,100 +291,13 @@ class CocoData:
             "images": [_given(image) for image in self.images],
             "categories": [msgspec.structs.asdict(c) for c in self.dataset.categories],
             "annotations": [
-                {"id": number, **self._record(annotation, image)}
+                {"id": number, **annotation_record(annotation, image, self.coco_json)}
                 for number, (annotation, image) in enumerate(pairs, start=1)
             ],
         }
-
-    def _record(self, annotation: Annotation, image: ImageRecord) -> dict[str, Any]:
-        bare = annotation.is_box_only
-        coded = None if bare else self._rle(annotation, image)
-        record = {
-            "image_id": annotation.image_id,
-            "category_id": annotation.category_id,
-            "segmentation": coded,
-            "bbox": annotation.bbox,
-            "area": annotation.area,
-            "iscrowd": int(bool(annotation.iscrowd)),
-        }
-        if annotation.bbox and min(annotation.bbox[2:]) < 0:
-            raise self._wrong(annotation, "its box has a width or height below 0")
-        if annotation.bbox and bare and annotation.area is None:
-            record["area"] = annotation.bbox[2] * annotation.bbox[3]
-        elif coded and (annotation.bbox is None or annotation.area is None):
-            masks = Masks.from_rle([coded])
-            left, top, right, bottom = masks.boxes_xyxy()[0].tolist()
-            measured = {"bbox": [left, top, right - left, bottom - top], "area": masks.areas()[0]}
-            record |= {key: value for key, value in measured.items() if record[key] is None}
-        return record
-
-    def _rle(self, annotation: Annotation, image: ImageRecord) -> dict[str, Any]:
-        """The mask of an annotation, checked, as compressed RLE."""
-        size_hw = (image.height, image.width)
-        try:
-            outline = annotation.outline()
-            if not outline or not isinstance(outline, dict | list):
-                raise ValueError("has no segmentation")
-            if isinstance(outline, list):
-                return polygons_to_rle(outline, size_hw)
-            return Masks.from_rle([outline], size_hw).to_rle()[0]  # which adds a missing last run
-        except (KeyError, OverflowError, TypeError, ValueError) as error:
-            problem = f"has no {error}" if isinstance(error, KeyError) else str(error)
-            if annotation.is_box_only:
-                raise self._box_only(annotation) from error
-            raise self._wrong(annotation, problem) from error
-
-    def _box_only(self, annotation: Annotation) -> InputError:
-        return InputError(
-            f"{self.coco_json}: annotation {annotation.id}, of image {annotation.image_id}: has a "
-            "box and no segmentation, which only the training data of finetune may; draw its mask, "
-            "or remove it"
-        )
-
-    def _wrong(self, annotation: Annotation, problem: str) -> InputError:
-        return InputError(
-            f"{self.coco_json}: annotation {annotation.id}, of image {annotation.image_id}: "
-            f"{problem}; `instseg doctor --fix` repairs it or leaves it out"
-        )
 
 
 def _given(image: ImageRecord) -> dict[str, Any]:
     """The fields of a record that have a value."""
     fields = msgspec.structs.asdict(image)
     return {key: value for key, value in fields.items() if value is not None}
-
-
-def _check_images_and_categories(path: Path, dataset: Dataset) -> None:
-    """Raise InputError for ids and names that come twice, and for a category called BG."""
-    _check_unique(path, "image id", [image.id for image in dataset.images])
-    _check_unique(path, "category id", [category.id for category in dataset.categories])
-    _check_unique(path, "category name", [category.name for category in dataset.categories])
-    if any(category.name == "BG" for category in dataset.categories):
-        raise InputError(
-            f"{path}: a category is called BG, which is what is no object; rename or "
-            "remove it, or let `instseg doctor --fix` rename it"
-        )
-
-
-def _by_image(path: Path, dataset: Dataset) -> dict[int, list[Annotation]]:
-    """The annotations of each image; InputError for one of an unknown image or category."""
-    annotations: dict[int, list[Annotation]] = {image.id: [] for image in dataset.images}
-    classes = {category.id for category in dataset.categories}
-    for each in dataset.annotations:
-        if each.image_id not in annotations or each.category_id not in classes:
-            unknown = f"category {each.category_id}, which is not among its own categories"
-            if each.image_id not in annotations:
-                unknown = f"image {each.image_id}, which is not among its own images"
-            raise InputError(
-                f"{path}: annotation {each.id} is of {unknown}; "
-                "`instseg doctor --fix` leaves it out"
-            )
-        annotations[each.image_id].append(each)
-    return annotations
-
-
-def _check_unique(path: Path, what: str, values: Sequence[object]) -> None:
-    if len(set(values)) < len(values):
-        again = Counter(values).most_common(1)[0][0]
-        mend = "leaves out the later one" if what.endswith("id") else "joins the two"
-        raise InputError(f"{path}: {what} {again!r} twice; `instseg doctor --fix` {mend}")

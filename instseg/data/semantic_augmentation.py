@@ -12,7 +12,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from instseg.core.errors import InputError
 from instseg.core.semantic import IGNORE
-from instseg.data.augmentation import DEFAULT_STEPS, Step, apply_steps, parse_augmentations
+from instseg.data.augmentation import DEFAULT_STEPS, parse_augmentations
+from instseg.data.augmentation_steps import Step, apply_steps
 from instseg.data.copy_paste import CopyPaste
 
 
@@ -56,7 +57,7 @@ class SemanticAugmentation:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(state)
             # inverted, so that pixels filled with 0 are ignored
-            pixels, planes = apply_steps(self.steps, pixels, IGNORE - labels[None])
+            pixels, planes, _ = apply_steps(self.steps, pixels, IGNORE - labels[None])
         if image.dtype != np.uint8:
             pixels = pixels * span + low
             pixels = (pixels.round() if image.dtype == np.uint16 else pixels).astype(image.dtype)

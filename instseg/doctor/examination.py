@@ -12,9 +12,10 @@ import numpy as np
 from instseg.core.html_table import html_table
 from instseg.core.wording import count as counted
 from instseg.doctor.dataset_checks import objects_per_class
-from instseg.doctor.findings import Finding, Severity
+from instseg.doctor.findings import Finding
 from instseg.doctor.mask_checks import Drawn
 from instseg.doctor.photos import PhotoFacts
+from instseg.doctor.rules import Severity
 from instseg.doctor.table import Table
 from instseg.files.near_names import NearNames
 

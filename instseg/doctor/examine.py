@@ -22,7 +22,7 @@ from instseg.doctor.examination import (
     Surroundings,
     statistics_of,
 )
-from instseg.doctor.findings import RULES, Finding
+from instseg.doctor.findings import Finding
 from instseg.doctor.mask_checks import check_drawn, draw
 from instseg.doctor.photo_checks import (
     check_copies,
@@ -35,6 +35,7 @@ from instseg.doctor.photo_checks import (
 from instseg.doctor.photos import inspect_photos
 from instseg.doctor.point_checks import check_points
 from instseg.doctor.report import check_report, write_report
+from instseg.doctor.rules import RULES
 from instseg.doctor.table import image_records, tabulate
 from instseg.files.coco_json import read_document
 from instseg.files.near_names import NearNames, files_under, near_names

@@ -17,7 +17,7 @@ from instseg.engines.graph import joined, stop_suppression_at
 from instseg.engines.limits import MAX_DETECTIONS, THRESHOLDS
 from instseg.engines.prepare import PrepareForDetector, PrepareForSegmenter
 from instseg.engines.segmenter import Label, multiple_of
-from instseg.models.inference import folded_network
+from instseg.models.folding import folded_network
 from instseg.models.live_memory import live_bytes_per_pixel
 from instseg.models.mask_rcnn import Model
 from instseg.models.segmenters import SegmenterModel

@@ -17,7 +17,8 @@ from instseg.engines.limits import MAX_DETECTIONS, THRESHOLDS
 from instseg.engines.runtimes import Outputs
 from instseg.engines.sessions import RunGraph, open_graph
 from instseg.files.exported_file import ExportedFile
-from instseg.models.inference import Choice, Detections, widen_sliver
+from instseg.models.detections import Choice, Detections
+from instseg.models.inference import widen_sliver
 
 UNWANTED = 2.0  # the threshold of classes that are left out; no score is as high
 

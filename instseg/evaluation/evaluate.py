@@ -192,17 +192,25 @@ def _measure(
         ),
     )
     if options.folder:
-        files = write_scores(options.folder, evaluation)
-        files += write_plots(options.folder, found.assessments) if options.plots else []
-        files += [write_label_errors(options.folder, evaluation)] if options.label_errors else []
-        if options.report:
-            measured = Measured(evaluation=evaluation, truth=truth, found=found, other=other)
-            is_file = isinstance(options.coco_json, str | Path)
-            has_photos = options.images is not None or not is_file
-            photos = photos_of(measured, data if has_photos else None, options.on_event)
-            files.append(write_report(options.folder, measured, photos).html)
+        measured = Measured(evaluation=evaluation, truth=truth, found=found, other=other)
+        files = _written(options, options.folder, data, measured)
         evaluation = replace(evaluation, files=tuple(files))
     return _stored(options, evaluation)
+
+
+def _written(
+    options: EvaluateOptions, folder: Path, data: CocoData, measured: Measured
+) -> list[Path]:
+    """The files of an evaluation, written into a folder."""
+    files = write_scores(folder, measured.evaluation)
+    files += write_plots(folder, measured.found.assessments) if options.plots else []
+    files += [write_label_errors(folder, measured.evaluation)] if options.label_errors else []
+    if options.report:
+        is_file = isinstance(options.coco_json, str | Path)
+        has_photos = options.images is not None or not is_file
+        photos = photos_of(measured, data if has_photos else None, options.on_event)
+        files.append(write_report(folder, measured, photos).html)
+    return files
 
 
 def _stored(options: EvaluateOptions, evaluation: Evaluation) -> Evaluation:

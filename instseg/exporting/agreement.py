@@ -14,7 +14,8 @@ from instseg.core.json_types import Json
 from instseg.core.wording import count
 from instseg.engines.build import DetectorLimits
 from instseg.engines.runtimes import Outputs, Run
-from instseg.models.inference import Choice, Detections, Detector
+from instseg.models.detections import Choice, Detections
+from instseg.models.inference import Detector
 from instseg.models.mask_rcnn import Model
 
 BOX_PX = 1e-3  # an fp32 file's boxes agree so far

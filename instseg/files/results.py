@@ -20,7 +20,7 @@ from instseg.core.classes import palette
 from instseg.core.errors import ArgumentError, InputError
 from instseg.core.instances import Instances
 from instseg.core.json_types import Json
-from instseg.files.image import write_indexed_png
+from instseg.files.image_writing import write_indexed_png
 from instseg.files.journal import Journal, RawRecord
 from instseg.system.atomic import naming_file, replacing
 

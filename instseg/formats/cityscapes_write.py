@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instseg.core.events import told
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 from instseg.formats.cityscapes_classes import MOST_CLASSES, NAMES, NOTHING, PER_CLASS
 from instseg.formats.format import Writing
 from instseg.formats.labels import Labels, Record

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from instseg.core.errors import InputError
 from instseg.core.events import told
 from instseg.files.coco_json import leads_out, read_document
-from instseg.files.image import MAX_PIXELS, write_image
+from instseg.files.image import MAX_PIXELS
+from instseg.files.image_writing import write_image
 from instseg.files.photo_header import open_photo
 from instseg.files.quiet import quiet_decoders
 from instseg.formats.coco import image_names, is_coco

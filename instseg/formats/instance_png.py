@@ -8,7 +8,7 @@ import numpy as np
 
 from instseg.core.errors import InputError
 from instseg.core.events import told
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 from instseg.formats.class_tables import find_table, given_table
 from instseg.formats.format import Format, Reading, Writing
 from instseg.formats.instance_tables import (

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from instseg.core.errors import InputError
 from instseg.core.events import told
-from instseg.files.image import write_image, write_indexed_png
+from instseg.files.image_writing import write_image, write_indexed_png
 from instseg.files.stored_values import Stored
 from instseg.formats.class_tables import (
     VOID,

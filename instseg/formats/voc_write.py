@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from instseg.core.events import told
-from instseg.files.image import write_indexed_png
+from instseg.files.image_writing import write_indexed_png
 from instseg.formats.class_tables import VOID, voc_colours
 from instseg.formats.format import Writing
 from instseg.formats.labels import Labels, Record

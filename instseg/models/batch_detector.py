@@ -15,13 +15,8 @@ from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.image_list import ImageList
 
-from instseg.models.inference import (
-    Choice,
-    Detections,
-    Detector,
-    Kept,
-    widen_sliver,
-)
+from instseg.models.detections import Choice, Detections, Kept
+from instseg.models.inference import Detector, widen_sliver
 from instseg.models.mask_rcnn import Model
 from instseg.models.parallel_nms import parallel_nms
 from instseg.models.roi_align import numbers_on

@@ -140,7 +140,14 @@ def with_detector_classes(
         thresholds={},
     )
     new = build_detector(card)
-    output_rows = registry.detector(card.architecture).output_rows
+    _carry_over(model, new, sources)
+    return new
+
+
+def _carry_over(model: Model, new: Model, sources: Mapping[str, str]) -> None:
+    """Load the weights of a model into one for other classes; see `with_detector_classes`."""
+    output_rows = registry.detector(new.card.architecture).output_rows
+    shared = new.class_agnostic_mask or model.class_agnostic_mask
     output_of_class = {
         model.card.class_names[int(c)]: output
         for output, c in enumerate(model.class_id_of_output)
@@ -153,16 +160,15 @@ def with_detector_classes(
         if rows is None:
             state[key] = old_state[key]
             continue
-        if "mask_predictor" in key and (shared or model.class_agnostic_mask):
+        if "mask_predictor" in key and shared:
             state[key] = _shared_rows(model, old_state[key]).expand_as(state[key])
             continue
-        for class_id, name in enumerate(class_names):
+        for class_id, name in enumerate(new.card.class_names):
             output = output_of_class.get(sources.get(name, name))
             if output is not None:
                 new_rows = slice(class_id * rows, (class_id + 1) * rows)
                 state[key][new_rows] = old_state[key][output * rows : (output + 1) * rows]
     new.network.load_state_dict(state)
-    return new
 
 
 def _shared_rows(model: Model, rows: Tensor) -> Tensor:

@@ -2,91 +2,23 @@
 
 from __future__ import annotations
 
-import copy
-import itertools
-from dataclasses import dataclass
-from typing import NamedTuple
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
 from torchvision.models.detection.transform import resize_boxes
-from torchvision.ops import FrozenBatchNorm2d
 
 from instseg.models.compact import LEVELS, PyramidRPN
+from instseg.models.detections import Choice, Detections, Glance, Kept
+from instseg.models.folding import folded_network
 from instseg.models.mask_rcnn import Model
 from instseg.models.packed import can_pack
 from instseg.models.packed_network import PackedMaskPredictor, packed_network
-from instseg.models.quick import QUICK_LAYERS, folded, with_layers
 from instseg.models.selection import best_boxes, best_proposals
 from instseg.models.shrinking import is_shrunk, shrunk
 
-NORMS = (nn.BatchNorm2d, FrozenBatchNorm2d)
 Features = dict[str, Tensor]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Detections:
-    """The detections of the network in one image.
-
-    Attributes:
-        boxes: float32 (N, 4) xyxy in pixels of the original image.
-        class_ids: int64 (N,), 1..K.
-        scores: float32 (N,), in descending order.
-        soft_masks: float32 (N, 28, 28), probabilities inside the box; those of a GPU stay there.
-    """
-
-    boxes: Tensor
-    class_ids: Tensor
-    scores: Tensor
-    soft_masks: Tensor
-
-
-@dataclass(frozen=True, kw_only=True)
-class Glance:
-    """What one look at an image finds without masks.
-
-    Attributes:
-        class_ids: int64 (N,), 1..K.
-        scores: float32 (N,), in descending order.
-        features: float32 (C,), the means of the maps of the backbone.
-    """
-
-    class_ids: Tensor
-    scores: Tensor
-    features: Tensor
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """Which detections are kept.
-
-    Attributes:
-        score_threshold: Only higher scores are kept.
-        max_detections: At most this many detections per image.
-        class_ids: Only these classes; None for all.
-    """
-
-    score_threshold: float = 0.05
-    max_detections: int = 100
-    class_ids: frozenset[int] | None = None
-
-
-class Kept(NamedTuple):
-    """What is kept in one image.
-
-    Attributes:
-        boxes: float32 (N, 4) xyxy in pixels of the network's input.
-        outputs: int64 (N,), outputs of the network.
-        scores: float32 (N,), in descending order.
-    """
-
-    boxes: Tensor
-    outputs: Tensor
-    scores: Tensor
 
 
 class Detector:
@@ -303,12 +235,6 @@ class Detector:
         ]
 
 
-def folded_network(model: Model) -> GeneralizedRCNN:
-    """A copy of the network in evaluation mode, with BatchNorm folded into the convolutions."""
-    network = fold_batch_norms(with_layers(copy.deepcopy(model.network), QUICK_LAYERS))
-    return network.eval().requires_grad_(False)
-
-
 def widen_sliver(image: Tensor, max_size: int) -> Tensor:
     """Widen an image (C, H, W) so narrow that resizing would reduce its shorter side to 0."""
     size = image.shape[-2:]
@@ -339,14 +265,3 @@ def own_mask_logits(predictor: nn.Module, x: Tensor, outputs: Tensor) -> Tensor:
         bias = predictor.mask_fcn_logits.bias[outputs]
         return torch.einsum("nchw,nc->nhw", cells, weight) + bias[:, None, None]
     return predictor(x)[torch.arange(len(outputs), device=outputs.device), outputs]
-
-
-def fold_batch_norms(network: GeneralizedRCNN) -> GeneralizedRCNN:
-    """Fold every BatchNorm that directly follows a convolution into it, in place."""
-    for parent in list(network.modules()):
-        children = list(parent.named_children())
-        for (_, conv), (name, norm) in itertools.pairwise(children):
-            if isinstance(conv, nn.Conv2d) and isinstance(norm, NORMS):
-                conv.weight, conv.bias = map(nn.Parameter, folded(conv, norm))
-                setattr(parent, name, nn.Identity())
-    return network

@@ -20,7 +20,7 @@ from instseg.files.exported_file import ExportedFile, is_exported, read_exported
 from instseg.files.model_card import ModelCard
 from instseg.files.weights import NAMED, locate
 from instseg.models.batch_detector import detector_for
-from instseg.models.inference import Choice, Detections
+from instseg.models.detections import Choice, Detections
 from instseg.models.mask_rcnn import Model, load_detector
 from instseg.models.segmenters import SegmenterModel, load_segmenter
 from instseg.models.semantic_inference import NetworkSegmenter
@@ -185,40 +185,55 @@ def _choose(
     beside = None
     if not isinstance(weights, str | Path):
         model, name = weights, f"a {weights.card.architecture} in memory"
+        stem = weights.card.architecture
     else:
         named = NAMED.get(str(weights))
         name = named.name if named else printable(Path(weights).name)
+        stem = Path(name).stem
         beside = None if named else Path(weights)
         with torch.random.fork_rng(devices=[]):  # drawn at random before it is loaded
             model = kind.load(weights)
-    parameters = sum(each.numel() for each in model.network.parameters())
     if choice.engine == "torch":
-        device = choose_device(run.device)
-        dtype = choose_dtype(choice.precision, device)
-        return Loaded(
-            name=name,
-            card=model.card,
-            device=device,
-            dtype=dtype,
-            engine="torch",
-            precision="bf16" if dtype == torch.bfloat16 else "fp32",
-            weights_bytes=parameters * dtype.itemsize,
-            parameters=parameters,
-            runner=kind.in_torch(model, device, dtype),
-        )
+        return _in_torch(name, model, run, choice, kind)
     from instseg.engines.convert import converted
 
     device = _processor(run, choice)
     file = converted(
         model,
-        Path(name).stem if isinstance(weights, str | Path) else model.card.architecture,
+        stem,
         beside,
         choice.engine,
         scale=run.scale,
         calibration=run.calibration,
         on_event=run.on_event,
     )
-    return _running(name, model.card, parameters, device, choice, file, kind)
+    return _running(name, model.card, _parameters(model), device, choice, file, kind)
+
+
+def _parameters(model: AnyModel) -> int:
+    return sum(each.numel() for each in model.network.parameters())
+
+
+def _in_torch(
+    name: str,
+    model: AnyModel,
+    run: RunOptions,
+    choice: EngineChoice,
+    kind: _Kind[AnyModel, Runner],
+) -> Loaded[Runner]:
+    device = choose_device(run.device)
+    dtype = choose_dtype(choice.precision, device)
+    return Loaded(
+        name=name,
+        card=model.card,
+        device=device,
+        dtype=dtype,
+        engine="torch",
+        precision="bf16" if dtype == torch.bfloat16 else "fp32",
+        weights_bytes=_parameters(model) * dtype.itemsize,
+        parameters=_parameters(model),
+        runner=kind.in_torch(model, device, dtype),
+    )
 
 
 def _of_file(

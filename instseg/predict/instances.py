@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from instseg.core.instances import Instances
-from instseg.models.inference import Detections
+from instseg.models.detections import Detections
 from instseg.predict.paste import paste_batch
 
 

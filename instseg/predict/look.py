@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from instseg.core.instances import Instances
-from instseg.models.inference import Choice, Detections
+from instseg.models.detections import Choice, Detections
 from instseg.predict.detector_memory import WHOLE_MASKS, DetectorPlan
 from instseg.predict.engine import Detects
 from instseg.predict.images import shortened

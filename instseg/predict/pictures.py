@@ -14,7 +14,7 @@ from instseg.core.errors import ArgumentError
 from instseg.core.instances import Instances
 from instseg.core.overlap_rule import Rule
 from instseg.core.semantic import to_semantic
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 from instseg.files.results import write_semantic_map
 from instseg.files.windows import ArrayWindows, Windows
 from instseg.predict.photos import LONGEST_NAME, NamedPhoto, shorten

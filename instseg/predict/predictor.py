@@ -24,7 +24,8 @@ from instseg.core.wording import count
 from instseg.files.video import Video
 from instseg.files.video_source import is_video
 from instseg.files.windows import TiffWindows
-from instseg.models.inference import Choice, Detector, Glance
+from instseg.models.detections import Choice, Glance
+from instseg.models.inference import Detector
 from instseg.models.mask_rcnn import Model
 from instseg.predict.detector_memory import DetectorPlan
 from instseg.predict.engine import Detects, Loaded, RunOptions, choose_detector

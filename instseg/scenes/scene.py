@@ -14,7 +14,7 @@ from instseg.core.events import OnEvent, ignore, told
 from instseg.core.instances import Instances
 from instseg.core.json_types import Json
 from instseg.core.masks import Masks
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 from instseg.files.results import coco_annotations
 from instseg.scenes.backgrounds import paint_background
 from instseg.scenes.beyond_coco import BEYOND_COCO

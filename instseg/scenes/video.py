@@ -10,7 +10,7 @@ from typing import Any
 from instseg.core.errors import InputError
 from instseg.core.events import OnEvent, ignore, told
 from instseg.core.json_types import Json
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 from instseg.files.video_source import NEEDS_PYAV
 from instseg.scenes.moving import FRAME_RATE, draw_video
 from instseg.scenes.scene import SceneConfig, true_annotations, write_annotations

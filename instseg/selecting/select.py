@@ -20,7 +20,7 @@ from instseg.core.wording import count, printable
 from instseg.data.any_format import FOR_TRAINING, read_dataset
 from instseg.data.coco import CocoData
 from instseg.files.listing import list_images
-from instseg.models.inference import Glance
+from instseg.models.detections import Glance
 from instseg.predict.attempts import attempted
 from instseg.predict.photos import name_photos
 from instseg.predict.predictor import Predictor

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Query, Request, Response, Security
@@ -168,39 +169,52 @@ def _add_predict(app: FastAPI, dispatcher: Dispatcher) -> None:
         ] = None,
     ) -> Response:
         """Find the instances in one photo: the body, or the only part of a form."""
-        begin_s = time.monotonic()
         picture = format == "png" or (
             format is None and request.headers.get("accept", "").startswith("image/png")
         )
-        limits = dispatcher.limits
-        try:
-            with dispatcher.admitted():
-                content, name = await received(request, limits.most_bytes, limits.body_timeout)
-                job = Job(
-                    content=content,
-                    name=name,
-                    picture=picture,
-                    masks=masks,
-                    score_threshold=score_threshold,
-                    max_detections=max_detections,
-                )
-                answer = await _answer_or_gone(dispatcher, job, request)
-        except RefusedError as refusal:
-            dispatcher.metrics.requests.labels(refusal.status).inc()
-            await discard(request, limits.most_bytes)
-            return _refusal(refusal)
-        except asyncio.CancelledError:  # by the server at its end, while the photo arrives
-            if dispatcher.state != "draining":
-                raise
-            return _refusal(RefusedError(503, "the service is shutting down"))
-        except ClientDisconnect:
-            dispatcher.metrics.requests.labels(CLIENT_GONE).inc()
-            return Response(status_code=CLIENT_GONE)
-        dispatcher.metrics.requests.labels(answer.status).inc()
-        if answer.status == 200:
-            dispatcher.metrics.seconds.observe(time.monotonic() - begin_s)
-        headers = {"X-Content-Type-Options": "nosniff"}
-        return Response(answer.body, answer.status, headers, answer.media_type)
+        job_of = partial(
+            Job,
+            picture=picture,
+            masks=masks,
+            score_threshold=score_threshold,
+            max_detections=max_detections,
+        )
+        return await _respond(dispatcher, request, job_of)
+
+
+async def _respond(
+    dispatcher: Dispatcher, request: Request, job_of: Callable[..., Job]
+) -> Response:
+    """Receive the photo of a request and answer it.
+
+    Args:
+        dispatcher: Answers.
+        request: Brings the photo.
+        job_of: Makes the job, of `content` and `name` of the photo.
+    """
+    begin_s = time.monotonic()
+    limits = dispatcher.limits
+    try:
+        with dispatcher.admitted():
+            content, name = await received(request, limits.most_bytes, limits.body_timeout)
+            job = job_of(content=content, name=name)
+            answer = await _answer_or_gone(dispatcher, job, request)
+    except RefusedError as refusal:
+        dispatcher.metrics.requests.labels(refusal.status).inc()
+        await discard(request, limits.most_bytes)
+        return _refusal(refusal)
+    except asyncio.CancelledError:  # by the server at its end, while the photo arrives
+        if dispatcher.state != "draining":
+            raise
+        return _refusal(RefusedError(503, "the service is shutting down"))
+    except ClientDisconnect:
+        dispatcher.metrics.requests.labels(CLIENT_GONE).inc()
+        return Response(status_code=CLIENT_GONE)
+    dispatcher.metrics.requests.labels(answer.status).inc()
+    if answer.status == 200:
+        dispatcher.metrics.seconds.observe(time.monotonic() - begin_s)
+    headers = {"X-Content-Type-Options": "nosniff"}
+    return Response(answer.body, answer.status, headers, answer.media_type)
 
 
 async def _answer_or_gone(dispatcher: Dispatcher, job: Job, request: Request) -> Answer:

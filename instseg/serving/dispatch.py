@@ -248,28 +248,8 @@ class Dispatcher:
         if not batch:
             return True
         self.metrics.batches.observe(len(batch))
-        for each in batch:
-            each.starts += 1
-        try:
-            async with asyncio.timeout(self.limits.timeout):
-                answers = await lane.ask([each.job for each in batch])
-        except TimeoutError:
-            late = refused(TOO_LATE, "predicting the photo has taken too long")
-            for each in batch:
-                each.give(late)
-            return False
-        except LaneEndedError:
-            for each in batch:
-                self._try_again(each)
-            return False
-        except asyncio.CancelledError:
-            for each in batch:
-                each.give(refused(UNAVAILABLE, "the service is shutting down"))
-            raise
-        except Exception as problem:  # of a job that cannot be handed over: the others go on
-            for each in batch:
-                each.give(refused(FAILED, "the photo cannot be processed"))
-            self.limits.on_event(Warned(text=f"a batch failed: {printable(repr(problem))}"))
+        answers = await self._asked(lane, batch)
+        if answers is None:
             return False
         for each, answer in zip(batch, answers, strict=True):
             each.give(answer)
@@ -279,6 +259,30 @@ class Dispatcher:
         seconds = (loop.time() - begin_s) / len(batch)
         self._seconds_each += (seconds - self._seconds_each) * (0.1 if self._seconds_each else 1)
         return True
+
+    async def _asked(self, lane: Lane, batch: list[_Waiting]) -> list[Answer] | None:
+        """The answers of a lane; None if it has failed, and the photos are refused or go on."""
+        for each in batch:
+            each.starts += 1
+        try:
+            async with asyncio.timeout(self.limits.timeout):
+                return await lane.ask([each.job for each in batch])
+        except TimeoutError:
+            late = refused(TOO_LATE, "predicting the photo has taken too long")
+            for each in batch:
+                each.give(late)
+        except LaneEndedError:
+            for each in batch:
+                self._try_again(each)
+        except asyncio.CancelledError:
+            for each in batch:
+                each.give(refused(UNAVAILABLE, "the service is shutting down"))
+            raise
+        except Exception as problem:  # of a job that cannot be handed over: the others go on
+            for each in batch:
+                each.give(refused(FAILED, "the photo cannot be processed"))
+            self.limits.on_event(Warned(text=f"a batch failed: {printable(repr(problem))}"))
+        return None
 
     def _try_again(self, waiting: _Waiting) -> None:
         if waiting.answer.done():

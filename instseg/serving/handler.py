@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from instseg.core.errors import InputError
 from instseg.core.instances import Instances
-from instseg.files.image import as_png, decode_image
+from instseg.files.image import decode_image
+from instseg.files.image_writing import as_png
 from instseg.files.photo_header import DECODER_BYTES, PhotoHeader, header_of, open_photo
 from instseg.files.quiet import quiet_decoders
 from instseg.files.results import coco_annotations

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from instseg.core.instances import Instances
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 from instseg.training.detection import Detection
 from instseg.training.loop import Trainer
 from instseg.training.samples import collate

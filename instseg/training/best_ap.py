@@ -19,7 +19,7 @@ from instseg.data.coco import CocoData
 from instseg.evaluation.coco_ap import Kind, average_precision
 from instseg.evaluation.panoptic_quality import PhotoQuality, photo_quality
 from instseg.evaluation.result import NAMES
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 from instseg.models.mask_rcnn import Model
 from instseg.predict.dataset import coco_records, in_order, predicted_instances
 from instseg.predict.predictor import Predictor

@@ -15,7 +15,7 @@ from instseg.core.json_types import Json
 from instseg.core.semantic import IGNORE
 from instseg.data.semantic_data import SemanticData
 from instseg.evaluation.semantic import SemanticEvaluator, SemanticScores
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 from instseg.models.segmenters import SegmenterModel
 from instseg.predict.segmenter import Segmenter
 from instseg.system.processes import process_rank

@@ -19,7 +19,7 @@ from instseg.core.options import checks_types
 from instseg.files.results import PredictionWriter
 from instseg.files.video import USUAL_RATE, Frame, Video
 from instseg.files.video_source import Source, is_live, is_stream
-from instseg.predict.folder import made_by
+from instseg.predict.folder_run import made_by
 from instseg.predict.predictor import Predictor
 from instseg.system.atomic import sweep
 from instseg.system.lock import only_run_in

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,7 @@ from instseg.core.errors import ArgumentError, InputError, require_between, requ
 from instseg.core.instances import Instances
 
 if TYPE_CHECKING:
-    from instseg.video.one_class import OneClass
-
-Method: TypeAlias = Literal["bytetrack", "ocsort"]
+    from instseg.video.one_class import Method, OneClass
 
 UNCONFIRMED = -1
 

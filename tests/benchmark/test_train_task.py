@@ -8,7 +8,7 @@ import torch
 
 from instseg.benchmark.train_task import Start, Task
 from instseg.core.errors import ArgumentError, InputError
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 from instseg.models.mask_rcnn import build_detector, coco_card
 
 

@@ -19,7 +19,7 @@ import pytest
 import instseg
 from instseg.core.errors import ArgumentError, InputError
 from instseg.core.events import PhotoFailed, Progress
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 from instseg.files.storage import write_bytes
 from instseg.predict.folder import predict_folder
 from instseg.predict.photos import name_photos

@@ -5,7 +5,8 @@ import json
 import torch
 
 from instseg.cli import main
-from instseg.files.image import read_image, write_image
+from instseg.files.image import read_image
+from instseg.files.image_writing import write_image
 from instseg.models.mask_rcnn import build_detector, coco_card
 
 

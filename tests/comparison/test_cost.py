@@ -6,7 +6,7 @@ from comparison_files import save_unet
 from stand_in import TINY_CARD, stand_in_model
 
 from instseg.comparison.cost import cost_of_mask_rcnn, cost_of_unet
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 
 
 @pytest.fixture

@@ -5,30 +5,17 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from geometric_steps import GEOMETRIC
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instseg.core.errors import InputError
 from instseg.core.instances import Instances
 from instseg.core.masks import Masks
-from instseg.data.augmentation import AUGMENTATION_NAMES, DEFAULT_STEPS, parse_augmentations
+from instseg.data.augmentation import DEFAULT_STEPS, parse_augmentations
+from instseg.data.augmentation_steps import AUGMENTATION_NAMES
 from instseg.data.coco import CocoData
 
-GEOMETRIC = [
-    {"RandomHorizontalFlip": {"p": 1.0}},
-    {"RandomVerticalFlip": {"p": 1.0}},
-    {"RandomRotation": {"degrees": 40}},
-    {"RandomRotation": {"degrees": [60, 80], "expand": True}},
-    {"RandomAffine": {"degrees": 10, "translate": [0.2, 0.2], "scale": [0.6, 1.5], "shear": 10}},
-    {"RandomPerspective": {"p": 1.0}},
-    {"ElasticTransform": {"alpha": 60, "sigma": 4}},
-    {"RandomCrop": {"size": [90, 70]}},
-    {"RandomCrop": {"size": [200, 150]}},
-    {"RandomResizedCrop": {"size": [130, 100], "scale": [0.3, 1.0]}},
-    {"RandomZoomOut": {"p": 1.0, "side_range": [1.0, 1.6]}},
-    {"ScaleJitter": {"target_size": [160, 120], "scale_range": [0.6, 1.6]}},
-    {"RandomShortestSize": {"min_size": [90, 200], "max_size": 300}},
-]
 PHOTOMETRIC = [
     {"ColorJitter": {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}},
     {"RandomGrayscale": {"p": 1.0}},

@@ -13,7 +13,7 @@ from instseg.core.errors import InputError
 from instseg.core.masks import Masks
 from instseg.data import coco
 from instseg.data.coco import CocoData
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 
 
 def write_dataset(folder, **changes):

@@ -16,9 +16,7 @@ from instseg.core.map_values import parse_values
 from instseg.data.mask_files import read_values
 from instseg.data.mask_folders import MaskData
 from instseg.data.semantic_data import statistics
-from instseg.files.image import write_image, write_indexed_png
-
-PET = {1: "pet", 2: "BG", 3: "ignore"}
+from instseg.files.image_writing import write_image, write_indexed_png
 
 
 def write_pair(folder, stem, values, suffix=".jpg", size_hw=None):

@@ -11,7 +11,7 @@ from instseg.core.events import Notice
 from instseg.data.mask_files import read_values
 from instseg.data.mask_folders import MaskData
 from instseg.data.mask_pairs import pair_folders
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 
 NUMBERS = (1, 2, 12)
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from instseg.doctor.findings import RULES
+from instseg.doctor.rules import RULES
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "doctor.md"
 

@@ -11,8 +11,8 @@ from instseg.core.errors import InputError
 from instseg.core.masks import Masks
 from instseg.doctor.examination import Surroundings
 from instseg.doctor.examine import examine, examine_document, quick_check
-from instseg.doctor.findings import RULES
 from instseg.doctor.mend import mend
+from instseg.doctor.rules import RULES
 from instseg.scenes.scene import write_scenes
 
 USUAL = {"class-few"}  # of a small dataset

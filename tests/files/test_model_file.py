@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import torch
+from model_cards import make_card
 from safetensors.torch import save_file
 
 from instseg.core.errors import InputError
-from instseg.files.model_card import ModelCard
 from instseg.files.model_file import (
     describe,
     load_model_file,
@@ -19,21 +19,6 @@ from instseg.files.model_file import (
     read_model_card,
     save_model_file,
 )
-
-SIZES: dict[str, Any] = {"min_size": 64, "max_size": 96, "mean": [0.5] * 3, "std": [0.2] * 3}
-
-
-def make_card(**changes: Any) -> ModelCard:
-    fields: dict[str, Any] = {
-        "architecture": "compact",
-        "architecture_args": {"width": 32, "strides": [8, 16]},
-        "class_names": ("BG", "Ampel", "naïve ☂"),
-        "category_ids": (0, 90, 7),
-        "preprocessing": {"min_size": 320, "max_size": 320, "mean": [0.5] * 3, "std": [0.2] * 3},
-        "thresholds": {"Ampel": 0.35},
-        "provenance": {"data": "sha256:12", "ap": 0.58, "note": None},
-    }
-    return ModelCard(**{**fields, **changes})
 
 
 def make_state_dict() -> dict[str, torch.Tensor]:

@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 from instseg.files.photo_header import photo_size, read_header
 
 

@@ -10,29 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from pycocotools.coco import COCO
+from small_instances import IDS, NAMES, found
 
 from instseg.core.errors import InputError
-from instseg.core.instances import Instances, Masks
 from instseg.files.results import (
     PredictionWriter,
     write_semantic_map,
 )
-
-NAMES = ("BG", "cat", "dog")
-IDS = (0, 17, 3)
-
-
-def found(*class_ids: int, score: float = 0.1) -> Instances:
-    """Instances of 8 x 10 photos, each a rectangle of 2 x 3 pixels at y 1, x 2."""
-    dense = np.zeros((len(class_ids), 8, 10), dtype=bool)
-    dense[:, 1:3, 2:5] = True
-    return Instances(
-        boxes=np.tile([2.0, 1.0, 5.0, 3.0], (len(class_ids), 1)),
-        class_ids=class_ids,
-        scores=[score] * len(class_ids),
-        masks=Masks.from_dense(dense),
-        class_names=NAMES,
-    )
 
 
 def read(folder: Path) -> dict:
@@ -130,7 +114,7 @@ KILLED = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from test_results import IDS, NAMES, found
+from small_instances import IDS, NAMES, found
 from instseg.files.results import PredictionWriter
 with PredictionWriter(Path(sys.argv[1]), NAMES, IDS) as writer:
     for number in range(10**6):
@@ -141,8 +125,8 @@ with PredictionWriter(Path(sys.argv[1]), NAMES, IDS) as writer:
 
 
 def test_document_is_valid_when_the_process_is_killed(tmp_path):
-    arguments = [sys.executable, "-c", KILLED, tmp_path, Path(__file__).parent]
-    root = Path(__file__).parents[2]
+    tests, root = Path(__file__).parents[1:3]
+    arguments = [sys.executable, "-c", KILLED, tmp_path, tests]
     with subprocess.Popen(arguments, env={**os.environ, "PYTHONPATH": str(root)}) as process:
         deadline_s = time.monotonic() + 60
         while not (tmp_path / "predictions.json").exists() and time.monotonic() < deadline_s:

@@ -9,7 +9,8 @@ from round_trip import overlap
 
 from instseg import InputError, convert
 from instseg.data.any_format import read_dataset
-from instseg.files.image import read_image, write_image
+from instseg.files.image import read_image
+from instseg.files.image_writing import write_image
 from instseg.files.stored_values import read_stored
 from instseg.formats.convert import read_labels
 from instseg.formats.shapes import mask_of

@@ -6,7 +6,8 @@ from coco_documents import SIZE_HW, donut, rle
 from round_trip import assert_same, through
 
 from instseg import convert
-from instseg.files.image import read_image, write_image
+from instseg.files.image import read_image
+from instseg.files.image_writing import write_image
 from instseg.formats.convert import read_labels
 from instseg.formats.labels import Labels
 from instseg.formats.shapes import mask_of

@@ -1,18 +1,8 @@
 import json
 
 import pytest
-from coco_documents import sound, write_photos
 
 from instseg import InputError, convert
-
-
-@pytest.fixture
-def source(tmp_path):
-    document = sound()
-    write_photos(tmp_path / "data" / "images")
-    path = tmp_path / "data" / "annotations.json"
-    path.write_text(json.dumps(document))
-    return path
 
 
 def test_the_result_says_what_was_done(source, tmp_path):

@@ -8,7 +8,7 @@ from coco_documents import SIZE_HW, donut, sound, write_photos
 from PIL import Image
 
 from instseg import InputError, convert
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 from instseg.files.stored_values import read_stored
 from instseg.formats.convert import read_labels
 from instseg.formats.shapes import mask_of

@@ -10,7 +10,7 @@ from round_trip import assert_same, through
 
 from instseg import InputError, convert
 from instseg.core.events import Notice
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 from instseg.formats.brush_rle import encode_brush
 from instseg.formats.convert import read_labels
 from instseg.formats.shapes import mask_of

@@ -12,7 +12,7 @@ from round_trip import assert_same, through
 
 from instseg import InputError, convert
 from instseg.data.any_format import read_dataset
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 from instseg.formats.convert import read_labels
 from instseg.formats.shapes import mask_of
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from round_trip import through
 
-from instseg.files.image import read_image, write_image
+from instseg.files.image import read_image
+from instseg.files.image_writing import write_image
 from instseg.formats.convert import read_labels
 from instseg.formats.photo_names import other_sizes, place_photo
 from instseg.formats.registry import NAMES

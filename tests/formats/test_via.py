@@ -9,7 +9,7 @@ from coco_documents import sound, write_photos
 from round_trip import assert_same, through
 
 from instseg import InputError, convert
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 from instseg.formats.convert import read_labels
 from instseg.formats.shapes import mask_of
 

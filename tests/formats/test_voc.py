@@ -9,7 +9,7 @@ from PIL import Image
 from round_trip import assert_same, by_photo, through
 
 from instseg import InputError, convert
-from instseg.files.image import write_image, write_indexed_png
+from instseg.files.image_writing import write_image, write_indexed_png
 from instseg.formats.class_tables import voc_colours
 from instseg.formats.convert import read_labels
 from instseg.formats.shapes import mask_of

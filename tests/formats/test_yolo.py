@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from instseg import InputError, convert
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 from instseg.formats.convert import read_labels
 from instseg.formats.shapes import mask_of
 

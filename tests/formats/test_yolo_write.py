@@ -3,21 +3,12 @@ import json
 
 import pytest
 import yaml
-from coco_documents import sound, write_photos
+from coco_documents import sound
 from round_trip import assert_same, through
 
 from instseg import InputError, convert
 from instseg.formats.convert import read_labels
 from instseg.formats.shapes import has_mask
-
-
-@pytest.fixture
-def source(tmp_path):
-    document = sound()
-    write_photos(tmp_path / "data" / "images")
-    path = tmp_path / "data" / "annotations.json"
-    path.write_text(json.dumps(document))
-    return path
 
 
 def test_real_masks_come_back_exactly(coco_dir, tmp_path):

@@ -8,7 +8,8 @@ from stand_in import TINY_CARD, stand_in_model
 
 from instseg.models import batch_detector
 from instseg.models.batch_detector import BatchDetector, compile_parts, detector_for
-from instseg.models.inference import Choice, Detector
+from instseg.models.detections import Choice
+from instseg.models.inference import Detector
 from instseg.models.mask_rcnn import load_detector
 from instseg.scenes.scene import draw_scene
 

@@ -16,7 +16,7 @@ from instseg.models.compact import (
     DenseMaskPredictor,
     compact,
 )
-from instseg.models.inference import fold_batch_norms
+from instseg.models.folding import fold_batch_norms
 from instseg.models.mask_rcnn import build_detector
 from instseg.scenes.scene import SCENE_CLASSES, draw_scene
 

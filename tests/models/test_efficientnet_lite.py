@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from instseg.models.efficientnet_lite import STAGES, WIDTHS, EfficientNetLite, SameConv2d
-from instseg.models.inference import fold_batch_norms
+from instseg.models.folding import fold_batch_norms
 
 
 def padded_as_tensorflow(x, weight, stride, groups):

@@ -6,6 +6,7 @@ import torch
 from torchvision.ops import roi_align
 
 from instseg.models.compact import LEVELS, MASK_LEVEL
+from instseg.models.detections import Choice
 from instseg.models.efficientnet_lite_fpn import (
     CONTEXT,
     CONTEXT_CHANNELS,
@@ -14,7 +15,7 @@ from instseg.models.efficientnet_lite_fpn import (
     EfficientNetLiteFPN,
     efficientnet_lite0_fpn,
 )
-from instseg.models.inference import Choice, Detector
+from instseg.models.inference import Detector
 from instseg.models.mask_rcnn import load_detector
 
 

@@ -5,20 +5,12 @@ import copy
 import pytest
 import torch
 from stand_in import TINY_CARD, stand_in_model
-from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
 from torchvision.models.detection.roi_heads import paste_masks_in_image
-from torchvision.ops import FrozenBatchNorm2d
 
 from instseg.models.compact import DenseMaskPredictor
-from instseg.models.inference import (
-    Choice,
-    Detector,
-    fold_batch_norms,
-    own_mask_logits,
-    widen_sliver,
-)
-from instseg.models.mask_rcnn import build_detector, coco_card
+from instseg.models.detections import Choice
+from instseg.models.inference import Detector, own_mask_logits, widen_sliver
 from instseg.scenes.scene import draw_scene
 
 CPU = torch.device("cpu")
@@ -165,12 +157,6 @@ def test_own_mask_logits_are_those_of_the_full_predictor(predictor, outputs):
     got = own_mask_logits(predictor, x, outputs)
     assert got.shape == (len(outputs), 28, 28)
     torch.testing.assert_close(got, expected)
-
-
-@pytest.mark.parametrize("architecture", ["resnet50_fpn", "resnet50_fpn_v2"])
-def test_every_batch_norm_is_folded(architecture):
-    network = fold_batch_norms(build_detector(coco_card(architecture)).network)
-    assert not any(isinstance(m, _BatchNorm | FrozenBatchNorm2d) for m in network.modules())
 
 
 def test_masks_inside_known_boxes_are_those_that_are_found(detector):

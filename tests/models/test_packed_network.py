@@ -8,7 +8,9 @@ import torch
 from stand_in import stand_in_model
 from torch import nn
 
-from instseg.models.inference import Choice, Detector, folded_network
+from instseg.models.detections import Choice
+from instseg.models.folding import folded_network
+from instseg.models.inference import Detector
 from instseg.models.mask_rcnn import build_detector, coco_card
 from instseg.models.packed import PackedConv2d, PackedLinear, can_pack
 from instseg.models.packed_network import packed_network

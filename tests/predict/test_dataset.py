@@ -11,7 +11,7 @@ import pytest
 
 from instseg.core.errors import InputError
 from instseg.data.coco import CocoData
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 from instseg.predict.dataset import coco_records, predict_dataset, predicted_instances
 from instseg.predict.predictor import Predictor
 

@@ -11,7 +11,7 @@ import pytest
 from stand_in import TINY_CARD, stand_in_model
 
 from instseg.core.events import PhotoFailed, Progress
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 from instseg.predict.folder import predict_folder
 from instseg.predict.photos import name_photos
 from instseg.predict.pictures import Pictures
@@ -81,4 +81,4 @@ def read(folder: Path) -> str:
 def test_many_photos_in_flat_memory():
     script = ROOT / "tests" / "flat_memory.py"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, script, "300"], check=True, env=environment)
+    subprocess.run([sys.executable, script, "photos", "300"], check=True, env=environment)

@@ -16,7 +16,7 @@ import torch
 from stand_in import TINY_CARD, stand_in_model
 
 from instseg.core.errors import InputError
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 from instseg.models.mask_rcnn import build_detector
 from instseg.predict.predictor import Predictor
 from instseg.predict.tiles import join_flipped, join_tiles, tile_windows

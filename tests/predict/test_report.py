@@ -10,7 +10,7 @@ from stand_in import TINY_CARD, stand_in_model
 
 from instseg.core.errors import ArgumentError
 from instseg.core.events import Progress
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 from instseg.predict.folder import predict_folder
 from instseg.predict.photos import name_photos
 from instseg.predict.pictures import Pictures

@@ -11,7 +11,7 @@ from stand_in import TINY_CARD
 
 from instseg.core.errors import InputError
 from instseg.core.semantic import to_semantic
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 from instseg.models import semantic_inference
 from instseg.models.mask_rcnn import build_detector
 from instseg.models.segmenters import PREPROCESSING, fresh_segmenter

@@ -10,7 +10,7 @@ from coco_documents import annotation, rle, write_json
 from instseg.core.errors import ArgumentError
 from instseg.core.events import Notice, Warned
 from instseg.data.coco import CocoData
-from instseg.files.image import write_image
+from instseg.files.image_writing import write_image
 from instseg.training.detection_data import coco_samples, epochs_for_steps, tell_windows
 from instseg.training.tile_samples import TileSamples, tiles_of
 

@@ -10,19 +10,9 @@ from instseg.core.instances import Instances, Masks
 from instseg.visualize import display_differences
 from instseg.visualize.figures import GREEN, RED
 
+pytestmark = pytest.mark.usefixtures("headless")
+
 NAMES = ("BG", "cat", "dog")
-
-
-@pytest.fixture(autouse=True)
-def headless():
-    plt.switch_backend("Agg")
-    yield
-    plt.close("all")
-
-
-@pytest.fixture
-def image():
-    return np.full((60, 80, 3), 120, np.uint8)
 
 
 def instances(*rows):

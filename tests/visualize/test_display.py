@@ -14,20 +14,9 @@ from instseg.core.classes import class_color
 from instseg.core.instances import Instances, Masks
 from instseg.visualize import display_instances
 
+pytestmark = pytest.mark.usefixtures("headless")
+
 NAMES = ("BG", "cat", "dog")
-
-
-@pytest.fixture(autouse=True)
-def headless():
-    plt.switch_backend("Agg")
-    yield
-    plt.close("all")
-    plt.switch_backend("Agg")
-
-
-@pytest.fixture
-def image():
-    return np.full((60, 80, 3), 120, np.uint8)
 
 
 @pytest.fixture

@@ -7,14 +7,9 @@ import pytest
 from instseg.core.instances import Instances, Masks
 from instseg.visualize import display_images, display_top_masks
 
+pytestmark = pytest.mark.usefixtures("headless")
+
 NAMES = ("BG", "cat", "dog", "cow")
-
-
-@pytest.fixture(autouse=True)
-def headless():
-    plt.switch_backend("Agg")
-    yield
-    plt.close("all")
 
 
 def test_images_stand_in_rows_with_their_titles():

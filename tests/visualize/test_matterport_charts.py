@@ -1,6 +1,5 @@
 """Charts of one image's result."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from figure_texts import texts
@@ -8,14 +7,9 @@ from figure_texts import texts
 from instseg.core.instances import Instances, Masks
 from instseg.visualize import plot_overlaps, plot_precision_recall
 
+pytestmark = pytest.mark.usefixtures("headless")
+
 NAMES = ["BG", "cat", "dog", "US$"]
-
-
-@pytest.fixture(autouse=True)
-def headless():
-    plt.switch_backend("Agg")
-    yield
-    plt.close("all")
 
 
 def test_the_area_under_the_curve_is_the_ap():

@@ -11,6 +11,8 @@ from instseg import load_model, visualize
 from instseg.evaluation import matterport as utils
 from instseg.scenes.scene import SceneConfig, draw_scene
 
+pytestmark = pytest.mark.usefixtures("headless")
+
 ARGUMENTS = {  # of mrcnn.visualize and the balloon sample, in their order
     "display_images": "images titles cols cmap norm interpolation",
     "random_colors": "N bright",
@@ -29,13 +31,6 @@ ARGUMENTS = {  # of mrcnn.visualize and the balloon sample, in their order
     "display_weight_stats": "model",
     "color_splash": "image mask",
 }
-
-
-@pytest.fixture(autouse=True)
-def headless():
-    plt.switch_backend("Agg")
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")

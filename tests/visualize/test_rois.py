@@ -1,6 +1,5 @@
 """Boxes before and after refinement."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.patches import Polygon, Rectangle
@@ -8,21 +7,11 @@ from matplotlib.patches import Polygon, Rectangle
 from instseg.core.instances import Instances, Masks
 from instseg.visualize import draw_boxes, draw_rois
 
+pytestmark = pytest.mark.usefixtures("headless")
+
 NAMES = ["BG", "cat", "dog"]
 BOXES = np.array([[10, 10, 30, 40], [5, 50, 25, 70], [0, 0, 0, 0]])
 REFINED = np.array([[12, 14, 28, 38], [8, 52, 22, 66], [0, 0, 0, 0]])
-
-
-@pytest.fixture(autouse=True)
-def headless():
-    plt.switch_backend("Agg")
-    yield
-    plt.close("all")
-
-
-@pytest.fixture
-def image():
-    return np.full((60, 80, 3), 120, np.uint8)
 
 
 def rectangles(axes):
