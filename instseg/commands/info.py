@@ -83,7 +83,8 @@ def _print_card(card: ModelCard, lines: dict[str, object]) -> None:
     metrics = stored_metrics(card)
     lines |= {
         "preprocessing": _items(card.preprocessing),
-        "thresholds": _items(card.thresholds) or "none",
+        "thresholds": _items({name: round(at, 3) for name, at in card.thresholds.items()})
+        or "none",
         "classes": f"{len(card.class_names) - 1}, with their dataset ids",
         "": ", ".join(f"{name} {number}" for name, number in classes),
         "provenance": _items(_without_shown(card.provenance, metrics)) or "not told",

@@ -30,7 +30,7 @@ def run(config: Options) -> int:
 
     with Listener() as show:
         done = merge(**{**vars(config), "on_event": show})
-    rows = [(name, f"{number:,}") for name, number in done.objects.items()]
+    rows = done.rows()
     table(("class", "objects"), rows[:MOST_ROWS])
     if len(rows) > MOST_ROWS:
         console.print(f"and {len(rows) - MOST_ROWS:,} more classes")

@@ -115,7 +115,8 @@ def start_in_words(event: TrainingStarted) -> str:
     """How long a run is, and what it will take."""
     left_s = round(event.step_s * (event.steps - event.first_step))
     return (
-        f"{event.steps} steps of {event.images_per_step} images in {event.epochs} epochs, "
+        f"{count(event.steps, 'step')} of {count(event.images_per_step, 'image')} "
+        f"in {count(event.epochs, 'epoch')}, "
         f"{event.optimizer} with a learning rate of {event.learning_rate:.2g}: about "
         f"{timedelta(seconds=left_s)} ({event.step_s:.2g} s a step) and "
         f"{event.memory_bytes / 1e9:.1f} GB of memory, measuring not included"

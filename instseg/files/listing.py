@@ -76,7 +76,9 @@ def lines_of_list(path: Path) -> list[str]:
 def _expand(entry: Path, recursive: bool, on_event: OnEvent) -> list[Path]:
     if entry.is_dir():
         candidates = sorted(entry.rglob("*") if recursive else entry.iterdir())
-        mend = "no images in this folder" + ("" if recursive else "; look into its folders too?")
+        mend = "no images in this folder"
+        if not recursive and any(path.is_dir() for path in candidates):
+            mend += "; look into its folders too?"
     elif not entry.exists() and glob.has_magic(str(entry)):
         candidates = sorted(map(Path, glob.glob(str(entry), recursive=True)))  # noqa: PTH207
         mend = "no images match; check the pattern"

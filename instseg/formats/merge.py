@@ -68,10 +68,13 @@ class DatasetMerge:
         )
         return ", ".join(counts)
 
+    def rows(self) -> list[tuple[str, str]]:
+        """A table: each class that has objects, and their number."""
+        return [(name, f"{number:,}") for name, number in self.objects.items() if number]
+
     def _repr_html_(self) -> str:
-        """A table of the classes, for notebooks."""
-        rows = [(name, f"{number:,}") for name, number in self.objects.items()]
-        return html_table(("class", "objects"), rows, caption=repr(self))
+        """The table, for notebooks."""
+        return html_table(("class", "objects"), self.rows(), caption=repr(self))
 
 
 @takes(MergeOptions)
@@ -89,7 +92,7 @@ def merge(options: MergeOptions) -> DatasetMerge:
     titles, parts = _read(options.sources, options.images, tell)
     check_known(names, parts)
     parts = [renamed(part, names) for part in parts]
-    _tell_of_sources(titles, parts, missing=options.missing, on_event=tell)
+    _tell_of_sources(options.sources, parts, missing=options.missing, on_event=tell)
     labels, source_of = _joined(titles, parts, tell)
     same = _same_photos(labels, source_of, look=options.copies, on_event=tell)
     known = [each for part in parts for each in known_classes(part)]
@@ -139,24 +142,24 @@ def _read(
 
 
 def _tell_of_sources(
-    titles: Sequence[str], parts: Sequence[Labels], *, missing: str, on_event: OnEvent
+    sources: Sequence[str | Path], parts: Sequence[Labels], *, missing: str, on_event: OnEvent
 ) -> None:
     """Tell of classes that some sources lack, of names that are nearly the same, of splits."""
     own = [set(part.class_names().values()) for part in parts]
     for group in alike_names(set().union(*own)):
         words = f'to make them one, give classes "{",".join(f"{n}={group[0]}" for n in group[1:])}"'
         on_event(Notice(text=printable(f"{', '.join(group)} are classes of their own; {words}")))
-    for title, part, names in zip(titles, parts, own, strict=True):
+    for source, part, names in zip(sources, parts, own, strict=True):
         if lacking := sorted(_shown(parts) - names):
             words = {
                 "unknown": "so its photos are marked as labelled with its other classes only",
                 "background": "so its photos count as showing none",
             }[missing]
-            text = f"{title}: does not label {some(lacking)}, {words}"
+            text = f"{source}: does not label {some(lacking)}, {words}"
             on_event(Notice(text=printable(text)))
         if not part.splits and any(other.splits for other in parts):
             text = (
-                f"{title}: has no splits, unlike others, so its photos are in none; draw new ones"
+                f"{source}: has no splits, unlike others, so its photos are in none; draw new ones"
             )
             on_event(Warned(text=printable(f"{text} for all with instseg split --again")))
 

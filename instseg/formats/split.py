@@ -64,10 +64,11 @@ class DatasetSplit:
         return f"{', '.join(parts)}; {count(len(self.objects), 'class')}"
 
     def rows(self) -> list[tuple[str, ...]]:
-        """A table: class, and its objects in each split; the last row is the photos."""
+        """A table: each class that has objects, and how many in each split; last, the photos."""
         classes = [
             (name, *(f"{own[split]:,}" for split in self.images))
             for name, own in self.objects.items()
+            if any(own.values())
         ]
         return [*classes, ("photos", *(f"{number:,}" for number in self.images.values()))]
 
@@ -202,7 +203,8 @@ def _tell_lacking(
     for each, photos in images.items():
         lacking = [name for name, own in objects.items() if any(own.values()) and not own[each]]
         if not photos:
-            on_event(Warned(text=f"{each} has no photo: there are too few photos or groups"))
+            text = "there are too few photos or groups, as train keeps a photo of each class"
+            on_event(Warned(text=f"{each} has no photo: {text}"))
         elif lacking:
             words = f"{each} has no objects of {count(len(lacking), 'class')}"
             on_event(Notice(text=printable(f"{words}, which too few photos show: {some(lacking)}")))

@@ -141,12 +141,12 @@ def load_detector(
         return _from_model_file(path, architecture)
     named = NAMED.get(str(weights))
     architecture = named.architecture if named else architecture
+    state = load_torch_state_dict(path)
     if architecture is None:
         choices = ", ".join(name for name in registry.DETECTORS if name.startswith("resnet"))
         raise ArgumentError(
             f"{path} does not contain its architecture; add {{architecture}}, one of {choices}"
         )
-    state = load_torch_state_dict(path)
     model = build_detector(coco_card(architecture))
     load_weights(model.network, state, path)
     return model

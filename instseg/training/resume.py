@@ -77,6 +77,8 @@ def read_options(folder: Path, verb: str, names: Collection[str]) -> dict[str, A
     path = folder / OPTIONS_FILE
     try:
         options = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except FileNotFoundError:
+        raise InputError(f"{path}: no run to resume: no such file; check the folder") from None
     except (OSError, UnicodeError, RecursionError, msgspec.MsgspecError) as error:
         raise InputError(f"{path}: no run to resume ({error}); start it again") from error
     command, ended = options.pop("command", None), options.pop("ended", False)

@@ -154,7 +154,7 @@ def started(trainer: Trainer) -> TrainingStarted:
         steps=trainer.steps,
         first_step=trainer.step,
         epochs=trainer.epochs,
-        images_per_step=sum(map(len, trainer.plan[0])) * process_count(),
+        images_per_step=max(sum(map(len, step)) for step in trainer.plan) * process_count(),
         optimizer=trainer.recipe.optimizer,
         learning_rate=trainer.recipe.learning_rate,
         step_s=found.step_s,

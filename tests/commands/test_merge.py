@@ -8,7 +8,9 @@ from instseg.cli import main
 def test_the_last_name_is_that_of_the_result(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in "abc":
-        write_dataset(tmp_path / f"{name}.json", {f"{name}.png": ["cat", name]})
+        write_dataset(
+            tmp_path / f"{name}.json", {f"{name}.png": ["cat", name]}, ["cat", "owl", name]
+        )
         write_photo(tmp_path / f"{name}.png", ord(name))
     assert main(["merge", "a.json", "b.json", "c.json", "out", "--classes", "b=cat,c="]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -17,7 +19,7 @@ def test_the_last_name_is_that_of_the_result(tmp_path, capsys, monkeypatch):
         == [
             "cat          4",
             "a            1",
-            "out: 3 images, 5 objects, 2 classes",
+            "out: 3 images, 5 objects, 3 classes",
             "to train: instseg finetune --data out --images .",
         ]
         or lines

@@ -7,7 +7,7 @@ from instseg.cli import main
 
 def test_prints_a_table_of_classes_and_splits(tmp_path, capsys):
     photos = {f"{n % 4}/{n}.jpg": ["cat"] * (n % 3) for n in range(40)}
-    source = write_dataset(tmp_path / "a.json", photos)
+    source = write_dataset(tmp_path / "a.json", photos, ["cat", "owl"])
     given = [str(source), str(tmp_path / "out"), "--val=0.2", "--test=0", "--by=group"]
     assert main(["split", *given, "--group-pattern", r"/(\d)"]) == 0
     lines = capsys.readouterr().out.splitlines()

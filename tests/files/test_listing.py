@@ -94,7 +94,10 @@ def test_heic_that_cannot_be_read_is_counted(tmp_path: Path) -> None:
     assert isinstance(warned, Warned)
     assert "2 files are left out: HEIC photos" in warned.text
     (tmp_path / "c.jpg").unlink()
-    with pytest.raises(InputError, match="no images in this folder"):
+    with pytest.raises(InputError, match=r"no images in this folder$"):
+        list_images([tmp_path])
+    (tmp_path / "more").mkdir()
+    with pytest.raises(InputError, match="look into its folders too"):
         list_images([tmp_path])
 
 

@@ -65,11 +65,11 @@ def test_photos_know_which_classes_were_looked_for(sources, tmp_path):
     assert [set(training.unknown(row)) for row in range(4)] == [{"owl"}] * 2 + [{"dog"}] * 2
     texts = [getattr(event, "text", "") for event in told]
     marked = "so its photos are marked as labelled with its other classes only"
-    assert f"a_labels: does not label owl, {marked}" in texts
-    assert f"b: does not label dog, {marked}" in texts
+    assert f"{sources[0]}: does not label owl, {marked}" in texts
+    assert f"{sources[1]}: does not label dog, {marked}" in texts
     done = merge(sources, tmp_path / "all.json", missing="background", on_event=told.append)
     assert set(labelled(done.path).values()) == {None}
-    assert "b: does not label dog, so its photos count as showing none" in [
+    assert f"{sources[1]}: does not label dog, so its photos count as showing none" in [
         getattr(event, "text", "") for event in told
     ]
     merge(sources, tmp_path / "yolo", to="yolo", on_event=told.append)
@@ -191,7 +191,7 @@ def test_formats_splits_and_folders_of_photos(sources, tmp_path):
         "train": 4,
         "annotations": 1,
     }
-    assert any("c_c: has no splits, unlike others" in getattr(e, "text", "") for e in told)
+    assert any(f"{third}: has no splits, unlike others" in getattr(e, "text", "") for e in told)
 
 
 @pytest.mark.parametrize(

@@ -169,9 +169,8 @@ def test_what_a_split_lacks_is_told(tmp_path):
     assert words in [getattr(event, "text", "") for event in told]
     two = write_dataset(tmp_path / "b.json", {"a.jpg": ["cat"], "b.jpg": ["cat"]})
     split(two, tmp_path / "two", on_event=told.append)
-    assert "test has no photo: there are too few photos or groups" in [
-        getattr(event, "text", "") for event in told
-    ]
+    words = "test has no photo: there are too few photos or groups, as train keeps"
+    assert f"{words} a photo of each class" in [getattr(event, "text", "") for event in told]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10)

@@ -231,6 +231,8 @@ def test_pth_needs_an_architecture(tmp_path):
     path = tmp_path / "weights.pth"
     torch.save({"a": torch.zeros(2)}, path)
     assert_refused("add architecture, one of resnet50_fpn, resnet50_fpn_v2$", path)
+    path.write_text("no weights")
+    assert_refused("not a file of torch weights|holds code or other objects", path)
 
 
 @pytest.mark.parametrize("architecture", ["resnet50_fpn", "resnet50_fpn_v2"])
