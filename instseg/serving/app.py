@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
@@ -25,11 +25,10 @@ from instseg.core.wording import printable
 from instseg.serving.body import discard, received
 from instseg.serving.dispatch import Dispatcher
 from instseg.serving.lanes import KEY_VARIABLE, ThreadLane
-from instseg.serving.messages import Answer, Job, MaskForm, RefusedError
+from instseg.serving.messages import Answer, Job, RefusedError
 from instseg.serving.options import AppOptions
-from instseg.serving.schema import Health, Prediction, Problem
+from instseg.serving.schema import Health, Prediction, PredictQuery, Problem
 
-MOST_DETECTIONS = 1_000_000  # that a request may ask for
 OPEN_PATHS = ("/health", "/health/live")  # which need no key
 CLIENT_GONE = 499  # in the metrics; nobody reads this answer
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -146,39 +145,13 @@ def _add_predict(app: FastAPI, dispatcher: Dispatcher) -> None:
     )
     async def predict(
         request: Request,
-        masks: Annotated[
-            MaskForm, Query(description="form of the masks in JSON; polygons are exact")
-        ] = "rle",
-        score_threshold: Annotated[
-            float | None, Query(ge=0, le=1, description="minimum score of all classes")
-        ] = None,
-        max_detections: Annotated[
-            int | None,
-            Query(
-                ge=1,
-                le=MOST_DETECTIONS,
-                description="at most this many, and not more than the service",
-            ),
-        ] = None,
-        format: Annotated[  # noqa: A002
-            Literal["json", "png"] | None,
-            Query(
-                description="png is the photo with its instances drawn on it, as with "
-                "`Accept: image/png`"
-            ),
-        ] = None,
+        options: Annotated[PredictQuery, Query()],
     ) -> Response:
         """Find the instances in one photo: the body, or the only part of a form."""
-        picture = format == "png" or (
-            format is None and request.headers.get("accept", "").startswith("image/png")
+        picture = options.format == "png" or (
+            options.format is None and request.headers.get("accept", "").startswith("image/png")
         )
-        job_of = partial(
-            Job,
-            picture=picture,
-            masks=masks,
-            score_threshold=score_threshold,
-            max_detections=max_detections,
-        )
+        job_of = partial(Job, picture=picture, **options.model_dump(exclude={"format"}))
         return await _respond(dispatcher, request, job_of)
 
 

@@ -1,10 +1,37 @@
-"""The forms of answers, for OpenAPI and for clients in Python."""
+"""The forms of requests and answers, for OpenAPI and for clients in Python."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from typing import Literal
 
-from instseg.serving.messages import State
+from pydantic import BaseModel, ConfigDict, Field
+
+from instseg.serving.messages import MaskForm, State
+
+MOST_DETECTIONS = 1_000_000  # that a request may ask for
+
+
+class PredictQuery(BaseModel):
+    """The options of a request; others are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    masks: MaskForm = Field(
+        default="rle", description="form of the masks in JSON; polygons are exact"
+    )
+    score_threshold: float | None = Field(
+        default=None, ge=0, le=1, description="minimum score of all classes"
+    )
+    max_detections: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_DETECTIONS,
+        description="at most this many, and not more than the service",
+    )
+    format: Literal["json", "png"] | None = Field(
+        default=None,
+        description="png is the photo with its instances drawn on it, as with `Accept: image/png`",
+    )
 
 
 class Rle(BaseModel):

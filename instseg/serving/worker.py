@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import BinaryIO
 
 import msgspec
@@ -25,7 +26,11 @@ def main() -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    with os.fdopen(os.dup(0), "rb") as jobs, os.fdopen(os.dup(1), "wb") as answers:
+    with (
+        suppress(BrokenPipeError),  # the service has ended
+        os.fdopen(os.dup(0), "rb") as jobs,
+        os.fdopen(os.dup(1), "wb") as answers,
+    ):
         os.dup2(sys.stderr.fileno(), 1)
         first = read_frame(jobs)
         if first is not None:

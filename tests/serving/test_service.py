@@ -101,7 +101,9 @@ def test_limits_of_one_request_are_those_of_a_predictor(service, tiny_weights, p
     assert service.ask("/predict?max_detections=6", photos[2]).status == 422
 
 
-@pytest.mark.parametrize("query", ["score_threshold=2", "masks=png", "max_detections=many"])
+@pytest.mark.parametrize(
+    "query", ["score_threshold=2", "masks=png", "max_detections=many", "thresh=1"]
+)
 def test_a_wrong_option_is_one_line(service, photos, query):
     reply = service.ask(f"/predict?{query}", photos[0])
     assert reply.status == 422
