@@ -103,7 +103,7 @@ class FinetuneOptions(TrainingOptions):
     box_supervision: Literal["auto", "on", "off"] = "auto"
     mask_share: float | None = None
     unlabelled: list[Path] | str | Path | None = None
-    unlabelled_scores: str = "0.3,0.7"
+    unlabelled_scores: str = "0.1,0.9"
     unlabelled_start: int | None = None
     unlabelled_share: float = 0.5
     show_batch: bool = False

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from instseg.training.loop import Trainer
     from instseg.training.unlabelled import MixedSamples
 
+ONE_OBJECT_IOU = 0.5  # of masks: only the surer one of two classes becomes a label
+
 
 @dataclass(kw_only=True)
 class Teacher:
@@ -82,6 +84,7 @@ class Teacher:
             device=str(self.trainer.device),
             precision="bf16" if self.trainer.dtype == torch.bfloat16 else "fp32",
             score_threshold=self.samples.labels.scores[0],
+            cross_class_nms=ONE_OBJECT_IOU,
         )
         paths = [Path(self.samples.photos[number].path) for number in photos]
         task = "labelling photos"

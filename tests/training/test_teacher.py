@@ -1,9 +1,12 @@
 """`finetune` with unlabelled photos, as a Python user calls it."""
 
 import csv
+import json
 
 import numpy as np
+import pycocotools.mask
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 import instseg
@@ -88,6 +91,23 @@ def test_a_killed_run_goes_on_to_the_same_end(whole, folder, tiny_weights, tmp_p
     assert found.finished and found.steps == STEPS
     one, two = load_file(whole[0] / "best.safetensors"), load_file(found.best)
     assert all(np.array_equal(values, two[name]) for name, values in one.items())
+
+
+def test_an_object_has_one_pseudo_label(folder, tiny_weights, tmp_path):
+    """The surer one, where the network sees two classes."""
+
+    def kill(event):
+        if isinstance(event, StepDone) and event.step == 4:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        train(folder, tiny_weights, tmp_path, on_event=kill)
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    labels = [json.loads(text) for text in state["kept"]["unlabelled"]["found"].values()]
+    assert labels and all(each["class_ids"] for each in labels)
+    for each in labels:
+        ious = pycocotools.mask.iou(each["masks"], each["masks"], [0] * len(each["masks"]))
+        assert np.triu(ious, 1).max() <= 0.5
 
 
 def test_photos_that_cannot_be_read_do_not_end_the_run(folder, tiny_weights, tmp_path):
