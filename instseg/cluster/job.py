@@ -24,7 +24,7 @@ from instseg.files.storage import names_in, read_bytes, write_bytes
 
 MANIFEST, LISTING = "manifest.json", "photos.parquet"
 FEWEST, MOST = 8, 256  # photos of a shard
-SHARDS_EACH = 16  # shards of a worker, if there are enough photos: the last ones end together
+SHARDS_EACH = 32  # shards of a worker, if there are enough photos: the last ones end together
 
 
 @dataclass(frozen=True, kw_only=True)
