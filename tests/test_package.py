@@ -1,11 +1,27 @@
 """What `import instseg` offers."""
 
+import pkgutil
 import subprocess
 import sys
 
 import pytest
 
 import instseg
+
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(instseg.__path__, "instseg.")
+    if not module.name.endswith("__main__")
+)
+IMPORT_ALL = """
+import importlib, sys
+for name in sys.stdin.read().split():
+    try:
+        importlib.import_module(name)
+    except ImportError as error:  # of an extra that is not installed
+        if (error.name or "").split(".")[0] == "instseg":
+            raise
+"""
 
 
 @pytest.mark.parametrize("name", instseg.__all__)
@@ -17,3 +33,9 @@ def test_importing_it_loads_nothing_heavy():
     code = "import instseg, sys; print({'torch', 'numpy', 'matplotlib'} & sys.modules.keys())"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "set()"
+
+
+def test_every_module_can_be_imported():
+    subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL], input="\n".join(MODULES), text=True, check=True
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,10 @@ from instseg.core.masks import Masks
 from instseg.predict.predictor import Predictor
 from instseg.scenes.moving import FRAME_RATE, draw_video
 from instseg.scenes.scene import SceneConfig
-from instseg.video.tracking import Method, Tracker
+from instseg.video.tracking import Tracker
+
+if TYPE_CHECKING:
+    from instseg.video.one_class import Method
 
 Tracked: TypeAlias = list[tuple[Instances, NDArray[np.int64]]]  # a frame each
 
