@@ -121,9 +121,18 @@ class Counter:
         self._begun = False
 
     def shapes(self, size_hw: tuple[int, int]) -> list[NDArray[np.float64]]:
-        """The points of the lines, then those of the zones: float64 (P, 2), x and y in pixels."""
+        """The points of the lines, then those of the zones: float64 (P, 2), x and y in pixels.
+
+        Raises:
+            ArgumentError: One lies outside of frames of this size.
+        """
         lines = [_points(line, "count_line", 2, 2, size_hw) for line in self.lines]
-        return lines + [_points(zone, "zone", 3, None, size_hw) for zone in self.zones]
+        shapes = lines + [_points(zone, "zone", 3, None, size_hw) for zone in self.zones]
+        size = np.array(size_hw[::-1])
+        for points, text in zip(shapes, (*self.lines, *self.zones), strict=True):
+            if (points.min(axis=0) > size).any() or (points.max(axis=0) < 0).any():
+                raise ArgumentError(f"{text} lies outside of the frames of {size[0]} x {size[1]} px")
+        return shapes
 
     def update(self, found: Instances, track_ids: NDArray[np.int64]) -> None:
         """Count a frame.

@@ -84,3 +84,12 @@ def test_refuses_what_is_no_line(wrong):
 def test_refuses_what_is_no_zone(wrong):
     with pytest.raises(ArgumentError, match=r"zone.* must be x1,y1,x2,y2,x3,y3"):
         Counter(zones=[wrong])
+
+
+@pytest.mark.parametrize("which", ["lines", "zones"])
+@pytest.mark.parametrize("place", ["300,10,400,20,350,5", "10,-20,50,-4,30,-9"])
+def test_what_lies_outside_of_the_frames_is_refused(which, place):
+    text = ",".join(place.split(",")[:4]) if which == "lines" else place
+    counter = Counter(**{which: [text]})
+    with pytest.raises(ArgumentError, match=f"{text} lies outside of the frames of 200 x 100 px"):
+        counter.update(dots((5, 5), class_ids=[1]), np.array([1]))
