@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Generic, TypedDict, TypeVar
@@ -10,6 +12,7 @@ import msgspec
 
 from instseg.data.coco import CocoData
 from instseg.evaluation.coco_ap import ApTables, ap_of
+from instseg.evaluation.columns import Listed, Packed, Records
 from instseg.evaluation.read_results import results_of
 from instseg.evaluation.shapes import Kind
 from instseg.evaluation.tables import Tables
@@ -19,6 +22,8 @@ from instseg.system.memory import no_garbage_collection
 
 Of = TypeVar("Of")
 Box = tuple[float, float, float, float]
+PIECE_BYTES = 50_000  # of JSON, whose records stay in the processor's cache
+_NEXT_RECORD = re.compile(rb"\}\s*,\s*\{")
 
 
 class _Rle(TypedDict):
@@ -32,19 +37,20 @@ class _Image(msgspec.Struct, gc=False):
     width: Side
 
 
-class _Object(msgspec.Struct, gc=False):
+class _MaskObject(msgspec.Struct, gc=False):
     image_id: Id
     category_id: Id
     area: float
     iscrowd: bool | int
-
-
-class _BoxObject(_Object, gc=False):
-    bbox: Box
-
-
-class _MaskObject(_Object, gc=False):
     segmentation: list[list[float]] | _Rle
+
+
+class _BoxObject(msgspec.Struct, gc=False):
+    image_id: float
+    category_id: float
+    area: float
+    iscrowd: float
+    bbox: Box
 
 
 class _Document(msgspec.Struct, Generic[Of]):
@@ -53,18 +59,18 @@ class _Document(msgspec.Struct, Generic[Of]):
     categories: list[Category]
 
 
-class _Result(msgspec.Struct, gc=False):
+class _MaskResult(msgspec.Struct, gc=False):
     image_id: Id
     category_id: Id
     score: float
-
-
-class _BoxResult(_Result, gc=False):
-    bbox: Box
-
-
-class _MaskResult(_Result, gc=False):
     segmentation: _Rle
+
+
+class _BoxResult(msgspec.Struct, gc=False):
+    image_id: float
+    category_id: float
+    score: float
+    bbox: Box
 
 
 @no_garbage_collection()
@@ -77,7 +83,7 @@ def ap_of_files(coco_json: Path, results: Path, kind: Kind) -> ApTables:
         InputError: A file cannot be read, or is broken.
     """
     try:
-        tables = _strictly(read_content(coco_json), read_content(results), kind)
+        tables = _strictly(coco_json, results, kind)
     except (msgspec.MsgspecError, KeyError, OverflowError, RecursionError, ValueError):
         data = CocoData.read(coco_json, Path(), boxes_only=kind == "bbox")
         found = results_of(results, data, name=str(results))
@@ -85,11 +91,36 @@ def ap_of_files(coco_json: Path, results: Path, kind: Kind) -> ApTables:
     return ap_of(tables)
 
 
-def _strictly(truth: bytes, results: bytes, kind: Kind) -> Tables:
-    """Tables of JSON; msgspec.MsgspecError, KeyError or ValueError if it is not strictly COCO's."""
-    of_truth, of_results = (
-        (_BoxObject, _BoxResult) if kind == "bbox" else (_MaskObject, _MaskResult)
+def _strictly(truth: Path, results: Path, kind: Kind) -> Tables:
+    """Tables of files; MsgspecError, KeyError or ValueError if they are not strictly COCO's."""
+    annotations: Records
+    found: Records
+    document: Any
+    if kind == "bbox":
+        document = msgspec.json.decode(read_content(truth), type=_Document[_BoxObject])
+        annotations = Packed(_BoxObject, [document.annotations])
+        decode = msgspec.json.Decoder(list[_BoxResult]).decode
+        found = Packed(_BoxResult, map(decode, _pieces(read_content(results))))
+    else:
+        document = msgspec.json.decode(read_content(truth), type=_Document[_MaskObject])
+        annotations = Listed(document.annotations, attrgetter)
+        found = Listed(
+            msgspec.json.decode(read_content(results), type=list[_MaskResult]), attrgetter
+        )
+    images, categories = (
+        Listed(each, attrgetter) for each in (document.images, document.categories)
     )
-    document: Any = msgspec.json.decode(truth, type=_Document[of_truth])  # type: ignore[valid-type]
-    found: Any = msgspec.json.decode(results, type=list[of_results])  # type: ignore[valid-type]
-    return Tables.read(document, found, kind, attrgetter)
+    return Tables.of(images, annotations, categories, found, kind)
+
+
+def _pieces(content: bytes) -> Iterator[bytes]:
+    """A JSON list of records as several lists.
+
+    Cut within a text or a record, if these contain what looks like the end of a record, the pieces
+    are no JSON.
+    """
+    start, opening = 0, b""
+    while end := _NEXT_RECORD.search(content, start + PIECE_BYTES):
+        yield opening + content[start : end.start() + 1] + b"]"
+        start, opening = end.end() - 1, b"["
+    yield opening + content[start:]
