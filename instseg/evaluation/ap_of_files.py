@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Generic, TypedDict, TypeVar
@@ -19,10 +20,13 @@ from instseg.evaluation.tables import Tables
 from instseg.files.coco_json import read_content
 from instseg.files.coco_records import Category, Id, Side
 from instseg.system.memory import no_garbage_collection
+from instseg.system.regular import require_regular_file
 
 Of = TypeVar("Of")
 Box = tuple[float, float, float, float]
-PIECE_BYTES = 50_000  # of JSON, whose records stay in the processor's cache
+PIECE_BYTES = (
+    50_000  # of JSON: its records stay in the processor's cache, and their memory is used again
+)
 _NEXT_RECORD = re.compile(rb"\}\s*,\s*\{")
 
 
@@ -84,7 +88,7 @@ def ap_of_files(coco_json: Path, results: Path, kind: Kind) -> ApTables:
     """
     try:
         tables = _strictly(coco_json, results, kind)
-    except (msgspec.MsgspecError, KeyError, OverflowError, RecursionError, ValueError):
+    except (msgspec.MsgspecError, KeyError, OSError, OverflowError, RecursionError, ValueError):
         data = CocoData.read(coco_json, Path(), boxes_only=kind == "bbox")
         found = results_of(results, data, name=str(results))
         tables = Tables.read(data.document(), found, kind)
@@ -93,34 +97,38 @@ def ap_of_files(coco_json: Path, results: Path, kind: Kind) -> ApTables:
 
 def _strictly(truth: Path, results: Path, kind: Kind) -> Tables:
     """Tables of files; MsgspecError, KeyError or ValueError if they are not strictly COCO's."""
+    of_truth, of_results = (
+        (_BoxObject, _BoxResult) if kind == "bbox" else (_MaskObject, _MaskResult)
+    )
+    document: Any = msgspec.json.decode(read_content(truth), type=_Document[of_truth])  # type: ignore[valid-type]
+    decode = msgspec.json.Decoder(list[of_results]).decode  # type: ignore[valid-type]
+    parts: Iterator[list[Any]] = map(decode, _pieces(results))
     annotations: Records
     found: Records
-    document: Any
     if kind == "bbox":
-        document = msgspec.json.decode(read_content(truth), type=_Document[_BoxObject])
         annotations = Packed(_BoxObject, [document.annotations])
-        decode = msgspec.json.Decoder(list[_BoxResult]).decode
-        found = Packed(_BoxResult, map(decode, _pieces(read_content(results))))
+        found = Packed(_BoxResult, parts)
     else:
-        document = msgspec.json.decode(read_content(truth), type=_Document[_MaskObject])
         annotations = Listed(document.annotations, attrgetter)
-        found = Listed(
-            msgspec.json.decode(read_content(results), type=list[_MaskResult]), attrgetter
-        )
+        found = Listed([*chain.from_iterable(parts)], attrgetter)
     images, categories = (
         Listed(each, attrgetter) for each in (document.images, document.categories)
     )
     return Tables.of(images, annotations, categories, found, kind)
 
 
-def _pieces(content: bytes) -> Iterator[bytes]:
-    """A JSON list of records as several lists.
+def _pieces(results: Path) -> Iterator[bytes]:
+    """A file with a JSON list of records, as several lists.
 
-    Cut within a text or a record, if these contain what looks like the end of a record, the pieces
-    are no JSON.
+    If what looks like the end of a record is within one, the pieces are no JSON.
     """
-    start, opening = 0, b""
-    while end := _NEXT_RECORD.search(content, start + PIECE_BYTES):
-        yield opening + content[start : end.start() + 1] + b"]"
-        start, opening = end.end() - 1, b"["
-    yield opening + content[start:]
+    require_regular_file(results)
+    with results.open("rb") as file:
+        begun: list[bytes] = []
+        while block := file.read(PIECE_BYTES):
+            end = _NEXT_RECORD.search(block)
+            if end:
+                yield b"".join([*begun, block[: end.start() + 1], b"]"])
+                begun, block = [b"["], block[end.end() - 1 :]
+            begun.append(block)
+        yield b"".join(begun)

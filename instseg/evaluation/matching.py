@@ -82,9 +82,10 @@ def match(tables: Tables, *, max_detections: int, pairs: Pairs | None = None) ->
     ignored = np.repeat(unmatched, len(IOU_THRESHOLDS), axis=1)  # (A, T, D)
     true = np.zeros_like(ignored)
     lanes = _assign(detection, det.pair, region, iou, gt_ignored, crowd)
-    for size, step, detections, on_ignored in lanes:
-        true[size, step, place[detections]] = ~on_ignored
-        ignored[size, step, place[detections]] = on_ignored
+    for lane, detections, on_ignored in lanes:
+        entry = lane * len(place) + place[detections]
+        true.reshape(-1)[entry] = ~on_ignored
+        ignored.reshape(-1)[entry] = on_ignored
     return Matches(
         image_ids=tables.image_ids,
         category_ids=tables.category_ids,
@@ -119,7 +120,7 @@ def _of_other_size(areas: Floats) -> Bools:
 
 def _assign(
     detection: Ints, groups: Ints, region: Ints, iou: Floats, gt_ignored: Bools, crowd: Bools
-) -> Iterator[tuple[Ints, Ints, Ints, Bools]]:
+) -> Iterator[tuple[Ints, Ints, Bools]]:
     """COCO's greedy matching, for all images, classes, thresholds and sizes at once.
 
     Objects that are not ignored are preferred, then higher IoUs, and of equal IoUs the last.
@@ -134,7 +135,8 @@ def _assign(
 
     Yields:
         In turn the best detections of all groups, the second best, and so on; of those that match:
-        the size, the threshold, the detection, and whether it matches an ignored object, each (N,).
+        size and threshold as one number (size * T + threshold), the detection, and whether it
+        matches an ignored object, each (N,).
     """
     sizes, steps = len(gt_ignored), len(IOU_THRESHOLDS)
     enough = np.tile(np.minimum(IOU_THRESHOLDS, 1 - 1e-10), sizes)  # (A T,)
@@ -142,6 +144,7 @@ def _assign(
     free = np.ones_like(gt_ignored)
     by_iou = np.argsort(iou, kind="stable")
     worth = np.argsort(by_iou).astype(np.int32)[:, None]
+    of_worth = np.tile(region[by_iou], 2)
     first = np.flatnonzero(np.diff(detection, prepend=-1))  # pair of each detection
     group = groups[detection[first]]
     turn = np.arange(len(first)) - np.searchsorted(group, group)
@@ -153,7 +156,7 @@ def _assign(
         preferred = np.where(gt_ignored[objects], 0, np.int32(len(iou))) + worth[pairs]
         starts = np.flatnonzero(np.diff(found, prepend=-1))
         best = np.maximum.reduceat(np.where(possible, preferred, -1), starts)
-        row, lane = np.divmod(np.flatnonzero(best >= 0), sizes * steps)
-        chosen = region[by_iou[best[row, lane] % len(iou)]]
+        row, lane = np.nonzero(best >= 0)
+        chosen = of_worth[best[row, lane]]
         free[chosen, lane] = crowd[chosen]
-        yield lane // steps, lane % steps, found[starts[row]], gt_ignored[chosen, lane]
+        yield lane, found[starts[row]], gt_ignored[chosen, lane]

@@ -122,13 +122,15 @@ def overlapping(
     limits = np.searchsorted(ends, np.arange(_MOST_PAIRS, ends[-1:].sum(), _MOST_PAIRS))
     region_corners = regions.corners(np.arange(len(region_groups)))
     parts = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
+    least = min_iou * (1 - _ROUNDING)
+    region_least = np.where(crowd, 0, least * regions.areas)  # of a shape, to overlap enough
     for rows in np.split(np.arange(len(groups)), limits):
         count = counts[rows]
-        shape = np.repeat(rows, count)
-        region = np.arange(len(shape)) + np.repeat(first[rows] - np.cumsum(count) + count, count)
-        least = min_iou * (1 - _ROUNDING)
-        near = _highest_ious(np.inf, shapes, shape, regions, region, crowd) >= least
-        shape, region = shape[near], region[near]  # which are few
+        area = np.repeat(shapes.areas[rows], count)
+        region = np.arange(len(area)) + np.repeat(first[rows] - np.cumsum(count) + count, count)
+        near = (area >= region_least[region]) & (regions.areas[region] >= least * area)
+        pairs = np.flatnonzero(near)  # which are few
+        shape, region = np.repeat(rows, count)[pairs], region[pairs]
         is_next = np.diff(shape, prepend=-1) > 0
         corners = shapes.corners(shape[is_next])[np.cumsum(is_next) - 1]
         common = shared_areas(corners, region_corners[region])
@@ -150,7 +152,7 @@ def overlapping(
 
 
 def _highest_ious(
-    common: Floats | float,
+    common: Floats,
     shapes: Shapes,
     shape: Ints,
     regions: Shapes,
@@ -160,7 +162,7 @@ def _highest_ious(
     """IoUs of pairs of boxes, or the highest that areas permit.
 
     Args:
-        common: (P,), in pixels; at most that, for masks and if it is infinite.
+        common: (P,), in pixels; at most that, for masks.
         shapes: All of them.
         shape: (P,).
         regions: All of them.
@@ -168,7 +170,7 @@ def _highest_ious(
         crowd: As in `overlapping`.
     """
     area, region_area = shapes.areas[shape], regions.areas[region]
-    if shapes.rles is not None or np.isscalar(common):
+    if shapes.rles is not None:
         common = np.minimum(common, np.minimum(area, region_area))
     union = np.where(crowd[region], area, area + region_area - common)
     return np.divide(common, union, out=np.zeros(len(shape)), where=np.greater(common, 0))
