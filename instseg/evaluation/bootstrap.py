@@ -43,8 +43,9 @@ def draw_halves(images: int, *, resamples: int = RESAMPLES, seed: int = 0) -> We
     do not have, and hide the bias of AP.
     """
     rng = np.random.default_rng(seed)
-    order = rng.permuted(np.tile(np.arange(images, dtype=np.int32), (resamples, 1)), axis=1)
-    return np.ascontiguousarray((order < images // 2).T, dtype=np.float32)
+    half = np.arange(images) < images // 2
+    halves = rng.permuted(np.tile(half, (resamples, 1)), axis=1)
+    return np.ascontiguousarray(halves.T, dtype=np.float32)
 
 
 def resample(matches: Matches, weights: Weights) -> Resampled:

@@ -86,8 +86,8 @@ class Packed:
     records have the same length.
 
     Args:
-        form: The msgspec struct, which must accept zeros.
-        parts: Lists of such records; each may be forgotten before the next one is made.
+        form: The msgspec struct, whose fields accept 0.
+        parts: Lists of such records. None is needed any more when the next one is made.
     """
 
     def __init__(self, form: type[msgspec.Struct], parts: Iterable[Sequence[Any]]) -> None:
@@ -108,7 +108,7 @@ class Packed:
         for records in parts:
             written = msgspec.msgpack.encode(records)
             start = len(written) - len(records) * len(example)
-            fields = np.frombuffer(written, layout, offset=start)
+            fields = np.frombuffer(written, layout, len(records), start)
             tables.append(np.stack([fields[name] for name in names], axis=1).astype(np.float64))
         self._numbers = np.concatenate(tables)
 

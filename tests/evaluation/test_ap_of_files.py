@@ -131,3 +131,15 @@ def test_scores_of_any_sign_rank_the_results(scores_of):
     for place, ap in ((4, 1.0), (3, 0.5), (1, 1 / 3), (2, 0.25), (0, 0.2)):
         tried = [{**each, "bbox": hit} if i == place else each for i, each in enumerate(found)]
         assert scores_of("bbox", truth(), tried)["AP"] == pytest.approx(ap)
+
+
+@pytest.mark.parametrize("kind", ["bbox", "segm"])
+def test_a_missing_file_of_results_is_named(scores_of, tmp_path, kind):
+    scores_of(kind, truth(), results())
+    with pytest.raises(InputError, match=r"other\.json: cannot be read"):
+        ap_of_files(tmp_path / "truth.json", tmp_path / "other.json", kind)
+
+
+def test_a_class_without_objects_or_results_has_no_score(scores_of):
+    written = truth() | {"annotations": []}
+    assert scores_of("bbox", written, [])["AP"] == -1
