@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Generic, TypedDict, TypeVar
@@ -10,15 +13,21 @@ import msgspec
 
 from instseg.data.coco import CocoData
 from instseg.evaluation.coco_ap import ApTables, ap_of
+from instseg.evaluation.columns import Listed, Packed, Records
 from instseg.evaluation.read_results import results_of
 from instseg.evaluation.shapes import Kind
 from instseg.evaluation.tables import Tables
 from instseg.files.coco_json import read_content
 from instseg.files.coco_records import Category, Id, Side
 from instseg.system.memory import no_garbage_collection
+from instseg.system.regular import require_regular_file
 
 Of = TypeVar("Of")
 Box = tuple[float, float, float, float]
+PIECE_BYTES = (
+    50_000  # of JSON: its records stay in the processor's cache, and their memory is used again
+)
+_NEXT_RECORD = re.compile(rb"\}\s*,\s*\{")
 
 
 class _Rle(TypedDict):
@@ -32,19 +41,20 @@ class _Image(msgspec.Struct, gc=False):
     width: Side
 
 
-class _Object(msgspec.Struct, gc=False):
+class _MaskObject(msgspec.Struct, gc=False):
     image_id: Id
     category_id: Id
     area: float
     iscrowd: bool | int
-
-
-class _BoxObject(_Object, gc=False):
-    bbox: Box
-
-
-class _MaskObject(_Object, gc=False):
     segmentation: list[list[float]] | _Rle
+
+
+class _BoxObject(msgspec.Struct, gc=False):
+    image_id: float
+    category_id: float
+    area: float
+    iscrowd: float
+    bbox: Box
 
 
 class _Document(msgspec.Struct, Generic[Of]):
@@ -53,18 +63,18 @@ class _Document(msgspec.Struct, Generic[Of]):
     categories: list[Category]
 
 
-class _Result(msgspec.Struct, gc=False):
+class _MaskResult(msgspec.Struct, gc=False):
     image_id: Id
     category_id: Id
     score: float
-
-
-class _BoxResult(_Result, gc=False):
-    bbox: Box
-
-
-class _MaskResult(_Result, gc=False):
     segmentation: _Rle
+
+
+class _BoxResult(msgspec.Struct, gc=False):
+    image_id: float
+    category_id: float
+    score: float
+    bbox: Box
 
 
 @no_garbage_collection()
@@ -77,19 +87,48 @@ def ap_of_files(coco_json: Path, results: Path, kind: Kind) -> ApTables:
         InputError: A file cannot be read, or is broken.
     """
     try:
-        tables = _strictly(read_content(coco_json), read_content(results), kind)
-    except (msgspec.MsgspecError, KeyError, OverflowError, RecursionError, ValueError):
+        tables = _strictly(coco_json, results, kind)
+    except (msgspec.MsgspecError, KeyError, OSError, OverflowError, RecursionError, ValueError):
         data = CocoData.read(coco_json, Path(), boxes_only=kind == "bbox")
         found = results_of(results, data, name=str(results))
         tables = Tables.read(data.document(), found, kind)
     return ap_of(tables)
 
 
-def _strictly(truth: bytes, results: bytes, kind: Kind) -> Tables:
-    """Tables of JSON; msgspec.MsgspecError, KeyError or ValueError if it is not strictly COCO's."""
+def _strictly(truth: Path, results: Path, kind: Kind) -> Tables:
+    """Tables of files; MsgspecError, KeyError or ValueError if they are not strictly COCO's."""
     of_truth, of_results = (
         (_BoxObject, _BoxResult) if kind == "bbox" else (_MaskObject, _MaskResult)
     )
-    document: Any = msgspec.json.decode(truth, type=_Document[of_truth])  # type: ignore[valid-type]
-    found: Any = msgspec.json.decode(results, type=list[of_results])  # type: ignore[valid-type]
-    return Tables.read(document, found, kind, attrgetter)
+    document: Any = msgspec.json.decode(read_content(truth), type=_Document[of_truth])  # type: ignore[valid-type]
+    decode = msgspec.json.Decoder(list[of_results]).decode  # type: ignore[valid-type]
+    parts: Iterator[list[Any]] = map(decode, _pieces(results))
+    annotations: Records
+    found: Records
+    if kind == "bbox":
+        annotations = Packed(_BoxObject, [document.annotations])
+        found = Packed(_BoxResult, parts)
+    else:
+        annotations = Listed(document.annotations, attrgetter)
+        found = Listed([*chain.from_iterable(parts)], attrgetter)
+    images, categories = (
+        Listed(each, attrgetter) for each in (document.images, document.categories)
+    )
+    return Tables.of(images, annotations, categories, found, kind)
+
+
+def _pieces(results: Path) -> Iterator[bytes]:
+    """A file with a JSON list of records, as several lists.
+
+    If what looks like the end of a record is within one, the pieces are no JSON.
+    """
+    require_regular_file(results)
+    with results.open("rb") as file:
+        begun: list[bytes] = []
+        while block := file.read(PIECE_BYTES):
+            end = _NEXT_RECORD.search(block)
+            if end:
+                yield b"".join([*begun, block[: end.start() + 1], b"]"])
+                begun, block = [b"["], block[end.end() - 1 :]
+            begun.append(block)
+        yield b"".join(begun)

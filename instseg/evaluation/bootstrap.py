@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from instseg.evaluation.coco_ap import MAX_DETECTIONS, METRICS
 from instseg.evaluation.matching import Floats, Matches
-from instseg.evaluation.resampled_ap import Counts, Gains, Runs, sums_of
+from instseg.evaluation.resampled_ap import Chosen, Gains, Runs
 
 Weights = NDArray[np.float32]
 Range = tuple[float, float]  # low and high of an interval
@@ -43,8 +43,9 @@ def draw_halves(images: int, *, resamples: int = RESAMPLES, seed: int = 0) -> We
     do not have, and hide the bias of AP.
     """
     rng = np.random.default_rng(seed)
-    order = rng.permuted(np.tile(np.arange(images, dtype=np.int32), (resamples, 1)), axis=1)
-    return np.ascontiguousarray((order < images // 2).T, dtype=np.float32)
+    half = np.arange(images) < images // 2
+    halves = rng.permuted(np.tile(half, (resamples, 1)), axis=1)
+    return np.ascontiguousarray(halves.T, dtype=np.float32)
 
 
 def resample(matches: Matches, weights: Weights) -> Resampled:
@@ -57,9 +58,9 @@ def resample(matches: Matches, weights: Weights) -> Resampled:
     counted = ~np.logical_and.reduce(matches.gt_ignored)
     with_objects = np.unique(matches.gt_class[counted])  # other classes have no score
     table = np.full((len(METRICS), len(matches.category_ids), weights.shape[1]), np.nan)
-    counts = weights.astype(np.uint8)
+    chosen = Chosen(weights.astype(np.uint8))
     for k in with_objects.tolist():
-        _score_class(table[:, k], matches, k, counts)
+        _score_class(table[:, k], matches, k, chosen)
     scores = dict(zip(METRICS, table, strict=True))
     return Resampled(
         scores={name: _mean(values) for name, values in scores.items()}, per_class=scores["AP"]
@@ -116,25 +117,26 @@ def _mean(values: Floats) -> Floats:
     return np.where(count, total / np.maximum(count, 1), np.nan)
 
 
-def _score_class(scores: Floats, matches: Matches, k: int, weights: Counts) -> None:
+def _score_class(scores: Floats, matches: Matches, k: int, chosen: Chosen) -> None:
     """Fill in the twelve numbers of one class: (12, R); NaN remains where there is no object."""
     first, last = np.searchsorted(matches.det_class, [k, k + 1])
-    dets = first + np.flatnonzero(matches.det_rank[first:last] < MAX_DETECTIONS[-1])
+    counted = matches.det_rank[first:last] < MAX_DETECTIONS[-1]
+    dets = slice(first, last) if counted.all() else first + np.flatnonzero(counted)
     image = matches.det_image[dets]
     limit = np.searchsorted(MAX_DETECTIONS, matches.det_rank[dets], side="right")
     of_class = matches.gt_class == k
     for size, gt_ignored in enumerate(matches.gt_ignored):
         true, ignored = matches.det_true[size][:, dets], matches.det_ignored[size][:, dets]
         of_size = matches.gt_image[of_class & ~gt_ignored]
-        det = np.nonzero(true)[1]
+        det = np.flatnonzero(true) % max(1, true.shape[1])
         det = det[np.argsort(limit[det], kind="stable")]
         rows = np.concatenate([np.zeros_like(of_size), 1 + limit[det]])
         images = np.concatenate([of_size, image[det]])
-        sums = sums_of(rows, images, weights, 1 + len(MAX_DETECTIONS)).astype(np.float64)
+        sums = chosen.sums_of(rows, images, 1 + len(MAX_DETECTIONS)).astype(np.float64)
         sums[0, sums[0] == 0] = np.nan
         recall = sums[1:].cumsum(axis=0) / (len(true) * sums[0])
         gains = Gains(matches.recall_thresholds, sums[0])
-        precision = Runs.of(true, ignored, image).average_precision(weights, gains, len(true))
+        precision = Runs.of(true, ignored, image).average_precision(chosen, gains, len(true))
         precision[:, np.isnan(sums[0])] = np.nan
         for row, metric in zip(scores, METRICS.values(), strict=True):
             if metric.size == size:

@@ -241,17 +241,22 @@ class _Hits:
         kept = self.matches.det_rank < most
         mine = kept[self.det]
         det, line, size = (each[mine] for each in (self.det, self.line, self.size))
-        counted = np.zeros((len(self.matches.det_ignored), len(kept) + 1), dtype=np.int64)
+        counted = np.zeros((len(self.matches.det_ignored), len(kept) + 1), dtype=np.int32)
         np.cumsum(~self.matches.det_ignored[:, 0] & kept, axis=1, out=counted[:, 1:])
-        class_start = np.searchsorted(self.matches.det_class, self.matches.det_class)
+        class_start = _starts(self.matches.det_class)
         more = np.cumsum(self.more[mine])
-        before = np.append(0, more)[np.searchsorted(line, line)]
+        before = np.append(0, more)[_starts(line)]
         counts = counted[size, det + 1] - counted[size, class_start[det]] + more - before
         true = self.true[mine]
         line = line[true]
-        hits = np.arange(1, len(line) + 1) - np.searchsorted(line, line)
+        hits = np.arange(1, len(line) + 1) - _starts(line)
         precision: Floats = hits / (counts[true] + np.spacing(1))
         return line, precision
+
+
+def _starts(group: Ints) -> Ints:
+    """Where each one's group begins, of ascending groups (N,) from 0: (N,)."""
+    return np.searchsorted(group, np.arange(group[-1] + 1))[group] if len(group) else group
 
 
 def _mean(values: NDArray[np.float64]) -> float:

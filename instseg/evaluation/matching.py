@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from instseg.evaluation.shapes import Pairs, overlapping
-from instseg.evaluation.tables import Bools, Floats, Ints, Tables, ranks
+from instseg.evaluation.tables import Bools, Floats, Ints, Tables, best_first, ranks
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALL_THRESHOLDS = np.linspace(0, 1, 101)
@@ -75,25 +75,26 @@ def match(tables: Tables, *, max_detections: int, pairs: Pairs | None = None) ->
     else:
         pairs = _of_same_class(tables, kept, *pairs)
     detection, region, iou = pairs
-    best_first = np.lexsort((-det.score, det.class_))  # stable: ties stay in order of images
-    place = np.empty_like(best_first)
-    place[best_first] = np.arange(len(place))
-    unmatched = _of_other_size(det.shapes.areas[best_first])[:, None]
+    order = best_first(det.score, det.class_)  # stable: ties stay in order of images
+    place = np.empty_like(order)
+    place[order] = np.arange(len(place))
+    unmatched = _of_other_size(det.shapes.areas[order])[:, None]
     ignored = np.repeat(unmatched, len(IOU_THRESHOLDS), axis=1)  # (A, T, D)
     true = np.zeros_like(ignored)
     lanes = _assign(detection, det.pair, region, iou, gt_ignored, crowd)
-    for size, step, detections, on_ignored in lanes:
-        true[size, step, place[detections]] = ~on_ignored
-        ignored[size, step, place[detections]] = on_ignored
+    for lane, detections, on_ignored in lanes:
+        entry = lane * len(place) + place[detections]
+        true.reshape(-1)[entry] = ~on_ignored
+        ignored.reshape(-1)[entry] = on_ignored
     return Matches(
         image_ids=tables.image_ids,
         category_ids=tables.category_ids,
         iou_thresholds=IOU_THRESHOLDS,
         recall_thresholds=RECALL_THRESHOLDS,
-        det_image=det.image[best_first],
-        det_class=det.class_[best_first],
-        det_score=det.score[best_first],
-        det_rank=rank[best_first],
+        det_image=det.image[order],
+        det_class=det.class_[order],
+        det_score=det.score[order],
+        det_rank=rank[order],
         det_true=true,
         det_ignored=ignored,
         gt_image=gt.image,
@@ -119,7 +120,7 @@ def _of_other_size(areas: Floats) -> Bools:
 
 def _assign(
     detection: Ints, groups: Ints, region: Ints, iou: Floats, gt_ignored: Bools, crowd: Bools
-) -> Iterator[tuple[Ints, Ints, Ints, Bools]]:
+) -> Iterator[tuple[Ints, Ints, Bools]]:
     """COCO's greedy matching, for all images, classes, thresholds and sizes at once.
 
     Objects that are not ignored are preferred, then higher IoUs, and of equal IoUs the last.
@@ -134,14 +135,16 @@ def _assign(
 
     Yields:
         In turn the best detections of all groups, the second best, and so on; of those that match:
-        the size, the threshold, the detection, and whether it matches an ignored object, each (N,).
+        size and threshold as one number (size * T + threshold), the detection, and whether it
+        matches an ignored object, each (N,).
     """
     sizes, steps = len(gt_ignored), len(IOU_THRESHOLDS)
-    enough = np.tile(np.minimum(IOU_THRESHOLDS, 1 - 1e-10), sizes)[:, None]  # (A T, 1)
-    gt_ignored = np.repeat(gt_ignored, steps, axis=0)
+    enough = np.tile(np.minimum(IOU_THRESHOLDS, 1 - 1e-10), sizes)  # (A T,)
+    gt_ignored = np.repeat(gt_ignored.T, steps, axis=1)  # (G, A T)
     free = np.ones_like(gt_ignored)
     by_iou = np.argsort(iou, kind="stable")
-    worth = np.argsort(by_iou)
+    worth = np.argsort(by_iou).astype(np.int32)[:, None]
+    of_worth = np.tile(region[by_iou], 2)
     first = np.flatnonzero(np.diff(detection, prepend=-1))  # pair of each detection
     group = groups[detection[first]]
     turn = np.arange(len(first)) - np.searchsorted(group, group)
@@ -149,11 +152,11 @@ def _assign(
     by_turn = np.argsort(turns, kind="stable")
     for pairs in np.split(by_turn, np.flatnonzero(np.diff(turns[by_turn])) + 1):
         found, objects = detection[pairs], region[pairs]
-        possible = free[:, objects] & (iou[pairs] >= enough)
-        preferred = worth[pairs] + len(iou) * ~gt_ignored[:, objects]
+        possible = free[objects] & (iou[pairs, None] >= enough)
+        preferred = np.where(gt_ignored[objects], 0, np.int32(len(iou))) + worth[pairs]
         starts = np.flatnonzero(np.diff(found, prepend=-1))
-        best = np.maximum.reduceat(np.where(possible, preferred, -1), starts, axis=1)
-        lane, column = np.divmod(np.flatnonzero(best >= 0), len(starts))
-        chosen = region[by_iou[best[lane, column] % len(iou)]]
-        free[lane, chosen] = crowd[chosen]
-        yield lane // steps, lane % steps, found[starts[column]], gt_ignored[lane, chosen]
+        best = np.maximum.reduceat(np.where(possible, preferred, -1), starts)
+        row, lane = np.nonzero(best >= 0)
+        chosen = of_worth[best[row, lane]]
+        free[chosen, lane] = crowd[chosen]
+        yield lane, found[starts[row]], gt_ignored[chosen, lane]

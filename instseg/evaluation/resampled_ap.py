@@ -19,8 +19,45 @@ CELLS = 2**23  # of a table of runs and resamples, so that memory stays small
 TINY = 1e-20  # false positives, so that precision is 0 in a resample without detections
 
 
+class Chosen:
+    """Which images are in each resample, in each of the types that sums need.
+
+    Args:
+        weights: uint8 (images, R), 0 or 1.
+    """
+
+    def __init__(self, weights: NDArray[np.uint8]) -> None:
+        self._of_type: dict[Any, Counts] = {weights.dtype: weights}
+        self.shape = weights.shape
+
+    def columns(self, resamples: slice) -> Chosen:
+        """Some of the resamples."""
+        weights = self._of_type[np.dtype(np.uint8)][:, resamples]
+        return self if weights.shape == self.shape else Chosen(np.ascontiguousarray(weights))
+
+    def sums_of(self, rows: Ints, images: Ints, n_rows: int) -> Counts:
+        """For each row, how many of its images are in each resample: (n_rows, R).
+
+        Args:
+            rows: (N,), ascending.
+            images: (N,), of each.
+            n_rows: How many there are.
+        """
+        from scipy.sparse import csr_array  # not for --help
+
+        limits = np.searchsorted(rows, np.arange(n_rows + 1)).astype(np.int32)
+        images = images.astype(np.int32)  # of the type that scipy would look for
+        dtype = np.min_scalar_type(int(np.diff(limits).max(initial=0)))
+        if dtype not in self._of_type:
+            self._of_type[dtype] = self._of_type[np.dtype(np.uint8)].astype(dtype)
+        shape = (n_rows, self.shape[0])
+        chosen = csr_array((np.ones(len(rows), dtype), images, limits), shape=shape)
+        sums: Counts = chosen @ self._of_type[dtype]
+        return sums
+
+
 class Gains:
-    """Number of recall thresholds that are passed with some true positives.
+    """Number of recall thresholds that are passed with each number of true positives.
 
     Args:
         recall_thresholds: Ascending.
@@ -33,14 +70,22 @@ class Gains:
         passed = np.searchsorted(recall_thresholds, hits / counts[:, None], side="right")
         passed[:, 0] = 0  # the first hit passes recall 0 too
         self._table = passed.astype(np.float32).ravel()
-        self._start = column * len(hits)  # (R,), where the row of each resample begins
+        self._start = (column * len(hits)).astype(np.int32)  # where each resample's row begins
         self.thresholds = len(recall_thresholds)
 
-    def passed(self, hits: Floats32, resamples: slice) -> Floats32:
-        """Of some resamples with so many hits: (n, R)."""
-        place = hits.astype(np.intp)
+    def gained(self, hits: Floats32, resamples: slice) -> Floats32:
+        """How many more each row of some resamples has than the row before: (n, R).
+
+        Args:
+            hits: (n, R).
+            resamples: Which.
+        """
+        place = hits.astype(np.int32)
         place += self._start[resamples]
-        return self._table.take(place, mode="clip")
+        passed = np.zeros((len(hits) + 1, place.shape[1]), np.float32)
+        self._table.take(place, mode="clip", out=passed[1:])
+        gained: Floats32 = passed[1:] - passed[:-1]
+        return gained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +117,7 @@ class Runs:
         """From matches (T, D) and the image of each detection (D,)."""
         always = ~(true | ignored).any(axis=0)
         before = np.cumsum(always)
-        step, det = np.nonzero(~(ignored | always))
+        step, det = np.divmod(np.flatnonzero(~(ignored | always)), max(1, len(image)))
         hit = true[step, det]
         goes_on = hit[1:] & (step[1:] == step[:-1]) & (before[det[1:]] == before[det[:-1]])
         last = hit & ~np.append(goes_on, False)[: len(hit)]
@@ -93,34 +138,32 @@ class Runs:
             always_rows=np.searchsorted(stops, always_det),
         )
 
-    def average_precision(self, weights: Counts, gains: Gains, steps: int) -> Floats32:
+    def average_precision(self, chosen: Chosen, gains: Gains, steps: int) -> Floats32:
         """AP of resamples at each IoU threshold: (steps, R).
 
         Args:
-            weights: (images, R), 0 or 1.
+            chosen: The images in R resamples.
             gains: Of these resamples.
             steps: How many thresholds there are.
         """
-        ap = np.zeros((steps, weights.shape[1]), np.float32)
+        ap = np.zeros((steps, chosen.shape[1]), np.float32)
         width = max(1, CELLS // max(1, len(self.step)))
-        for start in range(0, weights.shape[1], width):
+        for start in range(0, chosen.shape[1], width):
             columns = slice(start, start + width)
-            part = np.ascontiguousarray(weights[:, columns])
-            for step, hits, counted in self._counts(part, steps):
+            for step, hits, counted in self._counts(chosen.columns(columns), steps):
                 precision = np.divide(hits, counted, out=counted)
                 _accumulate(np.fmax, precision[::-1])
-                passed = gains.passed(hits, columns)
-                passed[1:] -= passed[:-1].copy()
-                np.einsum("nr,nr->r", precision, passed, out=ap[step, columns])
+                gained = gains.gained(hits, columns)
+                np.einsum("nr,nr->r", precision, gained, out=ap[step, columns])
         ap /= gains.thresholds
         return ap
 
-    def _counts(self, weights: Counts, steps: int) -> Iterator[tuple[int, Floats32, Floats32]]:
+    def _counts(self, chosen: Chosen, steps: int) -> Iterator[tuple[int, Floats32, Floats32]]:
         """Of each threshold: its hits and all that counts, up to each run: (n, R) each."""
-        found = sums_of(self.rows, self.images, weights, 2 * len(self.step))
-        found = found.reshape(len(self.step), 2, weights.shape[1])
+        found = chosen.sums_of(self.rows, self.images, 2 * len(self.step))
+        found = found.reshape(len(self.step), 2, chosen.shape[1])
         stops = self.stop.max(initial=-1) + 1
-        always = sums_of(self.always_rows, self.always_images, weights, stops).astype(np.float32)
+        always = chosen.sums_of(self.always_rows, self.always_images, stops).astype(np.float32)
         always[:1] += TINY
         _accumulate(np.add, always)
         limits = np.searchsorted(self.step, np.arange(steps + 1)).tolist()
@@ -137,23 +180,3 @@ def _accumulate(operation: np.ufunc, rows: Floats32) -> None:
     """As `operation.accumulate` does in place, which is five times slower along columns."""
     for previous, row in pairwise(rows):
         operation(row, previous, out=row)
-
-
-def sums_of(rows: Ints, images: Ints, weights: Counts, n_rows: int) -> Counts:
-    """For each row, the sum of the weights of its images: (n_rows, R).
-
-    Args:
-        rows: (N,), ascending.
-        images: (N,), of each.
-        weights: (images, R), 0 or 1.
-        n_rows: How many there are.
-    """
-    from scipy.sparse import csr_array  # not for --help
-
-    limits = np.searchsorted(rows, np.arange(n_rows + 1))
-    most = int(np.diff(limits).max(initial=0))
-    weights = weights.astype(np.promote_types(weights.dtype, np.min_scalar_type(most)), copy=False)
-    ones = np.ones(len(rows), weights.dtype)
-    chosen = csr_array((ones, images, limits), shape=(n_rows, len(weights)))
-    sums: Counts = chosen @ weights
-    return sums

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Any, Literal
 
 import numpy as np
@@ -21,7 +20,6 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Kind = Literal["bbox", "segm", "boundary"]
 Rle = dict[str, Any]
-Field = Callable[[str], Callable[[Any], Any]]
 Pairs = tuple[Ints, Ints, Floats]
 """Shapes, regions and their IoUs, each (P,); sorted by shape, then by region."""
 
@@ -47,31 +45,26 @@ class Shapes:
     rles: Sequence[Rle] | None = None
 
     @classmethod
-    def read(
-        cls,
-        records: Sequence[Any],
-        kind: Kind,
-        sizes_hw: Mapping[int, tuple[int, int]],
-        field: Field = itemgetter,
+    def of_boxes(cls, boxes_xywh: Floats) -> Shapes:
+        """Boxes (N, 4)."""
+        return cls(kind="bbox", areas=boxes_xywh[:, 2] * boxes_xywh[:, 3], boxes_xywh=boxes_xywh)
+
+    @classmethod
+    def of_masks(
+        cls, outlines: Sequence[Any], kind: Kind, size_hw: Callable[[int], tuple[int, int]]
     ) -> Shapes:
-        """The shapes of annotations or results.
+        """COCO segmentations.
 
         Args:
-            records: With `bbox`, or `image_id` and `segmentation`.
-            kind: What to read and compare.
-            sizes_hw: Height and width of each image, by its id, to draw polygons in.
-            field: What gives a field of a record, by its name.
+            outlines: N of them.
+            kind: What to compare.
+            size_hw: Gives the height and width of the image of one of them, to draw polygons in.
         """
-        if kind == "bbox":
-            sides = itertools.chain.from_iterable(map(field("bbox"), records))
-            boxes_xywh = np.fromiter(sides, np.float64, 4 * len(records)).reshape(-1, 4)
-            return cls(kind=kind, areas=boxes_xywh[:, 2] * boxes_xywh[:, 3], boxes_xywh=boxes_xywh)
-        rles = [*map(field("segmentation"), records)]
+        rles = [*outlines]
         other = [
             i for i, r in enumerate(rles) if type(r) is not dict or type(r["counts"]) is not str
         ]
-        image_ids = map(field("image_id"), [records[i] for i in other])
-        drawn = to_rles([rles[i] for i in other], [sizes_hw[i] for i in image_ids])
+        drawn = to_rles([rles[i] for i in other], [*map(size_hw, other)])
         for i, rle in zip(other, drawn, strict=True):
             rles[i] = rle
         return cls(
@@ -129,13 +122,15 @@ def overlapping(
     limits = np.searchsorted(ends, np.arange(_MOST_PAIRS, ends[-1:].sum(), _MOST_PAIRS))
     region_corners = regions.corners(np.arange(len(region_groups)))
     parts = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
+    least = min_iou * (1 - _ROUNDING)
+    region_least = np.where(crowd, 0, least * regions.areas)  # of a shape, to overlap enough
     for rows in np.split(np.arange(len(groups)), limits):
         count = counts[rows]
-        shape = np.repeat(rows, count)
-        region = np.arange(len(shape)) + np.repeat(first[rows] - np.cumsum(count) + count, count)
-        least = min_iou * (1 - _ROUNDING)
-        near = _highest_ious(np.inf, shapes, shape, regions, region, crowd) >= least
-        shape, region = shape[near], region[near]  # which are few
+        area = np.repeat(shapes.areas[rows], count)
+        region = np.arange(len(area)) + np.repeat(first[rows] - np.cumsum(count) + count, count)
+        near = (area >= region_least[region]) & (regions.areas[region] >= least * area)
+        pairs = np.flatnonzero(near)  # which are few
+        shape, region = np.repeat(rows, count)[pairs], region[pairs]
         is_next = np.diff(shape, prepend=-1) > 0
         corners = shapes.corners(shape[is_next])[np.cumsum(is_next) - 1]
         common = shared_areas(corners, region_corners[region])
@@ -157,7 +152,7 @@ def overlapping(
 
 
 def _highest_ious(
-    common: Floats | float,
+    common: Floats,
     shapes: Shapes,
     shape: Ints,
     regions: Shapes,
@@ -167,7 +162,7 @@ def _highest_ious(
     """IoUs of pairs of boxes, or the highest that areas permit.
 
     Args:
-        common: (P,), in pixels; at most that, for masks and if it is infinite.
+        common: (P,), in pixels; at most that, for masks.
         shapes: All of them.
         shape: (P,).
         regions: All of them.
@@ -175,7 +170,7 @@ def _highest_ious(
         crowd: As in `overlapping`.
     """
     area, region_area = shapes.areas[shape], regions.areas[region]
-    if shapes.rles is not None or np.isscalar(common):
+    if shapes.rles is not None:
         common = np.minimum(common, np.minimum(area, region_area))
     union = np.where(crowd[region], area, area + region_area - common)
     return np.divide(common, union, out=np.zeros(len(shape)), where=np.greater(common, 0))

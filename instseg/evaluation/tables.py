@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from operator import itemgetter, methodcaller
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from instseg.evaluation.shapes import Field, Kind, Shapes
+from instseg.evaluation.columns import Listed, Records
+from instseg.evaluation.shapes import Kind, Shapes
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -79,42 +79,42 @@ class Tables:
     results: Table
 
     @classmethod
-    def read(
-        cls, truth: Any, results: Sequence[Any], kind: Kind, field: Field = itemgetter
-    ) -> Tables:
+    def read(cls, truth: Mapping[str, Any], results: Sequence[Any], kind: Kind) -> Tables:
         """From COCO records.
 
         Args:
             truth: A COCO document: images, annotations, categories.
             results: `image_id`, `category_id`, `score`, and `bbox` or `segmentation`.
             kind: Boxes, masks or boundaries.
-            field: What gives a field of a record, by its name: `itemgetter` or `attrgetter`.
         """
         images, annotations, categories = (
-            field(each)(truth) for each in ("images", "annotations", "categories")
+            Listed(truth[each]) for each in ("images", "annotations", "categories")
         )
+        return cls.of(images, annotations, categories, Listed(results), kind)
+
+    @classmethod
+    def of(
+        cls,
+        images: Listed,
+        annotations: Records,
+        categories: Listed,
+        results: Records,
+        kind: Kind,
+    ) -> Tables:
+        """From the four lists of records of a truth and its results; see `read`."""
         (image_ids, listed), (category_ids, named) = (
-            np.unique(_column(records, field("id"), np.int64), return_index=True)
-            for records in (images, categories)
+            np.unique(each.numbers("id", np.int64), return_index=True)
+            for each in (images, categories)
         )
         sizes_hw: dict[int, tuple[int, int]] = {}
         if kind != "bbox":
-            sides = (map(field(each), images) for each in ("id", "height", "width"))
-            sizes_hw = {image: (height, width) for image, height, width in zip(*sides, strict=True)}
-        names = [*map(field("name"), categories)]
+            ids, *sides = (images.values(each) for each in ("id", "height", "width"))
+            sizes_hw = dict(zip(ids, zip(*sides, strict=True), strict=True))
+        names = categories.values("name")
         known = partial(
-            _read,
-            image_ids=image_ids,
-            category_ids=category_ids,
-            kind=kind,
-            sizes_hw=sizes_hw,
-            field=field,
+            _read, image_ids=image_ids, category_ids=category_ids, kind=kind, sizes_hw=sizes_hw
         )
         table = known(annotations, np.zeros(len(annotations)))
-        is_crowd, area_of = field("iscrowd"), field("area")
-        if field is itemgetter:  # these two may be missing
-            is_crowd, area_of = methodcaller("get", "iscrowd"), methodcaller("get", "area", np.nan)
-        crowd = _column(annotations, is_crowd, np.bool_)
         return cls(
             kind=kind,
             image_ids=image_ids,
@@ -122,43 +122,52 @@ class Tables:
             category_ids=category_ids,
             class_names=tuple(names[i] for i in named.tolist()),
             truth=table,
-            crowd=crowd[table.rows],
-            area=_column(annotations, area_of, np.float64)[table.rows],
-            results=known(results, _column(results, field("score"), np.float64)),
+            crowd=annotations.numbers("iscrowd", np.bool_)[table.rows],
+            area=annotations.numbers("area", np.float64)[table.rows],
+            results=known(results, results.numbers("score", np.float64)),
         )
 
 
 def _read(
-    records: Sequence[Any],
+    records: Records,
     score: Floats,
     *,
     image_ids: Ints,
     category_ids: Ints,
     kind: Kind,
     sizes_hw: Mapping[int, tuple[int, int]],
-    field: Field,
 ) -> Table:
     """The records of known images and classes."""
-    image = _place(_column(records, field("image_id"), np.int64), image_ids)
-    class_ = _place(_column(records, field("category_id"), np.int64), category_ids)
-    pair = image * len(category_ids) + class_
+    image = _place(records.numbers("image_id", np.int64), image_ids)
+    class_ = _place(records.numbers("category_id", np.int64), category_ids)
     known = np.flatnonzero((image >= 0) & (class_ >= 0))
-    if len(known) < len(records):
-        records = [records[i] for i in known.tolist()]
-    order = np.lexsort((-score[known], pair[known]))  # stable
+    order = best_first(score[known], class_[known], image[known])
     rows = known[order]
     return Table(
         rows=rows,
         image=image[rows],
         class_=class_[rows],
-        pair=pair[rows],
+        pair=image[rows] * len(category_ids) + class_[rows],
         score=score[rows],
-        shapes=Shapes.read(records, kind, sizes_hw, field).take(order),
+        shapes=records.shapes(known, kind, sizes_hw).take(order),
     )
 
 
-def _column(records: Sequence[Any], field: Callable[[Any], Any], dtype: type) -> NDArray[Any]:
-    return np.fromiter(map(field, records), dtype, len(records))
+def best_first(score: Floats, *groups: Ints) -> Ints:
+    """A stable order (N,): by the last of the groups, then by the one before, by falling score.
+
+    As numpy.lexsort, three times as fast: numpy sorts keys of 16 bits by radix.
+
+    Args:
+        score: (N,).
+        groups: (N,) each, 0 or more.
+    """
+    bits = (0.0 - score).view(np.int64)  # -0.0 is 0.0 too
+    bits ^= (bits >> 63) & np.iinfo(np.int64).max  # of negative numbers; now they sort as numbers
+    bits ^= np.iinfo(np.int64).min  # and without a sign too
+    digits = [(bits >> shift).astype(np.uint16) for shift in (0, 16, 32, 48)]
+    narrow = [each.astype(np.min_scalar_type(each.max(initial=0))) for each in groups]
+    return np.lexsort((*digits, *narrow))
 
 
 def _place(ids: Ints, known: Ints) -> Ints:

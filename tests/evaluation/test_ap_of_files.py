@@ -96,3 +96,50 @@ def test_a_broken_file_is_named(scores_of, tmp_path):
     (tmp_path / "truth.json").write_text('{"images": [')
     with pytest.raises(InputError, match=r"truth\.json: not valid JSON"):
         ap_of_files(tmp_path / "truth.json", tmp_path / "results.json", "bbox")
+
+
+def many(records):
+    """More than fit into one piece of JSON."""
+    return [{**record, "score": n % 97 / 97} for n in range(500) for record in records]
+
+
+@pytest.mark.parametrize("note", [None, "}, {", {"of": [{"a": 1}, {"b": 2}]}])
+def test_many_results_score_as_their_records(scores_of, note):
+    written = [{**record, "note": note} for record in many(results())]
+    expected = measure_ap(truth(), written, "bbox").scores
+    assert scores_of("bbox", truth(), written) == expected
+
+
+def test_no_results_score_nothing(scores_of):
+    assert scores_of("bbox", truth(), [])["AP"] == 0
+
+
+@pytest.mark.parametrize("crowd", [True, 1.0])
+def test_a_crowd_may_be_written_in_another_way(scores_of, crowd):
+    written = truth()
+    expected = measure_ap(written, results(), "bbox").scores
+    written["annotations"][1]["iscrowd"] = crowd
+    assert scores_of("bbox", written, results()) == expected
+
+
+def test_scores_of_any_sign_rank_the_results(scores_of):
+    """The last is the best one; 0 and -0 are equal, and the first of them counts first."""
+    scores = [-2.5, -0.0, 0.0, 1e-300, 7.0]
+    hit, miss = ([10, 10, 40, 40], [60, 60, 9, 9])
+    common = {"image_id": 5, "category_id": 7}
+    found = [{**common, "bbox": miss, "score": score} for score in scores]
+    for place, ap in ((4, 1.0), (3, 0.5), (1, 1 / 3), (2, 0.25), (0, 0.2)):
+        tried = [{**each, "bbox": hit} if i == place else each for i, each in enumerate(found)]
+        assert scores_of("bbox", truth(), tried)["AP"] == pytest.approx(ap)
+
+
+@pytest.mark.parametrize("kind", ["bbox", "segm"])
+def test_a_missing_file_of_results_is_named(scores_of, tmp_path, kind):
+    scores_of(kind, truth(), results())
+    with pytest.raises(InputError, match=r"other\.json: cannot be read"):
+        ap_of_files(tmp_path / "truth.json", tmp_path / "other.json", kind)
+
+
+def test_a_class_without_objects_or_results_has_no_score(scores_of):
+    written = truth() | {"annotations": []}
+    assert scores_of("bbox", written, [])["AP"] == -1
