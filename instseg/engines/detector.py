@@ -15,11 +15,10 @@ from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
 from torchvision.ops import MultiScaleRoIAlign, nms, roi_align
 
-from instseg.models.compact import LEVELS, PyramidRPN
+from instseg.models.compact import LEVELS, DenseMaskPredictor, PyramidRPN
 from instseg.models.efficientnet_lite_fpn import CONTEXT, ContextRoIAlign
 from instseg.models.roi_align import PyramidRoIAlign
 from instseg.models.selection import SMALLEST_BOX_PX
-from instseg.models.shared_mask import mask_channels
 
 Features = dict[str, Tensor]
 
@@ -171,30 +170,24 @@ def pool(pooler: nn.Module, features: Features, boxes: Tensor) -> tuple[Tensor, 
 
 
 def mask_logits(predictor: nn.Module, x: Tensor, outputs: Tensor) -> Tensor:
-    """The logits (N, 2M, 2M) of cells (N, C, M, M), each for its own output."""
-    if isinstance(predictor, MaskRCNNPredictor):
-        return _mask_rcnn_logits(predictor, x, outputs)
-    logits = mask_channels(predictor, x)
-    if logits.shape[1] == 1:
-        return logits[:, 0]
-    chosen = outputs[:, None, None, None].expand(-1, 1, *logits.shape[2:])
-    return logits.gather(1, chosen)[:, 0]
+    """The logits (N, 2M, 2M) of cells (N, C, M, M), each for its own output.
 
-
-def _mask_rcnn_logits(predictor: MaskRCNNPredictor, x: Tensor, outputs: Tensor) -> Tensor:
-    """Torchvision's transposed convolution as a product, and only the wanted channel of the last.
-
-    The 2 x 2 cells that each cell becomes are moved to their places at the end, as single logits.
+    A transposed 2x2 convolution of stride 2 is a dense layer on each cell. The 2 x 2 cells that
+    each cell becomes are moved to their places at the end, as single logits.
     """
     count, side = x.shape[0], x.shape[2]
-    conv, last = predictor.conv5_mask, predictor.mask_fcn_logits
-    channels = conv.weight.shape[1]
-    dense = conv.weight.permute(2, 3, 1, 0).flatten(0, 2)  # [4*O,C]
-    cells = F.linear(x.flatten(2).transpose(1, 2), dense, conv.bias.repeat(4)).relu()
+    if isinstance(predictor, DenseMaskPredictor):
+        up, last = predictor.upsample, predictor.logits
+        dense, bias = up.weight, up.bias  # [4*O,C]
+    else:
+        assert isinstance(predictor, MaskRCNNPredictor)
+        conv, last = predictor.conv5_mask, predictor.mask_fcn_logits
+        dense, bias = conv.weight.permute(2, 3, 1, 0).flatten(0, 2), conv.bias.repeat(4)
+    cells = F.linear(x.flatten(2).transpose(1, 2), dense, bias).relu()
     if len(last.bias) == 1:  # which all classes share
         outputs = torch.zeros_like(outputs)
-    weight = last.weight[outputs, :, 0, 0]  # [N,O]
-    logits = torch.bmm(cells.reshape(count, side * side * 4, channels), weight[:, :, None])
+    weight = last.weight.flatten(1)[outputs]  # [N,O]
+    logits = torch.bmm(cells.reshape(count, side * side * 4, weight.shape[1]), weight[:, :, None])
     logits = logits[..., 0] + last.bias[outputs][:, None]
     logits = logits.view(count, side, side, 2, 2).permute(0, 1, 3, 2, 4)
     return logits.reshape(count, 2 * side, 2 * side)

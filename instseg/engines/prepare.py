@@ -211,13 +211,16 @@ def resize(image: Tensor, source: Tensor, target: Tensor, down: int, right: int)
     Returns:
         float32 (down, right, C).
     """
+    width, channels = image.shape[1:]
+    lines = image.flatten(1)  # [H,W*C]; operations on long rows are quicker
     above, below, share = neighbours(source[0], target[0], down)
-    strip = image[above].float() * (1 - share[:, None, None])
-    strip = strip + image[below].float() * share[:, None, None]  # [down,W,C]
+    share = share[:, None]
+    strip = lines.index_select(0, above).float() * (1 - share)
+    strip = strip + lines.index_select(0, below).float() * share
+    pixels = strip.view(down, width, channels)
     before, after, share = neighbours(source[1], target[1], right)
-    channels = image.shape[2]
-    share = share[:, None].expand(-1, channels).reshape(-1)  # as long rows, which are quicker
-    left, last = (strip[:, at].reshape(down, right * channels) for at in (before, after))
+    share = share[:, None].expand(-1, channels).reshape(-1)
+    left, last = (pixels.index_select(1, at).flatten(1) for at in (before, after))
     return (left * (1 - share) + last * share).view(down, right, channels)
 
 
