@@ -64,41 +64,66 @@ class Detect(nn.Module):
         proposals = self.proposals(inputs, features, resized)
         found = self.boxes(features, proposals, resized, score_thresholds)
         most = torch.where(torch.arange(found[0].shape[0]) < max_detections)[0]
-        boxes, outputs, scores = (each[most] for each in found)
-        enough = torch.where(scores > score_thresholds[self.class_id_of_output[outputs]])[0]
-        boxes, outputs, scores = boxes[enough], outputs[enough], scores[enough]
+        boxes, outputs, scores = (rows(each, most) for each in found)
+        class_ids = rows(self.class_id_of_output, outputs)
+        enough = torch.where(scores > rows(score_thresholds, class_ids))[0]
+        boxes, outputs, class_ids, scores = (
+            rows(each, enough) for each in (boxes, outputs, class_ids, scores)
+        )
         cells, order = pool(self.heads.mask_roi_pool, features, boxes)
         cells = self.heads.mask_head(cells)
-        masks = mask_logits(self.heads.mask_predictor, cells, outputs[order]).sigmoid()
-        masks = masks[order.argsort()]
+        masks = mask_logits(self.heads.mask_predictor, cells, rows(outputs, order)).sigmoid()
+        masks = rows(masks, order.argsort())
         ratio = size.float() / resized.float()
         boxes = boxes * ratio.flip(0).repeat(2)
-        return boxes, self.class_id_of_output[outputs], scores, masks
+        return boxes, class_ids, scores, masks
 
     def proposals(self, inputs: Tensor, features: Features, resized: Tensor) -> Tensor:
         """The proposals of the network, (R, 4) in pixels of its input, best first."""
         rpn = self.rpn
         names = LEVELS if isinstance(rpn, PyramidRPN) else tuple(features)
         levels = zip(*rpn.head([features[name] for name in names]), strict=True)
-        found = []
-        for (logits, deltas), cells in zip(levels, rpn.anchor_generator.cell_anchors, strict=True):
-            count, height, width = logits.shape[1:]
-            scores = logits[0].permute(1, 2, 0).flatten()  # [h*w*A]
-            best, at = scores.topk(torch.sym_min(rpn.pre_nms_top_n(), scores.shape[0]))
-            deltas = deltas.view(count, 4, height * width).permute(2, 0, 1).reshape(-1, 4)
-            stride_y, stride_x = inputs.shape[2] // height, inputs.shape[3] // width
-            cell = torch.div(at, count, rounding_mode="floor")
-            y = torch.div(cell, width, rounding_mode="floor")
-            x = cell - y * width
-            corner = torch.stack([x * stride_x, y * stride_y], dim=1).float()
-            anchors = cells[at - cell * count] + corner.repeat(1, 2)
-            boxes = clipped(decoded(rpn.box_coder, deltas[at], anchors)[:, 0], resized)
-            large = torch.where(is_large(boxes, rpn.min_size))[0]
-            boxes, best = boxes[large], best[large].sigmoid()
-            kept = nms(boxes, best, rpn.nms_thresh)
-            found.append((boxes[kept], best[kept]))
-        boxes, scores = (torch.cat(each) for each in zip(*found, strict=True))
-        return boxes[scores.argsort(descending=True)[: rpn.post_nms_top_n()]]
+        chosen = [
+            self._best_of_level(inputs, *level, cells)
+            for level, cells in zip(levels, rpn.anchor_generator.cell_anchors, strict=True)
+        ]
+        best, deltas, anchors = zip(*chosen, strict=True)
+        boxes = decoded(rpn.box_coder, torch.cat(deltas), torch.cat(anchors))
+        boxes = clipped(boxes, resized)
+        scores = torch.cat(best).sigmoid()
+        is_wanted = is_large(boxes, rpn.min_size)
+        found, first = [], 0
+        for each in best:
+            level = slice(first, first + each.shape[0])
+            large = torch.where(is_wanted[level])[0] + first
+            kept = nms(rows(boxes, large), rows(scores, large), rpn.nms_thresh)
+            found.append(rows(large, kept))
+            first = level.stop
+        kept = torch.cat(found)
+        order = rows(scores, kept).argsort(descending=True)[: rpn.post_nms_top_n()]
+        return rows(boxes, rows(kept, order))
+
+    def _best_of_level(
+        self, inputs: Tensor, logits: Tensor, deltas: Tensor, cells: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (N,), best first, deltas (N, 4) and anchors (N, 4) of the best of a level.
+
+        Args:
+            inputs: The network's.
+            logits: (1, A, h, w).
+            deltas: (1, 4 * A, h, w).
+            cells: The anchors of one cell (A, 4).
+        """
+        count, height, width = logits.shape[1:]
+        scores = logits[0].permute(1, 2, 0).flatten()  # [h*w*A]
+        best, at = scores.topk(torch.sym_min(self.rpn.pre_nms_top_n(), scores.shape[0]))
+        deltas = deltas.view(count, 4, height * width).permute(2, 0, 1).reshape(-1, 4)
+        stride_y, stride_x = inputs.shape[2] // height, inputs.shape[3] // width
+        cell = torch.div(at, count, rounding_mode="floor")
+        y = torch.div(cell, width, rounding_mode="floor")
+        x = cell - y * width
+        corner = torch.stack([x * stride_x, y * stride_y], dim=1).float()
+        return best, rows(deltas, at), rows(cells, at - cell * count) + corner.repeat(1, 2)
 
     def boxes(
         self, features: Features, proposals: Tensor, resized: Tensor, score_thresholds: Tensor
@@ -106,26 +131,36 @@ class Detect(nn.Module):
         """Boxes in pixels of the input, indices of their outputs, and scores, best first."""
         heads = self.heads
         cells, order = pool(heads.box_roi_pool, features, proposals)
-        proposals = proposals[order]
+        proposals = rows(proposals, order)
         logits, deltas = heads.box_predictor(heads.box_head(cells))
-        boxes = decoded(heads.box_coder, deltas, proposals)  # [R,outputs,4]
         wanted = (self.class_id_of_output > 0) & (score_thresholds[self.class_id_of_output] <= 1)
         scores = logits.softmax(-1) * wanted.float()
         row, output = torch.where(scores > score_thresholds[1:].min())
-        scores, boxes = scores[row, output], clipped(boxes[row, output], resized)
+        at = row * scores.shape[1] + output
+        scores, deltas = rows(scores.flatten(), at), rows(deltas.view(-1, 4), at)
+        boxes = decoded(heads.box_coder, deltas, rows(proposals, row))
+        boxes = clipped(boxes, resized)
         large = torch.where(is_large(boxes, SMALLEST_BOX_PX))[0]
-        boxes, scores, output = boxes[large], scores[large], output[large]
+        boxes, scores, output = rows(boxes, large), rows(scores, large), rows(output, large)
         # as `torchvision.ops.batched_nms`: classes are moved so far apart that they do not overlap
         furthest = torch.cat([boxes.flatten(), boxes.new_zeros(1)]).max()
         apart = boxes + (output.float() * (furthest + 1))[:, None]
         kept = nms(apart, scores, heads.nms_thresh)
-        return boxes[kept], output[kept], scores[kept]
+        return rows(boxes, kept), rows(output, kept), rows(scores, kept)
+
+
+def rows(values: Tensor, chosen: Tensor) -> Tensor:
+    """`values[chosen]` of int64 (N,): ONNX has one operation for it, and four for an index."""
+    return values.index_select(0, chosen)
 
 
 def decoded(coder: BoxCoder, deltas: Tensor, boxes: Tensor) -> Tensor:
-    """Deltas (N, 4 * K) of boxes (N, 4) -> boxes (N, K, 4)."""
-    found: Tensor = coder.decode_single(deltas, boxes)
-    return found.view(found.shape[0], found.shape[1] // 4, 4)
+    """Deltas (N, 4) of boxes (N, 4) -> boxes (N, 4)."""
+    size = boxes[:, 2:] - boxes[:, :2]
+    shift, stretch = (deltas / deltas.new_tensor(coder.weights)).split(2, dim=1)
+    centre = shift * size + (boxes[:, :2] + 0.5 * size)
+    half = 0.5 * (stretch.clamp(max=coder.bbox_xform_clip).exp() * size)
+    return torch.cat([centre - half, centre + half], dim=1)
 
 
 def clipped(boxes: Tensor, size: Tensor) -> Tensor:
@@ -150,21 +185,22 @@ def pool(pooler: nn.Module, features: Features, boxes: Tensor) -> tuple[Tensor, 
         pooler = PyramidRoIAlign(tuple(pooler.featmap_names), pooler.output_size[0])
     assert isinstance(pooler, PyramidRoIAlign)
     level = pooler.level_of(boxes)
-    rows = [torch.where(level == k)[0] for k in range(len(pooler.levels))]
-    order = torch.cat(rows) if len(rows) > 1 else torch.arange(boxes.shape[0])
-    if len(rows) == 1:
-        rows = [order]
+    members = [torch.where(level == k)[0] for k in range(len(pooler.levels))]
+    order = torch.cat(members) if len(members) > 1 else torch.arange(boxes.shape[0])
+    if len(members) == 1:
+        members = [order]
     rois = torch.cat([torch.zeros_like(boxes[:, :1]), boxes], dim=1)
+    scales = [1 / (pooler.finest_stride * 2**k) for k in range(len(members))]
     cells = torch.cat(
         [
-            roi_align(features[name], rois[at], pooler.bins, 1 / (pooler.finest_stride * 2**k), 2)
-            for k, (name, at) in enumerate(zip(pooler.levels, rows, strict=True))
+            roi_align(features[name], rows(rois, at), pooler.bins, scale, 2)
+            for name, at, scale in zip(pooler.levels, members, scales, strict=True)
         ]
     )
     if not isinstance(pooler, ContextRoIAlign):
         return cells, order
     context = features[CONTEXT]
-    inside = roi_align(context, rois[order], 2, 1 / 32, 2).mean((2, 3))
+    inside = roi_align(context, rows(rois, order), 2, 1 / 32, 2).mean((2, 3))
     around = context.mean((2, 3)).expand(rois.shape[0], -1)
     return torch.cat([cells.flatten(1), inside, around], dim=1), order
 
@@ -186,8 +222,8 @@ def mask_logits(predictor: nn.Module, x: Tensor, outputs: Tensor) -> Tensor:
     cells = F.linear(x.flatten(2).transpose(1, 2), dense, bias).relu()
     if len(last.bias) == 1:  # which all classes share
         outputs = torch.zeros_like(outputs)
-    weight = last.weight.flatten(1)[outputs]  # [N,O]
+    weight = rows(last.weight.flatten(1), outputs)  # [N,O]
     logits = torch.bmm(cells.reshape(count, side * side * 4, weight.shape[1]), weight[:, :, None])
-    logits = logits[..., 0] + last.bias[outputs][:, None]
+    logits = logits[..., 0] + rows(last.bias, outputs)[:, None]
     logits = logits.view(count, side, side, 2, 2).permute(0, 1, 3, 2, 4)
     return logits.reshape(count, 2 * side, 2 * side)
