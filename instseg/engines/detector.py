@@ -70,10 +70,11 @@ class Detect(nn.Module):
         boxes, outputs, class_ids, scores = (
             rows(each, enough) for each in (boxes, outputs, class_ids, scores)
         )
-        cells, order = pool(self.heads.mask_roi_pool, features, boxes)
+        cells, order, boxes = pool(self.heads.mask_roi_pool, features, boxes)
         cells = self.heads.mask_head(cells)
         masks = mask_logits(self.heads.mask_predictor, cells, rows(outputs, order)).sigmoid()
-        masks = rows(masks, order.argsort())
+        back = order.argsort()
+        boxes, masks = rows(boxes, back), rows(masks, back)
         ratio = size.float() / resized.float()
         boxes = boxes * ratio.flip(0).repeat(2)
         return boxes, class_ids, scores, masks
@@ -130,8 +131,7 @@ class Detect(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Boxes in pixels of the input, indices of their outputs, and scores, best first."""
         heads = self.heads
-        cells, order = pool(heads.box_roi_pool, features, proposals)
-        proposals = rows(proposals, order)
+        cells, _, proposals = pool(heads.box_roi_pool, features, proposals)
         logits, deltas = heads.box_predictor(heads.box_head(cells))
         wanted = (self.class_id_of_output > 0) & (score_thresholds[self.class_id_of_output] <= 1)
         scores = logits.softmax(-1) * wanted.float()
@@ -173,13 +173,15 @@ def is_large(boxes: Tensor, least: float) -> Tensor:
     return ((boxes[:, 2:] - boxes[:, :2]) >= least).all(1)
 
 
-def pool(pooler: nn.Module, features: Features, boxes: Tensor) -> tuple[Tensor, Tensor]:
+def pool(pooler: nn.Module, features: Features, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Cells of boxes (N, 4), as `pooler` gives them, by ONNX's own RoIAlign.
 
-    They come level by level, because sorting the cells would copy them.
+    They come level by level, because sorting the cells would copy them. In bf16, OpenVINO rounds
+    coordinates too if only RoIAlign uses them; it keeps those that become the graph's result. So
+    what is found must follow from the boxes that are returned, which are RoIAlign's own (1:5).
 
     Returns:
-        The cells, and int64 (N,), the index of the box of each.
+        The cells; int64 (N,), the index of the box of each; and the boxes in this order.
     """
     if isinstance(pooler, MultiScaleRoIAlign):
         pooler = PyramidRoIAlign(tuple(pooler.featmap_names), pooler.output_size[0])
@@ -189,20 +191,27 @@ def pool(pooler: nn.Module, features: Features, boxes: Tensor) -> tuple[Tensor, 
     order = torch.cat(members) if len(members) > 1 else torch.arange(boxes.shape[0])
     if len(members) == 1:
         members = [order]
-    rois = torch.cat([torch.zeros_like(boxes[:, :1]), boxes], dim=1)
-    scales = [1 / (pooler.finest_stride * 2**k) for k in range(len(members))]
+    rois = as_rois(boxes)
+    by_level = [rows(rois, at) for at in members]
     cells = torch.cat(
         [
-            roi_align(features[name], rows(rois, at), pooler.bins, scale, 2)
-            for name, at, scale in zip(pooler.levels, members, scales, strict=True)
+            roi_align(features[name], each, pooler.bins, 1 / (pooler.finest_stride * 2**k), 2)
+            for k, (name, each) in enumerate(zip(pooler.levels, by_level, strict=True))
         ]
     )
+    boxes = torch.cat([each[:, 1:5] for each in by_level])
     if not isinstance(pooler, ContextRoIAlign):
-        return cells, order
+        return cells, order, boxes
     context = features[CONTEXT]
-    inside = roi_align(context, rows(rois, order), 2, 1 / 32, 2).mean((2, 3))
+    rois = as_rois(boxes)
+    inside = roi_align(context, rois, 2, 1 / 32, 2).mean((2, 3))
     around = context.mean((2, 3)).expand(rois.shape[0], -1)
-    return torch.cat([cells.flatten(1), inside, around], dim=1), order
+    return torch.cat([cells.flatten(1), inside, around], dim=1), order, rois[:, 1:5]
+
+
+def as_rois(boxes: Tensor) -> Tensor:
+    """Boxes (N, 4) of the first image as RoIAlign takes them: (N, 5)."""
+    return torch.cat([torch.zeros_like(boxes[:, :1]), boxes], dim=1)
 
 
 def mask_logits(predictor: nn.Module, x: Tensor, outputs: Tensor) -> Tensor:

@@ -236,7 +236,7 @@ class Detector:
 
 
 def normalized(image: Tensor, transform: GeneralizedRCNNTransform) -> Tensor:
-    """`transform.normalize` of an image (3, H, W), as long rows instead of pixels of three values."""
+    """`transform.normalize` of an image (3, H, W), in long rows, not pixels of three values."""
     height, width = image.shape[-2:]
     mean, std = (
         image.new_tensor(each).repeat(width) for each in (transform.image_mean, transform.image_std)
