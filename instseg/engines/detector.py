@@ -85,8 +85,10 @@ class Detect(nn.Module):
         names = LEVELS if isinstance(rpn, PyramidRPN) else tuple(features)
         levels = zip(*rpn.head([features[name] for name in names]), strict=True)
         chosen = [
-            self._best_of_level(inputs, *level, cells)
-            for level, cells in zip(levels, rpn.anchor_generator.cell_anchors, strict=True)
+            self._best_of_level(inputs, logits, deltas, cells)
+            for (logits, deltas), cells in zip(
+                levels, rpn.anchor_generator.cell_anchors, strict=True
+            )
         ]
         best, deltas, anchors = zip(*chosen, strict=True)
         boxes = decoded(rpn.box_coder, torch.cat(deltas), torch.cat(anchors))
