@@ -231,14 +231,15 @@ def _runs(
     """Run lengths of the whole image, found from the edges between crop rows alone."""
     height, width = size_hw
     crop_h, crop_w = crop.shape
-    changes = np.diff(crop, axis=0, prepend=False, append=False)  # (h + 1, w)
-    y, x = np.divmod(np.flatnonzero(changes), max(crop_w, 1))
+    rows = np.zeros((crop_h + 2, crop_w), dtype=bool)  # `np.diff` is slow for small arrays
+    rows[1:-1] = crop
+    y, x = np.divmod(np.flatnonzero(rows[1:] != rows[:-1]), max(crop_w, 1))
     edges = np.sort((x + left) * height + (y + top))
     if crop_h == height:  # a run that continues in the next column has no edge there
         joins = np.flatnonzero(edges[1:] == edges[:-1])
         edges = np.delete(edges, np.concatenate([joins, joins + 1]))
-    edges = edges[edges < height * width]
-    return np.diff(edges, prepend=0, append=height * width)
+    limits = np.concatenate([[0], edges[edges < height * width], [height * width]])
+    return np.diff(limits)
 
 
 def _decompress(counts: str | bytes) -> NDArray[np.int64]:

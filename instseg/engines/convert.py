@@ -23,7 +23,7 @@ from instseg.models.mask_rcnn import Model
 from instseg.models.segmenters import SegmenterModel
 from instseg.system.atomic import make_folder
 
-REVISION = 1  # of the graphs; another number makes older conversions be made again
+REVISION = 2  # of the graphs; another number makes older conversions be made again
 THRESHOLD, MAX_DETECTIONS = 0.5, 100  # of the files; the engines are given others
 SUFFIX = {"onnxruntime": ".onnx", "openvino": ".xml"}
 

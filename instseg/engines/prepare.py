@@ -211,24 +211,29 @@ def resize(image: Tensor, source: Tensor, target: Tensor, down: int, right: int)
     Returns:
         float32 (down, right, C).
     """
-    above, below, share = neighbours(source[0], target[0], down)
-    strip = image[above].float() * (1 - share[:, None, None])
-    strip = strip + image[below].float() * share[:, None, None]  # [down,W,C]
-    before, after, share = neighbours(source[1], target[1], right)
-    channels = image.shape[2]
-    share = share[:, None].expand(-1, channels).reshape(-1)  # as long rows, which are quicker
-    left, last = (strip[:, at].reshape(down, right * channels) for at in (before, after))
+    width, channels = image.shape[1:]
+    lines = image.flatten(1)  # [H,W*C]; operations on long rows are quicker
+    scale = quotient(source, target)
+    above, below, share = neighbours(source[0], target[0], scale[0], down)
+    share = share[:, None]
+    strip = lines.index_select(0, above).float() * (1 - share)
+    strip = strip + lines.index_select(0, below).float() * share
+    pixels = strip.view(down, width, channels)
+    before, after, share = neighbours(source[1], target[1], scale[1], right)
+    share = share[:, None].expand(-1, channels).reshape(-1)
+    left, last = (pixels.index_select(1, at).flatten(1) for at in (before, after))
     return (left * (1 - share) + last * share).view(down, right, channels)
 
 
-def neighbours(source: Tensor, target: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """For each of `target` cells the two of `source` between which it lies.
+def neighbours(
+    source: Tensor, target: Tensor, scale: Tensor, count: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """For each of `target` cells the two of `source`, `scale` times as many, around it.
 
     Returns:
         Indices of the first and the second, int64, and the share of the second, float32. The last
         cell is repeated up to `count`.
     """
-    scale = quotient(source, target)
     middles = torch.minimum(torch.arange(count), target - 1).float() + 0.5
     places = scaled_less_half(middles, scale).clamp(min=0)
     low = places.floor()

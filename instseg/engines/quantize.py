@@ -30,6 +30,7 @@ LEAST_SCORE = 0.01  # heads see the objects of higher scores; AP needs these
 FLOAT_LAYERS = (  # the last ones of a detector, by the names of their weights
     *("rpn.head.cls_logits", "rpn.head.bbox_pred"),
     *("heads.box_predictor", "heads.mask_predictor"),
+    *("backbone.mask_lateral", "backbone.mask_reduce"),  # only RoIAlign uses them, in float
 )
 FLOAT_OPERATIONS = ("ConvTranspose", "MatMul")  # of the network, behind layers in int8
 ALL = None

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
-from torchvision.models.detection.transform import resize_boxes
+from torchvision.models.detection.transform import GeneralizedRCNNTransform, resize_boxes
 
 from instseg.models.compact import LEVELS, PyramidRPN
 from instseg.models.detections import Choice, Detections, Glance, Kept
@@ -133,8 +133,8 @@ class Detector:
             if is_shrunk(image, transform):
                 scaled.append(shrunk(image, transform))
             else:
-                wide = transform.normalize(widen_sliver(image.float() / 255, transform.max_size))
-                scaled.append(transform.resize(wide)[0])
+                wide = widen_sliver(image.float() / 255, transform.max_size)
+                scaled.append(transform.resize(normalized(wide, transform))[0])
         tensors = transform.batch_images(scaled, size_divisible=transform.size_divisible)
         sizes = [(image.shape[-2], image.shape[-1]) for image in scaled]
         return ImageList(tensors.contiguous(memory_format=torch.channels_last), sizes)
@@ -233,6 +233,16 @@ class Detector:
             )
             for each, soft, resized, size in zip(kept, masks, image_sizes, sizes, strict=True)
         ]
+
+
+def normalized(image: Tensor, transform: GeneralizedRCNNTransform) -> Tensor:
+    """`transform.normalize` of an image (3, H, W), in long rows, not pixels of three values."""
+    height, width = image.shape[-2:]
+    mean, std = (
+        image.new_tensor(each).repeat(width) for each in (transform.image_mean, transform.image_std)
+    )
+    rows = image.permute(1, 2, 0).flatten(1)
+    return ((rows - mean) / std).view(height, width, 3).permute(2, 0, 1)
 
 
 def widen_sliver(image: Tensor, max_size: int) -> Tensor:

@@ -123,7 +123,7 @@ class PyramidRoIAlign(nn.Module):
             (sum of N_i, C, bins, bins).
         """
         flat, image_of = torch.cat(boxes), image_numbers(boxes)
-        if flat.device.type == "cuda" and not torch.is_grad_enabled():
+        if not torch.is_grad_enabled():
             return self.from_table(features, flat, image_of)
         level = self.level_of(flat)
         rows = [torch.where(level == k)[0] for k in range(len(self.levels))]
@@ -136,7 +136,7 @@ class PyramidRoIAlign(nn.Module):
         return torch.cat(pooled)[torch.cat(rows).argsort()]
 
     def from_table(self, features: dict[str, Tensor], boxes: Tensor, image_of: Tensor) -> Tensor:
-        """The same, with all levels as one table: no device must tell how many boxes each has.
+        """The same, with all levels as one table: no GPU must tell how many boxes each has.
 
         Args:
             features: Name to (B, C, H, W).
@@ -144,7 +144,7 @@ class PyramidRoIAlign(nn.Module):
             image_of: int64 (N,), the image of each box.
 
         Returns:
-            (N, C, bins, bins) in the type of the features.
+            (N, C, bins, bins), float32 on a CPU, else in the type of the features.
         """
         maps = [features[name] for name in self.levels]
         sizes = tuple((each.shape[-2], each.shape[-1]) for each in maps)
@@ -155,6 +155,8 @@ class PyramidRoIAlign(nn.Module):
         first = numbers_on((0, *itertools.accumulate(cells)), boxes.device)[level]
         scale = numbers_on(scales, boxes.device)[level][:, None]
         table = torch.cat([each.permute(0, 2, 3, 1).flatten(0, 2) for each in maps])
+        if table.device.type == "cpu":
+            table = table.float()
         start = boxes[:, :2] * scale
         length = (boxes[:, 2:] * scale - start).clamp(min=1)
         height, width = size[:, :1, None], size[:, 1:, None]

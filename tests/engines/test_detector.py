@@ -57,6 +57,27 @@ def test_photos_of_any_size_have_the_same_detections(demo):
     assert found.mask < 1e-3
 
 
+def test_bf16_in_openvino_pools_from_the_same_places(demo):
+    """Coordinates rounded to bf16 would be wrong by a pixel, and with them boxes and masks."""
+    import openvino
+
+    _, _, graph = demo
+    model = to_openvino(with_thresholds(graph, 0.5), halves=False)
+    images = [image for _, image in scenes(SIZES[:2])]
+    found = {}
+    for hint in ("f32", "bf16"):
+        options = {"INFERENCE_PRECISION_HINT": hint}
+        run = openvino.compile_model(model, "CPU", options)
+        found[hint] = [run({"image": image}).to_dict().values() for image in images]
+    for exact, rounded in zip(found["f32"], found["bf16"], strict=True):
+        boxes, _, _, masks = exact
+        boxes_bf16, _, _, masks_bf16 = rounded
+        assert len(boxes) == len(boxes_bf16) > 3
+        nearest = np.abs(boxes[:, None] - boxes_bf16).max(-1).argmin(1)
+        assert np.abs(boxes - boxes_bf16[nearest]).mean() < 0.2
+        assert np.abs(masks - masks_bf16[nearest]).mean() < 0.005
+
+
 def test_a_photo_without_objects_has_no_detections(demo):
     _, _, graph = demo
     found = run_onnx(graph)(np.zeros((200, 300, 3), np.uint8))
