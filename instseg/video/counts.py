@@ -128,10 +128,10 @@ class Counter:
         """
         lines = [_points(line, "count_line", 2, 2, size_hw) for line in self.lines]
         shapes = lines + [_points(zone, "zone", 3, None, size_hw) for zone in self.zones]
-        size = np.array(size_hw[::-1])
+        height, width = size_hw
         for points, text in zip(shapes, (*self.lines, *self.zones), strict=True):
-            if (points.min(axis=0) > size).any() or (points.max(axis=0) < 0).any():
-                raise ArgumentError(f"{text} lies outside of the frames of {size[0]} x {size[1]} px")
+            if (points.min(axis=0) > (width, height)).any() or (points.max(axis=0) < 0).any():
+                raise ArgumentError(f"{text} lies outside of the frames of {width} x {height} px")
         return shapes
 
     def update(self, found: Instances, track_ids: NDArray[np.int64]) -> None:
