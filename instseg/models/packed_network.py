@@ -21,6 +21,7 @@ from instseg.models.efficientnet_lite_fpn import ContextRoIAlign
 from instseg.models.packed import PackedConv2d, PackedLinear, PackedSameConv2d
 from instseg.models.quick import Layers, QuickBottleneck, with_layers
 from instseg.models.roi_align import PyramidRoIAlign
+from instseg.models.winograd import WinogradConv2d, suits_winograd
 
 ACTIVATION_LAYERS = {nn.ReLU: "relu", nn.ReLU6: "relu6"}
 Packed = PackedConv2d | PackedLinear
@@ -98,6 +99,8 @@ def packed_layer(layer: Any, dtype: torch.dtype) -> Packed | None:
             return PackedConv2d(layer[0], dtype)
         case SameConv2d():
             return PackedSameConv2d(layer, dtype)
+        case nn.Conv2d() if suits_winograd(layer):
+            return WinogradConv2d(layer, dtype)
         case nn.Conv2d():
             return PackedConv2d(layer, dtype)
         case nn.Linear():
