@@ -53,6 +53,7 @@ class PackedConv2d(nn.Module):
         self.bias = None if conv.bias is None else conv.bias.detach().to(dtype)
         self.stride, self.padding = conv.stride, conv.padding
         self.dilation, self.groups = conv.dilation, conv.groups
+        self.depends_on_size = self.weight.shape[-1] == 1
         self.of_layout: dict[bytes, Tensor] = {}
         self.of_size: dict[tuple[int, ...], Tensor] = {}
 
@@ -63,15 +64,19 @@ class PackedConv2d(nn.Module):
         """Padding, stride, dilation and groups."""
         return self.padding, self.stride, self.dilation, self.groups
 
+    def _plain(self) -> Tensor:
+        """The weight that is packed, (out, in / groups, k, k)."""
+        return self.weight
+
     def _packed_for(self, x: Tensor) -> Tensor:
         """The weight, packed for the size of `x`."""
         size: tuple[int, ...] = x.shape
-        if self.weight.shape[-1] > 1:
+        if not self.depends_on_size:
             size = (int(x.shape[-2] * x.shape[-1] < TINY),)
         packed = self.of_size.get(size)
         if packed is None:
             reorder: Any = torch._C._nn.mkldnn_reorder_conv2d_weight
-            packed = reorder(self.weight.to_mkldnn(), *self._geometry(x), list(x.shape))
+            packed = reorder(self._plain().to_mkldnn(), *self._geometry(x), list(x.shape))
             if len(self.of_size) >= MOST_SIZES:  # so that memory stays flat over any photos
                 self.of_size.clear()
             layout = _ops._get_mkldnn_serialized_md(packed).numpy().tobytes()

@@ -32,16 +32,7 @@ class WinogradConv2d(PackedConv2d):
 
     def __init__(self, conv: Any, dtype: torch.dtype, activation: str = "none") -> None:
         super().__init__(conv, dtype, activation)
-        outs, ins = conv.weight.shape[:2]
-        sums = torch.tensor([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
-        weight = torch.einsum("ir,ocrs,js->ijoc", sums, conv.weight.detach().float(), sums)
-        products = nn.Conv2d(16 * ins, 16 * outs, 1, groups=16)
-        products.weight = nn.Parameter(weight.reshape(16 * outs, ins, 1, 1))
-        bias = torch.zeros(16, outs)
-        if conv.bias is not None:
-            bias[5] = conv.bias.detach()  # the product that each of the four pixels adds once
-        products.bias = nn.Parameter(bias.flatten())
-        self.products = PackedConv2d(products, dtype)
+        self.products = _Products(conv, dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, H, W) -> (B, out, H, W)."""
@@ -59,6 +50,25 @@ class WinogradConv2d(PackedConv2d):
             if self.activation == "relu":
                 chunk.relu_()
         return found[:, :height, :width].permute(0, 3, 1, 2)
+
+
+class _Products(PackedConv2d):
+    """The products of each tile, (B, 16 * in, R, T) -> (B, 16 * out, R, T): 1x1, in 16 groups."""
+
+    def __init__(self, conv: Any, dtype: torch.dtype) -> None:
+        super().__init__(conv, dtype)
+        self.weight = conv.weight.detach().float()  # nine sixteenths of what is packed
+        bias = torch.zeros(16, len(self.weight))
+        if conv.bias is not None:
+            bias[5] = conv.bias.detach()  # the product that each of the four pixels adds once
+        self.bias = bias.flatten().to(dtype)
+        self.padding, self.groups, self.depends_on_size = (0, 0), 16, True
+
+    def _plain(self) -> Tensor:
+        """The 16 sums of the weights."""
+        sums = torch.tensor([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
+        weight = torch.einsum("ir,ocrs,js->ijoc", sums, self.weight, sums)
+        return weight.to(self.dtype).flatten(0, 2)[:, :, None, None].contiguous()
 
 
 def _chunks(count: int, rows: int, columns: int) -> Iterator[tuple[slice, slice]]:
