@@ -4,8 +4,8 @@
 
 For each seed, scenes of 8 classes are drawn to train on, of which a tenth has labels, and 1,000
 others to measure on. A first run on the labelled scenes starts from `photos`, which has not seen
-scenes. Two runs go on from it with the same number of steps: with 4 labelled scenes in each batch,
-and with 4 unlabelled ones too.
+scenes. Three runs go on from it with the same number of steps: with 4 and with 8 labelled scenes in
+each batch, and with 4 labelled and 4 unlabelled ones.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ TRAINING = {
 
 
 def main() -> None:
-    """Train with and without the unlabelled photos, and compare."""
+    """Train with and without unlabelled photos, and compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("out/unlabelled_gain"))
-    parser.add_argument("--scenes", type=int, default=300)
+    parser.add_argument("--scenes", type=int, default=1000)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--max-steps", type=int, nargs=2, default=[600, 800])
+    parser.add_argument("--max-steps", type=int, nargs=2, default=[1500, 1200])
     given = parser.parse_args()
     for seed in given.seeds:
         folder = given.out / str(seed)
@@ -51,6 +51,7 @@ def main() -> None:
         runs: list[tuple[str, Any, int, dict[str, Any]]] = [
             ("start", "photos", first, {"batch_size": 4}),
             ("labelled", start, second, {"batch_size": 4}),
+            ("labelled_8", start, second, {"batch_size": 8}),
             ("and_unlabelled", start, second, {"batch_size": 8, **more}),
         ]
         for name, weights, steps, options in runs:
@@ -66,8 +67,8 @@ def main() -> None:
                 out=folder / name,
                 **TRAINING,
             )
-        for one, other in (("labelled", "start"), ("and_unlabelled", "labelled")):
-            tell(f"seed {seed}: {compared(test, folder / one, folder / other)}")
+        for other in ("start", "labelled", "labelled_8"):
+            tell(f"seed {seed}: {compared(test, folder / 'and_unlabelled', folder / other)}")
 
 
 def drawn(folder: Path, images: int, seed: int) -> Any:
