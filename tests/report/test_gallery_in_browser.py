@@ -36,8 +36,7 @@ def paths(page):
 def escape(page):
     """Back to all photos, and wait until the page is done with it: it then moves the focus."""
     page.keyboard.press("Escape")
-    page.locator("dialog").wait_for(state="hidden")
-    page.wait_for_function("!location.hash")
+    page.locator("#gallery-filters-home #gallery-filters").wait_for(state="attached")
 
 
 def slide(page, value):
@@ -56,7 +55,8 @@ def test_thumbnails_with_outlines(page, report):
     assert names(page) == [EVIL_NAME, "a.jpg", "b.jpg"]
     assert page.locator(".gallery-thumbnail path").count() == 1 + 0 + 2  # one for each class
     sizes = "all => all.map(each => [each.naturalWidth, each.naturalHeight])"
-    page.wait_for_function("[...document.images].every(each => each.complete)")
+    loaded = "all => Promise.all(all.map(each => each.decode()))"
+    page.locator(".gallery-thumbnail img").evaluate_all(loaded)
     assert page.locator(".gallery-thumbnail img").evaluate_all(sizes) == [[64, 48]] * 3
 
 
