@@ -61,6 +61,8 @@ def test_thumbnails_with_outlines(page, report):
 
 
 def test_search_filters_and_order(page, report):
+    from playwright.sync_api import expect  # which the fixtures have found
+
     open_file(page, report)
     page.get_by_label("Search by name").fill("B.J")
     says(page, "1 of 3 photos, 3 objects")
@@ -82,10 +84,7 @@ def test_search_filters_and_order(page, report):
         ("class", [EVIL_NAME, "b.jpg", "a.jpg"]),
     ):
         page.get_by_label("Sort by").select_option(key)
-        page.wait_for_function(
-            "first => document.querySelector('.gallery-item-name').textContent === first",
-            arg=expected[0],
-        )
+        expect(page.locator(".gallery-item-name")).to_have_text(expected)
         assert (key, names(page)) == (key, expected)
 
 
