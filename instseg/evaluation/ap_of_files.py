@@ -24,9 +24,8 @@ from instseg.system.regular import require_regular_file
 
 Of = TypeVar("Of")
 Box = tuple[float, float, float, float]
-PIECE_BYTES = (
-    50_000  # of JSON: its records stay in the processor's cache, and their memory is used again
-)
+# of JSON: the records of a piece stay in the processor's cache, and their memory is used again
+PIECE_BYTES = 50_000
 _NEXT_RECORD = re.compile(rb"\}\s*,\s*\{")
 
 
