@@ -24,7 +24,7 @@ from instseg.models.roi_align import PyramidRoIAlign
 from instseg.models.winograd import WinogradConv2d, suits_winograd
 
 ACTIVATION_LAYERS = {nn.ReLU: "relu", nn.ReLU6: "relu6"}
-Packed = PackedConv2d | PackedLinear
+Packed = PackedConv2d | PackedLinear | WinogradConv2d
 
 
 def packed_network(network: GeneralizedRCNN, dtype: torch.dtype) -> GeneralizedRCNN:

@@ -1,18 +1,18 @@
-"""3x3 convolutions of many channels for inference on a CPU, with fewer products."""
+"""3x3 convolutions of many channels for inference on a CPU, with half of the products."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from instseg.models.packed import TINY, PackedConv2d
+from instseg.models.packed import PackedConv2d
 
-LEAST_CHANNELS = 256  # with fewer, the sums take as long as the products that they save
-CHUNK_TILES = 1024  # computed at once, so that they stay in the processor's cache
+LEAST_CHANNELS = 128  # with fewer, the sums take as long as the products that they save
+CHUNK_PIXELS = 4096  # of each of the six sums, so that they stay in the processor's cache
+NEAR, FAR = 0.5**0.5, 2**0.5
 
 
 def suits_winograd(conv: nn.Conv2d) -> bool:
@@ -22,100 +22,89 @@ def suits_winograd(conv: nn.Conv2d) -> bool:
     return usual and min(conv.in_channels, conv.out_channels) >= LEAST_CHANNELS
 
 
-class WinogradConv2d(PackedConv2d):
-    """A 3x3 convolution by minimal filtering, F(2x2, 3x3) (Lavin and Gray, CVPR 2016).
+class WinogradConv2d(nn.Module):
+    """A 3x3 convolution by minimal filtering of columns, F(4, 3) (Lavin and Gray, CVPR 2016).
 
-    A tile of 2x2 pixels takes 16 products of its channels and the weights instead of 36: products
-    of sums of the 4x4 pixels around it with sums of the weights. Tiny images are left to the base
-    class.
+    Four rows of the result take six 1x3 convolutions instead of twelve: of sums of the six rows
+    around them with sums of the weight's three rows, as polynomials in one row are multiplied by
+    their values at six points. The points are 0, `NEAR`, -`NEAR`, `FAR`, -`FAR` and infinity; 1 and
+    2, as in the paper, would lose a third more to rounding.
     """
 
-    def __init__(self, conv: Any, dtype: torch.dtype, activation: str = "none") -> None:
-        super().__init__(conv, dtype, activation)
-        self.products = _Products(conv, dtype)
+    def __init__(self, conv: nn.Conv2d, dtype: torch.dtype, activation: str = "none") -> None:
+        super().__init__()
+        self.dtype, self.activation, self.out_channels = dtype, activation, conv.out_channels
+        self.products = nn.ModuleList(PackedConv2d(each, dtype) for each in _row_convolutions(conv))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, H, W) -> (B, out, H, W)."""
         count, _, height, width = x.shape
-        if height * width < TINY:
-            return super().forward(x)
-        rows, columns, outs = (height + 1) // 2, (width + 1) // 2, self.weight.shape[0]
         pixels = x.to(self.dtype).permute(0, 2, 3, 1)
-        found = pixels.new_empty(count, 2 * rows, 2 * columns, outs)
-        for images, tiles in _chunks(count, rows, columns):
-            sums = _sums(_bordered(pixels[images], tiles)).flatten(3)
-            products = self.products(sums.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-            chunk = found[images, 2 * tiles.start : 2 * tiles.stop]
-            _add_up(products.unflatten(3, (4, 4, outs)), chunk)
+        found = pixels.new_empty(count, (height + 3) // 4, 4, width, self.out_channels)
+        for images, fours in _chunks(count, found.shape[1], width):
+            sums = _sums(_bordered(pixels[images], fours)).permute(0, 1, 4, 2, 3)
+            products = [product(each) for product, each in zip(self.products, sums, strict=True)]
+            chunk = found[images, fours]
+            _add_up([each.permute(0, 2, 3, 1) for each in products], chunk.unbind(2))
             if self.activation == "relu":
                 chunk.relu_()
-        return found[:, :height, :width].permute(0, 3, 1, 2)
+        return found.flatten(1, 2)[:, :height].permute(0, 3, 1, 2)
 
 
-class _Products(PackedConv2d):
-    """The products of each tile, (B, 16 * in, R, T) -> (B, 16 * out, R, T): 1x1, in 16 groups."""
-
-    def __init__(self, conv: Any, dtype: torch.dtype) -> None:
-        super().__init__(conv, dtype)
-        self.weight = conv.weight.detach().float()  # nine sixteenths of what is packed
-        bias = torch.zeros(16, len(self.weight))
-        if conv.bias is not None:
-            bias[5] = conv.bias.detach()  # the product that each of the four pixels adds once
-        self.bias = bias.flatten().to(dtype)
-        self.padding, self.groups, self.depends_on_size = (0, 0), 16, True
-
-    def _plain(self) -> Tensor:
-        """The 16 sums of the weights."""
-        sums = torch.tensor([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
-        weight = torch.einsum("ir,ocrs,js->ijoc", sums, self.weight, sums)
-        return weight.to(self.dtype).flatten(0, 2)[:, :, None, None].contiguous()
+def _row_convolutions(conv: nn.Conv2d) -> Iterator[nn.Conv2d]:
+    """The 1x3 convolutions, one for each point."""
+    top, middle, bottom = conv.weight.detach().float().unbind(2)
+    gap = FAR**2 - NEAR**2  # divided by, as in Lagrange's interpolation
+    near, near_odd = (top + NEAR**2 * bottom) / (-2 * NEAR * gap), middle / (-2 * gap)
+    far, far_odd = (top + FAR**2 * bottom) / (2 * gap), middle * FAR / (2 * gap)
+    weights = [top, near + near_odd, near - near_odd, far + far_odd, far - far_odd, bottom]
+    shape = conv.in_channels, conv.out_channels, (1, 3)
+    for weight, share in zip(weights, (0.5, 0.5, -0.5, 0.5, 0.5, 0.5), strict=True):
+        found = nn.Conv2d(*shape, padding=(0, 1), device="meta")
+        found.weight = nn.Parameter(weight[:, :, None], requires_grad=False)
+        found.bias = None
+        if conv.bias is not None:  # each row of the result adds up to all of it
+            found.bias = nn.Parameter(share * conv.bias.detach(), requires_grad=False)
+        yield found
 
 
-def _chunks(count: int, rows: int, columns: int) -> Iterator[tuple[slice, slice]]:
-    """The images, and their rows of tiles, that are computed at once."""
-    images, height = max(1, CHUNK_TILES // (rows * columns)), max(1, CHUNK_TILES // columns)
+def _chunks(count: int, fours: int, width: int) -> Iterator[tuple[slice, slice]]:
+    """The images, and their fours of rows, that are computed at once."""
+    images, height = max(1, CHUNK_PIXELS // (fours * width)), max(1, CHUNK_PIXELS // width)
     for first in range(0, count, images):
-        for top in range(0, rows, height):
-            yield slice(first, first + images), slice(top, min(top + height, rows))
+        for top in range(0, fours, height):
+            yield slice(first, first + images), slice(top, min(top + height, fours))
 
 
-def _bordered(pixels: Tensor, tiles: slice) -> Tensor:
-    """Rows of tiles, with the pixels around them: (N, H, W, C) -> (N, 2R + 2, 2T + 2, C)."""
-    height, width = pixels.shape[1:3]
-    top, bottom = 2 * tiles.start - 1, 2 * tiles.stop + 1
+def _bordered(pixels: Tensor, fours: slice) -> Tensor:
+    """Fours of rows, with a row above and one below: (N, H, W, C) -> (N, 4R + 2, W, C)."""
+    height = pixels.shape[1]
+    top, bottom = 4 * fours.start - 1, 4 * fours.stop + 1
     inside = pixels[:, max(top, 0) : min(bottom, height)]
-    return F.pad(inside, (0, 0, 1, 1 + width % 2, max(-top, 0), max(bottom - height, 0)))
+    missing = max(-top, 0), max(bottom - height, 0)
+    return F.pad(inside, (0, 0, 0, 0, *missing)) if any(missing) else inside
 
 
 def _sums(pixels: Tensor) -> Tensor:
-    """Of the 4x4 pixels around each tile: (N, 2R + 2, 2T + 2, C) -> (N, R, T, 4, 4, C)."""
-    count, height, width, channels = pixels.shape
-    rows, columns = height // 2 - 1, width // 2 - 1
-    down = pixels.new_empty(4, count, rows, width, channels)
-    _differences([pixels[:, i : i + 2 * rows : 2] for i in range(4)], down)
-    sums = pixels.new_empty(count, rows, columns, 4, 4, channels)
-    _differences(
-        [down[:, :, :, i : i + 2 * columns : 2] for i in range(4)], sums.permute(4, 3, 0, 1, 2, 5)
-    )
+    """For the six points, of the rows around each four: (N, 4R + 2, W, C) -> (6, N, R, W, C)."""
+    rows = [pixels[:, i : pixels.shape[1] - 5 + i : 4] for i in range(6)]
+    sums = pixels.new_empty(6, *rows[0].shape)
+    torch.add(rows[0], rows[4], out=sums[0]).sub_(rows[2], alpha=NEAR**2 + FAR**2)
+    torch.add(rows[1], rows[5], out=sums[5]).sub_(rows[3], alpha=NEAR**2 + FAR**2)
+    for first, point, other in ((1, NEAR, FAR), (3, FAR, NEAR)):
+        even = torch.sub(rows[4], rows[2], alpha=other**2)
+        odd = torch.sub(rows[3], rows[1], alpha=other**2)
+        torch.add(even, odd, alpha=point, out=sums[first])
+        torch.sub(even, odd, alpha=point, out=sums[first + 1])
     return sums
 
 
-def _differences(parts: Sequence[Tensor], out: Tensor) -> None:
-    torch.sub(parts[0], parts[2], out=out[0])
-    torch.add(parts[1], parts[2], out=out[1])
-    torch.sub(parts[2], parts[1], out=out[2])
-    torch.sub(parts[1], parts[3], out=out[3])
-
-
-def _add_up(products: Tensor, pixels: Tensor) -> None:
-    """Of each tile, (N, R, T, 4, 4, C), into its pixels (N, 2R, 2T, C)."""
-    count, rows, columns, _, _, channels = products.shape
-    across = products.new_empty(2, count, rows, columns, 4, channels)
-    _pair(products.unbind(3), across)
-    tiles = pixels.view(count, rows, 2, columns, 2, channels)
-    _pair(across.unbind(4), tiles.permute(4, 2, 0, 1, 3, 5))
-
-
-def _pair(parts: Sequence[Tensor], out: Tensor) -> None:
-    torch.add(parts[0], parts[1], out=out[0]).add_(parts[2])
-    torch.sub(parts[1], parts[2], out=out[1]).sub_(parts[3])
+def _add_up(products: Sequence[Tensor], rows: Sequence[Tensor]) -> None:
+    """Of the six points, into four rows, each (N, R, W, C); overwrites the products."""
+    zero, near, near_minus, far, far_minus, infinity = products
+    near_even, far_even = near + near_minus, far + far_minus
+    near_odd, far_odd = near.sub_(near_minus), far.sub_(far_minus)
+    torch.add(zero.add_(near_even, alpha=1 / NEAR), far_even, alpha=FAR**-2, out=rows[0])
+    torch.add(near_odd, far_odd, alpha=1 / FAR, out=rows[1])
+    torch.add(far_even, near_even, alpha=NEAR, out=rows[2])
+    torch.add(infinity.add_(near_odd, alpha=NEAR**2), far_odd, alpha=FAR, out=rows[3])

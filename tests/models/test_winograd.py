@@ -74,7 +74,7 @@ def test_a_copy_finds_the_same():
     [
         (nn.Conv2d(256, 256, 3, padding=1), True),
         (nn.Conv2d(256, 512, 3, padding=1), True),
-        (nn.Conv2d(128, 256, 3, padding=1), False),
+        (nn.Conv2d(64, 256, 3, padding=1), False),
         (nn.Conv2d(256, 256, 3, padding=1, stride=2), False),
         (nn.Conv2d(256, 256, 3), False),
         (nn.Conv2d(256, 256, 3, padding=1, groups=256), False),
