@@ -50,6 +50,13 @@ def test_help_is_tidy_and_loads_nothing_heavy(verb):
     assert not set(HEAVY) & set(loaded.split())
 
 
+def test_python_runs_the_package_too():
+    with process("-m", "instseg", "infer", "no.jpg", "neither.jpg") as run:
+        text, errors = run.communicate()
+    assert (run.returncode, text) == (2, "")
+    assert errors == "instseg: no.jpg: no such file, nor any of the 2; check the name\n"
+
+
 def test_infer_loads_only_what_it_uses(tmp_path):
     """Torch's compiler, which torchvision asks for, takes as long to load as torch itself."""
     Image.new("RGB", (320, 240), "white").save(tmp_path / "photo.png")

@@ -23,6 +23,7 @@ LAYERS = [  # each imports only from lower layers and, within its own, only from
     {"benchmark"},
     {"commands"},
     {"cli"},
+    {"__main__"},
     {"tools"},
 ]
 LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}

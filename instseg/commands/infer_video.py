@@ -31,7 +31,7 @@ def videos_and_photos(config: Options, on_event: OnEvent) -> tuple[list[Source],
 
     Raises:
         ArgumentError: An option is not for videos, or an input is the address of photos.
-        InputError: A folder, glob or list has neither photos nor videos.
+        InputError: A folder, glob or list has neither photos nor videos, or none of them exists.
     """
     videos: dict[Source, None] = {}
     others: list[str] = []
@@ -46,6 +46,10 @@ def videos_and_photos(config: Options, on_event: OnEvent) -> tuple[list[Source],
         videos.update(dict.fromkeys(path for path in listed if is_video(path)))
         paths = [path for path in listed if not is_video(path)]
     _check(config, with_videos=bool(videos))
+    missing = [each for each in (*videos, *paths) if isinstance(each, Path) and not each.exists()]
+    if len(missing) == len(videos) + len(paths):  # told before weights are downloaded
+        several = f", nor any of the {len(missing)}" if missing[1:] else ""
+        raise InputError(f"{missing[0]}: no such file{several}; check the name")
     return list(videos), paths
 
 

@@ -183,9 +183,17 @@ def test_bad_photos_are_listed_and_the_rest_goes_on(photos, tiny_weights, tmp_pa
 
 
 def test_nothing_readable_is_a_failure(photos, tiny_weights, tmp_path):
-    inputs = [str(tmp_path / "missing.jpg")]
+    (tmp_path / "broken.jpg").write_bytes(b"no photo")
+    inputs = [str(tmp_path / name) for name in ("broken.jpg", "missing.jpg")]
     assert run(config(photos, tiny_weights, tmp_path / "out", inputs=inputs)) == 2
     assert document(tmp_path / "out")["images"] == []
+
+
+def test_inputs_that_do_not_exist_start_nothing(photos, tmp_path):
+    inputs = [str(tmp_path / name) for name in ("a.jpg", "b.jpg")]
+    with pytest.raises(InputError, match=r"a\.jpg: no such file, nor any of the 2; check the name"):
+        run(config(photos, "no weights either", tmp_path / "out", inputs=inputs))
+    assert not (tmp_path / "out").exists()
 
 
 def test_image_ids_come_from_a_dataset(photos, tiny_weights, tmp_path, capsys):

@@ -8,7 +8,7 @@ from stand_in import TINY_CARD, stand_in_model
 from video_files import moving_squares, times_of, write_video
 
 from instseg.commands.infer import Options, run
-from instseg.core.errors import ArgumentError
+from instseg.core.errors import ArgumentError, InputError
 
 FRAMES = moving_squares(6)
 
@@ -79,9 +79,9 @@ def test_a_video_that_ends_early_is_no_failure_of_all(tiny_weights, tmp_path, ca
     assert "what came before is kept" in capsys.readouterr().err
 
 
-def test_nothing_but_a_missing_video_fails(tiny_weights, tmp_path, capsys):
-    assert run(config([tmp_path / "gone.mp4"], tiny_weights, tmp_path / "out")) == 2
-    assert "gone.mp4: no such file; check the name" in capsys.readouterr().err
+def test_nothing_but_a_missing_video_fails(tiny_weights, tmp_path):
+    with pytest.raises(InputError, match=r"gone\.mp4: no such file; check the name"):
+        run(config([tmp_path / "gone.mp4"], tiny_weights, tmp_path / "out"))
 
 
 @pytest.mark.parametrize(
