@@ -96,10 +96,11 @@ class Agreement:
             return (
                 f"{seen}: labels differ in {self.labels:.2%} of pixels, scores by {self.score:.1e}"
             )
-        line = (
-            f"{seen}, {count(self.detections, 'detection')}: boxes differ by {self.box_px:.1e} px, "
-        )
-        line += f"scores by {self.score:.1e}, masks by {self.mask:.1e}"
+        line = f"{seen}, {count(self.detections, 'detection')}"
+        if 0 < self.photos == len(self.unequal):
+            return f"{line}: other detections in each photo"
+        line += f": boxes differ by {self.box_px:.1e} px, scores by {self.score:.1e}, "
+        line += f"masks by {self.mask:.1e}"
         if self.unequal:
             line += f"; other detections in {count(len(self.unequal), 'photo')}"
         return line

@@ -176,9 +176,7 @@ def _problem(options: ExportOptions, found: Agreement) -> str:
         return "" if found.holds else "differs from the model by more than an fp32 file should"
     lost = {name: -each.difference for name, each in found.scores.items()}
     if options.int8 and not lost:
-        text = (
-            f"{options.file}: AP is not measured; give {{coco_json}} and {{images}} to measure it"
-        )
+        text = f"{options.file}: AP is not measured without a COCO dataset and its photos"
         options.on_event(Notice(text=text))
     most = options.max_drop
     many = [f"{each:.4f} of {name}" for name, each in lost.items() if each > most]

@@ -50,6 +50,19 @@ def test_int8_files_tell_what_they_were_calibrated_with(tmp_path):
     assert texts["dtype"] == "int8"
 
 
+def test_int8_without_ground_truth_says_that_ap_is_unknown(tmp_path):
+    scenes, out, seen = (
+        instseg.make_scenes(out=tmp_path, images=2, size=128),
+        tmp_path / "u.xml",
+        [],
+    )
+    photos = [str(path) for path in scenes.images.iterdir()]
+    given = {"format": "openvino", "int8": True, "calibrate": photos, "on_event": seen.append}
+    assert instseg.export("unet-demo", out=out, **given).accepted
+    words = f"{out}: AP is not measured without a COCO dataset and its photos"
+    assert words in [getattr(each, "text", "") for each in seen]
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
