@@ -11,10 +11,12 @@ from typing import Any, Generic, TypedDict, TypeVar
 
 import msgspec
 
+from instseg.core.errors import InputError
 from instseg.data.coco import CocoData
 from instseg.evaluation.coco_ap import ApTables, ap_of
 from instseg.evaluation.columns import Listed, Packed, Records
 from instseg.evaluation.read_results import results_of
+from instseg.evaluation.records import broken
 from instseg.evaluation.shapes import Kind
 from instseg.evaluation.tables import Tables
 from instseg.files.coco_json import read_content
@@ -90,6 +92,9 @@ def ap_of_files(coco_json: Path, results: Path, kind: Kind) -> ApTables:
     except (msgspec.MsgspecError, KeyError, OSError, OverflowError, RecursionError, ValueError):
         data = CocoData.read(coco_json, Path(), boxes_only=kind == "bbox")
         found = results_of(results, data, name=str(results))
+        shape = "bbox" if kind == "bbox" else "segmentation"
+        if lines := [*broken(found, "results", ("image_id", "category_id", "score", shape))]:
+            raise InputError(f"{results}: {lines[0]}") from None
         tables = Tables.read(data.document(), found, kind)
     return ap_of(tables)
 

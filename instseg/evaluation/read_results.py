@@ -12,6 +12,7 @@ from instseg.core.json_types import Json
 from instseg.core.rle import to_rle
 from instseg.core.wording import count, some
 from instseg.evaluation.records import broken
+from instseg.files.coco_forms import whole
 from instseg.files.coco_json import match_image_ids, read_results
 from instseg.files.coco_records import ImageName
 
@@ -31,7 +32,8 @@ def results_of(
 ) -> list[Json]:
     """Results of a file or a list, in the ids of the dataset, masks as RLE.
 
-    In a document, photos are matched by file name and classes by name.
+    In a document, photos are matched by file name and classes by name. Ids of a list may be 5.0 or
+    text, as tables write them.
 
     Args:
         results: A file, or COCO results.
@@ -46,6 +48,10 @@ def results_of(
         found = _read_file(Path(results), data, on_event)
     else:
         found = [dict(each) for each in results]
+    for each in found:  # as tables write them: 5.0 beside missing values, and text
+        for key in ("image_id", "category_id"):
+            if type(each.get(key)) in (float, str):
+                each[key] = whole(each[key])
     return _with_rles(found, data, name)
 
 

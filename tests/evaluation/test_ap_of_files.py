@@ -98,6 +98,24 @@ def test_a_broken_file_is_named(scores_of, tmp_path):
         ap_of_files(tmp_path / "truth.json", tmp_path / "results.json", "bbox")
 
 
+@pytest.mark.parametrize("kind", ["bbox", "segm"])
+def test_broken_results_are_named(scores_of, kind):
+    first, *others = results()
+    with pytest.raises(
+        InputError, match=r"\[0\]: expected image_id to be a whole number, got 5\.5"
+    ):
+        scores_of(kind, truth(), [first | {"image_id": 5.5}, *others])
+
+
+@pytest.mark.parametrize("kind", ["bbox", "segm"])
+def test_ids_as_tables_write_them(scores_of, kind):
+    written = [
+        each | {"image_id": float(each["image_id"]), "category_id": "7"} for each in results()
+    ]
+    expected = scores_of(kind, truth(), results())
+    assert scores_of(kind, truth(), written) == expected
+
+
 def many(records):
     """More than fit into one piece of JSON."""
     return [{**record, "score": n % 97 / 97} for n in range(500) for record in records]

@@ -49,6 +49,15 @@ def test_photos_are_matched_by_file_and_classes_by_name(data, tmp_path):
     assert [(r["image_id"], r["category_id"]) for r in found] == [(8, 5), (8, 3), (7, 5), (7, 3)]
 
 
+@pytest.mark.parametrize("image_id", [7, 7.0, "7"])
+def test_ids_may_be_as_tables_write_them(data, image_id):
+    given = {"image_id": image_id, "category_id": 3.0, "score": 0.5, "bbox": [0, 0, 1, 1]}
+    (found,) = results_of([given], data, name="results")
+    assert (found["image_id"], found["category_id"]) == (7, 3)
+    assert type(found["image_id"]) is int
+    assert type(given["category_id"]) is float  # untouched
+
+
 def test_missing_photos_and_classes_are_told(data, tmp_path):
     events = []
     path = written(tmp_path, ["a.jpg"], ["cup"])
