@@ -28,7 +28,7 @@ Packed = PackedConv2d | PackedLinear | WinogradConv2d
 
 
 def packed_network(network: GeneralizedRCNN, dtype: torch.dtype) -> GeneralizedRCNN:
-    """A network for inference on a CPU whose convolutions and dense layers are `packed.py`'s.
+    """A network for inference on a CPU with the layers of `packed.py` and `winograd.py`.
 
     Args:
         network: Without BatchNorm, as `fold_batch_norms` leaves it. Its tree of modules is not

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from instseg.models.packed import PackedConv2d
 
 LEAST_CHANNELS = 128  # with fewer, the sums take as long as the products that they save
-CHUNK_PIXELS = 4096  # of each of the six sums, so that they stay in the processor's cache
-NEAR, FAR = 0.5**0.5, 2**0.5
+CHUNK_PIXELS = 4096  # of each of the six sums, to bound the memory of sums and products
+NEAR, FAR = 0.5**0.5, 2**0.5  # their product, 1, is left out below
 
 
 def suits_winograd(conv: nn.Conv2d) -> bool:
@@ -26,9 +26,9 @@ class WinogradConv2d(nn.Module):
     """A 3x3 convolution by minimal filtering of columns, F(4, 3) (Lavin and Gray, CVPR 2016).
 
     Four rows of the result take six 1x3 convolutions instead of twelve: of sums of the six rows
-    around them with sums of the weight's three rows, as polynomials in one row are multiplied by
-    their values at six points. The points are 0, `NEAR`, -`NEAR`, `FAR`, -`FAR` and infinity; 1 and
-    2, as in the paper, would lose a third more to rounding.
+    around them with sums of the weight's three rows, which are the values, at six points, of the
+    polynomial whose coefficients are these rows. The points are 0, `NEAR`, -`NEAR`, `FAR`, -`FAR`
+    and infinity; 1 and 2, as in the paper, would lose over a quarter more to rounding.
     """
 
     def __init__(self, conv: nn.Conv2d, dtype: torch.dtype, activation: str = "none") -> None:
@@ -48,6 +48,8 @@ class WinogradConv2d(nn.Module):
             _add_up([each.permute(0, 2, 3, 1) for each in products], chunk.unbind(2))
             if self.activation == "relu":
                 chunk.relu_()
+            elif self.activation == "relu6":
+                chunk.clamp_(0, 6)
         return found.flatten(1, 2)[:, :height].permute(0, 3, 1, 2)
 
 
@@ -55,25 +57,34 @@ def _row_convolutions(conv: nn.Conv2d) -> Iterator[nn.Conv2d]:
     """The 1x3 convolutions, one for each point."""
     top, middle, bottom = conv.weight.detach().float().unbind(2)
     gap = FAR**2 - NEAR**2  # divided by, as in Lagrange's interpolation
-    near, near_odd = (top + NEAR**2 * bottom) / (-2 * NEAR * gap), middle / (-2 * gap)
-    far, far_odd = (top + FAR**2 * bottom) / (2 * gap), middle * FAR / (2 * gap)
-    weights = [top, near + near_odd, near - near_odd, far + far_odd, far - far_odd, bottom]
+    near_even, near_odd = (top + NEAR**2 * bottom) / (-2 * NEAR * gap), middle / (-2 * gap)
+    far_even, far_odd = (top + FAR**2 * bottom) / (2 * gap), middle * FAR / (2 * gap)
+    near, near_minus = near_even + near_odd, near_even - near_odd
+    far, far_minus = far_even + far_odd, far_even - far_odd
+    weights = [top, near, near_minus, far, far_minus, bottom]
+    shares = [
+        1 - FAR**-2,
+        0.5,
+        -0.5,
+        0.5,
+        0.5,
+        1 - NEAR**2,
+    ]  # of the bias: `_add_up` makes them 1 in each row
     shape = conv.in_channels, conv.out_channels, (1, 3)
-    for weight, share in zip(weights, (0.5, 0.5, -0.5, 0.5, 0.5, 0.5), strict=True):
-        found = nn.Conv2d(*shape, padding=(0, 1), device="meta")
+    for weight, share in zip(weights, shares, strict=True):
+        found = nn.Conv2d(*shape, padding=(0, 1), bias=False, device="meta")
         found.weight = nn.Parameter(weight[:, :, None], requires_grad=False)
-        found.bias = None
-        if conv.bias is not None:  # each row of the result adds up to all of it
+        if conv.bias is not None:
             found.bias = nn.Parameter(share * conv.bias.detach(), requires_grad=False)
         yield found
 
 
 def _chunks(count: int, fours: int, width: int) -> Iterator[tuple[slice, slice]]:
     """The images, and their fours of rows, that are computed at once."""
-    images, height = max(1, CHUNK_PIXELS // (fours * width)), max(1, CHUNK_PIXELS // width)
-    for first in range(0, count, images):
-        for top in range(0, fours, height):
-            yield slice(first, first + images), slice(top, min(top + height, fours))
+    most_images, most_fours = max(1, CHUNK_PIXELS // (fours * width)), max(1, CHUNK_PIXELS // width)
+    for first in range(0, count, most_images):
+        for top in range(0, fours, most_fours):
+            yield slice(first, first + most_images), slice(top, min(top + most_fours, fours))
 
 
 def _bordered(pixels: Tensor, fours: slice) -> Tensor:
@@ -100,7 +111,7 @@ def _sums(pixels: Tensor) -> Tensor:
 
 
 def _add_up(products: Sequence[Tensor], rows: Sequence[Tensor]) -> None:
-    """Of the six points, into four rows, each (N, R, W, C); overwrites the products."""
+    """Add up the products of the six points into four rows, each (N, R, W, C); overwrites them."""
     zero, near, near_minus, far, far_minus, infinity = products
     near_even, far_even = near + near_minus, far + far_minus
     near_odd, far_odd = near.sub_(near_minus), far.sub_(far_minus)
