@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -183,23 +184,34 @@ def _joined(
     except ValueError as error:
         raise InputError(f"the photos have no folder in common ({error}); copy them") from error
     source_of = [number for number, part in enumerate(parts) for _ in part.images]
-    numbered = [*zip(labels.images, source_of, strict=True)]
-    first = {each["file_name"]: n for each, n in numbered if parts[n].photos is not None}
+    there = _found(labels, parts, source_of)
+    names = [image["file_name"] for image in labels.images]
+    first = {name: n for name, n, known in zip(names, source_of, there, strict=True) if known}
     images, clashes = [], []
-    for image, number in numbered:
-        name = image["file_name"]
-        if parts[number].photos is None and first.setdefault(name, number) != number:
+    for image, name, number, known in zip(labels.images, names, source_of, there, strict=True):
+        if not known and first.setdefault(name, number) != number:
             clashes.append(name)
             image = {**image, "file_name": f"{titles[number]}/{name}"}
         images.append(image)
     if clashes:
         text = f"{count(len(clashes), 'photo')} of different datasets with the same names, such as "
-        text += f"{clashes[0]}, not found to compare: renamed after their datasets; give images"
+        text += f"{clashes[0]}, not found to compare: renamed after their datasets; check images"
         on_event(Warned(text=printable(text)))
     photos = labels.photos
     if photos is not None and photos.is_relative_to(Path.cwd()):
         photos = photos.relative_to(Path.cwd())
     return replace(labels, document={**labels.document, "images": images}, photos=photos), source_of
+
+
+def _found(labels: Labels, parts: Sequence[Labels], source_of: Sequence[int]) -> list[bool]:
+    """Whether the name of each image leads to a photo; looked up only where names are equal."""
+    of_name = Counter(image["file_name"] for image in labels.images)
+    return [
+        labels.photos is not None
+        and parts[number].photos is not None
+        and (of_name[image["file_name"]] == 1 or (labels.photos / image["file_name"]).is_file())
+        for image, number in zip(labels.images, source_of, strict=True)
+    ]
 
 
 def _same_photos(

@@ -94,11 +94,13 @@ def predict_folder(
         on_event: Called with the progress and each photo that fails.
 
     Raises:
-        ArgumentError: `pixel_size` is not a number with a unit.
+        ArgumentError: `pixel_size` is not a number with a unit, or a picture would overwrite a
+            photo.
         InputError: There are too many classes for semantic maps, another run writes into the
             folder, the folder is not writable, or the earlier run cannot be resumed.
     """
     pictures.check(predictor.class_names)
+    pictures.check_places(out, photos)
     side = None if pixel_size is None else PixelSize.parse(pixel_size)
     ids = None if coco_json is None else ImageIds.read(coco_json, photos)
     begin_s = time.monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,16 @@ class Pictures:
     def labels(self, found: Instances) -> NDArray[np.uint8]:
         """The class of each pixel of a photo: uint8 (H, W)."""
         return to_semantic(found, rule=self.rule, priority=self.priority)
+
+    def check_places(self, out: Path, photos: Sequence[NamedPhoto]) -> None:
+        """Raise ArgumentError if a picture would take the place of one of the photos."""
+        resolved = cache(Path.resolve)
+        inputs = {resolved(photo.path.parent) / photo.path.name for photo in photos}
+        for photo in photos:
+            for wanted, folder in ((self.overlay, out), (self.semantic_map, out / "labels")):
+                path = folder / f"{photo.picture}.png"
+                if wanted and resolved(path.parent) / path.name in inputs:
+                    raise ArgumentError(f"{path}: is a photo of the input; choose another {{out}}")
 
     def folders(self, out: Path, photo: NamedPhoto) -> Iterator[Path]:
         """The folders of the pictures of a photo."""

@@ -115,13 +115,16 @@ def predict_video(
     if (count_line or zone) and not track:
         raise ArgumentError("{count_line} and {zone} need {track}")
     counter = Counter(_several(count_line), _several(zone))
+    written, given = out / "overlay.mp4", Path(str(source))
+    if overlay and written.exists() and given.exists() and given.samefile(written):
+        raise ArgumentError(f"{written}: is the input; choose another {{out}}")
     begin_s = time.monotonic()
     with ExitStack() as stack:
         video = stack.enter_context(closing(Video(source, every=every, on_event=on_event)))
         stack.enter_context(only_run_in(out))
         sweep(out)
         tracker = _tracker(predictor, video) if track else None  # before anything is written
-        output = OverlayOutput(out / "overlay.mp4", video, on_event) if overlay else None
+        output = OverlayOutput(written, video, on_event) if overlay else None
         frames = stack.enter_context(closing(video.frames(sound=output.hear if output else None)))
         first = next(frames, None)
         if first is None:

@@ -168,6 +168,10 @@ def test_photos_that_are_not_there_keep_names_of_their_own(tmp_path):
     assert [*read(tmp_path)["out"]] == ["1.jpg", "y_a/1.jpg", "2.jpg"]
     assert done.photos is None
     assert any("not found to compare" in getattr(event, "text", "") for event in told)
+    (tmp_path / "empty").mkdir()
+    done = merge([one, other], tmp_path / "empty.json", images=tmp_path / "empty")
+    assert [*read(tmp_path)["empty"]] == ["1.jpg", "y_a/1.jpg", "2.jpg"]
+    assert done.objects == {"cat": 2}
     write_photo(tmp_path / "y" / "1.jpg", 1)
     merge([one, other], tmp_path / "half.json")  # what is found keeps its name
     assert [*read(tmp_path)["half"]] == ["x_a/1.jpg", "1.jpg", "2.jpg"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from stand_in import TINY_CARD, stand_in_model
 
+from instseg.core.errors import ArgumentError
 from instseg.core.events import PhotoFailed, Progress
 from instseg.files.image_writing import write_image
 from instseg.predict.folder import predict_folder
@@ -55,6 +57,23 @@ def test_a_result_and_events_and_nothing_printed(photos, tmp_path, capsys):
     again = predict_folder(make(Predictor), photos, tmp_path, resume=True)
     assert (again.done, again.skipped, again.counts) == (0, 5, {})
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("inside", "pictures"), [("", {}), ("labels", {"semantic_map": True})])
+def test_no_picture_takes_the_place_of_a_photo(inside, pictures, photos, tmp_path):
+    (tmp_path / inside).mkdir(exist_ok=True)
+    photo = Path(shutil.copy(photos[0].path, tmp_path / inside / "x.png"))
+    before = photo.read_bytes()
+    with pytest.raises(ArgumentError, match=r"x\.png: is a photo of the input; choose another out"):
+        predict_folder(
+            make(Predictor), name_photos([photo]), tmp_path, pictures=Pictures(**pictures)
+        )
+    assert photo.read_bytes() == before
+    assert [*photo.parent.iterdir()] == [photo]
+    done = predict_folder(
+        make(Predictor), name_photos([photo]), tmp_path, pictures=Pictures(overlay=False)
+    )
+    assert done.done == 1
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])

@@ -256,6 +256,14 @@ def test_a_plain_run_begins_anew(predictor, clip, tmp_path):
     assert times_of(tmp_path / "overlay.mp4") == [0, 0.7]
 
 
+def test_the_input_is_not_overwritten(predictor, clip, tmp_path):
+    video = shutil.copy(clip, tmp_path / "overlay.mp4")
+    with pytest.raises(ArgumentError, match=r"overlay\.mp4: is the input; choose another out"):
+        predict_video(predictor, video, tmp_path)
+    assert [*tmp_path.iterdir()] == [video]
+    assert video.read_bytes() == clip.read_bytes()
+
+
 def test_no_sound_that_can_be_read_is_told(predictor, tmp_path):
     part = tmp_path / "part.mp4"
     writer = VideoWriter(part, time_base=Fraction(1, 1000), rate=10)
