@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +22,7 @@ from instseg.formats.losses import losses
 from instseg.formats.registry import format_of
 from instseg.formats.shapes import ring_of, simplified, size_of
 from instseg.predict.photos import NamedPhoto
+from instseg.system.atomic import set_aside
 
 Tool = Literal["cvat", "label-studio", "labelme", "yolo", "yolo-seg", "coco"]
 
@@ -85,7 +85,8 @@ def write_pre_annotation(
     lost.pop("ids", None)  # of no use yet
     for note in losses(labels, replace(target, loses=lost)):
         on_event(Notice(text=printable(note)))
-    _set_aside(folder, on_event)
+    if aside := set_aside(folder):
+        on_event(Notice(text=printable(f"{folder}: the earlier one is now {aside.name}")))
     write_labels(labels, folder, target, Writing(tolerance=tolerance, on_event=on_event))
     return PreAnnotation(
         folder=folder,
@@ -168,12 +169,3 @@ def _root(photos: Sequence[NamedPhoto]) -> Path | None:
         if path.endswith(f"/{photo.name}"):
             return Path(path.removesuffix(photo.name))
     return None
-
-
-def _set_aside(folder: Path, on_event: OnEvent) -> None:
-    """Give an earlier folder another name."""
-    if folder.exists():
-        numbered = (folder.with_name(f"{folder.name}_{number}") for number in count(1))
-        aside = next(path for path in numbered if not path.exists())
-        folder.rename(aside)
-        on_event(Notice(text=printable(f"{folder}: the earlier one is now {aside.name}")))

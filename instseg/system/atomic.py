@@ -6,6 +6,7 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from instseg.core.errors import InputError
@@ -97,3 +98,12 @@ def naming_file(path: Path) -> Iterator[None]:
             f"{path}: cannot be written ({error.strerror or error}); "
             "free some space or choose another folder"
         ) from error
+
+
+def set_aside(path: Path) -> Path | None:
+    """Give a file or folder another name, as `best_1.safetensors`; None if there is none."""
+    if not path.exists():
+        return None
+    numbered = (path.with_name(f"{path.stem}_{number}{path.suffix}") for number in count(1))
+    aside = next(each for each in numbered if not each.exists())
+    return path.rename(aside)

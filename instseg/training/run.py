@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from instseg.core.events import Event, Notice, OnEvent, StepDone, TrainingStarted, ignore
+from instseg.core.events import (
+    Event,
+    Notice,
+    OnEvent,
+    StepDone,
+    TrainingStarted,
+    Warned,
+    ignore,
+)
+from instseg.core.wording import printable
+from instseg.system.atomic import set_aside
 from instseg.system.device import forked_rng
 from instseg.system.lock import only_run_in
 from instseg.system.processes import joined_processes, process_count, process_rank
@@ -99,6 +109,9 @@ class Run:
             # of an earlier run; a run without validation data would not replace it
             for name in ("worst.png", REPORT_FILE):
                 (self.folder / name).unlink(missing_ok=True)
+            if aside := set_aside(self.folder / BEST_FILE):
+                text = f"{self.folder / BEST_FILE}: that of the earlier run is now {aside.name}"
+                self.tell(Warned(text=printable(text)))
             write_options(self.folder, self.verb, kept, ended=False)
         self._go_on(trainer)
         if trainer.step < trainer.steps:

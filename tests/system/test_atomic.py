@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 
 from instseg.core.errors import InputError
-from instseg.system.atomic import is_full_disk, is_running, make_folder, naming_file, replacing
+from instseg.system.atomic import (
+    is_full_disk,
+    is_running,
+    make_folder,
+    naming_file,
+    replacing,
+    set_aside,
+)
 
 
 def test_file_appears_when_the_block_is_done(tmp_path: Path) -> None:
@@ -72,3 +79,13 @@ def test_which_processes_are_running():
     assert is_running(1)
     assert not is_running(0)
     assert not is_running(10**30)
+
+
+def test_what_is_set_aside_gets_the_next_free_name(tmp_path):
+    path = tmp_path / "best.safetensors"
+    assert set_aside(path) is None
+    for number in (1, 2):
+        path.write_text(str(number))
+        assert set_aside(path) == tmp_path / f"best_{number}.safetensors"
+        assert not path.exists()
+    assert (tmp_path / "best_1.safetensors").read_text() == "1"

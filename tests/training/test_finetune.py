@@ -137,6 +137,15 @@ def test_nothing_of_the_user_is_touched_and_training_works_twice(
     assert capfd.readouterr() == ("", "")
 
 
+def test_another_run_in_the_folder_keeps_the_earlier_weights(train, tmp_path):
+    first, told = train(max_steps=1, seed=1).best.read_bytes(), []
+    again = train(max_steps=1, seed=2, on_event=told.append)
+    assert (tmp_path / "out" / "best_1.safetensors").read_bytes() == first
+    assert again.best.read_bytes() != first
+    words = f"{again.best}: that of the earlier run is now best_1.safetensors"
+    assert words in [each.text for each in told if isinstance(each, Warned)]
+
+
 def test_cancelling_from_another_thread_saves_and_the_run_goes_on_as_if_it_had_not_stopped(
     train, scenes, tiny_weights, tmp_path
 ):
