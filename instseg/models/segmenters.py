@@ -95,10 +95,12 @@ def input_size(preprocessing: Mapping[str, Any], size_hw: tuple[int, int]) -> tu
 
 def channels_as_trained(images: Tensor, channels: int) -> Tensor:
     """Images (..., C, H, W) in float32, uint8 scaled to 0..1, and grey for a single channel."""
+    pixels = images.float() / 255 if images.dtype == torch.uint8 else images.float()
+    if channels != 1 or pixels.shape[-3] != 3:
+        return pixels
     from torchvision.transforms.v2.functional import rgb_to_grayscale  # loads torch's compiler
 
-    pixels = images.float() / 255 if images.dtype == torch.uint8 else images.float()
-    return rgb_to_grayscale(pixels) if channels == 1 and pixels.shape[-3] == 3 else pixels
+    return rgb_to_grayscale(pixels)
 
 
 def fresh_segmenter(

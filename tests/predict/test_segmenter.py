@@ -1,7 +1,11 @@
 """`Segmenter` with a tiny network."""
 
 import copy
+import os
+import subprocess
+import sys
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +23,8 @@ from instseg.models.semantic_inference import enlarged
 from instseg.predict.segmenter import Segmenter, regions
 from instseg.scenes.scene import SceneConfig, draw_scene
 from instseg.system.ahead import AHEAD
+
+ROOT = Path(__file__).resolve().parents[2]
 
 NAMES, IDS = ("BG", "cat", "dog", "cup"), (0, 17, 18, 47)
 IMAGE = draw_scene(1, SceneConfig(size_hw=(90, 120))).image
@@ -263,3 +269,19 @@ def test_what_cannot_be(model, tmp_path):
     build_detector(TINY_CARD).save(tmp_path / "instances.safetensors")
     with pytest.raises(InputError, match="which predicts instances"):
         make_segmenter(tmp_path / "instances.safetensors")
+
+
+def test_a_segmenter_does_not_load_the_compiler_of_torch():
+    lines = [
+        "import sys, numpy, instseg",
+        "instseg.Segmenter('unet-demo', device='cpu')(numpy.zeros((64, 64, 3), 'uint8'))",
+        "sys.exit(sorted({'torch._dynamo', 'sympy'} & sys.modules.keys()) or 0)",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
