@@ -177,7 +177,7 @@ def test_it_says_what_it_compares_and_who_is_better(files, tmp_path):
         assert line.endswith(f"({names})")
         assert f"({names})" in (tmp_path / "comparison.md").read_text()
     answer, _, doubt = comparison(tmp_path)["verdict"]
-    assert "3 of them are in fewer than 10 images" in doubt
+    assert "3 of 3 classes are in fewer than 10 images" in doubt
     text = (tmp_path / "comparison.md").read_text()
     assert f"**{answer}**" in text
     assert "| cup | 5 |" in text
