@@ -188,6 +188,7 @@ class Finding:
         text: What it is, in a line.
         mend: What to do.
         examples: Names of files or objects, some of them.
+        more: How many more there are.
         tag: The photos of the gallery with this tag belong to it; "" for none.
     """
 
@@ -195,6 +196,7 @@ class Finding:
     text: str
     mend: str = ""
     examples: Sequence[str] = ()
+    more: int = 0
     tag: str = ""
 
 
