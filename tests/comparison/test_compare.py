@@ -376,6 +376,16 @@ def test_drawn_scenes_need_no_folder(tmp_path, monkeypatch):
     found = instseg.compare(scenes=1, resamples=100, speed=False, device="cpu")
     assert found.mask_rcnn.mIoU > 0.2
     assert list(tmp_path.iterdir()) == []
+    assert weights_of(found) == ("demo", "unet-demo")
+
+
+def weights_of(found):
+    models = found.to_dict()["models"]
+    return models["mask_rcnn"]["weights"], models["unet"]["weights"]
+
+
+def test_photos_of_ones_own_are_compared_with_weights_for_photos(files):
+    assert weights_of(run(files, weights="auto", unet="auto")) == ("photos", "photos-unet")
 
 
 def test_the_notebook_shows_tables_with_names_escaped(files, tmp_path):
