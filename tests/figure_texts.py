@@ -3,7 +3,7 @@
 
 def texts(figure):
     """All the words of a figure, its legends and ticks included."""
-    found = []
+    found = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
     for axes in figure.axes:
         legend = axes.get_legend()
         found += [axes.get_title(loc="left"), *(text.get_text() for text in axes.texts)]

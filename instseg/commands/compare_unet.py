@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from instseg.commands.listener import Listener
 from instseg.commands.terminal import console, table
 from instseg.comparison.compare import CompareOptions as Options
-from instseg.core.wording import LONGEST_NAME
+from instseg.core.wording import LONGEST_NAME, printable
 
 if TYPE_CHECKING:
     from instseg.comparison.result import Comparison
@@ -26,6 +26,9 @@ def run(options: Options) -> int:
         comparison = compare(**{**vars(options), "out": out, "on_event": listener})
     show(comparison)
     console.print(f"{out}: wrote {', '.join(path.name for path in comparison.written)}")
+    models = comparison.to_dict()["models"]
+    ours, unet = (printable(models[side]["weights"]) for side in ("mask_rcnn", "unet"))
+    console.print(f"Mask R-CNN: {ours}; U-Net: {unet}")
     for sentence in comparison.verdict:
         console.print(sentence)
     return 0

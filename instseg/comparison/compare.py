@@ -50,10 +50,11 @@ class CompareOptions:
         scenes: Compare on this many drawn scenes instead, written into the folder `out`. They
             differ from all that train-unet and finetune draw with seeds below 999,999.
         weights: Mask R-CNN: coco-v2, coco-v1, photos, demo or the path of a model file, an exported
-            file or a .pth file.
+            file or a .pth file; auto is photos, with drawn scenes demo.
         architecture: Architecture of a .pth file: resnet50_fpn or resnet50_fpn_v2.
-        unet: unet-demo, photos-unet, or the model file of a U-Net or other semantic segmentation
-            network, as train-unet writes it, or its exported file.
+        unet: photos-unet, unet-demo, or the model file of a U-Net or other semantic segmentation
+            network, as train-unet writes it, or its exported file; auto is photos-unet, with drawn
+            scenes unet-demo.
         rule: Which instance of Mask R-CNN is on top where several overlap: score (the highest
             score), smallest-on-top or class-priority. The effect of all three is measured.
         priority: For class-priority: class names from highest to lowest priority,
@@ -85,9 +86,9 @@ class CompareOptions:
     _: KW_ONLY
     data: str | Path | None = None
     scenes: int = 0
-    weights: str | Path | Model = "demo"
+    weights: str | Path | Model = "auto"
     architecture: str | None = None
-    unet: str | Path | SegmenterModel = "unet-demo"
+    unet: str | Path | SegmenterModel = "auto"
     rule: Rule = "score"
     priority: str | Sequence[str] | None = None
     score_threshold: float = 0.5
@@ -133,6 +134,7 @@ def compare(options: CompareOptions) -> Comparison:
     from instseg.comparison.verdict import not_compared, verdict
     from instseg.comparison.write import as_json, write_comparison
 
+    options = _with_weights(options)
     out = None if options.out is None else Path(options.out)
     if options.report and out is None:
         raise ArgumentError("{report} needs {out}, the folder to write it to")
@@ -167,6 +169,16 @@ def compare(options: CompareOptions) -> Comparison:
                 write_report(out / REPORT, content, models, options.on_event)
                 written.append(out / REPORT)
     return Comparison.from_dict(content, tuple(written))
+
+
+def _with_weights(options: CompareOptions) -> CompareOptions:
+    """Weights for photos, or for drawings, in place of auto."""
+    weights, unet = ("demo", "unet-demo") if options.scenes else ("photos", "photos-unet")
+    return replace(
+        options,
+        weights=weights if options.weights == "auto" else options.weights,
+        unet=unet if options.unet == "auto" else options.unet,
+    )
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from instseg.report.page import write_page
 REPORT = "report.html"
 BARS = 40  # classes
 
-Cell = str | int | float | None
+Cell = str | int | float | parts.Written | None
 
 
 def write_report(
@@ -219,9 +219,11 @@ def _cell(text: str) -> Cell:
     """A number that was written as text."""
     if text in ("", "-"):
         return None
-    for kind in (int, float):
-        with contextlib.suppress(ValueError):
-            return kind(text)
+    with contextlib.suppress(ValueError):
+        return int(text)
+    with contextlib.suppress(ValueError):
+        value = float(text)
+        return value if text == number(value) else parts.Written(value, text)
     return text
 
 

@@ -89,7 +89,8 @@ def cost_rows(comparison: Content) -> Iterator[Row]:
     if any(model["engine"] != "torch" for model in models):
         yield ["engine", *(model["engine"] for model in models)]
     if "seconds" in models[0]:
-        yield ["seconds an image, median", *(f"{m['seconds']['median']:.3g}" for m in models)]
+        seconds = (f"{model['seconds']['median']:#.3g}" for model in models)
+        yield ["seconds an image, median", *seconds]
         yield ["memory, MB", *(f"{model['memory_mb']:.0f}" for model in models)]
     if "gpu_memory_mb" in models[0]:
         yield ["GPU memory, MB", *(f"{model['gpu_memory_mb']:.0f}" for model in models)]

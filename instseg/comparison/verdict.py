@@ -33,22 +33,26 @@ def verdict(comparison: Mapping[str, Any]) -> list[str]:
         answer = f"No difference in mIoU that these {images} can show"
         answer += f" (Mask R-CNN {value:+.3f}, {interval(limits, '+')})"
     differences = comparison["semantic"]["difference"]["per_class"]
-    held = [row for row in differences if row["IoU"]["difference"] is not None]
-    sure = [row for row in held if row["IoU"]["significant"]]
+    tested = [row for row in differences if row["IoU"]["p"] is not None]
+    sure = [row for row in tested if row["IoU"]["significant"]]
     ours, unet = (
         [shown_name(row) for row in sure if (row["IoU"]["difference"] > 0) == positive]
         for positive in (True, False)
     )
     where = (
-        f"Mask R-CNN is better in {_listed(ours)} of {count(len(held), 'class')}, the U-Net in "
+        f"Mask R-CNN is better in {_listed(ours)} of {count(len(tested), 'class')}, the U-Net in "
         f"{_listed(unet)}; of classes that do not differ, "
         "one in twenty is counted so by chance"
     )
+    if not tested:
+        where = "No class could be tested"
     rows = comparison["semantic"]["unet"]["per_class"]
+    held = sum(row["images"] > 0 for row in rows)
     few = sum(0 < row["images"] < LEAST_IMAGES for row in rows)
     doubt = (
-        f"{few} of them {'is' if few == 1 else 'are'} in fewer than {LEAST_IMAGES} images: too few "
-        "for an interval" + (", and that of the mean may be too narrow" if limits else "")
+        f"{few} of {count(held, 'class')} {'is' if few == 1 else 'are'} in fewer than "
+        f"{LEAST_IMAGES} images: too few to test"
+        + (", and the interval of the mean may be too narrow" if limits else "")
     )
     return [answer, where, *([doubt] if few else [])]
 

@@ -101,7 +101,7 @@ def p_value(halves: Floats, value: float) -> float | None:
     Returns:
         0..1; 1 for equal results; None under the conditions of `interval`.
     """
-    if value == 0 and not np.nan_to_num(halves).any():
+    if value == 0 and len(halves) and not np.nan_to_num(halves).any():
         return 1.0
     if interval(halves, value, lowest=-1) is None:
         return None

@@ -39,7 +39,7 @@ def class_bars(
     ]
     others = {row.name: row.AP for row in other.summary.per_class} if other else {}
     return Bars(
-        title=f"AP of each class, {SUBJECTS[found.kind]}",
+        title=f"AP of each class, {_subjects(found, other)}",
         bars=bars,
         most=_axis_end(bars, others.values()),
         other={bar.label: others.get(bar.label) for bar in bars} if other else {},
@@ -66,7 +66,7 @@ def size_bars(
         for size, metric in SIZE_METRICS.items()
     }
     return Bars(
-        title=f"AP by size, {SUBJECTS[found.kind]}",
+        title=f"AP by size, {_subjects(found, other)}",
         bars=bars,
         most=_axis_end(bars, others.values()),
         other=others if other else {},
@@ -91,11 +91,17 @@ def error_bars(
     ]
     others = other.summary.errors.costs if other and other.summary.errors else {}
     yield Bars(
-        title=f"AP50 that each type of error costs, {SUBJECTS[found.kind]}",
+        title=f"AP50 that each type of error costs, {_subjects(found, other)}",
         bars=bars,
         other={name.replace("_", " "): cost for name, cost in others.items()},
         names=names if others else ("", ""),
     )
+
+
+def _subjects(found: Assessment, other: Assessment | None) -> str:
+    """What bars are of, such as "masks and boxes"."""
+    kinds = dict.fromkeys(each.kind for each in (found, other) if each)
+    return " and ".join(SUBJECTS[kind] for kind in kinds)
 
 
 def _axis_end(bars: Sequence[Bar], others: Iterable[float | None]) -> float:

@@ -44,6 +44,7 @@ def _never_found(main: KindScores) -> Iterator[Finding]:
             text=f"{count(len(lost), 'class')} with objects enough to be learned, but none found",
             mend="See whether the model knows the class, and how it was annotated.",
             examples=[f"{row.name} ({count(row.objects, 'object')})" for row in lost[:EXAMPLES]],
+            more=max(0, len(lost) - EXAMPLES),
         )
 
 
@@ -99,4 +100,5 @@ def _few(main: KindScores) -> Iterator[Finding]:
             ),
             mend="Add photos of these classes to the evaluation.",
             examples=few[:EXAMPLES],
+            more=max(0, len(few) - EXAMPLES),
         )

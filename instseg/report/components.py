@@ -47,6 +47,19 @@ class Prose:
     title: str = ""
 
 
+@dataclass(frozen=True)
+class Written:
+    """A number of a table with its own text, such as one with a sign.
+
+    Attributes:
+        value: What the table is sorted by.
+        text: What is shown.
+    """
+
+    value: float
+    text: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """A table that can be sorted by each column.
@@ -59,7 +72,7 @@ class Table:
     """
 
     columns: Sequence[str]
-    rows: Sequence[Sequence[str | int | float | None]]
+    rows: Sequence[Sequence[str | int | float | Written | None]]
     title: str = ""
     digits: int = 3
 
@@ -175,6 +188,7 @@ class Finding:
         text: What it is, in a line.
         mend: What to do.
         examples: Names of files or objects, some of them.
+        more: How many more there are.
         tag: The photos of the gallery with this tag belong to it; "" for none.
     """
 
@@ -182,6 +196,7 @@ class Finding:
     text: str
     mend: str = ""
     examples: Sequence[str] = ()
+    more: int = 0
     tag: str = ""
 
 

@@ -20,6 +20,7 @@ from instseg.report.components import (
     Picture,
     Severity,
     Table,
+    Written,
 )
 from instseg.report.heat_matrix import heat_matrix
 from instseg.report.line_chart import chart
@@ -84,13 +85,15 @@ def _table(component: Table) -> dict[str, Any]:
 
 
 def _cell(value: object, digits: int) -> dict[str, Any]:
+    text = value.text if isinstance(value, Written) else figure(value, digits)
+    value = value.value if isinstance(value, Written) else value
     sortable = _is_number(value) and math.isfinite(value)  # type: ignore[arg-type]
     number = repr(float(value)) if sortable else ""  # type: ignore[arg-type]
-    return {"text": figure(value, digits), "number": number, "heading": False}
+    return {"text": text, "number": number, "heading": False}
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
+    return isinstance(value, Real | Written) and not isinstance(value, bool)
 
 
 def _png_size(png: Sequence[int] | bytes) -> tuple[int, int] | None:

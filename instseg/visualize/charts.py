@@ -87,7 +87,8 @@ def precision_recall(
 def confusion(matrix: NDArray[np.int64], names: Sequence[str], subject: str = "") -> Figure:
     """Which classes are taken for which, each row in shares of the true class.
 
-    With more than 25 classes only the 30 with most mistakes are shown, without numbers.
+    With more than 25 classes only the 30 with most mistakes are shown, without numbers; what is
+    taken for one of the others is in a column of its own.
 
     Args:
         matrix: Counts (K + 1, K + 1), rows the truth, columns the prediction, 0 the background.
@@ -101,21 +102,22 @@ def confusion(matrix: NDArray[np.int64], names: Sequence[str], subject: str = ""
         mistakes = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * matrix.diagonal()
         shown = np.sort(1 + np.argsort(-mistakes[1:], kind="stable")[:MOST_CONFUSED])
         title += f": the {len(shown)} of {count} with most mistakes" if count > len(shown) else ""
-    kept = np.append(shown, 0)
-    labels = [*(_short(names[i - 1]) for i in shown.tolist()), "background"]
-    totals = matrix.sum(axis=1, keepdims=True)
-    shares = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
-    side = 2.6 + (0.42 if count <= CLASSES_WITH_COUNTS else 0.24) * max(len(kept), 5)
+    others = ["other classes"] if count > len(shown) else []
+    rows = [*(_short(names[i - 1]) for i in shown.tolist()), "background"]
+    columns = [*rows[:-1], *others, "background"]
+    cells = _cells(matrix, shown)
+    totals = cells.sum(axis=1, keepdims=True)
+    shares = np.divide(cells, totals, out=np.zeros(cells.shape), where=totals > 0)
+    side = 2.6 + (0.42 if count <= CLASSES_WITH_COUNTS else 0.24) * max(len(rows), 5)
     figure = new_figure(side + 0.7, side)
     axes = styled_axes(figure, title, grid=None)
-    image = axes.imshow(shares[np.ix_(kept, kept)], cmap=SHADES, vmin=0, vmax=1)
-    places = np.arange(len(kept))
-    axes.set_xticks(places, labels, rotation=90)
-    axes.set_yticks(places, labels)
+    image = axes.imshow(shares, cmap=SHADES, vmin=0, vmax=1)
+    axes.set_xticks(np.arange(len(columns)), columns, rotation=90)
+    axes.set_yticks(np.arange(len(rows)), rows)
     axes.set(xlabel="prediction", ylabel="truth")
     axes.tick_params(which="both", labelsize=SMALL_PT, length=0)
-    axes.set_xticks(places[1:] - 0.5, minor=True)
-    axes.set_yticks(places[1:] - 0.5, minor=True)
+    axes.set_xticks(np.arange(1, len(columns)) - 0.5, minor=True)
+    axes.set_yticks(np.arange(1, len(rows)) - 0.5, minor=True)
     axes.grid(which="minor", color=RULE, linewidth=0.6)
     axes.axhline(len(shown) - 0.5, color=SOFT, linewidth=0.8)
     axes.axvline(len(shown) - 0.5, color=SOFT, linewidth=0.8)
@@ -124,8 +126,16 @@ def confusion(matrix: NDArray[np.int64], names: Sequence[str], subject: str = ""
     bar.ax.tick_params(labelsize=SMALL_PT, colors=SOFT, length=0)
     bar.set_label("share of the row", fontsize=SMALL_PT, color=SOFT)
     if count <= CLASSES_WITH_COUNTS:
-        _write_counts(axes, matrix[np.ix_(kept, kept)], shares[np.ix_(kept, kept)])
+        _write_counts(axes, cells, shares)
     return figure
+
+
+def _cells(matrix: NDArray[np.int64], shown: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows of the shown classes and the background; columns likewise, other classes before it."""
+    rows = matrix[np.append(shown, 0)]
+    others = np.delete(rows, [0, *shown], axis=1)
+    parts = [others.sum(axis=1, keepdims=True)] if others.size else []
+    return np.hstack([rows[:, shown], *parts, rows[:, :1]])
 
 
 def _write_counts(axes: Axes, counts: NDArray[np.int64], shares: Floats) -> None:

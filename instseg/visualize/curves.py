@@ -85,7 +85,7 @@ def over_thresholds(
         names: Of the score, of what the curves are of, and of what the level is of.
     """
     score, of_curves, of_level = names
-    figure = new_figure(6.8, 4.0)
+    figure = new_figure(6.8, 4.6)
     axes = styled_axes(figure, f"{score} by score threshold")
     axes.set(xlim=(0, 1), xlabel=f"score threshold (figures at {chosen:g})", ylabel=score)
     axes.axvline(chosen, color=GREY, linewidth=1)
@@ -94,7 +94,14 @@ def over_thresholds(
         at_chosen = values[list(thresholds).index(chosen)]
         (line,) = axes.plot(thresholds, values, dashes, color=BLUE, linewidth=1.8)
         line.set(marker="o", markersize=3.5, label=f"{of_curves}, {name}  {at_chosen:.3f}")
-    axes.legend(frameon=False, fontsize=SMALL_PT, labelcolor=INK, loc="best", handlelength=3.5)
+    figure.legend(  # below the axes, where it hides no line
+        loc="outside lower center",
+        ncols=2,
+        frameon=False,
+        fontsize=SMALL_PT,
+        labelcolor=INK,
+        handlelength=3.5,
+    )
     return figure
 
 

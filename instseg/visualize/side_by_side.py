@@ -19,6 +19,7 @@ Labels = NDArray[np.uint8]
 
 HEADINGS = ("photo", "truth", "U-Net", "Mask R-CNN", "who is right")
 ONLY_UNET, ONLY_MASK_RCNN, NEITHER = (213, 94, 0), (0, 114, 178), (31, 35, 40)
+BOTH = (150, 150, 150)  # in the legend: the grey photo, without a colour
 
 _BLACK, _CONTRAST = 90, 0.45  # of the grey photo below the colours, so that these stand out
 _OPACITY = 0.8  # of the colours
@@ -77,17 +78,20 @@ def draw_side_by_side(
         2 * _LINE_PX + panels[0].height + _GAP_PX + place[-1][1]
         for (_, panels), place in zip(drawn, places, strict=True)
     ]
-    sheet = Image.new("RGB", (width, 2 * _LINE_PX + sum(heights)), _PAPER)
     meaning = (
+        (BOTH, "both are right"),
         (ONLY_UNET, "only the U-Net is right"),
         (ONLY_MASK_RCNN, "only Mask R-CNN is right"),
         (NEITHER, "neither is"),
         (IGNORED, "does not count"),
     )
-    _legend(sheet, 0, meaning, _flow(meaning, width))
+    meaning_places = _flow(meaning, width)
+    y = _LINE_PX + meaning_places[-1][1]
+    sheet = Image.new("RGB", (width, y + _LINE_PX + sum(heights)), _PAPER)
+    _legend(sheet, 0, meaning, meaning_places)
     for column, heading in enumerate(HEADINGS):
-        _write(sheet, (_GAP_PX + column * column_px, _LINE_PX), heading, _SOFT)
-    y = 2 * _LINE_PX
+        _write(sheet, (_GAP_PX + column * column_px, y), heading, _SOFT)
+    y += _LINE_PX
     for (row, panels), legend, place, height in zip(drawn, legends, places, heights, strict=True):
         _write(sheet, (_GAP_PX, y), row.caption, _INK)
         for column, panel in enumerate(panels):

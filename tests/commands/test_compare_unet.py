@@ -43,7 +43,9 @@ def test_it_prints_tables_and_who_is_better(files, tmp_path, capsys):
     lines = printed.out.splitlines()
     assert {"background", "cup", "dog"} == {line.split()[0] for line in lines[1:4]}
     assert lines[-3:] == comparison(tmp_path)["verdict"]
-    assert lines[-4].startswith(f"{tmp_path}: wrote comparison.json, comparison.md, score_thres")
+    ours, unet = files / "mask_rcnn.safetensors", files / "unet.safetensors"
+    assert lines[-4] == f"Mask R-CNN: {ours}; U-Net: {unet}"
+    assert lines[-5].startswith(f"{tmp_path}: wrote comparison.json, comparison.md, score_thres")
 
 
 def test_as_a_user_runs_it_with_time_and_memory(files, tmp_path):

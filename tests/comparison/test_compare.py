@@ -177,7 +177,7 @@ def test_it_says_what_it_compares_and_who_is_better(files, tmp_path):
         assert line.endswith(f"({names})")
         assert f"({names})" in (tmp_path / "comparison.md").read_text()
     answer, _, doubt = comparison(tmp_path)["verdict"]
-    assert "3 of them are in fewer than 10 images" in doubt
+    assert "3 of 3 classes are in fewer than 10 images" in doubt
     text = (tmp_path / "comparison.md").read_text()
     assert f"**{answer}**" in text
     assert "| cup | 5 |" in text
@@ -345,6 +345,8 @@ def test_as_a_user_types_it(files, tmp_path, capsys, monkeypatch):
     assert [each.name for each in found.per_class] == ["BG", "cup", "dog"]
     assert found.per_class[1].unet == means["unet"]["per_class"][1]["IoU"]
     assert found.mask_rcnn.mask_AP == content["instances"]["segm"]["mask_rcnn"]["scores"]["AP"]
+    for each in content["instances"]["segm"]["difference"].values():  # 5 images are too few
+        assert (each["interval"], each["p"]) == (None, None)
     assert repr(found).startswith("Comparison(Mask R-CNN 0.")
     assert len(repr(found)) < 120
 
@@ -374,6 +376,16 @@ def test_drawn_scenes_need_no_folder(tmp_path, monkeypatch):
     found = instseg.compare(scenes=1, resamples=100, speed=False, device="cpu")
     assert found.mask_rcnn.mIoU > 0.2
     assert list(tmp_path.iterdir()) == []
+    assert weights_of(found) == ("demo", "unet-demo")
+
+
+def weights_of(found):
+    models = found.to_dict()["models"]
+    return models["mask_rcnn"]["weights"], models["unet"]["weights"]
+
+
+def test_photos_of_ones_own_are_compared_with_weights_for_photos(files):
+    assert weights_of(run(files, weights="auto", unet="auto")) == ("photos", "photos-unet")
 
 
 def test_the_notebook_shows_tables_with_names_escaped(files, tmp_path):

@@ -10,6 +10,7 @@ from instseg.comparison.compare import CompareOptions, _read, compare
 from instseg.comparison.report import comparison_page
 from instseg.core.errors import InputError
 from instseg.report.components import Bars, Gallery, Lines, Numbers, Prose, Table
+from instseg.report.static import render_static
 
 THRESHOLD = 0.3
 
@@ -75,6 +76,15 @@ def test_numbers_of_tables_can_be_sorted(compared):
     classes = next(t for t in parts(page, Table) if t.columns[0] == "class")
     assert {row[0] for row in classes.rows} == {"background", "cup", "dog"}
     assert all(type(row[1]) is int and type(row[2]) is float for row in classes.rows)
+
+
+def test_differences_have_a_sign_as_their_intervals_have(compared):
+    content, _, page = compared
+    means = page.sections[0].components[2]
+    difference = content["semantic"]["difference"]["scores"]["mIoU"]["difference"]
+    shown = render_static(means, {})
+    assert f">{difference:+.3f}</td>" in shown
+    assert f'data-number="{round(difference, 3)}"' in shown
 
 
 def test_the_curves_have_the_level_of_the_unet(compared):

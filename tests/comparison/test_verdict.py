@@ -9,13 +9,15 @@ def a_difference(value, limits, p):
 
 
 def judged(mean, *classes, images=60):
+    """The verdict on classes that are in `images` each, or in the images given for each."""
+    of_class = images if isinstance(images, tuple) else (images,) * len(classes)
     rows = [{"class": f"class {i}", "IoU": each} for i, each in enumerate(classes)]
     return verdict(
         {
-            "per_image": [{}] * images,
+            "per_image": [{}] * max(of_class, default=60),
             "semantic": {
                 "difference": {"scores": {"mIoU": mean}, "per_class": rows},
-                "unet": {"per_class": [{"images": images} for _ in classes]},
+                "unet": {"per_class": [{"images": number} for number in of_class]},
             },
         }
     )
@@ -36,8 +38,15 @@ def test_the_answer_in_words():
         "No difference in mIoU that these 60 images can show (Mask R-CNN +0.010, -0.010 to +0.030)"
     )
     assert judged(a_difference(0.0, None, 1.0))[0] == "No difference: both have the same mIoU"
-    (answer, _, doubt) = judged(a_difference(0.04, None, None), better, images=1)
+
+
+def test_classes_in_few_images_are_not_counted_as_tested():
+    untested = a_difference(0.04, None, None)
+    answer, where, doubt = judged(untested, untested, images=1)
     assert answer == "1 image cannot tell whether the difference of +0.040 mIoU is real"
-    assert doubt == "1 of them is in fewer than 10 images: too few for an interval"
-    (_, _, doubt) = judged(better, better, unsure, images=9)
-    assert doubt.startswith("2 of them are in fewer than 10 images: too few for an interval, and")
+    assert where == "No class could be tested"
+    assert doubt == "1 of 1 class is in fewer than 10 images: too few to test"
+    better = a_difference(0.043, (0.031, 0.055), 0.0)
+    _, where, doubt = judged(better, better, untested, images=(60, 9))
+    assert where.startswith("Mask R-CNN is better in 1 (class 0) of 1 class, the U-Net in none;")
+    assert doubt.startswith("1 of 2 classes is in fewer than 10 images: too few to test, and the")

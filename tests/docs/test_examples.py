@@ -32,7 +32,7 @@ STAND_INS = {
     '"photos"': '"demo"',  # the examples' photos are drawn
     '"out/train_unet/best.safetensors"': '"unet-demo"',  # of an earlier run
     "max_steps=2000": "max_steps=2",
-    'unet="unet-demo")': 'unet="unet-demo", speed=False)',
+    'unet="photos-unet")': 'unet="photos-unet", speed=False)',
 }
 
 

@@ -9,11 +9,12 @@ from browser import axe_violations, fresh_page, open_file
 import instseg
 from instseg.core.errors import ArgumentError
 from instseg.core.events import Warned, ignore
-from instseg.evaluation import report_photos
+from instseg.evaluation import report_findings, report_photos
 from instseg.evaluation.checked import assess_checked
 from instseg.evaluation.report import evaluation_page, photos_of
 from instseg.evaluation.report_scores import Measured
 from instseg.report.components import Bars, Findings, Gallery, Lines, Matrix, Numbers, Prose, Table
+from instseg.report.static import render_static
 
 BETTER = [*given.RESULTS[:5], (given.TWICE, given.CUP, (70, 10, 30, 30), 0.9), *given.RESULTS[6:]]
 
@@ -86,11 +87,20 @@ def test_the_page_has_the_numbers_of_the_evaluation(coco_json):
     assert [bar.detail for bar in bars] == ["3 objects", "5 objects"]
     costs = {bar.label: bar.value for bar in titled(page, Bars, "type of error").bars}
     assert costs["missed"] == found.segm.errors.costs["missed"]
+    assert titled(page, Bars, "type of error").title.endswith("costs, masks and boxes")
     sizes = {bar.label: bar.detail for bar in titled(page, Bars, "by size").bars}
     assert sizes == {"small": "8 objects", "medium": "0 objects", "large": "0 objects"}
     scale = titled(page, Lines, "Calibration").lines[0]
     assert f"ECE {found.segm.calibration.ece:.3f}" in scale.name
     assert len(scale.x) == (found.segm.calibration.counts > 0).sum()
+
+
+def test_a_finding_says_how_many_classes_it_does_not_name(coco_json, monkeypatch):
+    monkeypatch.setattr(report_findings, "EXAMPLES", 1)
+    _, page = page_of(coco_json)
+    (few,) = [each for each in parts(page, Findings)[0].findings if "fewer than" in each.text]
+    assert few.text.startswith("2 of 2 classes")
+    assert "</code> and 1 more</p>" in render_static(Findings(findings=[few]), {})
 
 
 def test_a_cell_of_the_matrix_has_the_photos_that_are_counted_in_it(coco_json):

@@ -16,6 +16,7 @@ from instseg.report.components import (
     Matrix,
     Picture,
     Table,
+    Written,
 )
 from instseg.report.fragment import fragment
 from instseg.report.static import render_static
@@ -40,6 +41,13 @@ def test_a_table_shows_every_value():
     html = render_static(table, {})
     assert html.count('<th scope="col" class="number">') == 2  # objects and AP
     assert 'data-number="1234.0"' in html and "nan" not in html
+
+
+def test_a_number_may_have_its_own_text():
+    table = Table(columns=["class", "difference"], rows=[["cat", Written(0.007, "+0.007")]])
+    assert cells(table) == [["cat", "+0.007"]]
+    html = render_static(table, {})
+    assert 'class="number" data-number="0.007"' in html
 
 
 def test_an_empty_table_says_so():

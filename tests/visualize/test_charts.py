@@ -43,7 +43,15 @@ def test_confusion_of_many_classes_shows_those_with_most_mistakes():
     matrix = np.diag(np.full(81, 100))
     matrix[0, 0] = 0
     matrix[51:81, 0] = 5
-    words = texts(charts.confusion(matrix, many(80)))
+    matrix[80, 1:21] = 1  # taken for classes that are not shown
+    figure = charts.confusion(matrix, many(80))
+    words = texts(figure)
+    axes = figure.axes[0]
+    columns = [label.get_text() for label in axes.get_xticklabels()]
+    assert columns[-2:] == ["other classes", "background"]
+    shares = axes.images[0].get_array()
+    assert shares[29, 30] == pytest.approx(20 / 125)
+    assert shares[:30].sum(axis=1).tolist() == pytest.approx([1] * 30)
     assert any("the 30 of 80 with most mistakes" in word for word in words)
     assert {f"class {i}" for i in range(50, 80)} <= {*words}
     assert "class 49" not in words

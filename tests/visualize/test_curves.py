@@ -14,6 +14,9 @@ def test_what_a_threshold_does_stands_beside_a_level():
     assert "Mask R-CNN, smallest-on-top  0.650" in words
     level = next(line for line in figure.axes[0].lines if "U-Net" in line.get_label())
     assert set(level.get_ydata()) == {0.62}
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    assert not legend.get_window_extent().overlaps(figure.axes[0].bbox)
 
 
 def test_history_draws_what_was_logged_and_says_when_there_is_nothing():

@@ -7,6 +7,7 @@ import pytest
 
 from instseg.core.classes import class_color
 from instseg.visualize.side_by_side import (
+    BOTH,
     HEADINGS,
     NEITHER,
     ONLY_MASK_RCNN,
@@ -74,9 +75,11 @@ def test_the_last_panel_says_who_is_right():
         mask_rcnn={"_1": 0, "_3": 80},
     )
     row.truth[40:60, 120:140] = 1
-    right = panels(draw_side_by_side([row], NAMES))[-1]
+    sheet = draw_side_by_side([row], NAMES)
+    right = panels(sheet)[-1]
     background = right[0, 0]
     assert (right[50, 10] == background).all()  # both are right
+    assert (sheet[:LINE] == BOTH).all(axis=2).sum() > 50  # in the legend
     for color, left in ((ONLY_UNET, 40), (ONLY_MASK_RCNN, 80), (NEITHER, 120)):
         assert right[50, left + 10].tolist() == pytest.approx(like(color, background), abs=1)
     assert (right != background).any(axis=2).sum() == 3 * 20 * 20
