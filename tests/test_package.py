@@ -1,6 +1,8 @@
 """What `import instseg` offers."""
 
+import inspect
 import pkgutil
+import re
 import subprocess
 import sys
 
@@ -27,6 +29,12 @@ for name in sys.stdin.read().split():
 @pytest.mark.parametrize("name", instseg.__all__)
 def test_every_name_is_there(name):
     assert getattr(instseg, name).__name__ == name
+
+
+@pytest.mark.parametrize("name", sorted({*instseg.__all__} - {"InputError"}))
+def test_signatures_are_shown_as_they_are_written(name):
+    signature = str(inspect.signature(getattr(instseg, name)))
+    assert not re.search(r" at 0x|typing\.", signature)
 
 
 def test_importing_it_loads_nothing_heavy():
