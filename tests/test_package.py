@@ -47,3 +47,11 @@ def test_every_module_can_be_imported():
     subprocess.run(
         [sys.executable, "-c", IMPORT_ALL], input="\n".join(MODULES), text=True, check=True
     )
+
+
+@pytest.mark.parametrize("name", ["compare", "evaluate", "examine", "finetune", "train_unet"])
+def test_help_describes_each_argument_of_a_verb(name):
+    verb = getattr(instseg, name)
+    for argument in inspect.signature(verb).parameters:
+        assert f"\n    {argument}: " in verb.__doc__
+    assert not re.search(r"`\w+Options`|infer ray", verb.__doc__)
