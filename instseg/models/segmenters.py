@@ -191,5 +191,5 @@ def check_semantic(weights: str | Path, architecture: str) -> None:
     if not is_segmenter(architecture):
         raise InputError(
             f"{weights} holds {architecture}, which predicts instances; "
-            "give a semantic model, as train_unet writes it"
+            "give a semantic model, as train-unet writes it"
         )
