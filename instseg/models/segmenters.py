@@ -170,7 +170,7 @@ def load_segmenter(
     named = NAMED.get(str(weights))
     if named:  # before anything is downloaded
         check_semantic(weights, named.architecture)
-    path = locate(weights, progress=progress)
+    path = locate(weights, semantic=True, progress=progress)
     if is_exported(path):
         raise InputError(
             f"{path}: an exported file, which cannot be trained; give the model file that it was "
