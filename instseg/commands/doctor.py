@@ -144,6 +144,7 @@ def _print_findings(findings: tuple[Finding, ...]) -> None:
     wide = max(len(each.code) for each in findings)
     styles = {"error": "bold red", "warning": "yellow", "note": None}
     indent = " " * (wide + 19)
+    console.print(f"severity {'code':<{wide}} {'count':>7}  problem")
     for each in findings:
         more = ", ..." if each.count > len(each.ids) > 0 else ""
         head = f"{each.severity:<8} {each.code:<{wide}} {each.count:>7,}  "

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import TextWrapper
 from typing import Any
 
 from instseg.commands.listener import MOST_ROWS
@@ -21,6 +22,7 @@ from instseg.files.weights import NAMED, locate
 
 SHOWN_METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 FEW_OBJECTS = 10
+LINES = TextWrapper(width=100, break_long_words=False, break_on_hyphens=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,7 @@ def run(config: Options) -> int:
             "file": path,
             "size": f"{facts['bytes'] / 1e6:.1f} MB",
             "architecture": card.architecture,
-            "arguments": _items(card.architecture_args),
+            "arguments": _in_words(card.architecture_args),
             "parameters": f"{facts['parameters']:,} in {facts['tensors']} tensors",
             "stored as": ", ".join(facts["dtypes"]),
         },
@@ -72,7 +74,7 @@ def _print_exported(file: ExportedFile) -> int:
     }
     if file.max_detections is not None:
         lines["detections"] = f"at most {file.max_detections} per photo"
-    lines["certificate"] = _items(file.certificate) or "none: it was not compared with the model"
+    lines["certificate"] = _in_words(file.certificate) or "none: it was not compared with the model"
     _print_card(file.card, lines)
     return 0
 
@@ -82,23 +84,50 @@ def _print_card(card: ModelCard, lines: dict[str, object]) -> None:
     classes = zip(card.class_names[1:], card.category_ids[1:], strict=True)
     metrics = stored_metrics(card)
     lines |= {
-        "preprocessing": _items(card.preprocessing),
-        "thresholds": _items({name: round(at, 3) for name, at in card.thresholds.items()})
+        "preprocessing": _in_words(card.preprocessing),
+        "thresholds": _in_words({name: round(at, 3) for name, at in card.thresholds.items()})
         or "none",
         "classes": f"{len(card.class_names) - 1}, with their dataset ids",
         "": ", ".join(f"{name} {number}" for name, number in classes),
-        "provenance": _items(_without_shown(card.provenance, metrics)) or "not told",
     }
-    for name, value in [*lines.items(), *_about(card.provenance)]:
-        console.print(f"{name:<15}{printable(str(value))}")
+    told = _provenance(_without_shown(card.provenance, metrics))
+    for name, value in [*lines.items(), *told, *_about(card.provenance)]:
+        text = printable(str(value))
+        for i, line in enumerate([text] if name == "file" else LINES.wrap(text)):
+            console.print(f"{'' if i else printable(name):<14} {line}")
     _print_metrics(metrics)
 
 
-def _items(values: Mapping[str, object]) -> str:
-    return ", ".join(
-        f"{key} {value if isinstance(value, str) else json.dumps(value)}"
-        for key, value in values.items()
-    )
+def _provenance(told: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Its lines: what is told in one value, then each group of values."""
+    groups = {key: words for key, value in told.items() if (words := _group(value))}
+    rest = _in_words({key: value for key, value in told.items() if key not in groups})
+    if rest or not groups:
+        yield "provenance", rest or "not told"
+    yield from groups.items()
+
+
+def _group(value: object) -> str:
+    return _in_words(value) if isinstance(value, dict) else ""
+
+
+def _in_words(values: Mapping[str, object]) -> str:
+    """`key value, key value`, of inner groups `group.key value`; nothing where there is none."""
+    return ", ".join(f"{key} {_one(value)}" for key, value in _flat(values))
+
+
+def _flat(values: Mapping[str, object], before: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{before}{key}.")
+        elif value not in (None, "", []):
+            yield f"{before}{key}", value
+
+
+def _one(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _without_shown(
@@ -138,7 +167,7 @@ def _print_metrics(metrics: Mapping[str, Metrics]) -> None:
         for name in SHOWN_METRICS
         if any(name in each.scores for each in kinds)
     )
-    table(["", *columns], rows)
+    _filled_table(["", *columns], rows)
     objects = kinds[-1].objects
     names = list(dict.fromkeys(name for each in kinds for name in each.per_class))
     if not names:
@@ -152,13 +181,20 @@ def _print_metrics(metrics: Mapping[str, Metrics]) -> None:
         ]
         for name in names[:MOST_ROWS]
     )
-    table(["class", "objects", *(f"{each.name} AP" for each in kinds)], by_class)
+    _filled_table(["class", "objects", *(f"{each.name} AP" for each in kinds)], by_class)
     few = sum(0 < objects[name] < FEW_OBJECTS for name in names if name in objects)
     if few:
         console.print(
             f"{few} of {count(len(names), 'class')}: fewer than {FEW_OBJECTS} objects, where AP is "
             "too high and its interval too narrow"
         )
+
+
+def _filled_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table without the columns that have no value."""
+    table_rows = list(rows)
+    kept = [i for i in range(len(columns)) if not i or any(row[i] for row in table_rows)]
+    table([columns[i] for i in kept], [[row[i] for i in kept] for row in table_rows])
 
 
 def _cells(each: Metrics, name: str) -> tuple[str, str]:

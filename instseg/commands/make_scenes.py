@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from instseg.commands.listener import Listener
 from instseg.commands.terminal import console
+from instseg.core.wording import count
 from instseg.scenes.make_scenes import MakeScenesOptions as Options
 from instseg.scenes.make_scenes import make_scenes
 
@@ -12,9 +13,7 @@ def run(options: Options) -> int:
     """Writes the dataset and says where; returns 0."""
     with Listener() as listener:
         drawn = make_scenes(**{**vars(options), "on_event": listener})
-    what = "frames" if drawn.video else "scenes"
+    drawn_ones = count(drawn.count, "frame" if drawn.video else "scene")
     video = f"video in {drawn.video}, " if drawn.video else ""
-    console.print(
-        f"{video}{drawn.count} {what} in {drawn.images}, annotations in {drawn.coco_json}"
-    )
+    console.print(f"{video}{drawn_ones} in {drawn.images}, annotations in {drawn.coco_json}")
     return 0

@@ -59,7 +59,8 @@ def run_verb(
     if first:
         log = result.best.parent / "log.csv"
         scores = in_words(result)
-        console.print(f"{result.best}: trained for {result.steps} steps{scores}; log in {log}")
+        steps = count(result.steps, "step")
+        console.print(f"{result.best}: trained for {steps}{scores}; log in {log}")
     return 0
 
 

@@ -122,8 +122,6 @@ class CompareOptions:
 def compare(options: CompareOptions) -> Comparison:
     """Compare Mask R-CNN, merged into semantic maps, with a U-Net on the same images.
 
-    The arguments are the fields of `CompareOptions`.
-
     Raises:
         InputError: A model or the data are not available, or they cannot be compared.
     """

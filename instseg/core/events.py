@@ -174,8 +174,19 @@ Event: TypeAlias = (
 OnEvent: TypeAlias = Callable[[Event], None]
 
 
-def ignore(event: Event) -> None:
-    """A callback that does nothing."""
+class _Ignore:
+    """A callback that does nothing, shown as `ignore` where help prints it as a default value."""
+
+    def __call__(self, event: Event) -> None:
+        pass
+
+    def __repr__(self) -> str:
+        return "ignore"
+
+    __reduce__ = __repr__  # pickled and copied by its name, as functions are
+
+
+ignore = _Ignore()
 
 
 def download_progress(on_event: OnEvent) -> Callable[[int, int], None]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import numbers
 import os
+import re
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from inspect import get_annotations
 from itertools import islice
 from typing import Any, Literal, Union, get_args, get_origin
@@ -19,6 +20,7 @@ WORDS: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
     str: "text",
+    Mapping: "a dict",
 }
 
 
@@ -85,8 +87,12 @@ def _is_list(value: object, kind: Any) -> bool:
 
 def in_words(kinds: Sequence[Any]) -> str:
     """What a value must be, such as `a path or a CocoData`, for messages to Python users."""
-    words = list(dict.fromkeys(_in_words(kind) for kind in kinds))
-    *first, last = words
+    words = map(_in_words, kinds)
+    return _either(sorted(words, key=lambda each: each.startswith("a list")))
+
+
+def _either(words: Iterable[str]) -> str:
+    *first, last = dict.fromkeys(words)
     return f"{', '.join(first)} or {last}" if first else last
 
 
@@ -95,8 +101,8 @@ def _in_words(kind: Any) -> str:
     if origin is Literal:
         return f"one of {', '.join(map(str, get_args(kind)))}"
     if origin in LISTS:
-        of = {int: " of whole numbers", float: " of numbers", str: " of texts"}
-        return f"a list{of.get(get_args(kind)[0], '')}"
+        items = [each for each in types_of(get_args(kind)[0], {}) if each is not Any]
+        return f"a list of {_either(map(_several, items))}" if items else "a list"
     if origin is Callable:
         return "a function"
     if isinstance(origin, type) and issubclass(origin, os.PathLike):
@@ -104,4 +110,15 @@ def _in_words(kind: Any) -> str:
     if kind is type(None):
         return "None"
     name = kind if isinstance(kind, str) else origin.__name__
-    return WORDS.get(kind) or f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
+    name = {"ndarray": "array"}.get(name, name)
+    article = "" if name[-1] == "s" else "an " if name[0] in "AEIOUaeiou" else "a "
+    return WORDS.get(origin) or f"{article}{name}"
+
+
+def _several(kind: Any) -> str:
+    """What the items of a list must be, such as `whole numbers` or `lists of numbers`."""
+    words = _in_words(kind)
+    noun = re.sub("^an? ", "", words)
+    if noun.startswith("list"):
+        return noun.replace("list", "lists", 1)
+    return f"{noun}s" if kind is str or noun != words else noun

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from instseg.core.html_table import html_table
-from instseg.core.masks import Index, Masks, read_only
+from instseg.core.masks import Index, Masks, chosen_rows, read_only
 from instseg.core.outline_picture import outline_picture
 from instseg.core.wording import printable
 
@@ -120,7 +120,8 @@ class Instances:
     def __repr__(self) -> str:
         counts = Counter(map(printable, self.names)).most_common()
         found = ", ".join(f"{count} {name}" for name, count in counts)
-        return f"Instances({len(self)} in {self.size_hw[0]} x {self.size_hw[1]}: {found})"
+        head = f"{len(self)} in {self.size_hw[0]} x {self.size_hw[1]}"
+        return f"Instances({head}: {found})" if found else f"Instances({head})"
 
     def _repr_html_(self) -> str:
         """For notebooks: the outlines, and a table."""
@@ -161,7 +162,7 @@ class Instances:
 
     def __getitem__(self, index: Index) -> Instances:
         """The chosen instances, as Instances: an int gives one of length 1."""
-        rows = np.atleast_1d(np.arange(len(self))[index])
+        rows = chosen_rows(index, len(self))
         return Instances(
             boxes=self.boxes[rows],
             class_ids=self.class_ids[rows],

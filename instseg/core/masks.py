@@ -31,6 +31,19 @@ def given_up(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
+def chosen_rows(index: Index, count: int) -> NDArray[np.int64]:
+    """The rows of `count` that an index means; TypeError for one value in place of a list.
+
+    numpy would take True, False and None for new axes.
+    """
+    if index is None or isinstance(index, bool | np.bool_ | str):
+        raise TypeError(
+            f"index: expected numbers, a slice, or a list of True and False, got {index!r}; "
+            'instances of a class are x[[name == "chair" for name in x.names]]'
+        )
+    return np.atleast_1d(np.arange(count)[index])
+
+
 _NOTHING = given_up(np.zeros((0, 0), dtype=bool))
 
 
@@ -170,7 +183,7 @@ class Masks:
 
     def __getitem__(self, index: Index) -> Masks:
         """The chosen masks, as Masks: an int gives one of length 1."""
-        rows = np.atleast_1d(np.arange(len(self))[index])
+        rows = chosen_rows(index, len(self))
         return Masks(self.size_hw, tuple(self.crops[i] for i in rows), self.offsets_yx[rows])
 
     def dense(self, index: int | None = None) -> NDArray[np.bool_]:

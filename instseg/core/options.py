@@ -22,7 +22,7 @@ P = ParamSpec("P")
 Options = TypeVar("Options")
 Result = TypeVar("Result")
 
-OPTION = re.compile(r"(?<!\S)--([a-z][a-z-]*[a-z])")  # in the words of the command line
+OPTION = re.compile(r"(?<!\S)(?<!\binfer )--([a-z][a-z-]*[a-z])")  # `infer --ray` is a command
 LAST_SECTIONS = re.compile(r"^(?:Example|Returns|Raises):$", re.MULTILINE)
 
 

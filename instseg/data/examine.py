@@ -24,6 +24,16 @@ class ExamineAnyOptions(doctor.ExamineOptions):
         data: Instead of `coco_json`: labels of any format that convert reads, with their photos.
             Of several splits, train is checked, and val is the validation set, if there is no
             other.
+        images: Folder of the photos; if not given, photos are not checked, but those of a
+            `CocoData` are.
+        val_coco_json: Validation set; checked for photos that are also in the training set, and
+            for missing classes.
+        val_images: Folder of its photos; by default that of `images`.
+        photos: How thoroughly photos are checked: no (only that they exist), headers (also their
+            sizes), or all (each is decoded, which finds damaged photos and duplicates).
+        report: Write an HTML page to this file: the findings with some photos of each, and
+            statistics.
+        on_event: Called with `Progress`.
     """
 
     coco_json: str | Path | os.PathLike[str] | None = None  # type: ignore[assignment]  # or data
@@ -33,7 +43,7 @@ class ExamineAnyOptions(doctor.ExamineOptions):
 
 @takes(ExamineAnyOptions)
 def examine(options: ExamineAnyOptions) -> Examination:
-    """Examine a dataset; see `ExamineAnyOptions`.
+    """Examine a dataset.
 
     Raises:
         InputError: A file is not JSON or of no known format, a folder does not exist, or the report

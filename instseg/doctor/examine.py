@@ -72,7 +72,7 @@ class ExamineOptions:
 
 @takes(ExamineOptions)
 def examine(options: ExamineOptions) -> Examination:
-    """Examine a COCO dataset; see `ExamineOptions`.
+    """Examine a COCO dataset.
 
     Raises:
         InputError: A file is not JSON, a folder does not exist, or the report is no .html file.

@@ -86,7 +86,7 @@ class Repair:
 
 @takes(RepairOptions)
 def repair(options: RepairOptions) -> Repair:
-    """Write a repaired copy of a COCO dataset; see `RepairOptions`.
+    """Write a repaired copy of a COCO dataset.
 
     Raises:
         InputError: A file is not JSON, a folder does not exist, `out` is one of the inputs, or

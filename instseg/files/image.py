@@ -1,5 +1,7 @@
 """The only reader of images."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Mapping
 from io import SEEK_END, BytesIO
 from pathlib import Path

@@ -1,5 +1,7 @@
 """The only writer of images."""
 
+from __future__ import annotations
+
 import zlib
 from io import BytesIO
 from pathlib import Path

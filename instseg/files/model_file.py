@@ -21,6 +21,8 @@ if TYPE_CHECKING:  # torch takes seconds to import, and a header is read without
 
 _KEY = "instseg"
 
+_STATISTICS = (".running_mean", ".running_var")  # of BatchNorm, which are no parameters
+
 _Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 
@@ -140,8 +142,8 @@ def describe(path: str | Path) -> dict[str, Any]:
 
     Returns:
         ``card`` (a `ModelCard`), ``tensors`` (their number), ``parameters`` (number of values in
-        floating-point tensors, running statistics included), ``dtypes`` (safetensors' name to
-        number of tensors) and ``bytes`` (size of the file).
+        floating-point tensors without BatchNorm's running statistics), ``dtypes`` (safetensors'
+        name to number of tensors) and ``bytes`` (size of the file).
 
     Raises:
         InputError: The file is missing, damaged or no model file.
@@ -152,7 +154,11 @@ def describe(path: str | Path) -> dict[str, Any]:
     return {
         "card": _card(path, header),
         "tensors": len(tensors),
-        "parameters": sum(prod(tensor.shape) for tensor in tensors if "F" in tensor.dtype),
+        "parameters": sum(
+            prod(tensor.shape)
+            for name, tensor in header.tensors.items()
+            if "F" in tensor.dtype and not name.endswith(_STATISTICS)
+        ),
         "dtypes": dict(Counter(tensor.dtype for tensor in tensors)),
         "bytes": path.stat().st_size,
     }

@@ -64,6 +64,7 @@ class NamedWeights:
         sha256_prefix: Beginning of its SHA-256; empty if the file is not downloaded.
         published: Box and mask AP on COCO val2017 as torchvision publishes them; None for others,
             whose model files contain their metrics.
+        semantic: Whether this is a semantic network, not a Mask R-CNN.
     """
 
     name: str
@@ -71,6 +72,7 @@ class NamedWeights:
     file_name: str
     sha256_prefix: str = ""
     published: tuple[float, float] | None = None
+    semantic: bool = False
 
     @property
     def url(self) -> str | None:
@@ -107,10 +109,14 @@ NAMED = {
             name="photos-unet",
             architecture="unet_efficientnet_lite0",
             file_name="photos-unet.safetensors",
+            semantic=True,
         ),
         NamedWeights(name="demo", architecture="compact", file_name="demo.safetensors"),
         NamedWeights(
-            name="unet-demo", architecture="unet_small", file_name="unet-demo.safetensors"
+            name="unet-demo",
+            architecture="unet_small",
+            file_name="unet-demo.safetensors",
+            semantic=True,
         ),
     )
 }
@@ -119,7 +125,9 @@ EMBEDDED = "photos"  # the embedded weights for photos
 NAMED["embedded"] = NAMED[EMBEDDED]  # another name for them
 
 
-def locate(name_or_path: str | Path, *, progress: OnBytes | None = None) -> Path:
+def locate(
+    name_or_path: str | Path, *, semantic: bool | None = None, progress: OnBytes | None = None
+) -> Path:
     """Find a weights file, and download it if necessary.
 
     A named file is searched in $INSTSEG_WEIGHTS, in ``weights/`` of the checkout, in the installed
@@ -128,6 +136,8 @@ def locate(name_or_path: str | Path, *, progress: OnBytes | None = None) -> Path
 
     Args:
         name_or_path: A key of `NAMED`, or the path of a file.
+        semantic: Name only semantic networks, or only others, where the name is unknown; None
+            names both.
         progress: Called with the bytes downloaded and the total.
 
     Returns:
@@ -139,7 +149,7 @@ def locate(name_or_path: str | Path, *, progress: OnBytes | None = None) -> Path
     """
     weights = NAMED.get(str(name_or_path))
     if weights is None:
-        return _given_file(str(name_or_path))
+        return _given_file(str(name_or_path), semantic)
     if path := _present(weights):
         return _checked(path, weights)
     if weights.url is None:
@@ -161,16 +171,17 @@ def _present(weights: NamedWeights) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def _given_file(text: str) -> Path:
+def _given_file(text: str, semantic: bool | None) -> Path:
     path = Path(text)
     if path.is_file():
         return path
     if len(path.parts) > 1 or path.suffix in _SUFFIXES or path.exists():
         raise InputError(f"{text}: no such weights file; check the path")
-    close = difflib.get_close_matches(text, NAMED, n=1)
+    names = [name for name, each in NAMED.items() if semantic in (None, each.semantic)]
+    close = difflib.get_close_matches(text, names, n=1)
     meant = f"did you mean {close[0]}? " if close else ""
     raise InputError(
-        f"{text}: unknown weights; {meant}the names are {', '.join(NAMED)}, "
+        f"{text}: unknown weights; {meant}the names are {', '.join(names)}, "
         "or give the path of a file"
     )
 

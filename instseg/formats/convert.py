@@ -78,7 +78,7 @@ class Conversion:
 
 @takes(ConvertOptions)
 def convert(options: ConvertOptions) -> Conversion:
-    """Convert labels from the format of one tool to that of another; see `ConvertOptions`.
+    """Convert labels from the format of one tool to that of another.
 
     Raises:
         InputError: The source has no known format or is broken, or `out` exists already.

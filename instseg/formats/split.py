@@ -79,7 +79,7 @@ class DatasetSplit:
 
 @takes(SplitOptions)
 def split(options: SplitOptions) -> DatasetSplit:
-    """Split a dataset into train, val and test; see `SplitOptions`.
+    """Split a dataset into train, val and test.
 
     The same photos, labels and options give the same splits, in whatever order the files have
     them.

@@ -131,7 +131,7 @@ def load_detector(
         InputError: The weights are not available, damaged, do not fit the architecture, or are
             those of a semantic network.
     """
-    path = locate(weights, progress=progress)
+    path = locate(weights, semantic=False, progress=progress)
     if is_exported(path):
         raise InputError(
             f"{path}: an exported file, which Predictor, infer and evaluate take; here the model "

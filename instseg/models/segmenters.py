@@ -172,7 +172,7 @@ def load_segmenter(
     named = NAMED.get(str(weights))
     if named:  # before anything is downloaded
         check_semantic(weights, named.architecture)
-    path = locate(weights, progress=progress)
+    path = locate(weights, semantic=True, progress=progress)
     if is_exported(path):
         raise InputError(
             f"{path}: an exported file, which cannot be trained; give the model file that it was "
@@ -193,5 +193,5 @@ def check_semantic(weights: str | Path, architecture: str) -> None:
     if not is_segmenter(architecture):
         raise InputError(
             f"{weights} holds {architecture}, which predicts instances; "
-            "give a semantic model, as train_unet writes it"
+            "give a semantic model, as train-unet writes it"
         )

@@ -20,7 +20,7 @@ from instseg.core.errors import ArgumentError, InputError, require_between
 from instseg.core.events import OnEvent, Warned, ignore
 from instseg.core.instances import Instances
 from instseg.core.options import checks_types
-from instseg.core.wording import count
+from instseg.core.wording import count, split_names
 from instseg.files.video import Video
 from instseg.files.video_source import is_video
 from instseg.files.windows import TiffWindows
@@ -69,7 +69,7 @@ class Predictor:
         score_threshold: Minimum score, 0..1, for all classes; instances with exactly this score
             are left out. None uses the threshold of each class that is stored in the model file,
             and 0.5 for classes without one.
-        classes: Keep only these classes: a list of names, or one name.
+        classes: Keep only these classes: a list of names, or a text with commas between them.
         max_detections: At most this many detections per image, or per tile.
         cross_class_nms: If the masks of two instances of any class overlap by more than this IoU,
             remove the one with the lower score; None keeps both.
@@ -152,7 +152,8 @@ class Predictor:
         self.score_thresholds = np.array(
             [stored.get(name, otherwise) for name in self.class_names], dtype=np.float32
         )
-        kept = [classes] if isinstance(classes, str) else classes
+        # A name may hold a comma itself.
+        kept = [classes] if classes in self.class_names else split_names(classes)
         self.choice = Choice(
             score_threshold=float(self.score_thresholds[1:].min()),
             max_detections=max_detections,

@@ -124,8 +124,6 @@ class DrawnScenes:
 def make_scenes(options: MakeScenesOptions) -> DrawnScenes:
     """Draw scenes with exact masks as a COCO dataset.
 
-    The arguments are the fields of `MakeScenesOptions`.
-
     Raises:
         InputError: There is no drawing of a class, the folder cannot be written, or PyAV is not
             installed for a video.

@@ -84,7 +84,7 @@ class Selection:
 
 @takes(SelectOptions)
 def select(options: SelectOptions) -> Selection:
-    """Choose the photos that are worth labelling next, and write their list; see `SelectOptions`.
+    """Choose the photos that are worth labelling next, and write their list.
 
     Raises:
         InputError: There is no photo to choose from, or the labelled data or the weights cannot be

@@ -78,7 +78,9 @@ class Service:
             InputError: As `serve`.
         """
         options = self._options
-        locate(options.weights, progress=download_progress(options.on_event))  # once for all
+        locate(  # once for all
+            options.weights, semantic=False, progress=download_progress(options.on_event)
+        )
         with _listening(options.host, options.port) as listener:
             return asyncio.run(self._run(listener))
 

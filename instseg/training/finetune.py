@@ -62,10 +62,10 @@ from instseg.training.unlabelled import (
 def finetune(options: FinetuneOptions) -> FinetuneResult:
     """Train a Mask R-CNN on COCO annotations, and write its model file.
 
-    The arguments are those of the command line: see `FinetuneOptions`. Besides paths,
-    `coco_json` and `val_coco_json` take a `CocoData`, which has its own photos and is not checked
-    by the doctor, and `weights` takes a loaded `Model`, which is not changed. Checkpoints, logs and
-    pictures are written to `out`, as by the command.
+    The arguments are those of the command line. Besides paths, `coco_json` and `val_coco_json`
+    take a `CocoData`, which has its own photos and is not checked by the doctor, and `weights`
+    takes a loaded `Model`, which is not changed. Checkpoints, logs and pictures are written to
+    `out`, as by the command.
 
     Example:
         ```python

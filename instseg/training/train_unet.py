@@ -46,10 +46,10 @@ FROM_SCRATCH = 4  # epochs, as a multiple of those of fine-tuning
 def train_unet(options: TrainUnetOptions) -> TrainUnetResult:
     """Train a U-Net, or another network for semantic segmentation, and write its model file.
 
-    The arguments are those of the command line: see `TrainUnetOptions`. Besides paths,
-    `coco_json` and `val_coco_json` take a `CocoData`, which has its own photos and is not checked
-    by the doctor, and `weights` takes a loaded `SegmenterModel`, which is not changed. Checkpoints,
-    logs and pictures are written to `out`, as by the command.
+    The arguments are those of the command line. Besides paths, `coco_json` and `val_coco_json`
+    take a `CocoData`, which has its own photos and is not checked by the doctor, and `weights`
+    takes a loaded `SegmenterModel`, which is not changed. Checkpoints, logs and pictures are
+    written to `out`, as by the command.
 
     Example:
         ```python

@@ -7,6 +7,8 @@ from collections.abc import Sized
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from instseg.core.errors import ArgumentError
+
 
 def whole_ids(class_ids: ArrayLike, classes: int) -> NDArray[np.int64]:
     """Class ids as int64; ValueError for those that are not whole or have no name."""
@@ -22,6 +24,12 @@ def whole_ids(class_ids: ArrayLike, classes: int) -> NDArray[np.int64]:
             f"class_ids: expected 0 to {classes - 1} for {classes} class_names, got {wrong}"
         )
     return ids
+
+
+def check_array(image: object) -> None:
+    """Refuse with ArgumentError what is no array, such as the path of a photo."""
+    if not isinstance(image, np.ndarray):
+        raise ArgumentError("{image} must be an array, as read_image returns it", image=image)
 
 
 def check_lengths(count: int, **per_instance: Sized | None) -> None:

@@ -1,5 +1,7 @@
 """Instances shown with matplotlib: in a notebook, in a window, or saved from the Axes."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import NamedTuple, overload
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from instseg.core.colors import Rgb
 from instseg.core.instances import Instances
 from instseg.core.options import checks_types
+from instseg.visualize.checks import check_array
 from instseg.visualize.instance_colors import ColorBy, colors_by
 from instseg.visualize.label_plates import draw_label_plates
 from instseg.visualize.layers import blend_masks
@@ -141,6 +142,7 @@ def drawing_scale(size_hw: tuple[int, int]) -> float:
 
 def check_photo(image: NDArray[np.uint8], size_hw: tuple[int, int]) -> None:
     """Refuse with ValueError what is not uint8 (H, W, 3), or not of the size of its masks."""
+    check_array(image)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"image: expected uint8 (H, W, 3), got {image.dtype} {image.shape}")
     if image.shape[:2] != size_hw:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from instseg.core.instances import Instances
+from instseg.visualize.checks import check_array
 from instseg.visualize.draw import draw_instances
 
 LONGEST_SIDE = 1024  # of the photo in a notebook, which outgrows others that are kept in files
@@ -59,6 +60,7 @@ def show_instances(image: NDArray[np.uint8], instances: Instances) -> ShownInsta
     Raises:
         ValueError: The photo has another size than the instances.
     """
+    check_array(image)
     if image.shape != (*instances.size_hw, 3):
         raise ValueError(f"image: expected shape {(*instances.size_hw, 3)}, got {image.shape}")
     return ShownInstances(image, instances)

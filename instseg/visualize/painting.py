@@ -13,6 +13,7 @@ from PIL import Image
 from instseg.core.instances import Instances
 from instseg.core.masks import Masks
 from instseg.core.matterport_arrays import packed
+from instseg.visualize.checks import check_array
 
 Color = tuple[float, float, float]  # r, g, b, 0 to 1
 
@@ -95,6 +96,7 @@ def color_splash(image: NDArray[Any], mask: Instances | ArrayLike) -> NDArray[np
     Raises:
         ValueError: The masks have another size than the image.
     """
+    check_array(image)
     masks: Masks = mask.masks if isinstance(mask, Instances) else packed(mask, "mask")
     if masks.size_hw != image.shape[:2]:
         raise ValueError(f"mask: expected size {image.shape[:2]} as the image, got {masks.size_hw}")

@@ -31,6 +31,7 @@ def test_findings_are_printed_and_written(dataset, capsys):
     before = path.read_bytes()
     assert doctor(path, folder, out) == 1
     printed = capsys.readouterr().out
+    assert printed.splitlines()[0].split() == ["severity", "code", "count", "problem"]
     assert "box-degenerate" in printed and "id 101" in printed
     assert "3 images, 8 objects" in printed and "dog 5" in printed
     assert "\x1b[2J" not in printed

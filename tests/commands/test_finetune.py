@@ -325,7 +325,7 @@ def test_in_a_thread_the_command_trains_too(tmp_path, tiny_weights, capsys):
     thread.start()
     thread.join()
     assert done == [0]
-    assert "trained for 1 steps" in capsys.readouterr().out
+    assert "trained for 1 step" in capsys.readouterr().out
 
 
 def test_options_may_be_called_by_their_old_names(tmp_path, tiny_weights):

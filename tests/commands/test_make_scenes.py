@@ -21,6 +21,7 @@ def test_draws_the_classes_named(tmp_path, capsys):
     assert main(["make-scenes", *given, "lighthouse, cup"]) == 0
     document = json.loads((tmp_path / "annotations.json").read_text())
     assert [each["name"] for each in document["categories"]] == ["cup", "lighthouse"]
+    assert f"1 scene in {tmp_path}" in capsys.readouterr().out
     assert main(["make-scenes", *given, "cup,zebra"]) == 2
     assert "zebra cannot be drawn; choose from person" in capsys.readouterr().err
 

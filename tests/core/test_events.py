@@ -1,6 +1,9 @@
 """What long work tells while it runs."""
 
-from instseg.core.events import Progress, download_progress, told
+import copy
+import pickle
+
+from instseg.core.events import Progress, download_progress, ignore, told
 
 
 def test_items_pass_through_and_each_is_told_before_it_is_worked_on():
@@ -31,3 +34,8 @@ def test_bytes_of_a_download_whose_size_the_server_may_not_tell():
         (5, 10, "bytes"),
         (6, None, "bytes"),
     ]
+
+
+def test_the_callback_that_does_nothing_is_one_and_the_same_everywhere():
+    assert repr(ignore) == "ignore"
+    assert pickle.loads(pickle.dumps(ignore)) is copy.deepcopy(ignore) is ignore

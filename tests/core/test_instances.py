@@ -63,6 +63,19 @@ def test_iteration_and_names():
     assert list(make_instances(0)) == []
 
 
+def test_nothing_found_is_told_without_a_colon():
+    assert repr(make_instances(3)[:0]) == "Instances(0 in 10 x 12)"
+
+
+@pytest.mark.parametrize("index", [True, np.False_, None, "cat"])
+def test_one_value_in_place_of_a_list_is_told_with_the_way_to_choose_a_class(index):
+    instances = make_instances(4)
+    for chosen in (instances, instances.masks):
+        with pytest.raises(TypeError, match=r"x\[\[name == \"chair\" for name in x\.names\]\]"):
+            chosen[index]
+    assert len(instances[[name == "cat" for name in instances.names]]) == 2
+
+
 def test_concatenate():
     instances = make_instances(5)
     empty = Instances.empty((10, 12), NAMES)

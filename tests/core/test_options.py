@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from instseg.core.errors import ArgumentError
+from instseg.core.instances import Instances
 from instseg.core.options import checks_types, python_only, renamed, takes
 
 if TYPE_CHECKING:
@@ -41,6 +43,10 @@ class CountOptions:
     results: Path | Sequence[Mapping[str, Any]] | None = None
     network: str | Network = "small"
     anything: list[Any] | None = None
+    several: Sequence[str | Path] = ()
+    points: Sequence[Sequence[float]] = ()
+    image: NDArray[np.uint8] | None = None
+    found: Instances | None = None
     on_event: Callable[[int], None] = python_only(print)
     cancel: threading.Event | None = None
 
@@ -100,9 +106,13 @@ def test_numbers_of_numpy_become_plain_ones_that_json_can_hold():
         ("sizes", 3, "sizes=3 must be a list of whole numbers"),
         ("sizes", "3", "sizes='3' must be a list of whole numbers"),
         ("sizes", [1, "a"], "sizes=[1, 'a'] must be a list of whole numbers"),
-        ("results", [1], "results=[1] must be a path or a list"),
+        ("results", [1], "results=[1] must be a path or a list of dicts"),
         ("network", 5, "network=5 must be text or a Network"),
         ("anything", "a", "anything='a' must be a list"),
+        ("several", [1], "several=[1] must be a list of texts or paths"),
+        ("points", [[1], ["a"]], "points=[[1], ['a']] must be a list of lists of numbers"),
+        ("image", "a.jpg", "image='a.jpg' must be an array"),
+        ("found", "a.json", "found='a.json' must be Instances"),
         ("on_event", None, "on_event=None must be a function"),
         ("cancel", True, "cancel=True must be an Event"),
         (

@@ -177,6 +177,15 @@ def test_unknown_names_and_missing_files(given: str, words: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_only_names_of_the_kind_that_is_wanted_are_told() -> None:
+    for semantic, known in (
+        (True, "photos-unet, unet-demo"),
+        (False, "coco-v2, coco-v1, photos, demo, embedded"),
+    ):
+        with pytest.raises(InputError, match=f"the names are {known}, or give"):
+            locate("fotos", semantic=semantic)
+
+
 def test_folder_is_no_weights_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such weights file"):
         locate(tmp_path)

@@ -178,6 +178,7 @@ def test_instances_and_semantic_maps_are_not_mixed_up(tmp_path):
     fresh("unet_small").save(tmp_path / "semantic.safetensors")
     message = refused(load_segmenter, tmp_path / "instances.safetensors")
     assert "instances.safetensors holds compact, which predicts instances" in message
+    assert message.endswith("give a semantic model, as train-unet writes it")
     assert "demo holds compact" in refused(load_segmenter, "demo")
     assert "coco-v2 holds resnet50_fpn_v2" in refused(load_segmenter, "coco-v2")
     message = refused(load_detector, tmp_path / "semantic.safetensors")

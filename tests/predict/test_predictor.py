@@ -272,6 +272,8 @@ def test_threshold_classes_and_count(model):
     assert_same(best, everything[:7])
     others = make_predictor(model, score_threshold=0.2, classes=["cup", "dog"])(IMAGE)
     assert set(others.names) == {"cup", "dog"}
+    told = make_predictor(model, score_threshold=0.2, classes="cup, dog")(IMAGE)
+    assert told.names == others.names
     one = make_predictor(model, score_threshold=0.2, classes="cup")(IMAGE)
     assert set(one.names) == {"cup"}
     assert_same(others, everything[(everything.scores > 0.2) & (everything.class_ids > 1)][:100])

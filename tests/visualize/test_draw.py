@@ -12,8 +12,10 @@ import pytest
 from PIL import Image
 from rectangles import NAMES, changed, grey, make, rectangles
 
+from instseg import visualize
 from instseg.core.classes import COCO_CATEGORY_IDS, COCO_CLASSES, class_color, palette
 from instseg.core.colors import LEAST_DIFFERENCE, difference
+from instseg.core.errors import ArgumentError
 from instseg.core.instances import Instances, Masks
 from instseg.visualize import draw_instances
 from instseg.visualize.instance_colors import class_shades
@@ -257,3 +259,11 @@ def test_of_two_classes_that_look_alike_the_rarer_is_shifted():
         assert colors[1] == class_color(common)
         assert colors[0] != class_color(rare)
         assert difference(*np.array(colors[:2], np.uint8)) >= LEAST_DIFFERENCE - 0.5
+
+
+@pytest.mark.parametrize("image", ["photo.jpg", None])
+@pytest.mark.parametrize("name", ["draw", "display", "show", "color_splash"])
+def test_what_is_no_array_is_no_photo(image, name):
+    call = getattr(visualize, name if name == "color_splash" else f"{name}_instances")
+    with pytest.raises(ArgumentError, match=rf"^image={image!r} must be an? .*array"):
+        call(image, Instances.empty((60, 80), ("BG", "cat")))
