@@ -63,7 +63,9 @@ def read(path: Path, reading: Reading) -> Labels:
     builder = Builder(photos=photos)
     files = _files(layout, builder, reading)
     if not files:
-        raise InputError(f"{path}: no XML or PNG file of Pascal VOC can be read; check the path")
+        notes = builder.notes.lines()
+        reason = f": {notes[0]}" if notes else "; check the path"
+        raise InputError(f"{path}: no XML or PNG file of Pascal VOC can be read{reason}")
     tables = {root: find_table(layout.root / root) for root in {i.root for i, _ in files}}
     files = [(item, file and _named(file, tables[item.root])) for item, file in files]
     shifted = _are_shifted([file for _, file in files if file is not None], builder)

@@ -291,3 +291,10 @@ def test_blanks_around_names_of_classes_are_kept(tmp_path):
     assert_same(read(source), after)
     assert len(after.annotations) == 3
     assert sorted(after.class_names().values()) == [" dog", "cup "]
+
+
+def test_the_first_file_that_cannot_be_read_is_named(tmp_path):
+    root = dataset(tmp_path, thing())
+    (root / "Annotations" / "a.xml").write_text("<annotation><object>")
+    with pytest.raises(InputError, match=r"of Pascal VOC can be read: .*a\.xml: "):
+        read(root, from_format="voc")
