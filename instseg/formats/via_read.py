@@ -23,6 +23,7 @@ from instseg.formats.splits import split_in
 from instseg.formats.via_files import Values, ViaFile, ViaPhoto, ViaRegion, read_via
 
 CLASS = "class"
+NO_CLASSES = ("", "undefined")
 NOT_CLASSES = ("score", "track_id")
 
 _CLASS_NAMES = (CLASS, "label", "name", "type", "category", "class_name", "object")
@@ -147,7 +148,7 @@ def _label(
             builder.note("regions of several classes, of which the first is read", where)
         value = chosen[0] if chosen else None
     name = "" if value is None else _meant(value, options)
-    if name in ("", "undefined"):
+    if name in NO_CLASSES:
         raise ValueError(f"regions without a value of {attribute!r}, the class")
     return name
 
