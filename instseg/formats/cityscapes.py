@@ -8,12 +8,15 @@ from pathlib import Path
 from instseg.formats.cityscapes_read import INSTANCES, POLYGONS, read
 from instseg.formats.cityscapes_write import write
 from instseg.formats.format import Format
+from instseg.formats.mask_layout import is_converted
 
 
 def recognises(path: Path) -> bool:
     """Whether a file, or one in a folder, has the name and form of Cityscapes' labels."""
     if path.is_file():
         return _is_labels(path)
+    if is_converted(path):
+        return False
     for folder, folders, files in os.walk(path):
         folders.sort()
         if any(_is_labels(Path(folder, name)) for name in files if name.endswith(_NAMES)):

@@ -85,7 +85,8 @@ def read(path: Path, reading: Reading) -> Labels:
     chosen = files if path.is_dir() else [path.name]
     labels = [f for f in chosen if f.endswith((INSTANCES, POLYGONS))]
     photos, index = _photos(root, files, reading)
-    table = {n: name for n, name in find_table(root).names.items() if not is_nothing(name)}
+    listed = find_table(root).names.items()  # beyond Cityscapes' numbers, any name is a class
+    table = {n: name for n, name in listed if n >= len(NAMES) or not is_nothing(name)}
     names = table or {n: name for n, name in enumerate(NAMES) if name not in NOTHING}
     found = _Collected(
         builder=Builder(photos=photos),

@@ -38,6 +38,8 @@ def write(labels: Labels, folder: Path, writing: Writing) -> dict[int, int]:
     if not in_png:
         words = f"classes, for which 16 bits are too few beyond {MOST_CLASSES - 1}"
         notes.add(f"{words}: written as polygons only", "", len(numbers))
+        lost = sum(class_names[each["category_id"]] in NOTHING for each in labels.annotations)
+        notes.add("objects of classes that do not count there: left out on reading", "", lost)
     for image in told(labels.images, writing.on_event, "writing labels"):
         name = PurePosixPath(names[image["id"]])
         city = "_".join(name.parent.parts) or "photos"

@@ -93,6 +93,7 @@ class Format:
         write: Labels, into an empty folder. Returns the ids in the result of the categories, if
             they are others than in the labels.
         loses: What the format cannot hold, and what becomes of it, such as "left out".
+        no_class: Whether objects of a class of some name are left out when the format is read.
         file: The name of its only file, for formats of one file.
         by_hand: Whether its tool is for people who label: what they left there is no mere
             prediction, even if it still has a score.
@@ -104,5 +105,6 @@ class Format:
     read: Read
     write: Write
     loses: Mapping[Feature, str] = field(default_factory=dict)
+    no_class: Callable[[str], bool] = lambda name: False
     file: str = ""
     by_hand: bool = False

@@ -20,7 +20,7 @@ from instseg.formats.instance_tables import (
     write_table,
 )
 from instseg.formats.labels import Builder, Labels, Record
-from instseg.formats.mask_layout import first_masks, numbers_of, stored_masks
+from instseg.formats.mask_layout import first_masks, is_converted, numbers_of, stored_masks
 from instseg.formats.one_mask_each import groups_of, read_groups
 from instseg.formats.painting import Region, painted, regions
 from instseg.formats.photo_names import copy_photos, photo_names
@@ -39,6 +39,8 @@ def recognises(path: Path) -> bool:
             return False
         if (path / TABLE).is_file():
             return bool(read_table(path))
+        if is_converted(path):
+            return False
         if groups_of(path):
             return True
         masks = first_masks(path)

@@ -147,4 +147,5 @@ FORMAT = Format(
         "attributes": "not written",
         "tracks": "not written",
     },
+    no_class=is_nothing,
 )

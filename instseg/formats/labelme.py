@@ -18,7 +18,7 @@ from instseg.core.events import told
 from instseg.core.masks import Masks
 from instseg.files.coco_json import read_form
 from instseg.formats.format import LOOKED_AT, Format, Writing
-from instseg.formats.labelme_read import CLASSES, read
+from instseg.formats.labelme_read import CLASSES, NO_CLASSES, read
 from instseg.formats.labels import Labels, Record
 from instseg.formats.notes import Notes
 from instseg.formats.outlined import rings_or_mask
@@ -166,5 +166,6 @@ FORMAT = Format(
     read=read,
     write=write,
     loses={"crowds": "left out", "ids": "numbered anew by their place"},
+    no_class=lambda name: name in NO_CLASSES,
     by_hand=True,
 )

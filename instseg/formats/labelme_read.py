@@ -30,7 +30,7 @@ from instseg.formats.splits import split_in
 
 CLASSES = "labels.txt"
 
-_NO_CLASSES = ("__ignore__", "_background_")
+NO_CLASSES = ("__ignore__", "_background_")
 _NO_OBJECTS = {"point": 1, "points": 1, "line": 2, "linestrip": 2}
 _INSTANCE = re.compile(r"(.+)-(\d+)")
 _SCORE_LINE = re.compile(r"score [\d.e-]+")
@@ -151,7 +151,7 @@ def _classes(file: Path) -> list[str]:
         lines = file.read_text(encoding="utf-8-sig").splitlines() if file.is_file() else []
     except (OSError, UnicodeError):
         lines = []
-    return [name for line in lines if (name := line.strip()) and name not in _NO_CLASSES]
+    return [name for line in lines if (name := line.strip()) and name not in NO_CLASSES]
 
 
 def _tell_unlabelled(notes: Notes, photos: Path, labelled: set[str]) -> None:
@@ -189,7 +189,7 @@ def _one(shape: Any, notes: Notes, file: str, *, numbered: bool) -> Drawn:
     if not isinstance(shape, dict) or shape.get("label") in (None, ""):
         raise ValueError("shapes without a label")
     label, group = str(shape["label"]), shape.get("group_id")
-    if label in _NO_CLASSES:
+    if label in NO_CLASSES:
         raise ValueError(f"shapes labelled {label}")
     if numbered and "group_id" not in shape and (match := _INSTANCE.fullmatch(label)):
         label, group = match[1], match[2]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 from instseg.core.errors import InputError
+from instseg.core.wording import count
 from instseg.formats.format import FEATURES, Feature, Format
 from instseg.formats.labels import Labels, Record
 from instseg.formats.shapes import counts_of, has_mask, size_of
 
 
 def losses(labels: Labels, target: Format) -> list[str]:
-    """One line for each feature that is in the labels and not in the format.
+    """One line for each feature, and each class, that is in the labels and not in the format.
 
     Returns:
         Such as `YOLO boxes: 3 crowds: left out`.
@@ -26,11 +27,12 @@ def losses(labels: Labels, target: Format) -> list[str]:
         )
     shapes = bool({"holes", "parts"} & target.loses.keys())
     found = features_of(labels, shapes=shapes)
-    return [
+    lines = [
         f"{target.title}: {found[name]:,} {FEATURES[name][1 if found[name] == 1 else 2]}: {words}"
         for name, words in target.loses.items()
         if found[name]
     ]
+    return lines + _without_class(labels, target)
 
 
 def features_of(labels: Labels, *, shapes: bool = True) -> Counter[Feature]:
@@ -59,6 +61,19 @@ def features_of(labels: Labels, *, shapes: bool = True) -> Counter[Feature]:
 
 def _only_crowds(labels: Labels) -> bool:
     return all(annotation.get("iscrowd") for annotation in labels.annotations)
+
+
+def _without_class(labels: Labels, target: Format) -> list[str]:
+    """A line for each class whose name means in the format that there is no object."""
+    names = {i: name for i, name in labels.class_names().items() if target.no_class(name)}
+    found = Counter(
+        names[a["category_id"]] for a in labels.annotations if a["category_id"] in names
+    )
+    return [
+        f"{target.title}: {count(times, 'object')} of the class {name!r}, a name for what is no "
+        "object: left out on reading"
+        for name, times in found.items()
+    ]
 
 
 def _count(annotation: Record, found: Counter[Feature]) -> None:

@@ -22,6 +22,7 @@ from instseg.formats.photo_index import is_photo, key_of
 from instseg.formats.photo_names import is_size_of
 from instseg.formats.splits import split_in
 
+MASKS, PHOTOS = "masks", "images"  # the folders that are written
 _MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")
 _WORDS = "masks?|labels?|seg|segmentations?|gt|ground_?truth|annotations?|annot"
 _FOLDER = re.compile(rf"{_WORDS}|SegmentationClass(Raw)?|labelIds", re.IGNORECASE)
@@ -53,17 +54,31 @@ def mask_files(root: Path, images: Path | None = None) -> list[MaskFile]:
     masks = _masks(candidates, files if images is None else [])
     chosen = {*masks}
     photos = files_under(images) if images is not None else [f for f in files if f not in chosen]
-    by_key = {_plain(photo): photo for photo in photos if is_photo(photo)}
+    photos = [photo for photo in photos if is_photo(photo)]
+    by_path = {key_of(photo): photo for photo in photos}
+    by_key = {_plain(photo): photo for photo in photos}
     by_name: dict[str, list[str]] = {}
     for key, photo in by_key.items():
         by_name.setdefault(key.rpartition("/")[2], []).append(photo)
     found = []
+    tops = (f"{PHOTOS}/", "") if images is None else ("", f"{PHOTOS}/")
     for file in masks:
         key = _plain(file)
         own = by_name.get(key.rpartition("/")[2], [])
-        same = by_key.get(key) or (own[0] if len(own) == 1 else None)
+        beside = [by_path.get(f"{top}{_below_masks(file)}") for top in tops]
+        same = next(filter(None, beside), None) or by_key.get(key)
+        same = same or (own[0] if len(own) == 1 else None)
         found.append(MaskFile(file=file, photo=same, name=same or _without_words(file)))
     return found
+
+
+def is_converted(root: Path) -> bool:
+    """Whether a folder has the masks, and the table of classes, that `convert` writes."""
+    table = root / "classes.csv"
+    if not (root / MASKS).is_dir() or not table.is_file():
+        return False
+    with table.open("rb") as file:
+        return file.readline(100).strip() == b"source_id,name,id"
 
 
 def stored_masks(
@@ -93,9 +108,10 @@ def stored_masks(
 def first_masks(root: Path) -> list[tuple[str, Stored]]:
     """The first masks of a folder; none if they are no masks by what they hold."""
     found = []
+    certain = is_converted(root)
     for mask in mask_files(root)[:_LOOKED_AT]:
         stored = read_stored(root / mask.file)
-        if not _is_smooth(numbers_of(stored)):
+        if not certain and not _is_smooth(numbers_of(stored)):
             return []
         found.append((PurePosixPath(mask.file).stem, stored))
     return found
@@ -119,7 +135,7 @@ def _masks(candidates: list[str], files: Iterable[str]) -> list[str]:
     """Those in folders of masks, else those called so, else those beside a photo, else all."""
     in_folder = [f for f in candidates if any(map(_is_word, PurePosixPath(f).parent.parts))]
     if in_folder:
-        return in_folder
+        return [f for f in in_folder if not _is_below_photos(f)] or in_folder
     if named := [f for f in candidates if _AFFIX.search(PurePosixPath(f).stem)]:
         return named
     photos = {key_of(file) for file in files if is_photo(file) and file not in {*candidates}}
@@ -128,6 +144,22 @@ def _masks(candidates: list[str], files: Iterable[str]) -> list[str]:
 
 def _is_word(folder: str) -> bool:
     return bool(_FOLDER.fullmatch(folder)) or folder.lower().endswith("annot")
+
+
+def _is_below_photos(file: str) -> bool:
+    """Whether the first folder that says what it holds is one of photos."""
+    told = (f for f in PurePosixPath(file).parent.parts if _is_word(f) or _holds_photos(f))
+    return _holds_photos(next(told, ""))
+
+
+def _holds_photos(folder: str) -> bool:
+    return folder.lower() in _PHOTO_FOLDERS and not _is_word(folder)
+
+
+def _below_masks(file: str) -> str:
+    """The key of a mask below masks/, which its photo has below images/; "" for another mask."""
+    top, _, rest = file.partition("/")
+    return key_of(rest) if top == MASKS else ""
 
 
 def _plain(file: str) -> str:

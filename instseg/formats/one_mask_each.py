@@ -14,7 +14,7 @@ from instseg.files.photo_header import photo_size
 from instseg.files.stored_values import read_stored
 from instseg.formats.format import Reading
 from instseg.formats.labels import Builder
-from instseg.formats.mask_layout import numbers_of
+from instseg.formats.mask_layout import is_converted, numbers_of
 from instseg.formats.painting import regions
 from instseg.formats.photo_index import is_photo, stem_of
 from instseg.formats.splits import split_in
@@ -39,6 +39,8 @@ class Group:
 def groups_of(root: Path) -> dict[str, Group]:
     """The photos that have folders of their own: images/ with one photo, and masks/."""
     found: dict[str, Group] = {}
+    if is_converted(root):
+        return found
     for file in files_under(root):
         path = PurePosixPath(file)
         if is_photo(file) and not path.name.startswith("."):

@@ -15,7 +15,9 @@ from instseg.formats.labels import Labels, Record
 from instseg.formats.notes import Notes
 
 
-def photo_names(labels: Labels, *, flat: bool = False) -> dict[int, str]:
+def photo_names(
+    labels: Labels, *, flat: bool = False, without: Sequence[str] = ()
+) -> dict[int, str]:
     """A name for each image id, relative, with / between folders.
 
     Folders that all photos of a split share are left out. In a split, no two names are equal
@@ -25,6 +27,7 @@ def photo_names(labels: Labels, *, flat: bool = False) -> dict[int, str]:
     Args:
         labels: The labels.
         flat: Whether names are to differ between splits too, which share a folder.
+        without: Folders that are left out of names, in any case, as they have a meaning.
     """
     by_split: dict[str, list[Record]] = {}
     for image in labels.images:
@@ -33,7 +36,7 @@ def photo_names(labels: Labels, *, flat: bool = False) -> dict[int, str]:
     names: dict[int, str] = {}
     for split, own in by_split.items():
         folders = ("",) if flat else (f"{split}/",) if split else ("", "train/")
-        names |= _unique(own, folders, taken)
+        names |= _unique(own, folders, taken, without)
     return names
 
 
@@ -133,9 +136,11 @@ def inside(root: Path, name: str) -> Path | None:
     return None if leads_out(text) else root / text
 
 
-def _unique(images: Sequence[Record], folders: Sequence[str], taken: set[str]) -> dict[int, str]:
+def _unique(
+    images: Sequence[Record], folders: Sequence[str], taken: set[str], without: Sequence[str]
+) -> dict[int, str]:
     """Names of which none is taken in one of the folders, to which they are added."""
-    paths = {image["id"]: _safe(image["file_name"], image["id"]) for image in images}
+    paths = {image["id"]: _safe(image["file_name"], image["id"], without) for image in images}
     shared = _shared_folder(paths.values())
 
     def is_taken(stem: PurePosixPath) -> bool:
@@ -154,11 +159,13 @@ def _unique(images: Sequence[Record], folders: Sequence[str], taken: set[str]) -
     return names
 
 
-def _safe(file_name: str, number: int) -> PurePosixPath:
-    """A relative path that stays inside its folder."""
+def _safe(file_name: str, number: int, without: Sequence[str]) -> PurePosixPath:
+    """A relative path that stays inside its folder, without some folders."""
     parts = file_name.replace("\\", "/").replace("\0", "").split("/")
     kept = [part for part in parts if part not in ("", ".", "..") and ":" not in part]
-    return PurePosixPath(*(kept[-1:] if leads_out(file_name) else kept) or [str(number)])
+    folders = [part for part in kept[:-1] if part.lower() not in without]
+    name = kept[-1:] or [str(number)]
+    return PurePosixPath(*([] if leads_out(file_name) else folders), *name)
 
 
 def _shared_folder(paths: Iterable[PurePosixPath]) -> int:

@@ -60,6 +60,7 @@ class SplitOptions:
 
     def __post_init__(self) -> None:
         require_between(0, 1, val=self.val, test=self.test)
+        require_between(0, seed=self.seed)
         if not 0 < self.val + self.test < 1:
             raise ArgumentError(
                 "{val} and {test} must leave photos for training, and not all of them",

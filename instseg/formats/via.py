@@ -16,7 +16,7 @@ from instseg.formats.format import LOOKED_AT, Format, Reading
 from instseg.formats.joined import joined
 from instseg.formats.labels import Labels
 from instseg.formats.via_files import CSV_COLUMN, PROJECT
-from instseg.formats.via_read import read_file
+from instseg.formats.via_read import NO_CLASSES, read_file
 from instseg.formats.via_write import FILE, write
 
 _HEAD_BYTES = 4096
@@ -76,6 +76,7 @@ FORMAT = Format(
     read=read,
     write=write,
     loses={"crowds": "left out", "ids": "numbered anew by their place"},
+    no_class=lambda name: name in NO_CLASSES,
     by_hand=True,
     file=FILE,
 )

@@ -43,9 +43,11 @@ class ViaFile:
     Attributes:
         photos: In order.
         declared: The attributes of regions that a project declares, by name.
+        broken: The numbers, from 1, of lines of a CSV file that cannot be read.
     """
 
     photos: list[ViaPhoto]
+    broken: list[int] = field(default_factory=list)
     declared: Values = field(default_factory=dict)
 
 
@@ -56,7 +58,8 @@ def read_via(path: Path) -> ViaFile:
         InputError: It is none of these.
     """
     if path.suffix.lower() == ".csv":
-        return ViaFile(photos=_of_csv(path))
+        listed, broken = _of_csv(path)
+        return ViaFile(photos=listed, broken=broken)
     document = read_document(path)
     if not isinstance(document, Mapping):
         raise InputError(f"{path}: not of VGG Image Annotator; give the .json file that it saved")
@@ -91,24 +94,34 @@ def _photo(entry: Mapping[str, Any]) -> ViaPhoto:
     )
 
 
-def _of_csv(path: Path) -> list[ViaPhoto]:
-    """The photos of a CSV file, which has a line for each region."""
+def _of_csv(path: Path) -> tuple[list[ViaPhoto], list[int]]:
+    """The photos of a CSV file, which has a line for each region, and the broken lines."""
     photos: dict[str, ViaPhoto] = {}
+    broken = []
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        for row in csv.DictReader(text.splitlines()):
+        rows = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
+        for row in rows:
+            try:
+                about, shape, attributes = (
+                    _values(json.loads(row.get(column) or "{}"))
+                    for column in ("file_attributes", CSV_COLUMN, "region_attributes")
+                )
+            except (ValueError, RecursionError):
+                broken.append(rows.line_num)
+                continue
             name = row.get("filename") or row.get("#filename") or ""
             photo = photos.setdefault(name, ViaPhoto(name=name))
-            photo.attributes |= _values(json.loads(row.get("file_attributes") or "{}"))
-            if shape := _values(json.loads(row.get(CSV_COLUMN) or "{}")):
-                attributes = _values(json.loads(row.get("region_attributes") or "{}"))
+            photo.attributes |= about
+            if shape:
                 photo.regions.append(ViaRegion(shape=shape, attributes=attributes))
-    except (OSError, ValueError, RecursionError, csv.Error) as error:
+        if broken and not photos:
+            raise ValueError(f"line {broken[0]} has a cell that is not JSON")
+    except (OSError, ValueError, csv.Error) as error:
         words = " ".join(str(error).split())
         raise InputError(
             f"{path}: not readable as CSV of VIA ({words}); export it again"
         ) from error
-    return [photo for photo in photos.values() if photo.name]
+    return [photo for photo in photos.values() if photo.name], broken
 
 
 def _values(found: Any) -> Values:

@@ -23,6 +23,7 @@ from instseg.formats.splits import split_in
 from instseg.formats.via_files import Values, ViaFile, ViaPhoto, ViaRegion, read_via
 
 CLASS = "class"
+NO_CLASSES = ("", "undefined")
 NOT_CLASSES = ("score", "track_id")
 
 _CLASS_NAMES = (CLASS, "label", "name", "type", "category", "class_name", "object")
@@ -45,6 +46,9 @@ def read_file(file: Path, reading: Reading, seen: set[tuple[Path, str]]) -> Labe
     found = read_via(file)
     folder = reading.images or file.parent
     builder = Builder()
+    for line in found.broken:
+        words = "lines with a cell that is not JSON, as VIA writes: left out"
+        builder.note(words, f"{file.name}, line {line}")
     photos = []
     for photo in found.photos:
         key = (file.parent, photo.name)
@@ -144,7 +148,7 @@ def _label(
             builder.note("regions of several classes, of which the first is read", where)
         value = chosen[0] if chosen else None
     name = "" if value is None else _meant(value, options)
-    if name in ("", "undefined"):
+    if name in NO_CLASSES:
         raise ValueError(f"regions without a value of {attribute!r}, the class")
     return name
 
@@ -173,20 +177,22 @@ def _geometry(shape: Values, size_hw: tuple[int, int]) -> list[dict[str, Any]]:
     if kind in _NO_OBJECTS:
         raise ValueError("points and lines, which are no objects")
     if kind == "polygon":
-        points = np.stack(
-            [_numbers(shape["all_points_x"]), _numbers(shape["all_points_y"])], axis=1
-        )
+        x, y = _numbers(shape["all_points_x"]), _numbers(shape["all_points_y"])
+        if len(x) != len(y):
+            raise ValueError("polygons with more numbers for x than for y, or fewer")
+        points = np.stack([x, y], axis=1)
         if len(points) < 3:
             raise ValueError("polygons of fewer than 3 points")
         return _rings(points, size_hw)
     if kind == "rect":
-        x, y, width, height = _numbers([shape[key] for key in ("x", "y", "width", "height")])
-        return [{"box": (float(x), float(y), float(x + width), float(y + height))}]
+        keys = ("x", "y", "width", "height")
+        left, top, width, height = _numbers([shape[key] for key in keys]).tolist()
+        return [{"box": (left, top, left + width, top + height)}]
     if kind in ("circle", "ellipse"):
         keys = ("cx", "cy", "r", "r") if kind == "circle" else ("cx", "cy", "rx", "ry")
-        x, y, rx, ry = _numbers([shape[key] for key in keys]).tolist()
+        cx, cy, rx, ry = _numbers([shape[key] for key in keys]).tolist()
         theta = float(_numbers([shape.get("theta") or 0])[0])
-        return [{"ring": ellipse((x, y), (rx, ry), math.degrees(theta))}]
+        return [{"ring": ellipse((cx, cy), (rx, ry), math.degrees(theta))}]
     raise ValueError(f"regions of a shape that is not known, {str(kind)[:40]!r}")
 
 
@@ -202,7 +208,10 @@ def _rings(points: Loop, size_hw: tuple[int, int]) -> list[dict[str, Any]]:
 
 
 def _numbers(values: Iterable[Any]) -> Loop:
-    numbers = np.array(list(values), dtype=np.float64)
+    try:
+        numbers = np.array(list(values), dtype=np.float64)
+    except ValueError:
+        raise ValueError("regions with coordinates that are no numbers") from None
     if not np.isfinite(numbers).all():
         raise ValueError("regions with NaN or infinity")
     return numbers

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from instseg.formats.format import Format
+from instseg.formats.mask_layout import is_converted
 from instseg.formats.voc_read import read
 from instseg.formats.voc_write import write
 
@@ -19,6 +20,8 @@ def recognises(path: Path) -> bool:
     """Whether there is an XML file that begins as VOC's do, or the folder of the masks."""
     if path.is_file():
         return path.suffix.lower() == ".xml" and _is_voc(path)
+    if is_converted(path):
+        return False
     looked = 0
     for folder, folders, files in os.walk(path):
         folders.sort()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -63,8 +63,11 @@ def read(path: Path, reading: Reading) -> Labels:
     builder = Builder(photos=photos)
     files = _files(layout, builder, reading)
     if not files:
-        raise InputError(f"{path}: no XML or PNG file of Pascal VOC can be read; check the path")
+        notes = builder.notes.lines()
+        reason = f": {notes[0]}" if notes else "; check the path"
+        raise InputError(f"{path}: no XML or PNG file of Pascal VOC can be read{reason}")
     tables = {root: find_table(layout.root / root) for root in {i.root for i, _ in files}}
+    files = [(item, file and _named(file, tables[item.root])) for item, file in files]
     shifted = _are_shifted([file for _, file in files if file is not None], builder)
     _add_classes(builder, (file for _, file in files if file), tables.values())
     for item, file in told(files, reading.on_event, "reading labels"):
@@ -90,6 +93,16 @@ def _files(layout: Layout, builder: Builder, reading: Reading) -> list[tuple[Ite
             continue
         found.append((item, file))
     return found
+
+
+def _named(file: VocFile, table: ClassTable) -> VocFile:
+    """The file with names as in the table, else without the blanks around them."""
+    known = {*table.names.values()}
+    objects = (
+        each if each.name in known else replace(each, name=each.name.strip())
+        for each in file.objects
+    )
+    return replace(file, objects=tuple(objects))
 
 
 def _are_shifted(files: Sequence[VocFile], builder: Builder) -> bool:

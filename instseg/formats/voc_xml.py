@@ -29,7 +29,7 @@ class VocObject:
     """An object.
 
     Attributes:
-        name: Of its class.
+        name: Of its class, with blanks around it, which may belong to it.
         corners: xmin, ymin, xmax, ymax as they are written; None without a box.
         rings: Polygons, (K, 2) each, of tools that write them.
         attributes: `pose`, `truncated`, `difficult`, `occluded` where they say something, parts
@@ -72,11 +72,11 @@ def read_voc(path: Path, notes: Notes) -> VocFile:
         raise InputError(f"{path}: begins with {root.tag!r:.40}, so it is not of Pascal VOC")
     found, floats, zeros, boxes = [], 0, False, 0
     for each in root.iter("object"):
-        name = _text(each, "name")
+        name = each.findtext("name") or ""
         rings = _rings(each)
         texts = _corners(each)
         corners = _numbers(texts)
-        if not name or (corners is None and not rings):
+        if not name.strip() or (corners is None and not rings):
             notes.add("objects without a class, a box or finite numbers: left out", path)
             continue
         if corners is not None:

@@ -51,7 +51,7 @@ def looks_like_yolo(path: Path) -> tuple[bool, bool]:
     try:
         root, config = _config(path)
         files = files_under(root) if path.is_dir() or config else []
-        labels = _of_photos(_label_files(root, files), files)
+        labels = _of_photos(_label_files(root, files, files), files)
     except (InputError, OSError):
         return (path / "data.yaml").is_file(), False  # reading it tells what is wrong
     lines = [line.split() for label in labels[:_LOOKED_AT] for line in _head(root / label)]
@@ -74,7 +74,7 @@ def layout_of(path: Path, images: Path | None) -> Layout:
     shape = config.get("kpt_shape")
     if isinstance(shape, list) and len(shape) == 2 and all(type(n) is int for n in shape):
         found.keypoints = shape[0] * shape[1]
-    labels = _label_files(root, files)
+    labels = _label_files(root, files, files if images is None else files_under(images))
     if images is not None:
         _match_elsewhere(found, images, labels)
     else:
@@ -247,14 +247,20 @@ def _is_photo(file: str) -> bool:
     return file.lower().endswith(IMAGE_SUFFIXES)
 
 
-def _label_files(root: Path, files: Iterable[str]) -> list[str]:
-    """The .txt files that hold labels, by their names and, outside of labels/, their content."""
+def _label_files(root: Path, files: Iterable[str], others: Iterable[str]) -> list[str]:
+    """The .txt files that hold labels, by their names and, outside of labels/, their content.
+
+    Names such as test.txt are those of lists, unless one of the other files is a photo test.jpg.
+    """
+    stems = {PurePosixPath(file).stem for file in others if _is_photo(file)}
     found = []
     for file in files:
-        name = PurePosixPath(file).name.lower()
-        if not name.endswith(".txt") or name.startswith(_NO_LABELS):
+        path = PurePosixPath(file)
+        name = path.name.lower()
+        is_other = name.startswith(_NO_LABELS) and path.stem not in stems
+        if not name.endswith(".txt") or is_other:
             continue
-        if "labels" in PurePosixPath(file).parts or _is_label(root / file):
+        if "labels" in path.parts or _is_label(root / file):
             found.append(file)
     return found
 

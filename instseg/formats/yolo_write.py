@@ -16,6 +16,8 @@ from instseg.formats.photo_names import photo_names, place_photo
 from instseg.formats.shaped import shaped
 from instseg.formats.shapes import box_of, has_mask, ring_of, size_of
 
+_FOLDERS = ("images", "labels")  # tools find labels by the last folder `images` of a photo's path
+
 Shape = Callable[[Record, tuple[int, int], float], list[float] | None]
 """The numbers of an object, in pixels: x, y in turns; None for an empty mask."""
 
@@ -34,8 +36,8 @@ def write(labels: Labels, folder: Path, writing: Writing, shape: Shape) -> dict[
     """
     ordered = sorted(labels.categories, key=lambda each: int(each["id"]))
     numbers = {each["id"]: number for number, each in enumerate(ordered)}
-    names, objects = photo_names(labels), labels.by_image()
-    notes = writing.notes
+    names = photo_names(labels, without=_FOLDERS)
+    objects, notes = labels.by_image(), writing.notes
     for image in told(labels.images, writing.on_event, "writing labels"):
         name = PurePosixPath(image.get("split") or "train", names[image["id"]])
         lines = _lines(image, objects[image["id"]], numbers, writing, shape, notes)

@@ -92,6 +92,7 @@ def test_photos_of_a_group_stay_together(tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        ({"seed": -1}, "seed=-1 must be at least 0"),
         ({"by": "video"}, "no photo has the field video_id, neither v0/00.jpg"),
         ({"by": "group", "group_field": "day"}, "no photo has the field day"),
         ({"by": "group", "group_pattern": r"(\d{4})"}, "no photo has a name that group_pattern"),

@@ -184,8 +184,30 @@ def test_csv(tmp_path):
     assert labels.annotations[0]["segmentation"] == OUTLINE
     with (tmp_path / "via_export_csv.csv").open("a") as file:
         file.write('c.png,21,{broken,1,0,"{}","{}"\n')
-    with pytest.raises(InputError, match=r"via_export_csv\.csv: not readable as CSV of VIA"):
+    labels = read(tmp_path)
+    assert names_of(labels) == ["cup", "cup"]
+    assert labels.notes == (
+        "lines with a cell that is not JSON, as VIA writes: left out "
+        "(1; first: via_export_csv.csv, line 5)",
+    )
+    lines = (tmp_path / "via_export_csv.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "via_export_csv.csv").write_text(lines[0] + lines[-1])
+    with pytest.raises(InputError, match=r"not readable as CSV of VIA \(line 2 has a cell"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        ([10, 40, 40], "polygons with more numbers for x than for y, or fewer: left out"),
+        ([10, 40, 40, ","], "regions with coordinates that are no numbers: left out"),
+    ],
+)
+def test_broken_coordinates_are_told_in_plain_words(tmp_path, x, words):
+    broken = region({**POLYGON, "all_points_x": x}, **{"class": "cup"})
+    labels = read(saved(tmp_path, entry(broken, region(**{"class": "cup"}))))
+    assert len(labels.annotations) == 1
+    assert labels.notes == (f"{words} (1; first: a.png)",)
 
 
 def test_a_polygon_with_bridges_has_parts_and_holes(tmp_path):

@@ -279,3 +279,22 @@ def test_real_photos_come_back_but_for_what_is_hidden(coco_dir, tmp_path):
     before = read(first.path)
     assert sum(map(len, by_photo(before).values())) == sum(map(len, by_photo(read(few)).values()))
     assert_same(before, through(first.path, "voc", tmp_path / "two"), iou=1.0)
+
+
+def test_blanks_around_names_of_classes_are_kept(tmp_path):
+    document = sound(images=1)
+    document["categories"] = [{"id": 3, "name": "cup "}, {"id": 7, "name": " dog"}]
+    source = tmp_path / "a.json"
+    source.write_text(json.dumps(document))
+    write_photos(tmp_path / "images", 1)
+    after = through(source, "voc", tmp_path / "out")
+    assert_same(read(source), after)
+    assert len(after.annotations) == 3
+    assert sorted(after.class_names().values()) == [" dog", "cup "]
+
+
+def test_the_first_file_that_cannot_be_read_is_named(tmp_path):
+    root = dataset(tmp_path, thing())
+    (root / "Annotations" / "a.xml").write_text("<annotation><object>")
+    with pytest.raises(InputError, match=r"of Pascal VOC can be read: .*a\.xml: "):
+        read(root, from_format="voc")

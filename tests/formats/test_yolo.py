@@ -321,3 +321,11 @@ def test_a_packed_dataset_is_told(tmp_path):
     (tmp_path / "set.zip").write_bytes(b"PK\3\4")
     with pytest.raises(InputError, match="unpack it"):
         convert(tmp_path / "set.zip", tmp_path / "out", to="coco")
+
+
+@pytest.mark.parametrize("name", ["test", "train", "classes", "readme_1", "val.txt1"])
+def test_photos_called_like_lists_keep_their_labels(tmp_path, name):
+    root = dataset(tmp_path / "a", photo_at=f"images/train/{name}.jpg")
+    assert len(read(root).annotations) == 1
+    (root / "images").rename(tmp_path / "photos")
+    assert len(read(root, images=tmp_path / "photos").annotations) == 1

@@ -1,12 +1,15 @@
 import csv
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from coco_documents import sound
 from round_trip import assert_same, through
 
 from instseg import InputError, convert
+from instseg.files.image_writing import write_image
 from instseg.formats.convert import read_labels
 from instseg.formats.shapes import has_mask
 
@@ -108,6 +111,30 @@ def test_photos_of_one_stem_do_not_share_labels(tmp_path):
     convert(tmp_path / "annotations.json", tmp_path / "out", to="yolo")
     labels = sorted(path.name for path in (tmp_path / "out" / "labels").rglob("*.txt"))
     assert labels == ["1.txt", "1_jpg.txt"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train/images/1.png", "train/images/2.png", "valid/images/1.png"),
+        ("a.png", "images/a.png", "labels/a.png"),
+        ("images/images/a.png", "Images/b.png", "x/labels/c/images/d.png"),
+    ],
+)
+def test_folders_called_images_lose_no_object(tmp_path, names):
+    document = sound()
+    for image, name in zip(document["images"], names, strict=True):
+        image["file_name"] = name
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        write_image(tmp_path / "in" / name, np.zeros((60, 80, 3), np.uint8))
+    (tmp_path / "in" / "annotations.json").write_text(json.dumps(document))
+    before, _ = read_labels(tmp_path / "in" / "annotations.json")
+    after = through(tmp_path / "in" / "annotations.json", "yolo-seg", tmp_path / "out")
+    expected = sum(not each["iscrowd"] for each in before.annotations)
+    assert (len(after.images), len(after.annotations)) == (3, expected)
+    for photo in (tmp_path / "out" / "images").rglob("*.png"):
+        root, _, name = str(photo.with_suffix(".txt")).rpartition("/images/")  # as Ultralytics
+        assert Path(root, "labels", name).read_text()
 
 
 def test_names_that_lead_out_stay_inside(tmp_path):
