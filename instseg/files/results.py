@@ -25,6 +25,7 @@ from instseg.files.journal import Journal, RawRecord
 from instseg.system.atomic import naming_file, replacing
 
 UNREADABLE = (ValueError, msgspec.MsgspecError)
+FOUND_WITH = ("weights", "architecture", "score_threshold")  # as `info` has them for all images
 
 
 def coco_annotations(
@@ -93,7 +94,8 @@ class PredictionWriter:
         done: The `file_name` of every image in the journal.
 
     Raises:
-        InputError: The journal is damaged, or was made with other classes or weights.
+        InputError: The journal is damaged, or was made with other classes, weights or
+            score threshold.
     """
 
     def __init__(
@@ -227,7 +229,7 @@ class PredictionWriter:
         with self.reading():
             lines = self._lines()
             header = next(lines)
-            categories, weights = header["categories"], header["info"].get("weights")
+            categories, info = header["categories"], dict(header["info"])
             videos = header.get("videos")
             for record in lines:
                 self._count(record["image"], record["annotations"])
@@ -241,12 +243,13 @@ class PredictionWriter:
                 f"{self._journal_path}: was made with other classes; "
                 "choose another {out} or run without {resume}"
             )
-        present = self._header["info"].get("weights")
-        if weights and present and weights != present:
-            raise ArgumentError(
-                f"{self._journal_path}: was made with the weights {weights}, not {present}; "
-                "choose another {out} or run without {resume}"
-            )
+        for key in FOUND_WITH:
+            before, present = info.get(key), self._header["info"].get(key)
+            if None not in (before, present) and before != present:
+                raise ArgumentError(
+                    f"{self._journal_path}: was made with the {key.replace('_', ' ')} {before}, "
+                    f"not {present}; choose another {{out}} or run without {{resume}}"
+                )
         return True
 
     def _lines(self) -> Iterator[Json]:
