@@ -92,6 +92,8 @@ class PredictionWriter:
 
     Attributes:
         done: The `file_name` of every image in the journal.
+        class_names: Names by class id.
+        category_ids: Dataset ids by class id.
 
     Raises:
         InputError: The journal is damaged, or was made with other classes, weights or
@@ -113,7 +115,7 @@ class PredictionWriter:
         self._polygons = polygons
         self._document = folder / "predictions.json"
         self._journal_path = folder / "predictions.jsonl"
-        self._category_ids = category_ids
+        self.class_names, self.category_ids = tuple(class_names), tuple(category_ids)
         self._next_image_id = self._next_annotation_id = 1
         named = list(zip(category_ids, class_names, strict=True))
         self._header: Json = {
@@ -208,7 +210,7 @@ class PredictionWriter:
         self.close()
 
     def _annotations(self, image_id: int, instances: Instances) -> Iterator[Json]:
-        records = coco_annotations(instances, self._category_ids, polygons=self._polygons)
+        records = coco_annotations(instances, self.category_ids, polygons=self._polygons)
         for number, record in enumerate(records, start=self._next_annotation_id):
             yield {"id": number, "image_id": image_id, **record}
 

@@ -16,6 +16,7 @@ from instseg.core.json_types import Json
 from instseg.files.coco_json import match_image_ids, read_image_ids
 from instseg.files.instances_csv import CsvWriter
 from instseg.files.results import PredictionWriter, write_class_names
+from instseg.predict.earlier import Earlier
 from instseg.predict.geojson_files import GeojsonFiles
 from instseg.predict.large import Photo, need_of_photo, read_photo
 from instseg.predict.large_pictures import reduced_in_words, write_pictures
@@ -95,6 +96,8 @@ class FolderRun:
             if csv:
                 path = self.out / "instances.csv"
                 table = stack.enter_context(CsvWriter(path, category_ids, keep=predictions.done))
+            if predictions.done:
+                self._complete(photos, predictions, table)
             todo = [photo for photo in photos if photo.name not in predictions.done]
             for photo, found in stack.enter_context(closing(self._results(todo))):
                 if table:
@@ -103,6 +106,22 @@ class FolderRun:
                 predictions.add(photo.name, found.size_hw, found, image_id)
                 self.counts.update(found.names)
         return predictions
+
+    def _complete(
+        self,
+        photos: Sequence[NamedPhoto],
+        predictions: PredictionWriter,
+        table: CsvWriter | None,
+    ) -> None:
+        """Write what an earlier run has not written, as far as its journal gives it."""
+        Earlier(
+            out=self.out,
+            photos={photo.name: photo for photo in photos},
+            pictures=self.pictures,
+            table=table,
+            maps=self.maps,
+            on_event=self.on_event,
+        ).complete(predictions)
 
     def pre_annotate(
         self,
