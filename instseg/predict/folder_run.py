@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from instseg.core.errors import InputError
-from instseg.core.events import Notice, OnEvent, PhotoFailed, Progress
+from instseg.core.events import Notice, OnEvent, PhotoFailed, Progress, ignore
 from instseg.core.instances import Instances
 from instseg.core.json_types import Json
 from instseg.files.coco_json import match_image_ids, read_image_ids
@@ -50,10 +50,12 @@ class ImageIds:
     by_name: Mapping[str, int]
 
     @classmethod
-    def read(cls, coco_json: Path, photos: Sequence[NamedPhoto]) -> ImageIds:
+    def read(
+        cls, coco_json: Path, photos: Sequence[NamedPhoto], on_event: OnEvent = ignore
+    ) -> ImageIds:
         """The ids of these photos; InputError if the file cannot be read."""
         names = [photo.name for photo in photos]
-        return cls(coco_json, match_image_ids(read_image_ids(coco_json), names))
+        return cls(coco_json, match_image_ids(read_image_ids(coco_json, on_event), names))
 
     def require(self, photo: NamedPhoto) -> None:
         """Raise InputError for a photo without an id."""
