@@ -96,9 +96,20 @@ def main(argv: Sequence[str] | None = None, *, prog: str | None = None) -> int:
             traceback.print_exc()
         error(_describe(problem))
         code = 2
+    return _flushed(code)
+
+
+def _flushed(code: int) -> int:
+    """The exit code, once all output is written; 2 if that fails."""
+    if sys.stdout is None:  # closed by whoever started the process
+        return code
     try:
         sys.stdout.flush()
-    except BrokenPipeError:  # `instseg ... | head` is no failure, nor worth a message at exit
+    except OSError as problem:
+        if not isinstance(problem, BrokenPipeError):  # `instseg ... | head` is no failure
+            error(_describe(problem))
+            code = 2
+        # Python flushes once more at exit, and would complain
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
 
@@ -111,6 +122,9 @@ def _run(args: list[str], prog: str | None) -> int:
     if name not in VERBS:
         raise InputError(f"{args[0]} is no command; choose one of {', '.join(VERBS)}")
     command, parser = command_of(name, prog)
+    if {"-h", "--help"} & {*args[1:]}:  # argparse would hide the error of a full disk
+        console.print(parser.argparse().format_help(), end="")
+        return 0
     options = parser.parse(args[1:])
     if VERBS[name].threads:
         use_threads(parser.threads)

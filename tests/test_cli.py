@@ -198,6 +198,20 @@ def test_a_reader_that_leaves_early_is_no_error(arguments):
     assert (running.returncode, errors) == (0, "")
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["info", "--help"], ["infer", "--help"]])
+def test_help_without_a_place_to_write(arguments):
+    with (
+        Path("/dev/full").open("w") as full,
+        process("-m", "instseg", *arguments, stdout=full) as running,
+    ):
+        errors = running.communicate()[1]
+    assert (running.returncode, errors) == (2, "instseg: No space left on device\n")
+    closed = {"preexec_fn": lambda: os.close(1)}
+    with process("-m", "instseg", *arguments, stdout=None, **closed) as running:
+        errors = running.communicate()[1]
+    assert (running.returncode, errors) == (0, "")
+
+
 def test_a_command_runs_in_a_thread_and_leaves_the_handlers_alone(tmp_path):
     before = signal.getsignal(signal.SIGTERM)
     codes = []

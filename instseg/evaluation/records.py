@@ -232,9 +232,9 @@ def _column(numbers: Sequence[float]) -> Floats:
 
 Check = tuple[Callable[[object], bool], Callable[[Sequence[Any]], bool], str]
 FIELDS: dict[str, Check] = {  # whether one value fits, whether all do, and what should be there
-    "id": (_is_id, _all_ids, "a whole number"),
-    "image_id": (_is_id, _all_ids, "a whole number"),
-    "category_id": (_is_id, _all_ids, "a whole number"),
+    "id": (_is_id, _all_ids, "a whole number below 2^53"),
+    "image_id": (_is_id, _all_ids, "a whole number below 2^53"),
+    "category_id": (_is_id, _all_ids, "a whole number below 2^53"),
     "height": (_is_number, _all_numbers, "a number of pixels"),
     "width": (_is_number, _all_numbers, "a number of pixels"),
     "score": (_is_number, _all_numbers, "a number"),

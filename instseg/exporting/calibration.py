@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from instseg.core.events import OnEvent, Warned, told
 from instseg.core.wording import count
 from instseg.exporting.agreement import Photo
-from instseg.files.image import read_image
+from instseg.exporting.readable import readable
 from instseg.files.listing import list_images
 
 
@@ -45,9 +45,11 @@ class Calibration:
         self._on_event = on_event
 
     def images(self) -> Iterator[NDArray[np.uint8]]:
-        """Read the photos, one after the other."""
-        for path in told(self.paths, self._on_event, "calibrating", total=len(self.paths)):
-            image = read_image(path)
+        """Read the photos, one after the other; those that cannot be read leave `paths`."""
+        paths = told([*self.paths], self._on_event, "calibrating", total=len(self.paths))
+        self.paths = []
+        for path, image in readable(paths, self._on_event):
+            self.paths.append(path)
             self._hashes.add(_hash(image))
             yield image
 

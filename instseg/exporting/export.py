@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -196,7 +196,7 @@ def _truth(options: ExportOptions) -> CocoData | None:
 
 def _photos(options: ExportOptions) -> Iterator[Photo]:
     """Photos by name: the dataset's, those given, or drawn scenes."""
-    from instseg.files.image import read_image
+    from instseg.exporting.readable import readable
     from instseg.files.listing import list_images
     from instseg.scenes.scene import SceneConfig, draw_scene
 
@@ -208,9 +208,9 @@ def _photos(options: ExportOptions) -> Iterator[Photo]:
         total = len(data)
         photos = ((data.images[i].file_name, data.photo(i)) for i in range(total))
     elif options.images is not None:
-        paths: Sequence[Path] = list_images([options.images], on_event=options.on_event)
-        total = len(paths)
-        photos = ((str(path), read_image(path)) for path in paths)
+        paths = list_images([options.images], on_event=options.on_event)
+        shown = told(paths, options.on_event, "comparing", total=len(paths))
+        return ((str(path), image) for path, image in readable(shown, options.on_event))
     else:
         scenes = (draw_scene(i, SceneConfig(size_hw=size)) for i, size in enumerate(DRAWN))
         photos = ((f"scene {i}", scene.image) for i, scene in zip(itertools.count(), scenes))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from instseg.core.errors import InputError
+from instseg.core.events import OnEvent, Warned, ignore
 from instseg.core.json_types import Json
-from instseg.files.coco_forms import SizeOf, as_read
+from instseg.core.wording import count
+from instseg.files.coco_forms import SizeOf, as_read, whole
 from instseg.files.coco_records import NULL, Annotation, Category, Dataset, ImageName, ImageRecord
 from instseg.files.near_names import near_names
 from instseg.files.storage import is_remote
@@ -47,6 +49,14 @@ class ResultsFile(msgspec.Struct, gc=False, kw_only=True):
 
 class _Images(msgspec.Struct):
     images: list[ImageName]
+
+
+class _AnyId(msgspec.Struct):
+    id: Any = None
+
+
+class _AnyIds(msgspec.Struct):
+    images: list[_AnyId]
 
 
 class _Document(msgspec.Struct):
@@ -144,8 +154,12 @@ def read_boxes(path: Path) -> Dataset:
     )
 
 
-def read_image_ids(path: Path) -> dict[str, int]:
+def read_image_ids(path: Path, on_event: OnEvent = ignore) -> dict[str, int]:
     """Read the id of each `file_name` of a COCO dataset; annotations may be missing.
+
+    Args:
+        path: The file.
+        on_event: Called with a warning of ids that are read as other numbers.
 
     Raises:
         InputError: The file cannot be read; otherwise as `parse_dataset`.
@@ -154,7 +168,20 @@ def read_image_ids(path: Path) -> dict[str, int]:
     images = _decode_any(content, path, _Images).images
     if not all(image.file_name for image in images):
         images = _decode_any(content, path, _Images, as_it_is=False).images
+    if others := _renumbered(content, images):
+        text = f"{path}: {count(others, 'image id')} are not whole numbers below 2^53, which JSON "
+        text += "keeps exactly; they are numbered anew, as evaluate does"
+        on_event(Warned(text=text))
     return {image.file_name: image.id for image in images}
+
+
+def _renumbered(content: bytes, images: Sequence[ImageName]) -> int:
+    """How many images have got another id than the file's."""
+    try:
+        written = msgspec.json.decode(content, type=_AnyIds).images
+    except msgspec.MsgspecError:  # with NaN and the like
+        return 0
+    return sum(whole(old.id) != image.id for old, image in zip(written, images, strict=True))
 
 
 def read_results(path: Path) -> ResultsFile:

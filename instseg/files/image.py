@@ -75,6 +75,8 @@ def read_image(
         raise InputError(
             f"{path}: cannot be opened ({error.strerror}); check its permissions"
         ) from error
+    except ValueError as error:  # a null byte, or half of a character
+        raise InputError(f"{str(path)!r}: is no name of a file ({error}); correct it") from error
     with file:
         return _decoded(file, path, max_pixels, upright)
 

@@ -36,15 +36,23 @@ class CsvWriter:
         self, path: Path, category_ids: Sequence[int], *, keep: Iterable[str] = ()
     ) -> None:
         self._category_ids = category_ids
+        self._kept: set[str] = set()
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as new:
             rows = csv.writer(new)
             rows.writerow(self.COLUMNS)
             if path.exists():
                 with path.open(encoding="utf-8", newline="") as old:
                     kept = {plain_cell(name) for name in keep}
-                    rows.writerows(row for row in csv.reader(old) if row and row[0] in kept)
+                    for row in csv.reader(old):
+                        if row and row[0] in kept:
+                            self._kept.add(row[0])
+                            rows.writerow(row)
         self._path = path
         self._file = path.open("a", encoding="utf-8", newline="")
+
+    def has(self, file_name: str) -> bool:
+        """Whether rows of this image were kept."""
+        return plain_cell(file_name) in self._kept
 
     def add(self, file_name: str, instances: Instances) -> None:
         """Write the rows of one image."""

@@ -84,7 +84,7 @@ def _expand(entry: Path, recursive: bool, on_event: OnEvent) -> list[Path]:
         mend = "no images match; check the pattern"
     else:
         return [entry]
-    files = [path for path in candidates if not path.name.startswith(".") and path.is_file()]
+    files = [path for path in candidates if not path.name.startswith(".") and _is_listed(path)]
     images = [path for path in files if _looks_like_image(path)]
     unreadable = Counter(kind for path in images if (kind := _unreadable_kind(path)))
     for kind, number in unreadable.items():
@@ -104,6 +104,11 @@ def _expand(entry: Path, recursive: bool, on_event: OnEvent) -> list[Path]:
 
 def _are(number: int, what: str) -> str:
     return f"{count(number, what)} {'is' if number == 1 else 'are'}"
+
+
+def _is_listed(path: Path) -> bool:
+    """Whether it is a file, or a link to nothing, which fails with its name where it is read."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def _looks_like_image(path: Path) -> bool:

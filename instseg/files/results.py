@@ -25,6 +25,7 @@ from instseg.files.journal import Journal, RawRecord
 from instseg.system.atomic import naming_file, replacing
 
 UNREADABLE = (ValueError, msgspec.MsgspecError)
+FOUND_WITH = ("weights", "architecture", "score_threshold")  # as `info` has them for all images
 
 
 def coco_annotations(
@@ -91,9 +92,12 @@ class PredictionWriter:
 
     Attributes:
         done: The `file_name` of every image in the journal.
+        class_names: Names by class id.
+        category_ids: Dataset ids by class id.
 
     Raises:
-        InputError: The journal is damaged, or was made with other classes or weights.
+        InputError: The journal is damaged, or was made with other classes, weights or
+            score threshold.
     """
 
     def __init__(
@@ -111,7 +115,7 @@ class PredictionWriter:
         self._polygons = polygons
         self._document = folder / "predictions.json"
         self._journal_path = folder / "predictions.jsonl"
-        self._category_ids = category_ids
+        self.class_names, self.category_ids = tuple(class_names), tuple(category_ids)
         self._next_image_id = self._next_annotation_id = 1
         named = list(zip(category_ids, class_names, strict=True))
         self._header: Json = {
@@ -206,7 +210,7 @@ class PredictionWriter:
         self.close()
 
     def _annotations(self, image_id: int, instances: Instances) -> Iterator[Json]:
-        records = coco_annotations(instances, self._category_ids, polygons=self._polygons)
+        records = coco_annotations(instances, self.category_ids, polygons=self._polygons)
         for number, record in enumerate(records, start=self._next_annotation_id):
             yield {"id": number, "image_id": image_id, **record}
 
@@ -227,7 +231,7 @@ class PredictionWriter:
         with self.reading():
             lines = self._lines()
             header = next(lines)
-            categories, weights = header["categories"], header["info"].get("weights")
+            categories, info = header["categories"], dict(header["info"])
             videos = header.get("videos")
             for record in lines:
                 self._count(record["image"], record["annotations"])
@@ -241,12 +245,13 @@ class PredictionWriter:
                 f"{self._journal_path}: was made with other classes; "
                 "choose another {out} or run without {resume}"
             )
-        present = self._header["info"].get("weights")
-        if weights and present and weights != present:
-            raise ArgumentError(
-                f"{self._journal_path}: was made with the weights {weights}, not {present}; "
-                "choose another {out} or run without {resume}"
-            )
+        for key in FOUND_WITH:
+            before, present = info.get(key), self._header["info"].get(key)
+            if None not in (before, present) and before != present:
+                raise ArgumentError(
+                    f"{self._journal_path}: was made with the {key.replace('_', ' ')} {before}, "
+                    f"not {present}; choose another {{out}} or run without {{resume}}"
+                )
         return True
 
     def _lines(self) -> Iterator[Json]:

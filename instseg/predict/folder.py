@@ -102,7 +102,7 @@ def predict_folder(
     pictures.check(predictor.class_names)
     pictures.check_places(out, photos)
     side = None if pixel_size is None else PixelSize.parse(pixel_size)
-    ids = None if coco_json is None else ImageIds.read(coco_json, photos)
+    ids = None if coco_json is None else ImageIds.read(coco_json, photos, on_event)
     begin_s = time.monotonic()
     maps = GeojsonFiles(out, on_event) if geojson else None
     run = FolderRun(predictor, pictures, out, ids, on_event, maps)

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from instseg.core.errors import InputError
-from instseg.core.events import Notice, OnEvent, PhotoFailed, Progress
+from instseg.core.events import Notice, OnEvent, PhotoFailed, Progress, ignore
 from instseg.core.instances import Instances
 from instseg.core.json_types import Json
 from instseg.files.coco_json import match_image_ids, read_image_ids
 from instseg.files.instances_csv import CsvWriter
 from instseg.files.results import PredictionWriter, write_class_names
+from instseg.predict.earlier import Earlier
 from instseg.predict.geojson_files import GeojsonFiles
 from instseg.predict.large import Photo, need_of_photo, read_photo
 from instseg.predict.large_pictures import reduced_in_words, write_pictures
@@ -49,10 +50,12 @@ class ImageIds:
     by_name: Mapping[str, int]
 
     @classmethod
-    def read(cls, coco_json: Path, photos: Sequence[NamedPhoto]) -> ImageIds:
+    def read(
+        cls, coco_json: Path, photos: Sequence[NamedPhoto], on_event: OnEvent = ignore
+    ) -> ImageIds:
         """The ids of these photos; InputError if the file cannot be read."""
         names = [photo.name for photo in photos]
-        return cls(coco_json, match_image_ids(read_image_ids(coco_json), names))
+        return cls(coco_json, match_image_ids(read_image_ids(coco_json, on_event), names))
 
     def require(self, photo: NamedPhoto) -> None:
         """Raise InputError for a photo without an id."""
@@ -95,6 +98,8 @@ class FolderRun:
             if csv:
                 path = self.out / "instances.csv"
                 table = stack.enter_context(CsvWriter(path, category_ids, keep=predictions.done))
+            if predictions.done:
+                self._complete(photos, predictions, table)
             todo = [photo for photo in photos if photo.name not in predictions.done]
             for photo, found in stack.enter_context(closing(self._results(todo))):
                 if table:
@@ -103,6 +108,22 @@ class FolderRun:
                 predictions.add(photo.name, found.size_hw, found, image_id)
                 self.counts.update(found.names)
         return predictions
+
+    def _complete(
+        self,
+        photos: Sequence[NamedPhoto],
+        predictions: PredictionWriter,
+        table: CsvWriter | None,
+    ) -> None:
+        """Write what an earlier run has not written, as far as its journal gives it."""
+        Earlier(
+            out=self.out,
+            photos={photo.name: photo for photo in photos},
+            pictures=self.pictures,
+            table=table,
+            maps=self.maps,
+            on_event=self.on_event,
+        ).complete(predictions)
 
     def pre_annotate(
         self,

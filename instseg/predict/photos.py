@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 LONGEST_NAME = 255  # bytes of a file name, on nearly every file system
+LONGEST_SUFFIX = ".geojson"  # of the files that are named after a photo
 OWN_FOLDERS = {"labels", "crops", "report_files"}  # folders of results
 
 
@@ -65,7 +66,7 @@ def name_pictures(names: list[str]) -> dict[str, str]:
         while f"{picture}.png" in folders:
             picture += "~"
         folder, slash, base = picture.rpartition("/")
-        pictures[name] = folder + slash + shorten(base, LONGEST_NAME - len(".png"))
+        pictures[name] = folder + slash + shorten(base, LONGEST_NAME - len(LONGEST_SUFFIX))
     return pictures
 
 

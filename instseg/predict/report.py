@@ -9,17 +9,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from instseg import __version__
 from instseg.core.errors import ArgumentError
 from instseg.core.events import OnEvent, Progress, ignore
-from instseg.core.instances import Instances, Masks
 from instseg.core.json_types import Json
 from instseg.core.wording import count
 from instseg.predict.photos import NamedPhoto
+from instseg.predict.record_instances import instances_of
 from instseg.report.components import (
     PREDICTION,
     Bar,
@@ -220,30 +217,10 @@ def _photo(
 ) -> Photo:
     image = record["image"]
     name = image["file_name"]
-    instances = _instances(record["annotations"], image, class_names, by_category)
+    instances = instances_of(record["annotations"], image, class_names, by_category)
     return Photo(
         name=name,
         image=paths.get(name, Path(name)),
         layers=[Layer(name=PREDICTION, instances=instances)],
         image_id=image["id"],
-    )
-
-
-def _instances(
-    annotations: Sequence[Json],
-    image: Json,
-    class_names: Sequence[str],
-    by_category: Mapping[int, int],
-) -> Instances:
-    """What was written of a photo, as it was before."""
-    size_hw = (image["height"], image["width"])
-    rles: list[dict[str, Any]] = [each.get("rle") or each["segmentation"] for each in annotations]
-    boxes = np.array([each["bbox"] for each in annotations], dtype=np.float64).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]
-    return Instances(
-        boxes=boxes.astype(np.float32),
-        class_ids=np.array([by_category[each["category_id"]] for each in annotations], np.int64),
-        scores=np.array([each["score"] for each in annotations], dtype=np.float32),
-        masks=Masks.from_rle(rles, size_hw),
-        class_names=tuple(class_names),
     )

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from instseg.core.errors import ArgumentError, InputError
+from instseg.files.coco_json import read_form
 from instseg.system.atomic import replacing
 
 OPTIONS_FILE = "options.json"
@@ -17,8 +18,25 @@ BEST_FILE = "best.safetensors"
 START_FILE = "start.safetensors"  # file of a model that was given as an object
 VERBS = ("finetune", "train_unet")
 UNLABELLED_FILE = "unlabelled.json"
+CATEGORIES = "categories"  # of the dataset, beside the options
 PATHS = ("coco_json", "images", "data", "masks", "val_coco_json", "val_images", "val_masks", "out")
 TOLD = (*PATHS, "weights", "unlabelled")  # paths in the model file, without their folders
+
+
+class _Categories(msgspec.Struct):
+    categories: list[dict[str, Any]]
+
+
+def _categories_of(options: Mapping[str, Any]) -> dict[str, str] | None:
+    """The class names by id, as the dataset has them; None without a dataset in COCO format."""
+    path = options.get("coco_json")
+    if not isinstance(path, str | Path):
+        return None
+    try:
+        found = read_form(Path(path), _Categories).categories
+    except (InputError, ValueError):  # training tells it better
+        return None
+    return {str(each.get("id")): str(each.get("name")) for each in found}
 
 
 def refuse_stopped_run(folder: Path) -> None:
@@ -32,7 +50,7 @@ def refuse_stopped_run(folder: Path) -> None:
 
 
 def kept_options(folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options as JSON.
+    """The options as JSON, and the dataset's categories.
 
     Paths become absolute. A model and datasets that were given as objects are written to the
     folder, and replaced by their paths.
@@ -52,7 +70,7 @@ def kept_options(folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
         path = kept.get(name)
         if path is not None and (name != "weights" or Path(path).is_file()):
             kept[name] = str(Path(path).absolute())
-    return kept
+    return {**kept, CATEGORIES: _categories_of(kept)}
 
 
 def write_options(folder: Path, verb: str, kept: Mapping[str, Any], *, ended: bool) -> None:
@@ -72,7 +90,7 @@ def read_options(folder: Path, verb: str, names: Collection[str]) -> dict[str, A
 
     Raises:
         InputError: There are none, or they are damaged or of another version of the program or
-            another verb, or the run has ended.
+            another verb, or the run has ended, or its dataset has other classes now.
     """
     path = folder / OPTIONS_FILE
     try:
@@ -82,6 +100,7 @@ def read_options(folder: Path, verb: str, names: Collection[str]) -> dict[str, A
     except (OSError, UnicodeError, RecursionError, msgspec.MsgspecError) as error:
         raise InputError(f"{path}: no run to resume ({error}); start it again") from error
     command, ended = options.pop("command", None), options.pop("ended", False)
+    categories = options.pop(CATEGORIES, None)
     if command in VERBS and command != verb:
         raise InputError(f"{path}: is of a run of another command; resume it with that command")
     if command != verb or options.keys() != set(names):
@@ -93,6 +112,11 @@ def read_options(folder: Path, verb: str, names: Collection[str]) -> dict[str, A
         drop_resume_files(folder)  # a process killed at the end may have left them
         best = folder / BEST_FILE
         raise InputError(f"{best}: the run has ended, with this model file; start another for more")
+    if categories is not None and categories != (_categories_of(options) or categories):
+        raise InputError(
+            f"{options['coco_json']}: has other classes, or other ids of them, than when the run "
+            "began; restore the file, or start the run again"
+        )
     return options
 
 

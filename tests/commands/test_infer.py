@@ -253,7 +253,7 @@ def test_stopped_run_leaves_a_document_and_can_be_resumed(tiny_weights, tmp_path
     before = names(out)
     assert 0 < len(before) < 80
     assert all((out / name).exists() for name in before)
-    assert run(config(many, tiny_weights, out, resume=True)) == 0
+    assert run(config(many, tiny_weights, out, resume=True, score_threshold=0.0)) == 0
     assert names(out) == {f"{number:03d}.png" for number in range(80)}
     assert len(document(out)["images"]) == 80
 

@@ -102,7 +102,7 @@ def test_a_broken_file_is_named(scores_of, tmp_path):
 def test_broken_results_are_named(scores_of, kind):
     first, *others = results()
     with pytest.raises(
-        InputError, match=r"\[0\]: expected image_id to be a whole number, got 5\.5"
+        InputError, match=r"\[0\]: expected image_id to be a whole number below 2\^53, got 5\.5"
     ):
         scores_of(kind, truth(), [first | {"image_id": 5.5}, *others])
 

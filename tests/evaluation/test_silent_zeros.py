@@ -131,7 +131,7 @@ def test_results_without_what_is_asked_for():
             "score to be a number, got not",
         ),
         ({**RESULTS[3], "score": "high"}, "got 'high'"),
-        ({**RESULTS[3], "image_id": "100"}, "image_id to be a whole number, got '100'"),
+        ({**RESULTS[3], "image_id": "100"}, "image_id to be a whole number below 2^53, got '100'"),
         ({**RESULTS[3], "category_id": None}, "category_id"),
         ({**RESULTS[3], "category_id": 10**30}, "category_id"),
         ({**RESULTS[3], "score": 10**400}, "score to be a number"),

@@ -10,6 +10,7 @@ import pytest
 
 import instseg
 from instseg.core.errors import InputError
+from instseg.core.events import Warned
 
 
 def test_a_certificate_with_ap_travels_in_the_file(tmp_path):
@@ -61,6 +62,21 @@ def test_int8_without_ground_truth_says_that_ap_is_unknown(tmp_path):
     assert instseg.export("unet-demo", out=out, **given).accepted
     words = f"{out}: AP is not measured without a COCO dataset and its photos"
     assert words in [getattr(each, "text", "") for each in seen]
+
+
+def test_photos_that_cannot_be_read_are_left_out(tmp_path):
+    photos = instseg.make_scenes(out=tmp_path / "scenes", images=2, size=128).images
+    (photos / "broken.jpg").write_text("no image")
+    out, seen = tmp_path / "u.xml", []
+    given = {"format": "openvino", "int8": True, "out": out, "on_event": seen.append}
+    done = instseg.export("unet-demo", calibrate=photos, images=photos, **given)
+    assert (done.agreement.photos, done.agreement.calibrated) == (2, 2)
+    texts = [each.text for each in seen if isinstance(each, Warned)]
+    assert sum("broken.jpg: not an image" in text for text in texts) == 2
+    for path in photos.iterdir():
+        path.write_text("no image")
+    with pytest.raises(InputError, match="no photo can be read"):
+        instseg.export("unet-demo", out=tmp_path / "other.onnx", images=photos)
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,16 @@ def test_image_ids_of_a_dataset(tmp_path):
     assert read_image_ids(path) == {"val/a.jpg": 7, "b.jpg": 8}
 
 
+def test_huge_image_ids_are_told_to_be_numbered_anew(tmp_path):
+    path, told = tmp_path / "coco.json", []
+    ids = [2**60, 2**53, "7", 8.0]
+    images = [{"id": number, "file_name": f"{i}.jpg"} for i, number in enumerate(ids)]
+    path.write_text(json.dumps({"images": images}))
+    read = read_image_ids(path, told.append)
+    assert read == {"0.jpg": 9, "1.jpg": 10, "2.jpg": 7, "3.jpg": 8}
+    assert "2 image ids are not whole numbers below 2^53" in told[0].text
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"images": [{}]}', '{"images": 3}'])
 def test_what_is_no_dataset_is_refused(tmp_path, text):
     path = tmp_path / "coco.json"

@@ -511,3 +511,11 @@ def test_array_layouts() -> None:
     for shape in ((4,), (4, 4, 5), (2, 4, 4, 3)):
         with pytest.raises(ValueError, match="expected numbers of shape"):
             to_rgb8(np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize("name", ["a\0b.jpg", "\ud800.jpg"])
+def test_what_no_file_can_be_called_is_one_line(name):
+    with pytest.raises(InputError, match="is no name of a file") as caught:
+        read_image(name)
+    assert str(caught.value).isprintable()
+    assert repr(name)[1:-1] in str(caught.value)

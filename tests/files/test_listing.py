@@ -105,3 +105,14 @@ def test_a_pipe_is_no_list(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "list")
     with pytest.raises(InputError, match="is a pipe"):
         list_images([f"@{tmp_path / 'list'}"])
+
+
+def test_links_to_nothing_are_listed_and_pipes_are_not(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").touch()
+    (tmp_path / "dangling.jpg").symlink_to("moved.jpg")
+    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+    (tmp_path / "dangling").symlink_to("moved")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    os.mkfifo(tmp_path / "pipe")
+    found = names(list_images([tmp_path]), tmp_path)
+    assert found == ["a.jpg", "dangling.jpg", "loop.jpg"]

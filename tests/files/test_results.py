@@ -110,6 +110,15 @@ def test_resume_refuses_other_classes_and_damage(tmp_path):
         PredictionWriter(tmp_path, NAMES, IDS, resume=True)
 
 
+def test_resume_refuses_another_score_threshold(tmp_path):
+    with PredictionWriter(tmp_path, NAMES, IDS, made_by={"score_threshold": 0.5}) as writer:
+        writer.add("a.jpg", (8, 10), found(1))
+    words = "was made with the score threshold 0.5, not stored; choose another out or"
+    with pytest.raises(InputError, match=words):
+        PredictionWriter(tmp_path, NAMES, IDS, made_by={"score_threshold": "stored"}, resume=True)
+    assert read(tmp_path)["info"]["score_threshold"] == 0.5
+
+
 KILLED = """
 import sys, time
 from pathlib import Path

@@ -12,7 +12,7 @@ import pytest
 from stand_in import TINY_CARD, stand_in_model
 
 from instseg.core.errors import ArgumentError
-from instseg.core.events import PhotoFailed, Progress
+from instseg.core.events import PhotoFailed, Progress, Warned
 from instseg.files.image_writing import write_image
 from instseg.predict.folder import predict_folder
 from instseg.predict.photos import name_photos
@@ -57,6 +57,33 @@ def test_a_result_and_events_and_nothing_printed(photos, tmp_path, capsys):
     again = predict_folder(make(Predictor), photos, tmp_path, resume=True)
     assert (again.done, again.skipped, again.counts) == (0, 5, {})
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_resumed_run_completes_what_it_can_and_tells_the_rest(photos, tmp_path):
+    whole, told = tmp_path / "whole", []
+    predict_folder(make(Predictor), photos, whole, csv=True, geojson=True)
+    predict_folder(make(Predictor), photos[:2], tmp_path)
+    done = predict_folder(
+        make(Predictor),
+        photos,
+        tmp_path,
+        resume=True,
+        csv=True,
+        geojson=True,
+        pictures=Pictures(crops=True),
+        on_event=told.append,
+    )
+    assert (done.done, done.skipped) == (3, 2)
+    for photo in photos:
+        name = f"{photo.picture}.geojson"
+        assert (tmp_path / name).read_text() == (whole / name).read_text()
+    rows, expected = (
+        [line.split(",")[:6] for line in (folder / "instances.csv").read_text().splitlines()]
+        for folder in (tmp_path, whole)
+    )
+    assert rows == expected
+    (text,) = [event.text for event in told if isinstance(event, Warned)]
+    assert "2 photos that an earlier run finished lack crops/;" in text
 
 
 @pytest.mark.parametrize(("inside", "pictures"), [("", {}), ("labels", {"semantic_map": True})])

@@ -33,13 +33,15 @@ def test_no_picture_has_the_name_of_a_folder(tmp_path):
 
 
 def test_pictures_names_are_short_enough_and_differ(tmp_path):
-    stem = "\u00e4" * 125  # 250 bytes
+    (longer,) = name_photos([tmp_path / f"{'a' * 251}.jpg"])
+    assert len(f"{longer.picture}.geojson") == 255
+    stem = "\u00e4" * 123  # 246 bytes
     alone = name_photos([tmp_path / f"{stem}.jpg"])
     assert alone[0].picture == stem
     pair = name_photos([tmp_path / f"{stem}.jpg", tmp_path / f"{stem}.png"])
     pictures = {photo.picture for photo in pair}
     assert len(pictures) == 2
-    assert all(len(f"{picture}.png".encode()) <= 255 for picture in pictures)
+    assert all(len(f"{picture}.geojson".encode()) <= 255 for picture in pictures)
     assert [photo.name for photo in pair] == [f"{stem}.jpg", f"{stem}.png"]
 
 

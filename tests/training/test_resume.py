@@ -71,6 +71,22 @@ def test_a_run_that_cannot_go_on_is_one_line(tmp_path, change, words):
     assert "\n" not in str(caught.value)
 
 
+def test_a_dataset_with_other_classes_ends_the_run(tmp_path):
+    path = write_scenes(tmp_path / "data", 2, SceneConfig(size_hw=(64, 64)))
+    names = write(tmp_path, FinetuneOptions(path, tmp_path / "data" / "images"))
+    assert read_options(tmp_path, "finetune", names)
+    document = json.loads(path.read_text())
+    first, second = document["categories"][:2]
+    first["name"], second["name"] = second["name"], first["name"]
+    path.write_text(json.dumps(document))
+    with pytest.raises(InputError, match="has other classes, or other ids of them, than when"):
+        read_options(tmp_path, "finetune", names)
+    options = json.loads((tmp_path / "options.json").read_text())
+    del options["categories"]  # of an older version
+    (tmp_path / "options.json").write_text(json.dumps(options))
+    assert read_options(tmp_path, "finetune", names)
+
+
 def test_a_stopped_run_is_not_begun_anew(tmp_path):
     refuse_stopped_run(tmp_path)
     (tmp_path / "checkpoint.pt").write_bytes(b"")
