@@ -8,6 +8,7 @@ from pathlib import Path
 
 from instseg.core.events import OnEvent, Warned
 from instseg.core.instances import Instances
+from instseg.core.json_types import Json
 from instseg.core.wording import count
 from instseg.files.instances_csv import CsvWriter
 from instseg.files.results import PredictionWriter
@@ -42,17 +43,22 @@ class Earlier:
 
     def complete(self, predictions: PredictionWriter) -> None:
         """Write the rows and GeoJSON files that photos of the journal lack; warn of pictures."""
-        names, ids = predictions.class_names, predictions.category_ids
-        by_category = {number: class_id for class_id, number in enumerate(ids)}
         for record in predictions.records():
             with predictions.reading():
-                image, annotations = record["image"], record["annotations"]
-                name = image["file_name"]
-                found = instances_of(annotations, image, names, by_category)
-            if self.table and not self.table.has(name):
-                self.table.add(name, found)
-            if name in self.photos:
-                self._complete_photo(self.photos[name], found)
+                name, annotations = record["image"]["file_name"], record["annotations"]
+            photo = self.photos.get(name)
+            crops = bool(annotations)
+            lacks = self.pictures.missing(self.out, photo, crops=crops) if photo else set()
+            rows = self.table is not None and not self.table.has(name)
+            shapes = photo is not None and self._lacks_geojson(photo)
+            if rows or shapes:  # masks are decoded only then
+                found = self._found(predictions, record)
+                if self.table and rows:
+                    self.table.add(name, found)
+                if self.maps and photo and shapes and attempt(self.maps.write, photo, found):
+                    lacks.add("GeoJSON")
+            self._missing |= lacks
+            self._lacking += bool(lacks)
         if self._missing:
             self.on_event(
                 Warned(
@@ -62,10 +68,12 @@ class Earlier:
                 )
             )
 
-    def _complete_photo(self, photo: NamedPhoto, found: Instances) -> None:
-        lacks = self.pictures.missing(self.out, photo, found)
-        path = self.out / f"{photo.picture}.geojson"
-        if self.maps and not path.exists() and attempt(self.maps.write, photo, found):
-            lacks.add("GeoJSON")
-        self._missing |= lacks
-        self._lacking += bool(lacks)
+    def _found(self, predictions: PredictionWriter, record: Json) -> Instances:
+        by_category = {number: class_id for class_id, number in enumerate(predictions.category_ids)}
+        with predictions.reading():
+            return instances_of(
+                record["annotations"], record["image"], predictions.class_names, by_category
+            )
+
+    def _lacks_geojson(self, photo: NamedPhoto) -> bool:
+        return self.maps is not None and not (self.out / f"{photo.picture}.geojson").exists()

@@ -74,12 +74,12 @@ class Pictures:
         if self.crops:
             yield out / "crops" / photo.picture
 
-    def missing(self, out: Path, photo: NamedPhoto, found: Instances) -> set[str]:
-        """The kinds of pictures of a photo that are wanted and do not exist."""
+    def missing(self, out: Path, photo: NamedPhoto, *, crops: bool) -> set[str]:
+        """The kinds of pictures that are wanted, crops if the photo has any, and do not exist."""
         paths = {
             "overlays": (self.overlay, out / f"{photo.picture}.png"),
             "labels/": (self.semantic_map, out / "labels" / f"{photo.picture}.png"),
-            "crops/": (self.crops and len(found) > 0, out / "crops" / photo.picture),
+            "crops/": (self.crops and crops, out / "crops" / photo.picture),
         }
         return {kind for kind, (wanted, path) in paths.items() if wanted and not path.exists()}
 
