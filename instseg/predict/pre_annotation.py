@@ -147,6 +147,9 @@ class _Outlined(Mapping[int, list[Json]]):
     def _of(self, annotation: Json, size_hw: tuple[int, int]) -> Json:
         mask = annotation.pop("rle", annotation["segmentation"])
         annotation["segmentation"] = mask
+        box = coco_mask.toBbox(mask).tolist()
+        if box[2]:  # the network's box may be larger or smaller than its mask
+            annotation["bbox"] = box
         found = simplified(annotation, size_hw, self._tolerance)
         if found is not annotation:
             self._compare(found["segmentation"], mask, size_hw)

@@ -99,6 +99,15 @@ def test_without_a_tolerance_every_pixel_is_kept(predictor, photos, tmp_path, to
     assert ious(read_labels(tmp_path / to)[0], found) == [1.0] * len(found)
 
 
+def test_boxes_are_those_of_the_masks(predictor, photos, tmp_path):
+    run(predictor, photos, tmp_path, "coco", tolerance=0.0)
+    labels, _ = read_labels(tmp_path / "coco")
+    sizes = {image["id"]: size_of(image) for image in labels.images}
+    for each in labels.annotations:
+        left, top, right, bottom = mask_of(each, sizes[each["image_id"]]).boxes_xyxy()[0].tolist()
+        assert each["bbox"] == [left, top, right - left, bottom - top]
+
+
 def test_label_studio_gets_predictions_with_scores(predictor, photos, tmp_path):
     run(predictor, photos, tmp_path, "label-studio")
     tasks = json.loads((tmp_path / "label-studio" / "tasks.json").read_text())
